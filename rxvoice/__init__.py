@@ -1,0 +1,101 @@
+"""A live microphone as an RxPY observable, a spoken conversation as a pipe of operators.
+
+```python
+import rxvoice as rxv
+from rxvoice import operators as vox
+```
+
+``rxv.sources`` and ``rxv.sinks`` are the ends of a pipe, ``vox`` is what goes between,
+``rxv.offline`` and ``rxv.mlx`` are the models, ``rxv.testing`` is for your tests.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from rxvoice import operators, sinks, sources
+from rxvoice.config import SessionConfig
+from rxvoice.elements import (
+    AudioChunk,
+    Reply,
+    Samples,
+    Speech,
+    Transcript,
+    TurnEvent,
+    TurnFailed,
+)
+from rxvoice.errors import (
+    AudioFormatError,
+    ConfigError,
+    MissingDependency,
+    RxvoiceError,
+    SinkStalled,
+    StageError,
+)
+from rxvoice.policies import energy, silence
+from rxvoice.session import VoiceSession
+from rxvoice.slots import (
+    AudioSink,
+    BargeInDetector,
+    ProbabilityDetector,
+    RecognitionSession,
+    Responder,
+    StreamingTranscriber,
+    Synthesizer,
+    Transcriber,
+    TurnPolicy,
+    VoiceActivityDetector,
+)
+from rxvoice.turn import Turn
+
+if TYPE_CHECKING:
+    from rxvoice import mlx, offline, testing
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AudioChunk",
+    "AudioFormatError",
+    "AudioSink",
+    "BargeInDetector",
+    "ConfigError",
+    "MissingDependency",
+    "ProbabilityDetector",
+    "RecognitionSession",
+    "Reply",
+    "Responder",
+    "RxvoiceError",
+    "Samples",
+    "SessionConfig",
+    "SinkStalled",
+    "Speech",
+    "StageError",
+    "StreamingTranscriber",
+    "Synthesizer",
+    "Transcriber",
+    "Transcript",
+    "Turn",
+    "TurnEvent",
+    "TurnFailed",
+    "TurnPolicy",
+    "VoiceActivityDetector",
+    "VoiceSession",
+    "energy",
+    "mlx",
+    "offline",
+    "operators",
+    "silence",
+    "sinks",
+    "sources",
+    "testing",
+]
+
+_LAZY = ("mlx", "offline", "testing")
+
+
+def __getattr__(name: str) -> object:
+    """Load what is heavy, or for tests, when it is first asked for."""
+    if name in _LAZY:
+        return importlib.import_module(f"rxvoice.{name}")
+    raise AttributeError(f"module 'rxvoice' has no attribute {name!r}")

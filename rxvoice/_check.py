@@ -1,0 +1,83 @@
+"""Checks of arguments and audio, with messages that say what came and what was wanted."""
+
+from __future__ import annotations
+
+import math
+from operator import index
+from typing import Any, SupportsFloat, SupportsIndex, cast
+
+import numpy as np
+
+from rxvoice.elements import Samples
+from rxvoice.errors import AudioFormatError, ConfigError
+
+__all__ = ["at_least", "audio_samples", "whole", "within"]
+
+
+def whole(name: str, value: object, least: int, unit: str) -> None:
+    """Raise unless it is an integer that is `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise ConfigError(f"{name} must be a whole number of {unit}, got {value!r}")
+    at_least(name, index(value), least, unit)
+
+
+def at_least(name: str, value: float, least: float, unit: str) -> None:
+    """Raise unless it is a finite number that is `least` or more."""
+    if not _is_number(value) or value < least:
+        raise ConfigError(f"{name} must be at least {least} {unit}, got {value!r}")
+
+
+def within(name: str, value: float, least: float, most: float, unit: str) -> None:
+    """Raise unless it is a number from `least` to `most`."""
+    if not _is_number(value) or not least <= value <= most:
+        raise ConfigError(f"{name} must be from {least} to {most} ({unit}), got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
+        return False
+    return math.isfinite(float(value))
+
+
+def audio_samples(given: object) -> Samples:
+    """The same array, once it is known to be mono float32 audio; AudioFormatError otherwise."""
+    if not isinstance(given, np.ndarray):
+        raise AudioFormatError(
+            f"wanted a numpy array of float32 samples, got {type(given).__name__}: "
+            "convert it with np.asarray(samples, np.float32)"
+        )
+    array = cast("np.ndarray[Any, np.dtype[Any]]", given)
+    if array.dtype != np.float32:
+        remedy = "samples.astype(np.float32)"
+        if np.issubdtype(array.dtype, np.integer):
+            full_scale = np.iinfo(array.dtype).max + 1
+            remedy += f" / {full_scale}"
+        raise AudioFormatError(
+            f"wanted float32 samples in [-1, 1], got {array.dtype}: convert with {remedy}"
+        )
+    if array.ndim != 1:
+        remedy = (
+            "mix to mono first, as samples.mean(axis=1)"
+            if array.ndim == 2
+            else "pass one-dimensional blocks"
+        )
+        raise AudioFormatError(
+            f"wanted mono samples of shape (n,), got shape {array.shape}: {remedy}"
+        )
+    # One dot product finds NaN, infinity and the scale of unscaled integers, at 0.3 µs a chunk.
+    power = float(np.dot(array, array))
+    if not math.isfinite(power):
+        bad = np.flatnonzero(~np.isfinite(array))
+        what = f"{array[bad[0]]} at index {bad[0]}" if len(bad) else f"a peak of {_peak(array):g}"
+        raise AudioFormatError(f"wanted finite samples in [-1, 1], got {what}")
+    # A resampler may overshoot full scale a little; twice full scale all along is no audio.
+    if power > 4 * len(array):
+        raise AudioFormatError(
+            f"wanted samples in [-1, 1], got a peak of {_peak(array):g}: "
+            "divide integer audio by its full scale (32768 for 16 bits)"
+        )
+    return array
+
+
+def _peak(array: Samples) -> float:
+    return float(np.abs(array).max())

@@ -1,0 +1,192 @@
+"""The elements of a conversation: one kind per stage, each linked to the one it came from.
+
+All are frozen, slotted dataclasses. Two are equal when their fields are, arrays compared by
+value: numpy's own ``==`` gives an array, which makes a recorded marble raise when compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from rxvoice.errors import StageError
+    from rxvoice.turn import Turn
+
+__all__ = [
+    "AudioChunk",
+    "Reply",
+    "Samples",
+    "Speech",
+    "Transcript",
+    "TurnEvent",
+    "TurnFailed",
+    "Value",
+]
+
+Samples: TypeAlias = NDArray[np.float32]
+"""Mono audio: float32, shape ``(n,)``, in [-1, 1]."""
+
+
+def same(a: object, b: object) -> bool:
+    """Whether two field values are equal, arrays (numpy or MLX) by dtype, shape and content."""
+    if a is b:
+        return True
+    if hasattr(a, "shape") and hasattr(b, "shape"):
+        x, y = np.asarray(cast(Any, a)), np.asarray(cast(Any, b))
+        return x.dtype == y.dtype and np.array_equal(x, y)
+    if hasattr(a, "shape") or hasattr(b, "shape"):
+        return False
+    return a == b
+
+
+def brief(value: object) -> str:
+    """`repr` with an array as its type and shape, so that a printed element fits a line."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return repr(value)
+    dtype = str(getattr(value, "dtype", "array")).rpartition(".")[2]
+    return f"{dtype}[{', '.join(map(str, shape))}]"
+
+
+class Value:
+    """Equality, hash and repr that work on dataclasses with array fields."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            same(mine, yours) for mine, yours in zip(_items(self), _items(other), strict=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(v for v in _items(self) if not hasattr(v, "shape"))))
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{field.name}={brief(value)}"
+            for field in fields(cast(Any, self))
+            if field.default is MISSING or getattr(self, field.name) is not field.default
+            for value in [getattr(self, field.name)]
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _items(element: object) -> list[object]:
+    return [getattr(element, field.name) for field in fields(cast(Any, element))]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AudioChunk(Value):
+    """A piece of the microphone's signal.
+
+    Args:
+        samples: float32 of shape ``(n,)`` in [-1, 1], mono.
+        sample_rate: Hz.
+        start: index of the first sample, counted from the subscription.
+        speech: whether the user speaks in it; None before `vad`.
+        probability: of speech, 0 to 1, where the detector gives one.
+        barge_in: whether the user speaks over the assistant (`barge_in`).
+        lead_in: what came just before a speech run's first chunk (`preroll`).
+        partial: the tail of a stream, shorter than a chunk: no detector has judged it.
+    """
+
+    samples: Samples
+    sample_rate: int = 16_000
+    start: int = 0
+    speech: bool | None = None
+    probability: float | None = None
+    barge_in: bool = False
+    lead_in: Samples | None = None
+    partial: bool = False
+
+    @property
+    def ms(self) -> int:
+        """Whole milliseconds of audio."""
+        return len(self.samples) * 1000 // self.sample_rate
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Transcript(Value):
+    """What a turn said: partial ones first when the recogniser streams, then one final one."""
+
+    turn: Turn
+    text: str
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Reply(Value):
+    """A piece of an answer.
+
+    Args:
+        transcript: what is being answered.
+        delta: the new text; empty on the final one.
+        text: all of the answer, on the final one; empty before.
+        final: whether the answer is complete.
+    """
+
+    transcript: Transcript
+    delta: str = ""
+    text: str = ""
+    final: bool = False
+
+    @property
+    def turn(self) -> Turn:
+        """The turn this answers."""
+        return self.transcript.turn
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Speech(Value):
+    """A piece of a spoken answer.
+
+    Args:
+        reply: the piece of text that completed the sentence; on the final `Speech` the final one.
+        samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy or ``mx.array``. Empty on the
+            final one, which only says that the answer is over.
+        sample_rate: Hz.
+        text: the sentence being spoken; empty on the final one.
+        final: whether the answer is complete.
+    """
+
+    reply: Reply
+    samples: Samples
+    sample_rate: int
+    text: str = ""
+    final: bool = False
+
+    @property
+    def turn(self) -> Turn:
+        """The turn this answers."""
+        return self.reply.transcript.turn
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TurnEvent(Value):
+    """The log entry of one finished turn.
+
+    Args:
+        chunks_consumed: microphone chunks seen before the turn was finalized, since the start.
+        user_text: what was heard.
+        assistant_text: what was answered.
+        barge_in_observed: whether the user spoke over the assistant during the turn.
+    """
+
+    chunks_consumed: int
+    user_text: str
+    assistant_text: str
+    barge_in_observed: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TurnFailed(Value):
+    """A turn that a model failed: delivered in the turn's place, in order; the stream goes on."""
+
+    turn: Turn
+    error: StageError

@@ -1,0 +1,55 @@
+"""What can go wrong. Every message says what came, what was wanted and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rxvoice.turn import Turn
+
+__all__ = [
+    "AudioFormatError",
+    "ConfigError",
+    "MissingDependency",
+    "RxvoiceError",
+    "SinkStalled",
+    "StageError",
+]
+
+
+class RxvoiceError(Exception):
+    """The root of every error that rxvoice itself raises."""
+
+
+class AudioFormatError(RxvoiceError, ValueError):
+    """Audio of the wrong type, shape, rate or range."""
+
+
+class ConfigError(RxvoiceError, ValueError):
+    """A setting or argument out of its range; names it, with its value and unit."""
+
+
+class MissingDependency(RxvoiceError, ImportError):
+    """An optional package or system library is not installed; the message has the command."""
+
+
+class SinkStalled(RxvoiceError):
+    """An audio sink took none of the samples it was offered."""
+
+
+class StageError(RxvoiceError):
+    """A model or another user-supplied part raised.
+
+    Args:
+        stage: the operator it was called by, such as ``"transcribe"``.
+        turn: the turn it was called for, or None where there is none (``"vad"``).
+        cause: what it raised.
+    """
+
+    def __init__(self, stage: str, turn: Turn | None, cause: Exception) -> None:
+        where = stage if turn is None else f"{stage} (turn {turn.id})"
+        super().__init__(f"{where} failed: {type(cause).__name__}: {cause}")
+        self.stage = stage
+        self.turn = turn
+        self.cause = cause
+        self.__cause__ = cause

@@ -1,0 +1,81 @@
+"""The kernel of the operators: the only place that makes an Observable of another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeAlias, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable
+
+__all__ = ["Operator", "Subscription", "stateful"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+Operator: TypeAlias = Callable[[Observable[T]], Observable[U]]
+
+Step: TypeAlias = Callable[[T], None]
+Flush: TypeAlias = Callable[[], None]
+Fail: TypeAlias = Callable[[Exception], None]
+Handlers: TypeAlias = tuple[Step[T], Flush | None, Fail | None]
+
+
+class Subscription(Generic[U]):
+    """One subscriber's side of an operator.
+
+    Args:
+        observer: the subscriber.
+        scheduler: what it subscribed with; passed on to everything that is subscribed to here.
+    """
+
+    __slots__ = ("_observer", "complete", "emit", "life", "scheduler")
+
+    def __init__(self, observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None) -> None:
+        self._observer = observer
+        self.emit = observer.on_next
+        self.complete = observer.on_completed
+        self.scheduler = scheduler
+        self.life = CompositeDisposable()
+
+    def fail(self, error: Exception) -> None:
+        """End it with an error; nothing further reaches the operator."""
+        self.life.dispose()
+        self._observer.on_error(error)
+
+
+def stateful(start: Callable[[Subscription[U]], Handlers[T]]) -> Operator[T, U]:
+    """An operator with state of its own in each subscription.
+
+    Args:
+        start: called once per subscription; gives what to do with an element (step), on
+            completion (None: complete) and on an error (None: pass it on). A step catches what
+            it calls, never what is downstream: it reports by ``subscription.fail(error)``.
+    """
+
+    def operator(source: Observable[T]) -> Observable[U]:
+        def subscribe(
+            observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            subscription = Subscription(observer, scheduler)
+            life = subscription.life
+            step, flush, fail = start(subscription)
+
+            def on_next(element: T) -> None:
+                # A source may go on after the operator has failed.
+                if not life.is_disposed:
+                    step(element)
+
+            life.add(
+                source.subscribe(
+                    on_next,
+                    fail or subscription.fail,
+                    flush or subscription.complete,
+                    scheduler=scheduler,
+                )
+            )
+            return life
+
+        return Observable(subscribe)
+
+    return operator

@@ -1,0 +1,165 @@
+"""What `transcribe`, `respond` and `synthesize` share: a model asked, one element at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from reactivex import abc
+from reactivex.disposable import CompositeDisposable
+
+from rxvoice.answers import deliver
+from rxvoice.elements import TurnFailed
+from rxvoice.errors import ConfigError, StageError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.slots import Answer
+from rxvoice.turn import Turn
+
+__all__ = ["Errors", "Job", "Work", "check_errors", "stage"]
+
+T = TypeVar("T")
+U = TypeVar("U")
+P = TypeVar("P")
+
+Errors: TypeAlias = Literal["event", "raise"]
+
+
+class Job(Generic[U]):
+    """The work on one element; ends by `done` or `fail`, and with the subscription."""
+
+    __slots__ = ("_end", "_errors", "_name", "_out", "_worker", "emit", "life")
+
+    def __init__(
+        self,
+        name: str,
+        out: Subscription[U | TurnFailed],
+        end: Callable[[Turn | None], None],
+        worker: abc.SchedulerBase | None,
+        errors: Errors,
+    ) -> None:
+        self._name = name
+        self._out = out
+        self._end = end
+        self._worker = worker
+        self._errors = errors
+        self.emit: Callable[[U], None] = out.emit
+        self.life = CompositeDisposable()
+        out.life.add(self.life)
+
+    def ask(
+        self,
+        turn: Turn,
+        call: Callable[[], Answer[P]],
+        on_piece: Callable[[P], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        """Ask the model for `turn`; an error of its own fails the turn."""
+        deliver(
+            call,
+            on_piece,
+            on_end,
+            lambda error: self.fail(turn, error),
+            life=self.life,
+            worker=self._worker,
+            scheduler=self._out.scheduler,
+        )
+
+    def done(self) -> None:
+        """The element has been dealt with: on to the next."""
+        self._finish(None)
+
+    def fail(self, turn: Turn, cause: Exception) -> None:
+        """The turn has failed: say so and go on with the next element, or end the stream."""
+        error = cause if isinstance(cause, StageError) else StageError(self._name, turn, cause)
+        if self._errors == "raise":
+            self._out.fail(error)
+        else:
+            self._out.emit(TurnFailed(turn, error))
+            self._finish(turn)
+
+    def _finish(self, failed: Turn | None) -> None:
+        self._out.life.remove(self.life)
+        self._end(failed)
+
+
+Work: TypeAlias = Callable[[T, Job[U]], None]
+
+
+def check_errors(name: str, errors: str) -> None:
+    """Raise unless `errors` is one of the two ways to report a failed turn."""
+    if errors not in ("event", "raise"):
+        raise ConfigError(f'{name} errors must be "event" or "raise", got {errors!r}')
+
+
+def stage(
+    name: str,
+    start: Callable[[], Work[T, U]],
+    *,
+    worker: abc.SchedulerBase | None,
+    errors: Errors,
+) -> Operator[T | TurnFailed, U | TurnFailed]:
+    """An operator that works on its elements one at a time, in order, and waits for each.
+
+    What is left of a turn that has failed in it is skipped.
+
+    Args:
+        start: called once per subscription; gives the function that works on an element.
+    """
+    check_errors(name, errors)
+
+    def begin(out: Subscription[U | TurnFailed]) -> Handlers[T | TurnFailed]:
+        work = start()
+        waiting: deque[T | TurnFailed] = deque()
+        lock = Lock()
+        failed: Turn | None = None
+        busy = False
+        looping = False
+        ended = False
+
+        def proceed() -> None:
+            # One thread at a time, and never nested: a job that ends at once comes back to here.
+            nonlocal busy, looping
+            with lock:
+                if looping:
+                    return
+                looping = True
+            while not out.life.is_disposed:
+                with lock:
+                    if busy or not waiting:
+                        looping = False
+                        finished = ended and not busy
+                        break
+                    element = waiting.popleft()
+                    if failed is not None and getattr(element, "turn", None) is failed:
+                        continue
+                    busy = not isinstance(element, TurnFailed)
+                if isinstance(element, TurnFailed):
+                    out.emit(element)
+                else:
+                    work(element, Job(name, out, end, worker, errors))
+            else:
+                return
+            if finished:
+                out.complete()
+
+        def end(failed_turn: Turn | None) -> None:
+            nonlocal busy, failed
+            with lock:
+                busy = False
+                failed = failed_turn or failed
+            proceed()
+
+        def step(element: T | TurnFailed) -> None:
+            waiting.append(element)
+            proceed()
+
+        def flush() -> None:
+            nonlocal ended
+            ended = True
+            proceed()
+
+        return step, flush, None
+
+    return stateful(begin)

@@ -1,0 +1,53 @@
+"""`barge_in`: does the user speak over the assistant?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import ConfigError, StageError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.policies import energy
+from rxvoice.slots import DetectorSlot, method
+
+__all__ = ["barge_in"]
+
+
+def barge_in(
+    detector: DetectorSlot = energy(0.02), *, playing: Callable[[], bool]
+) -> Operator[AudioChunk, AudioChunk]:
+    """Note on each chunk of speech whether it interrupts the assistant.
+
+    Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
+        ``barge_in=True``. It is not asked about other chunks.
+    Completes: with the source.
+    Errors: `StageError` when the detector or ``playing`` raises; the source's.
+    Drops: nothing.
+    Runs on: the thread of the source.
+
+    Args:
+        detector: an object with ``detect(samples, playing) -> bool``, or such a callable.
+        playing: asked at each chunk of speech whether the assistant is being heard.
+
+    As step 4 of the reference loop: what is observed on speech inside a turn is on the `Turn`.
+    """
+    detect: Callable[[Samples, bool], bool] = method(detector, "detect")
+    if not callable(playing):
+        raise ConfigError(f"barge_in playing must be a callable that gives a bool, got {playing!r}")
+
+    def start(out: Subscription[AudioChunk]) -> Handlers[AudioChunk]:
+        def step(chunk: AudioChunk) -> None:
+            if chunk.speech:
+                try:
+                    interrupts = bool(detect(chunk.samples, playing()))
+                except Exception as error:
+                    out.fail(StageError("barge_in", None, error))
+                    return
+                if interrupts:
+                    chunk = replace(chunk, barge_in=True)
+            out.emit(chunk)
+
+        return step, None, None
+
+    return stateful(start)

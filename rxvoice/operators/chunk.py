@@ -1,0 +1,84 @@
+"""`chunk`: blocks of any size become chunks of one size."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxvoice._check import audio_samples, whole
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import AudioFormatError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+
+__all__ = ["chunk"]
+
+
+def chunk(
+    size: int = 512, *, sample_rate: int = 16_000
+) -> Operator[Samples | AudioChunk, AudioChunk]:
+    """Cut a microphone's blocks, of any size, into chunks of one size.
+
+    Emits: an `AudioChunk` of ``size`` samples as soon as they are there, several for a large
+        block; on completion what is left, shorter, with ``partial=True``. ``start`` counts the
+        samples since the subscription. Samples are copied once: the source may reuse its block.
+    Completes: with the source, after the tail.
+    Errors: `AudioFormatError` for a block that is not mono float32 in [-1, 1], or of another rate;
+        what the source errors with.
+    Drops: nothing; on an error, the samples that do not fill a chunk.
+    Runs on: the thread of the source.
+
+    Args:
+        size: samples per chunk, 1 or more. Silero VAD wants 512 at 16 kHz, 256 at 8 kHz.
+        sample_rate: Hz, 1 or more; what a plain array is taken to be, and an `AudioChunk` must be.
+
+    As ``FixedSizeAudioChunker`` in mlx-audio's voice pipeline, which drops the tail.
+    """
+    whole("chunk size", size, 1, "samples")
+    whole("chunk sample_rate", sample_rate, 1, "Hz")
+
+    def start(out: Subscription[AudioChunk]) -> Handlers[Samples | AudioChunk]:
+        held = np.empty(size, np.float32)
+        used = 0
+        position = 0
+
+        def samples_of(block: Samples | AudioChunk) -> Samples:
+            if not isinstance(block, AudioChunk):
+                return audio_samples(block)
+            if block.sample_rate != sample_rate:
+                raise AudioFormatError(
+                    f"wanted audio at {sample_rate} Hz, got a chunk at {block.sample_rate} Hz: "
+                    f"resample it first, or use chunk({size}, sample_rate={block.sample_rate})"
+                )
+            return audio_samples(block.samples)
+
+        def emit(samples: Samples, *, partial: bool = False) -> None:
+            nonlocal position
+            samples.flags.writeable = False
+            start, position = position, position + len(samples)
+            out.emit(AudioChunk(samples, sample_rate, start, partial=partial))
+
+        def step(block: Samples | AudioChunk) -> None:
+            nonlocal held, used
+            try:
+                samples = samples_of(block)
+            except AudioFormatError as error:
+                out.fail(error)
+                return
+            taken = 0
+            while taken < len(samples):
+                n = min(size - used, len(samples) - taken)
+                held[used : used + n] = samples[taken : taken + n]
+                used, taken = used + n, taken + n
+                if used == size:
+                    full, held, used = held, np.empty(size, np.float32), 0
+                    emit(full)
+
+        def flush() -> None:
+            nonlocal used
+            if used:
+                tail, used = held[:used], 0
+                emit(tail, partial=True)
+            out.complete()
+
+        return step, flush, None
+
+    return stateful(start)

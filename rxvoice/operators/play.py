@@ -1,0 +1,76 @@
+"""`play`: speech is written to a sink, and each finished turn is logged."""
+
+from __future__ import annotations
+
+from rxvoice.elements import Speech, TurnEvent, TurnFailed
+from rxvoice.errors import SinkStalled, StageError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators._stage import Errors, check_errors
+from rxvoice.sinks._writing import SpeechWriter
+from rxvoice.slots import AudioSink, method
+from rxvoice.turn import Turn
+
+__all__ = ["play"]
+
+
+def play(
+    sink: AudioSink, *, errors: Errors = "raise"
+) -> Operator[Speech | TurnFailed, TurnEvent | TurnFailed]:
+    """Write speech to a sink, and log each turn once its reply has been taken.
+
+    Emits: a `TurnEvent` at the final `Speech` of each turn; `TurnFailed` as it comes.
+    Completes: with the source, after one ``sink.flush()``, which blocks until all is played.
+    Errors: `SinkStalled` when the sink takes nothing; `StageError` when it raises; the source's.
+        The sink is then left as it is, with what it took.
+    Drops: with ``errors="event"``, the rest of a reply that the sink has failed.
+    Runs on: the thread of the source; ``write_samples`` and ``flush`` are called there.
+
+    Args:
+        sink: an `AudioSink`; it is offered each piece until it has taken all of it.
+        errors: ``"raise"``, or ``"event"`` to fail only the turn, with a `TurnFailed`.
+    """
+    method(sink, "write_samples")
+    check_errors("play", errors)
+
+    def start(out: Subscription[TurnEvent | TurnFailed]) -> Handlers[Speech | TurnFailed]:
+        writer = SpeechWriter(sink)
+        failed: Turn | None = None
+
+        def step(speech: Speech | TurnFailed) -> None:
+            nonlocal failed
+            if isinstance(speech, TurnFailed):
+                out.emit(speech)
+                return
+            turn = speech.turn
+            if turn is failed:
+                return
+            try:
+                writer.write(speech)
+            except Exception as error:
+                if errors == "raise":
+                    out.fail(
+                        error if isinstance(error, SinkStalled) else StageError("play", turn, error)
+                    )
+                else:
+                    failed = turn
+                    out.emit(TurnFailed(turn, StageError("play", turn, error)))
+                return
+            if speech.final:
+                out.emit(_event(speech))
+
+        def flush() -> None:
+            try:
+                sink.flush()
+            except Exception as error:
+                out.fail(StageError("play", None, error))
+                return
+            out.complete()
+
+        return step, flush, None
+
+    return stateful(start)
+
+
+def _event(speech: Speech) -> TurnEvent:
+    turn, reply = speech.turn, speech.reply
+    return TurnEvent(turn.chunks_consumed or 0, reply.transcript.text, reply.text, turn.barge_in)

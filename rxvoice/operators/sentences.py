@@ -1,0 +1,40 @@
+"""`sentences`: text that comes in pieces becomes sentences."""
+
+from __future__ import annotations
+
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.segmenter import Segmenter
+
+__all__ = ["sentences"]
+
+
+def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
+    """Cut text that comes in pieces into sentences, as `synthesize` does.
+
+    Emits: each sentence, without white space around it, once it is certain to be over.
+    Completes: with the source, after what is left.
+    Errors: with the source.
+    Drops: white space between sentences; on an error, the sentence that is not over.
+    Runs on: the thread of the source.
+
+    Args:
+        first_clause_chars: give the first clause on its own once it has this many characters.
+            None: whole sentences.
+    """
+    Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
+
+    def start(out: Subscription[str]) -> Handlers[str]:
+        segmenter = Segmenter(first_clause_chars=first_clause_chars)
+
+        def step(piece: str) -> None:
+            for sentence in segmenter.feed(piece):
+                out.emit(sentence)
+
+        def flush() -> None:
+            for sentence in segmenter.flush():
+                out.emit(sentence)
+            out.complete()
+
+        return step, flush, None
+
+    return stateful(start)

@@ -1,0 +1,117 @@
+"""`synthesize`: an answer becomes speech, sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from reactivex import Observable, abc
+
+from rxvoice._check import whole
+from rxvoice.elements import Reply, Samples, Speech, Transcript, TurnFailed
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators._stage import Errors, Job, Work, stage
+from rxvoice.segmenter import Segmenter
+from rxvoice.slots import Answer, SynthesizerSlot, method
+from rxvoice.turn import Turn
+
+__all__ = ["synthesize"]
+
+
+def synthesize(
+    tts: SynthesizerSlot,
+    *,
+    worker: abc.SchedulerBase | None = None,
+    errors: Errors = "event",
+    sample_rate: int = 24_000,
+    first_clause_chars: int | None = None,
+) -> Operator[Reply | TurnFailed, Speech | TurnFailed]:
+    """Speak each reply, a sentence as soon as it is written.
+
+    Emits: a `Speech` for each piece of sound of each sentence, in order, while the reply is still
+        being written; then a final one, without samples, when all of it has been given. A
+        `TurnFailed` in its place when the synthesizer fails: the rest of that reply is not spoken.
+        Those that come from upstream pass.
+    Completes: when the source has and every reply has been spoken.
+    Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
+    Drops: pieces without samples; the rest of a failed reply.
+    Runs on: the thread of the source, or with a worker that one; see there.
+
+    Args:
+        tts: an object with ``synthesize_stream(text)``, or such a callable; answers with pieces of
+            float32 samples, shape ``(n,)``, numpy or ``mx.array``.
+        worker: the scheduler on which the synthesizer is called, a step at a time; results come
+            back on the scheduler given to ``subscribe``, on the worker's where none was. None:
+            where the element arrived.
+        errors: ``"event"`` or ``"raise"``.
+        sample_rate: Hz, of a synthesizer that has no ``sample_rate`` of its own.
+        first_clause_chars: speak the first clause of a reply on its own once it has this many
+            characters, to be heard sooner. None: whole sentences.
+    """
+    ask: Callable[[str], Answer[Samples]] = method(tts, "synthesize_stream")
+    rate: int = getattr(tts, "sample_rate", sample_rate)
+    whole("synthesize sample_rate", rate, 1, "Hz")
+
+    def start() -> Work[_Sentence, Speech]:
+        def work(sentence: _Sentence, job: Job[Speech]) -> None:
+            reply, text = sentence.reply, sentence.text
+
+            def on_piece(samples: Samples) -> None:
+                if samples.shape[0]:
+                    job.emit(Speech(reply, samples, rate, text))
+
+            if sentence.last:
+                job.emit(Speech(reply, np.empty(0, np.float32), rate, final=True))
+                job.done()
+            else:
+                job.ask(reply.turn, lambda: ask(text), on_piece, job.done)
+
+        return work
+
+    cut = _cut(first_clause_chars)
+    speak = stage("synthesize", start, worker=worker, errors=errors)
+
+    def operator(replies: Observable[Reply | TurnFailed]) -> Observable[Speech | TurnFailed]:
+        return speak(cut(replies))
+
+    return operator
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    reply: Reply
+    text: str = ""
+    last: bool = False
+
+    @property
+    def turn(self) -> Turn:
+        return self.reply.turn
+
+
+def _cut(first_clause_chars: int | None) -> Operator[Reply | TurnFailed, _Sentence | TurnFailed]:
+    """Replies become sentences, each with the reply that completed it."""
+    Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
+
+    def start(out: Subscription[_Sentence | TurnFailed]) -> Handlers[Reply | TurnFailed]:
+        segmenter = Segmenter(first_clause_chars=first_clause_chars)
+        answering: Transcript | None = None
+
+        def step(reply: Reply | TurnFailed) -> None:
+            nonlocal answering, segmenter
+            if isinstance(reply, TurnFailed):
+                out.emit(reply)
+                return
+            if reply.transcript is not answering:
+                answering = reply.transcript
+                segmenter = Segmenter(first_clause_chars=first_clause_chars)
+            for sentence in segmenter.feed(reply.delta):
+                out.emit(_Sentence(reply, sentence))
+            if reply.final:
+                for sentence in segmenter.flush():
+                    out.emit(_Sentence(reply, sentence))
+                out.emit(_Sentence(reply, last=True))
+
+        return step, None, None
+
+    return stateful(start)

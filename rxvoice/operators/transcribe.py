@@ -1,0 +1,121 @@
+"""`transcribe`: turns become text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from reactivex import abc
+
+from rxvoice.elements import AudioChunk, Samples, Transcript, TurnFailed
+from rxvoice.operators._kernel import Operator
+from rxvoice.operators._stage import Errors, Job, Work, stage
+from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
+from rxvoice.turn import Turn
+
+__all__ = ["transcribe"]
+
+
+def transcribe(
+    stt: TranscriberSlot, *, worker: abc.SchedulerBase | None = None, errors: Errors = "event"
+) -> Operator[Turn | TurnFailed, Transcript | TurnFailed]:
+    """Write down each turn.
+
+    Emits: for each `Turn`, in order, partial `Transcript`s (``final=False``, all of the text so
+        far) where the recogniser streams or answers in pieces, then one final one when the turn
+        has ended and been recognised, also when its text is empty. A `TurnFailed` in place of the
+        final one when the recogniser or the turn fails; those that come from upstream pass.
+    Completes: when the source has and every turn has been dealt with.
+    Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
+    Drops: nothing.
+    Runs on: the thread of the source, or with a worker that one; see there.
+
+    Args:
+        stt: an object with ``transcribe_turn(audio) -> str``, or such a callable; ``audio`` is
+            float32 of shape ``(n,)``, the whole turn. One with ``session()`` is instead fed each
+            chunk as it arrives and asked for a step after each, so that only the tail is left to
+            decode when the turn ends.
+        worker: the scheduler on which the recogniser is called, a step at a time; results come
+            back on the scheduler given to ``subscribe``, on the worker's where none was. None:
+            where the element arrived.
+        errors: ``"event"`` or ``"raise"``.
+    """
+    transcribe_turn: Callable[[Samples], Answer[str]] = method(stt, "transcribe_turn")
+    session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
+
+    def start() -> Work[Turn, Transcript]:
+        return _whole(transcribe_turn) if session is None else _streaming(session)
+
+    return stage("transcribe", start, worker=worker, errors=errors)
+
+
+def _whole(transcribe_turn: Callable[[Samples], Answer[str]]) -> Work[Turn, Transcript]:
+    def work(turn: Turn, job: Job[Transcript]) -> None:
+        pieces: list[str] = []
+
+        def on_piece(piece: str) -> None:
+            # A whole answer is one piece: it is told only once, as the final transcript.
+            if pieces:
+                job.emit(Transcript(turn, "".join(pieces), final=False))
+            pieces.append(piece)
+
+        def on_end() -> None:
+            job.emit(Transcript(turn, "".join(pieces)))
+            job.done()
+
+        def recognise() -> None:
+            job.ask(turn, lambda: transcribe_turn(turn.audio), on_piece, on_end)
+
+        job.life.add(
+            turn.subscribe(
+                on_error=lambda error: job.fail(turn, error),
+                on_completed=recognise,
+            )
+        )
+
+    return work
+
+
+def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcript]:
+    def work(turn: Turn, job: Job[Transcript]) -> None:
+        text = ""
+        listening: RecognitionSession | None = None
+
+        def hear(chunk: AudioChunk | None) -> Iterator[list[str] | str | None]:
+            """Feed a chunk and take a step; None ends the audio and takes all steps left."""
+            nonlocal listening
+            if listening is None:
+                listening = session()
+            if chunk is not None:
+                listening.feed(chunk.samples)
+                yield listening.step()
+                return
+            listening.close()
+            while not listening.done:
+                yield listening.step()
+
+        def on_news(news: list[str] | str | None) -> None:
+            nonlocal text
+            before = text
+            if isinstance(news, str):
+                text = news
+            elif news:
+                text += "".join(news)
+            if text != before:
+                job.emit(Transcript(turn, text.strip(), final=False))
+
+        def on_end() -> None:
+            job.emit(Transcript(turn, text.strip()))
+            job.done()
+
+        def nothing() -> None:
+            pass
+
+        job.life.add(
+            turn.subscribe(
+                lambda chunk: job.ask(turn, lambda: hear(chunk), on_news, nothing),
+                lambda error: job.fail(turn, error),
+                lambda: job.ask(turn, lambda: hear(None), on_news, on_end),
+            )
+        )
+
+    return work

@@ -1,0 +1,156 @@
+"""`turn_window`: chunks become turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from reactivex import Observable
+from reactivex.disposable import CompositeDisposable
+
+from rxvoice._check import at_least
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import AudioFormatError, StageError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.policies import silence
+from rxvoice.slots import PolicySlot, method
+from rxvoice.turn import EndedBy, Turn, TurnWriter
+
+__all__ = ["turn_window"]
+
+
+def turn_window(
+    policy: PolicySlot = silence(1600), *, max_duration_ms: float = 30_000
+) -> Operator[AudioChunk, Turn]:
+    """Gather the chunks of each turn of the user.
+
+    A chunk of speech opens a turn, whose audio starts with the chunk's ``lead_in``. While it is
+    open every chunk joins it, silence too: a recogniser wants the silence at the end. After each
+    chunk of silence the policy is asked whether the user has finished.
+
+    Emits: each `Turn` as it *opens*; it grows from then on and completes when the turn ends.
+    Completes: with the source, after ending an open turn (``ended_by="source"``); the partial
+        chunk at the end joins an open turn and is not counted.
+    Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's, which is first
+        given to an open turn. A policy that raises fails its turn only, with a `StageError`.
+    Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``.
+    Runs on: the thread of the source; a policy's later answer ends the turn where it arrives.
+
+    Args:
+        policy: an object with ``user_finished(audio, silence_ms) -> bool``, or such a callable;
+            ``audio`` is float32 of shape ``(n,)``, the turn so far, ``silence_ms`` the silence at
+            its end, counted in samples. It may answer with an ``Observable[bool]``: the turn ends
+            when that says True, unless the user has spoken since the question.
+        max_duration_ms: a turn this long, in milliseconds above 0, pre-roll included, is ended
+            (``"max_duration"``); speech that goes on opens the next one, and no sample is lost.
+
+    The reference loop's steps 3 and 4.
+    """
+    user_finished: Callable[[Samples, int], bool | Observable[bool]]
+    user_finished = method(policy, "user_finished")
+    at_least("turn_window max_duration_ms", max_duration_ms, 1, "ms")
+
+    def start(out: Subscription[Turn]) -> Handlers[AudioChunk]:
+        open_turn: TurnWriter | None = None
+        silence_ms = 0
+        count = 0
+        turns = 0
+        since_turn: int | None = None  # samples since the last turn ended
+        asked: CompositeDisposable | None = None
+
+        def close(ended_by: EndedBy) -> None:
+            ended = reset()
+            if ended:
+                ended.close(ended_by, count)
+
+        def fail_turn(error: Exception) -> None:
+            ended = reset()
+            if ended:
+                ended.fail(StageError("turn_window", ended.turn, error))
+
+        def reset() -> TurnWriter | None:
+            """Back to no turn, before anyone is told: an error downstream leaves it clean."""
+            nonlocal open_turn, silence_ms, since_turn
+            ended, open_turn, silence_ms = open_turn, None, 0
+            void_answers()
+            if ended:
+                since_turn = 0
+            return ended
+
+        def void_answers() -> None:
+            nonlocal asked
+            if asked:
+                out.life.remove(asked)
+                asked = None
+
+        def open_with(chunk: AudioChunk) -> TurnWriter:
+            nonlocal open_turn, turns
+            lead_in = chunk.samples[:0] if chunk.lead_in is None else chunk.lead_in
+            if since_turn is not None:
+                lead_in = lead_in[max(0, len(lead_in) - since_turn) :]
+            turns += 1
+            first = chunk.start - len(lead_in)
+            opened = open_turn = TurnWriter(turns, first, chunk.sample_rate)
+            if len(lead_in):
+                opened.append(AudioChunk(lead_in, chunk.sample_rate, first, speech=False))
+            out.emit(opened.turn)
+            return opened
+
+        def ask(turn: Turn) -> None:
+            nonlocal asked
+            try:
+                finished = user_finished(turn.audio, silence_ms)
+            except Exception as error:
+                fail_turn(error)
+                return
+            if isinstance(finished, Observable):
+                if asked is None:
+                    asked = CompositeDisposable()
+                    out.life.add(asked)
+                asked.add(finished.subscribe(on_answer, fail_turn, scheduler=out.scheduler))
+            elif finished:
+                close("policy")
+
+        def on_answer(finished: bool) -> None:
+            if finished:
+                close("policy")
+
+        def step(chunk: AudioChunk) -> None:
+            nonlocal silence_ms, count, since_turn
+            if chunk.partial:
+                if open_turn:
+                    open_turn.append(chunk)
+                return
+            if chunk.speech is None:
+                wanted = "wanted chunks judged by vad(), got one with speech=None"
+                out.fail(AudioFormatError(f"{wanted}: put vad() before turn_window()"))
+                return
+            count += 1
+            if chunk.speech:
+                void_answers()
+                silence_ms = 0
+                turn = open_turn or open_with(chunk)
+            elif open_turn:
+                silence_ms += chunk.ms
+                turn = open_turn
+            else:
+                if since_turn is not None:
+                    since_turn += len(chunk.samples)
+                return
+            turn.append(chunk if chunk.lead_in is None else replace(chunk, lead_in=None))
+            if not chunk.speech and turn is open_turn:
+                ask(turn.turn)
+            if turn is open_turn and turn.turn.ms >= max_duration_ms:
+                close("max_duration")
+
+        def flush() -> None:
+            close("source")
+            out.complete()
+
+        def fail(error: Exception) -> None:
+            fail_turn(error)
+            out.fail(error)
+
+        return step, flush, fail
+
+    return stateful(start)

@@ -1,0 +1,112 @@
+"""`vad`: is there speech in the chunk?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from rxvoice._check import whole, within
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.slots import VadSlot, method
+
+__all__ = ["vad"]
+
+
+def vad(
+    detector: VadSlot, *, start: float = 0.35, stop: float = 0.2, start_chunks: int = 1
+) -> Operator[AudioChunk, AudioChunk]:
+    """Say of each chunk whether it is speech.
+
+    A detector that answers with a bool is taken at its word. A probability goes through
+    hysteresis: speech starts after ``start_chunks`` chunks in a row at ``start`` or more, and goes
+    on while it is ``stop`` or more.
+
+    Emits: the same chunk with ``speech``, and ``probability`` where there is one, filled in, one
+        for one. A partial chunk passes as it is, unasked.
+    Completes: with the source.
+    Errors: `StageError` when the detector raises or answers with something else; `AudioFormatError`
+        for a chunk that is not of the detector's ``chunk_size`` or ``sample_rate``; the source's.
+    Drops: nothing.
+    Runs on: the thread of the source. The detector is called there, once per chunk, in order.
+
+    Args:
+        detector: an object with ``probability(samples) -> float`` or ``is_speech(samples) ->
+            bool``, or a callable of either shape. ``samples`` is float32 of shape ``(n,)``. Its
+            ``fresh()`` is called at each subscription for a detector of its own, else its
+            ``reset()``, where it has them.
+        start: probability, 0 to 1, at which speech starts.
+        stop: probability, 0 to ``start``, below which it stops.
+        start_chunks: chunks in a row, 1 or more, that it takes to start.
+
+    Thresholds as mlx-audio's ``VoicePipelineConfig``.
+    """
+    within("vad start", start, 0.0, 1.0, "probability")
+    within("vad stop", stop, 0.0, 1.0, "probability")
+    if stop > start:
+        raise ConfigError(f"vad stop must be at most start={start} (probability), got {stop}")
+    whole("vad start_chunks", start_chunks, 1, "chunks")
+    method(detector, "probability", "is_speech")
+
+    def begin(out: Subscription[AudioChunk]) -> Handlers[AudioChunk]:
+        own = _own(detector)
+        ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
+        size: int | None = getattr(own, "chunk_size", None)
+        rate: int | None = getattr(own, "sample_rate", None)
+        speaking = False
+        run = 0
+
+        def judged(chunk: AudioChunk, answer: bool | float) -> AudioChunk:
+            nonlocal speaking, run
+            if isinstance(answer, bool | np.bool):
+                return replace(chunk, speech=bool(answer))
+            probability = float(answer)
+            if not 0 <= probability <= 1:
+                raise ValueError(f"wanted a bool or a probability from 0 to 1, got {answer!r}")
+            if speaking:
+                speaking = probability >= stop
+            else:
+                run = run + 1 if probability >= start else 0
+                speaking = run >= start_chunks
+            if speaking:
+                run = 0
+            return replace(chunk, speech=speaking, probability=probability)
+
+        def step(chunk: AudioChunk) -> None:
+            if chunk.partial:
+                out.emit(chunk)
+                return
+            if (size and len(chunk.samples) != size) or (rate and chunk.sample_rate != rate):
+                wanted = f"{size or 'any number of'} samples at {rate or 'any'} Hz"
+                came = f"{len(chunk.samples)} at {chunk.sample_rate} Hz"
+                out.fail(
+                    AudioFormatError(
+                        f"this detector wants chunks of {wanted}, got {came}: "
+                        f"use chunk({size}, sample_rate={rate})"
+                    )
+                )
+                return
+            try:
+                answered = judged(chunk, ask(chunk.samples))
+            except Exception as error:
+                out.fail(StageError("vad", None, error))
+                return
+            out.emit(answered)
+
+        return step, None, None
+
+    return stateful(begin)
+
+
+def _own(detector: VadSlot) -> object:
+    """The detector of one subscription, without what an earlier one left in it."""
+    fresh = getattr(detector, "fresh", None)
+    if callable(fresh):
+        return fresh()
+    reset = getattr(detector, "reset", None)
+    if callable(reset):
+        reset()
+    return detector

@@ -1,0 +1,175 @@
+"""The slots a conversation has for models and devices: what each must offer.
+
+Every model slot takes an object with the method named here or a plain callable of the same shape.
+A stage's answer may be a value, an awaitable, an iterable of pieces (a generator, say), an async
+iterable of pieces, or an `Observable` of pieces, which is how a test gives a model a virtual
+duration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
+
+from reactivex import Observable
+
+from rxvoice.elements import Samples
+from rxvoice.errors import ConfigError
+
+__all__ = [
+    "Answer",
+    "AudioSink",
+    "BargeInDetector",
+    "DetectorSlot",
+    "PolicySlot",
+    "ProbabilityDetector",
+    "RecognitionSession",
+    "Responder",
+    "ResponderSlot",
+    "StreamingTranscriber",
+    "Synthesizer",
+    "SynthesizerSlot",
+    "Transcriber",
+    "TranscriberSlot",
+    "TurnPolicy",
+    "VadSlot",
+    "VoiceActivityDetector",
+    "method",
+]
+
+T = TypeVar("T")
+
+Answer: TypeAlias = T | Awaitable[T] | Iterable[T] | AsyncIterable[T] | Observable[T]
+
+
+class VoiceActivityDetector(Protocol):
+    """Judges chunks: speech or not.
+
+    Optional: ``chunk_size`` and ``sample_rate`` (checked against every chunk), ``reset()`` (called
+    at each subscription), ``fresh()`` (gives each subscription a detector of its own; wanted of
+    one with state that two subscriptions may use at once).
+    """
+
+    def is_speech(self, samples: Samples, /) -> bool: ...
+
+
+class ProbabilityDetector(Protocol):
+    """Judges chunks by the probability of speech, 0 to 1; options as `VoiceActivityDetector`'s."""
+
+    def probability(self, samples: Samples, /) -> float: ...
+
+
+class Transcriber(Protocol):
+    """Writes down a turn.
+
+    An answer in pieces is new text each time; the transcript is all of it.
+    """
+
+    def transcribe_turn(self, audio: Samples, /) -> Answer[str]: ...
+
+
+class RecognitionSession(Protocol):
+    """One turn being recognised while it is spoken, as in ``mlx_audio.stt.streaming``."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the last of the text has been given."""
+        ...
+
+    def feed(self, samples: Samples, /) -> None:
+        """Take audio, without decoding it."""
+        ...
+
+    def step(self) -> list[str] | str | None:
+        """Decode some. A list is new text; a str replaces all text so far; None is no news."""
+        ...
+
+    def close(self) -> None:
+        """There is no more audio; `step` goes on until `done`."""
+        ...
+
+
+class StreamingTranscriber(Transcriber, Protocol):
+    """A `Transcriber` that also listens while the user speaks."""
+
+    def session(self) -> RecognitionSession: ...
+
+
+class Responder(Protocol):
+    """Answers a text, whole or in pieces of new text.
+
+    Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted.
+    """
+
+    def respond(self, text: str, /) -> Answer[str]: ...
+
+
+class Synthesizer(Protocol):
+    """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def synthesize_stream(self, text: str, /) -> Answer[Samples]: ...
+
+
+class TurnPolicy(Protocol):
+    """Says whether the user has finished, given the turn's audio and the silence at its end."""
+
+    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]: ...
+
+
+class BargeInDetector(Protocol):
+    """Says whether a chunk of speech interrupts the assistant."""
+
+    def detect(self, samples: Samples, playing: bool, /) -> bool: ...
+
+
+class AudioSink(Protocol):
+    """Where speech goes.
+
+    Optional: ``set_sample_rate(hz)``, told the rate of the samples that follow when it changes.
+    """
+
+    @property
+    def is_running(self) -> bool:
+        """Whether sound is being played."""
+        ...
+
+    def write_samples(self, samples: Samples, /) -> int:
+        """Take samples, and say how many were taken; the rest is offered again."""
+        ...
+
+    def flush(self) -> None:
+        """Block until everything taken has been played."""
+        ...
+
+    def clear(self) -> Samples:
+        """Drop what is queued, with a short fade; returns what was never heard."""
+        ...
+
+    def stop(self) -> None:
+        """End it for good: the device is released, the file finished."""
+        ...
+
+
+VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
+TranscriberSlot: TypeAlias = Transcriber | Callable[[Samples], Answer[str]]
+ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str]]
+SynthesizerSlot: TypeAlias = Synthesizer | Callable[[str], Answer[Samples]]
+PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
+DetectorSlot: TypeAlias = BargeInDetector | Callable[[Samples, bool], bool]
+
+
+def method(slot: object, *names: str) -> Callable[..., Any]:
+    """The first of these methods that the slot has, or the slot itself where it is a callable."""
+    if isinstance(slot, type):
+        raise ConfigError(f"got the class {slot.__name__}; pass an instance: {slot.__name__}()")
+    for name in names:
+        found = getattr(slot, name, None)
+        if callable(found):
+            return cast("Callable[..., Any]", found)
+    if callable(slot):
+        return cast("Callable[..., Any]", slot)
+    wanted = " or ".join(f"{name}(...)" for name in names)
+    raise ConfigError(f"wanted an object with {wanted} or a callable of that shape, got {slot!r}")

@@ -1,0 +1,231 @@
+"""A turn of the user: a window on the microphone that can be heard while it grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+from rxvoice.elements import AudioChunk, Samples
+
+__all__ = ["EndedBy", "Turn", "TurnWriter"]
+
+EndedBy: TypeAlias = Literal["policy", "max_duration", "source"]
+
+
+class _Growing:
+    """Samples in one buffer that doubles: n appended samples cost O(n) copies in all."""
+
+    __slots__ = ("_buffer", "_used")
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(16_384, np.float32)
+        self._used = 0
+
+    def append(self, samples: Samples) -> None:
+        used = self._used + len(samples)
+        if used > len(self._buffer):
+            grown = np.empty(max(used, 2 * len(self._buffer)), np.float32)
+            grown[: self._used] = self._buffer[: self._used]
+            # Views given out before keep the old buffer, whose content never changes again.
+            self._buffer = grown
+        self._buffer[self._used : used] = samples
+        self._used = used
+
+    def __len__(self) -> int:
+        return self._used
+
+    def view(self) -> Samples:
+        view = self._buffer[: self._used]
+        view.flags.writeable = False
+        return view
+
+
+@dataclass(slots=True, eq=False)
+class _Record:
+    """What a turn and its writer share."""
+
+    id: int
+    start: int
+    sample_rate: int
+    samples: _Growing = field(default_factory=_Growing)
+    chunks: list[AudioChunk] = field(default_factory=list[AudioChunk])
+    observers: list[abc.ObserverBase[AudioChunk]] = field(
+        default_factory=list[abc.ObserverBase[AudioChunk]]
+    )
+    barge_in: bool = False
+    over: bool = False
+    error: Exception | None = None
+    ended_by: EndedBy | None = None
+    chunks_consumed: int | None = None
+
+
+class Turn(Observable[AudioChunk]):
+    """What the user says in one go: an observable window of `AudioChunk`.
+
+    The joined samples of its chunks are its `audio`: where there is a pre-roll, it is the first
+    chunk, with ``speech=False``. `turn_window` makes them, and `Turn.of`.
+
+    Emits: to a subscriber what is already there, at once, then each chunk as it arrives.
+    Completes: when the turn ends; a turn that has ended replays and completes.
+    Errors: with what ended the stream or failed the end-of-turn policy.
+    Runs on: what is already there, on the subscribing thread; the rest, on the writing one.
+    """
+
+    def __init__(self, record: _Record) -> None:
+        super().__init__()
+        self._record = record
+
+    @classmethod
+    def of(
+        cls,
+        audio: Samples,
+        *,
+        id: int = 1,
+        start: int = 0,
+        sample_rate: int = 16_000,
+        chunks_consumed: int = 0,
+        barge_in: bool = False,
+        ended_by: EndedBy = "source",
+    ) -> Turn:
+        """A turn that has ended, made of audio that is already there."""
+        writer = TurnWriter(id, start, sample_rate)
+        samples = np.asarray(audio, np.float32)
+        writer.append(AudioChunk(samples, sample_rate, start, speech=True, barge_in=barge_in))
+        writer.close(ended_by, chunks_consumed)
+        return writer.turn
+
+    @property
+    def id(self) -> int:
+        """Counts the turns of a subscription, from 1."""
+        return self._record.id
+
+    @property
+    def start(self) -> int:
+        """Index of the first sample of `audio` since the subscription."""
+        return self._record.start
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self._record.sample_rate
+
+    @property
+    def audio(self) -> Samples:
+        """All samples so far, pre-roll first: a read-only view of one buffer, never a copy."""
+        return self._record.samples.view()
+
+    @property
+    def ms(self) -> int:
+        """Whole milliseconds of `audio`."""
+        return len(self._record.samples) * 1000 // self._record.sample_rate
+
+    @property
+    def barge_in(self) -> bool:
+        """Whether the user spoke over the assistant in any chunk so far."""
+        return self._record.barge_in
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the turn still grows."""
+        return not self._record.over
+
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Why the turn ended; None while it is open, or when it ended by an error."""
+        return self._record.ended_by
+
+    @property
+    def chunks_consumed(self) -> int | None:
+        """Full chunks seen since the subscription when the turn ended; None while it is open."""
+        return self._record.chunks_consumed
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Turn):
+            return NotImplemented
+        return self._key() == other._key() and np.array_equal(self.audio, other.audio)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.start))
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else self.ended_by or "failed"
+        return f"Turn({self.id}, {self.ms} ms, {state})"
+
+    def _key(self) -> tuple[object, ...]:
+        it = self._record
+        return it.id, it.start, it.sample_rate, it.barge_in, it.ended_by, it.chunks_consumed
+
+    def _subscribe_core(
+        self,
+        observer: abc.ObserverBase[AudioChunk],
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        record = self._record
+        gone = False
+
+        def leave() -> None:
+            nonlocal gone
+            gone = True
+            with self.lock:
+                if observer in record.observers:
+                    record.observers.remove(observer)
+
+        told = 0
+        while not gone:
+            with self.lock:
+                if told == len(record.chunks):
+                    if not record.over:
+                        record.observers.append(observer)
+                    break
+                chunk = record.chunks[told]
+            observer.on_next(chunk)
+            told += 1
+        if record.error is not None:
+            observer.on_error(record.error)
+        elif record.over:
+            observer.on_completed()
+        return Disposable(leave)
+
+
+class TurnWriter:
+    """The writing end of a `Turn`."""
+
+    def __init__(self, id: int, start: int, sample_rate: int) -> None:
+        self._record = _Record(id, start, sample_rate)
+        self.turn = Turn(self._record)
+
+    def append(self, chunk: AudioChunk) -> None:
+        """Add a chunk, and tell the subscribers."""
+        record = self._record
+        with self.turn.lock:
+            record.samples.append(chunk.samples)
+            record.chunks.append(chunk)
+            record.barge_in = record.barge_in or chunk.barge_in
+            observers = tuple(record.observers)
+        for observer in observers:
+            observer.on_next(chunk)
+
+    def close(self, ended_by: EndedBy, chunks_consumed: int) -> None:
+        """End the turn."""
+        self._record.ended_by = ended_by
+        self._record.chunks_consumed = chunks_consumed
+        for observer in self._end():
+            observer.on_completed()
+
+    def fail(self, error: Exception) -> None:
+        """End the turn by an error."""
+        self._record.error = error
+        for observer in self._end():
+            observer.on_error(error)
+
+    def _end(self) -> tuple[abc.ObserverBase[AudioChunk], ...]:
+        record = self._record
+        with self.turn.lock:
+            record.over = True
+            observers = tuple(record.observers)
+            record.observers.clear()
+        return observers
