@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,4 +58,4 @@ def energy(threshold: float = 0.02) -> Energy:
 
 def rms(samples: Samples) -> float:
     """Root mean square of the samples; 0 for none."""
-    return float(np.sqrt(np.dot(samples, samples) / len(samples))) if len(samples) else 0.0
+    return math.sqrt(float(np.dot(samples, samples)) / len(samples)) if len(samples) else 0.0

@@ -86,10 +86,10 @@ def _ends(text: str, char: str, *, uncased: bool) -> bool | Callable[[str], bool
 
     A function for an answer is to be asked once the word that begins with `char` is complete.
     """
-    body = text.rstrip(_CLOSERS + " \t\u00a0\u202f")
+    body = text.rstrip(_CLOSERS + " \t\u00a0\u202f\u3000")
     if char in _JOINERS:
         return False
-    if body[-1] in _SHOUT:
+    if body[-1:] in _SHOUT:  # or nothing but closing brackets in sight
         return not char.islower() or (uncased and body == text)
     if body.endswith(("…", "..")):
         return not char.islower()
@@ -189,8 +189,10 @@ class Segmenter:
             self._held.append(char)
         if not self._first and char.isalnum():
             self._first = char
-        if char in _PAIRS:
-            self._closer = "" if char == self._closer else self._closer or _PAIRS[char]
+        if char == self._closer:
+            self._closer = ""
+        elif not self._closer:
+            self._closer = _PAIRS.get(char, "")
         # A title may hold marks: 《摔跤吧！爸爸》.
         if absorbed or (char in _MARKS and self._first and self._closer != "》"):
             self._end = len(self._held)

@@ -1,1 +1,115 @@
-"""Not yet."""
+"""The command line: ``rxvoice demo`` and ``rxvoice run``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rxvoice.errors import RxvoiceError
+
+__all__ = ["main", "parser"]
+
+_EPILOG = """\
+examples:
+  rxvoice demo                             hold the recorded conversation, offline
+  rxvoice demo --realtime                  the same, at the speed of speech
+  rxvoice run question.wav -o reply.wav    answer any recording
+  rxvoice run long.mp3 -o reply.wav --both both.wav --silence-ms 800
+"""
+
+_RUN_EPILOG = """\
+The recording may be WAV, FLAC or MP3, of any sample rate and number of channels. Each turn of its
+speaker, ended by --silence-ms of silence, is written down and answered aloud. The embedded language
+model is a demonstration: it knows about twenty subjects and says so when it is asked anything else.
+
+examples:
+  rxvoice run question.wav -o reply.wav
+  rxvoice run question.wav -o reply.wav --phrases demo     listen only for what the model knows
+  rxvoice run meeting.flac -o reply.wav --both both.wav    both sides, left and right
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options, with their help."""
+    from rxvoice import __version__
+
+    top = argparse.ArgumentParser(
+        prog="rxvoice",
+        description="A spoken conversation as a pipe of operators.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"rxvoice {__version__}")
+    commands = top.add_subparsers(title="commands", dest="command", required=True)
+
+    demo = commands.add_parser(
+        "demo",
+        help="hold a recorded conversation on the embedded models, offline",
+        description="Hold a recorded conversation on the embedded models, offline: print it as it "
+        "happens, write the replies and both sides as sound. Exits 0 only if every turn was heard "
+        "as it was said.",
+    )
+    demo.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)"
+    )
+    demo.add_argument("--realtime", action="store_true", help="play it at the speed of speech")
+
+    run = commands.add_parser(
+        "run",
+        help="answer a recording",
+        description="Answer a recording, turn by turn, on the embedded models, offline.",
+        epilog=_RUN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("recording", type=Path, help="a WAV, FLAC or MP3 file")
+    run.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="WAV", help="where to write the replies"
+    )
+    run.add_argument(
+        "--both",
+        type=Path,
+        metavar="WAV",
+        help="write both sides too: the speaker left, the replies right",
+    )
+    run.add_argument(
+        "--phrases",
+        metavar="FILE",
+        help="listen only for these sentences, one a line; 'demo': those the demo's model knows",
+    )
+    run.add_argument("--voice", default="en-us", help="an espeak-ng voice (en-us)")
+    run.add_argument(
+        "--silence-ms",
+        type=int,
+        default=1600,
+        metavar="MS",
+        help="the silence that ends a turn, in milliseconds (1600)",
+    )
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when it did what it should, 1 when not, 2 for wrong usage, 130 at Ctrl-C."""
+    options = parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            from rxvoice.cli.demo import demo
+
+            return demo(options.out, realtime=options.realtime)
+        from rxvoice.cli.run import run
+
+        return run(
+            options.recording,
+            options.output,
+            both=options.both,
+            phrases=options.phrases,
+            voice=options.voice,
+            silence_ms=options.silence_ms,
+        )
+    except (RxvoiceError, OSError) as error:
+        print(f"rxvoice: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nrxvoice: stopped; what was written so far is complete", file=sys.stderr)
+        return 130

@@ -52,7 +52,7 @@ def chunk(
 
         def emit(samples: Samples, *, partial: bool = False) -> None:
             nonlocal position
-            samples.flags.writeable = False
+            samples.setflags(write=False)
             start, position = position, position + len(samples)
             out.emit(AudioChunk(samples, sample_rate, start, partial=partial))
 

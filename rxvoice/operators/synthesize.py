@@ -35,7 +35,7 @@ def synthesize(
         Those that come from upstream pass.
     Completes: when the source has and every reply has been spoken.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
-    Drops: pieces without samples; the rest of a failed reply.
+    Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed reply.
     Runs on: the thread of the source, or with a worker that one; see there.
 
     Args:
@@ -105,12 +105,15 @@ def _cut(first_clause_chars: int | None) -> Operator[Reply | TurnFailed, _Senten
             if reply.transcript is not answering:
                 answering = reply.transcript
                 segmenter = Segmenter(first_clause_chars=first_clause_chars)
-            for sentence in segmenter.feed(reply.delta):
-                out.emit(_Sentence(reply, sentence))
+            speak(reply, segmenter.feed(reply.delta))
             if reply.final:
-                for sentence in segmenter.flush():
-                    out.emit(_Sentence(reply, sentence))
+                speak(reply, segmenter.flush())
                 out.emit(_Sentence(reply, last=True))
+
+        def speak(reply: Reply, sentences: list[str]) -> None:
+            for sentence in sentences:
+                if any(map(str.isalnum, sentence)):
+                    out.emit(_Sentence(reply, sentence))
 
         return step, None, None
 

@@ -1,0 +1,56 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Everything goes into .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python that is new enough; `make PYTHON=...` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+
+.PHONY: help demo test lint types docs bench check clean
+help:
+	@echo "make demo    a spoken conversation, offline, on the embedded models"
+	@echo "make test    all tests"
+	@echo "make check   lint, types and the executed documentation"
+	@echo "make bench   the benchmarks, as a table"
+
+demo: $(VENV)/demo.installed
+	@$(BIN)/rxvoice demo
+
+test: $(VENV)/dev.installed
+	$(BIN)/python -m pytest
+
+check: lint types docs
+
+lint: $(VENV)/dev.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.installed
+	$(BIN)/pyright
+	$(BIN)/mypy --strict tests/typing
+
+docs: $(VENV)/dev.installed
+	$(BIN)/python -m rxvoice.testing.pages --check operators
+	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py
+
+bench: $(VENV)/dev.installed
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) out
+
+$(VENV)/bin/pip:
+	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \
+	sudo apt-get install python3 python3-venv; on a Mac: brew install python" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment could be made; \
+	on Debian: sudo apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/demo.installed: pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing rxvoice and its models into $(VENV); this takes a minute or two, once."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline]'
+	@touch $@
+
+$(VENV)/dev.installed: pyproject.toml | $(VENV)/bin/pip
+	@echo "Installing rxvoice and what its tests need into $(VENV); once."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline,dev]'
+	@touch $@ $(VENV)/demo.installed

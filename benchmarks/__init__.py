@@ -1,0 +1,1 @@
+"""Measurements of rxvoice, each as a ratio against something else in the same run."""

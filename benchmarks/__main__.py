@@ -1,0 +1,49 @@
+"""All benchmarks: ``python -m benchmarks [--json FILE] [NAME ...]``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks._measure import Result
+
+NAMES = ("import_time", "per_chunk", "turn_length", "long_session")
+
+
+def main() -> int:
+    """Measure, print the table and the JSON; 1 when a promise is not kept."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all")
+    options.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    chosen = options.parse_args()
+    if unknown := set(chosen.names) - set(NAMES):
+        options.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+
+    results: list[Result] = []
+    print(f"{'':4}{'measure':72}{'value':>12}  {'against':32}{'ratio':>8}  limit")
+    for name in chosen.names or NAMES:
+        for result in import_module(f"benchmarks.{name}").measure():
+            results.append(result)
+            print(_row(result), flush=True)
+    machine = {"python": platform.python_version(), "machine": platform.platform()}
+    text = json.dumps({**machine, "results": [{**asdict(r), "ok": r.ok} for r in results]})
+    print(text)
+    if chosen.json:
+        chosen.json.write_text(text + "\n", "utf-8")
+    return 0 if all(result.ok for result in results) else 1
+
+
+def _row(result: Result) -> str:
+    limit = "" if result.limit is None else f"{result.limited} <= {result.limit:g}"
+    value = f"{result.value:.3g} {result.unit}"
+    mark = "ok" if result.ok else "NO"
+    return f"{mark:4}{result.name:72}{value:>12}  {result.against:32}{result.ratio:8.2f}  {limit}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

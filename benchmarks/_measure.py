@@ -1,0 +1,100 @@
+"""What the benchmarks share: a pipe on stub models, and the reading of clocks and memory."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from reactivex import Observable, Subject
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+
+SIZE = 512
+CHUNK_MS = 32
+SPEECH = np.full(SIZE, 0.25, np.float32)
+SILENCE = np.zeros(SIZE, np.float32)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table.
+
+    Args:
+        name: what was measured.
+        value: the measure.
+        unit: its unit.
+        against: what it is compared with, and that one's measure in the same unit.
+        ratio: value over the other's measure.
+        limit: the most that `limited` may be; None where nothing is promised.
+        limited: "value" or "ratio".
+    """
+
+    name: str
+    value: float
+    unit: str
+    against: str
+    ratio: float
+    limit: float | None = None
+    limited: str = "ratio"
+
+    @property
+    def ok(self) -> bool:
+        """Whether it keeps what is promised."""
+        measured = self.value if self.limited == "value" else self.ratio
+        return self.limit is None or measured <= self.limit
+
+
+def loud(samples: rxv.Samples) -> bool:
+    """A stub detector."""
+    return bool(samples[0])
+
+
+def turns(microphone: Observable[rxv.Samples | rxv.AudioChunk]) -> Observable[rxv.Turn]:
+    """The five operators that every chunk passes, with stub models."""
+    return microphone.pipe(
+        vox.chunk(SIZE),
+        vox.vad(loud),
+        vox.barge_in(playing=lambda: True),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(480), max_duration_ms=3_600_000),
+    )
+
+
+def conversation(seconds: float) -> list[rxv.Samples]:
+    """Turns of 1.6 s of speech with 1.6 s between, a chunk a block."""
+    chunks = int(seconds * 1000 / CHUNK_MS)
+    return [SPEECH if i % 100 < 50 else SILENCE for i in range(chunks)]
+
+
+def per_element(push: Callable[[rxv.Samples], None], blocks: list[rxv.Samples]) -> list[float]:
+    """Microseconds that each block took."""
+    clock = time.perf_counter_ns
+    spent: list[float] = []
+    for block in blocks:
+        begin = clock()
+        push(block)
+        spent.append((clock() - begin) / 1000)
+    return spent
+
+
+def subject() -> Subject[rxv.Samples]:
+    """A hot source to push blocks into."""
+    return Subject()
+
+
+def median(values: list[float]) -> float:
+    """The middle of the values."""
+    return statistics.median(values)
+
+
+def resident_mb() -> float:
+    """Memory of this process, in MB, on Linux and on a Mac."""
+    pid = str(os.getpid())
+    shown = subprocess.run(["ps", "-o", "rss=", "-p", pid], capture_output=True, check=True)
+    return int(shown.stdout) / 1024

@@ -1,0 +1,67 @@
+"""Ten hours of conversation: the last hour costs what the first did, and memory stays flat."""
+
+from __future__ import annotations
+
+import gc
+
+import rxvoice as rxv
+from benchmarks._measure import Result, conversation, median, per_element, resident_mb, subject
+from rxvoice import operators as vox
+
+HOURS = 10
+
+
+class Sink:
+    """Takes everything and keeps nothing."""
+
+    is_running = True
+
+    def write_samples(self, samples: rxv.Samples, /) -> int:
+        return len(samples)
+
+    def flush(self) -> None: ...
+
+    def clear(self) -> rxv.Samples:
+        return rxv.Samples((0,))
+
+    def stop(self) -> None: ...
+
+
+def measure() -> list[Result]:
+    """All operators on stub models, from microphone to sink."""
+    from benchmarks._measure import SPEECH, turns
+
+    pipe = subject()
+    turns(pipe).pipe(
+        vox.transcribe(lambda audio: f"{len(audio)} samples"),
+        vox.respond(lambda text: iter(("You said ", text, ". That was it."))),
+        vox.synthesize(lambda text: iter((SPEECH, SPEECH))),
+        vox.play(Sink()),
+    ).subscribe()
+    ten_minutes = conversation(600)
+    hours: list[float] = []
+    settled = 0.0
+    for hour in range(HOURS):
+        spent: list[float] = []
+        for tenth in range(6):
+            spent += per_element(pipe.on_next, ten_minutes)
+            if hour == 0 and tenth == 0:
+                gc.collect()
+                settled = resident_mb()
+        hours.append(median(spent))
+    gc.collect()
+    memory = resident_mb()
+    first, last = hours[0], hours[-1]
+    return [
+        Result(
+            f"cost per chunk in hour {HOURS}", last, "µs", f"hour 1: {first:.2f}", last / first, 1.1
+        ),
+        Result(
+            f"memory after hour {HOURS}",
+            memory,
+            "MB",
+            f"after 10 minutes: {settled:.1f}",
+            memory / settled,
+            1.02,
+        ),
+    ]

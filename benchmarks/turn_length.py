@@ -1,0 +1,30 @@
+"""A turn costs in proportion to its length: 60 s at most 70 times what 1 s costs."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks._measure import CHUNK_MS, SILENCE, SPEECH, Result, median, subject, turns
+
+
+def one_turn(seconds: float) -> float:
+    """Milliseconds for one turn, its audio looked at after every chunk."""
+    pipe = subject()
+    window = turns(pipe)
+    window.subscribe(lambda turn: turn.subscribe(lambda _: len(turn.audio)) and None)
+    blocks = [SPEECH] * int(seconds * 1000 / CHUNK_MS) + [SILENCE] * 15
+    begin = time.perf_counter()
+    for block in blocks:
+        pipe.on_next(block)
+    return 1000 * (time.perf_counter() - begin)
+
+
+def measure() -> list[Result]:
+    """Interleaved, so that both meet the same machine."""
+    short: list[float] = []
+    long: list[float] = []
+    for _ in range(31):
+        short.append(one_turn(1))
+        long.append(one_turn(60))
+    value, other = median(long), median(short)
+    return [Result("a turn of 60 s", value, "ms", f"one of 1 s: {other:.3f}", value / other, 70)]

@@ -1,0 +1,83 @@
+"""Both sides of a conversation in one stereo file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rxvoice.elements import AudioChunk, Samples, Speech, TurnFailed
+from rxvoice.errors import ConfigError
+
+if TYPE_CHECKING:
+    from soxr import ResampleStream
+
+__all__ = ["BothSides"]
+
+
+class BothSides:
+    """A WAV of the user on the left and the assistant on the right, one after the other.
+
+    A recording does not wait for the answer to its question: here the rest of it does, so that
+    the two take turns as they would have.
+
+    Args:
+        path: where to write; PCM16 at the assistant's sample rate.
+        sample_rate: Hz, the assistant's.
+    """
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        import soundfile
+
+        self._rate = sample_rate
+        try:
+            self._file = soundfile.SoundFile(path, "w", sample_rate, 2, "PCM_16", format="WAV")
+        except (OSError, RuntimeError) as error:
+            raise ConfigError(f"cannot write {path}: {error}") from error
+        self._resampler: ResampleStream | None = None
+        self.frames = 0
+
+    def __enter__(self) -> BothSides:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._end_user()
+        self._file.close()
+
+    def user(self, chunk: AudioChunk) -> None:
+        """Add a chunk of the user's."""
+        if self._resampler is None:
+            from soxr import ResampleStream
+
+            self._resampler = ResampleStream(chunk.sample_rate, self._rate, 1, dtype="float32")
+        self._write(0, self._resampler.resample_chunk(chunk.samples))
+
+    def assistant(self, speech: Speech | TurnFailed) -> None:
+        """Add a piece of the assistant's."""
+        if isinstance(speech, Speech) and speech.samples.shape[0]:
+            self._end_user()
+            self._write(1, np.asarray(speech.samples, np.float32))
+
+    def _end_user(self) -> None:
+        if self._resampler is not None:
+            tail = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            self._resampler = None
+            self._write(0, tail)
+
+    def _write(self, side: int, samples: Samples) -> None:
+        stereo = np.zeros((len(samples), 2), np.float32)
+        stereo[:, side] = samples
+        self._file.write(stereo)
+        self.frames += len(samples)
+
+    @property
+    def seconds(self) -> float:
+        """Length so far."""
+        return self.frames / self._rate

@@ -1,0 +1,152 @@
+"""A recording answered turn by turn, and told as it happens."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from reactivex import Observable
+from reactivex import operators as ops
+
+from rxvoice import operators as vox
+from rxvoice.cli._both import BothSides
+from rxvoice.elements import AudioChunk, Reply, Speech, Transcript, TurnEvent, TurnFailed
+from rxvoice.policies import silence
+from rxvoice.slots import AudioSink, ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
+from rxvoice.turn import Turn
+
+__all__ = ["Parts", "Story", "converse"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The models of a conversation."""
+
+    vad: VadSlot
+    stt: TranscriberSlot
+    llm: ResponderSlot
+    tts: SynthesizerSlot
+
+
+@dataclass
+class Story:
+    """Prints who said what, when and how fast; what it saw stays for the caller.
+
+    Times are the recording's; latencies are real ones, from the moment a turn was over.
+    """
+
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    progress: Callable[[float], None] = lambda _: None
+    events: list[TurnEvent] = field(default_factory=list[TurnEvent])
+    failures: list[TurnFailed] = field(default_factory=list[TurnFailed])
+    _over: float = 0.0
+    _since_over: dict[str, float] = field(default_factory=dict[str, float])
+
+    def on_chunk(self, chunk: AudioChunk) -> None:
+        """Report how far the recording has been heard."""
+        self.progress(chunk.start / chunk.sample_rate)
+
+    def on_turn(self, turn: Turn) -> None:
+        """Start the watch when the turn is over."""
+
+        def over() -> None:
+            self._over = time.perf_counter()
+            self._since_over.clear()
+
+        turn.subscribe(on_error=lambda _: None, on_completed=over)
+
+    def on_transcript(self, transcript: Transcript | TurnFailed) -> None:
+        """Print what the user said."""
+        if isinstance(transcript, Transcript) and transcript.final:
+            self._mark("heard")
+            turn = transcript.turn
+            self._say(turn.start / turn.sample_rate, "you", transcript.text or "(no words)")
+
+    def on_reply(self, reply: Reply | TurnFailed) -> None:
+        """Print what the assistant answers, and note when its first word came."""
+        if isinstance(reply, Reply):
+            self._mark("first word")
+            if reply.final:
+                turn = reply.turn
+                end = (turn.start + len(turn.audio)) / turn.sample_rate
+                self._say(end, "assistant", reply.text)
+
+    def on_speech(self, speech: Speech | TurnFailed) -> None:
+        """Note when the first sound came."""
+        if isinstance(speech, Speech) and not speech.final:
+            self._mark("first sound")
+
+    def on_event(self, event: TurnEvent | TurnFailed) -> None:
+        """Print the latencies, or what failed."""
+        if isinstance(event, TurnFailed):
+            self.failures.append(event)
+            self._say(event.turn.start / event.turn.sample_rate, "error", str(event.error))
+            return
+        self.events.append(event)
+        latencies = " · ".join(f"{what} {ms:.0f} ms" for what, ms in self._since_over.items())
+        self._line(f"{'':22}after the turn: {latencies}")
+
+    def _mark(self, what: str) -> None:
+        self._since_over.setdefault(what, 1000 * (time.perf_counter() - self._over))
+
+    def _say(self, at: float, who: str, what: str) -> None:
+        self._line(f"{at:7.1f} s  {who:<11} {what}")
+
+    def _line(self, line: str) -> None:
+        print(line, file=self.out, flush=True)
+
+
+def converse(
+    microphone: Observable[AudioChunk],
+    parts: Parts,
+    sink: AudioSink,
+    story: Story,
+    *,
+    silence_ms: int,
+    both: BothSides | None = None,
+) -> None:
+    """Hold the conversation, and return when the microphone has ended.
+
+    Raises:
+        Exception: what the stream ended with; the sink then has what came before.
+    """
+    listen = microphone.pipe(
+        vox.chunk(512),
+        ops.do_action(both.user) if both else ops.do_action(),
+        ops.do_action(story.on_chunk),
+        vox.vad(parts.vad),
+        vox.preroll(250),
+        vox.turn_window(silence(silence_ms)),
+        ops.do_action(story.on_turn),
+    )
+    answer = listen.pipe(
+        vox.transcribe(parts.stt),
+        ops.do_action(story.on_transcript),
+        vox.respond(parts.llm),
+        ops.do_action(story.on_reply),
+        vox.synthesize(parts.tts),
+    )
+    log = answer.pipe(
+        ops.do_action(both.assistant) if both else ops.do_action(),
+        ops.do_action(story.on_speech),
+        vox.play(sink),
+    )
+
+    over = threading.Event()
+    errors: list[Exception] = []
+
+    def failed(error: Exception) -> None:
+        errors.append(error)
+        over.set()
+
+    subscription = log.subscribe(story.on_event, failed, over.set)
+    try:
+        over.wait()
+    finally:
+        subscription.dispose()
+    if errors:
+        raise errors[0]

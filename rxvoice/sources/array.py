@@ -1,0 +1,102 @@
+"""`array`: audio that is already in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from reactivex import Observable
+
+from rxvoice._check import audio_samples, whole
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import AudioFormatError
+from rxvoice.sources._emit import check_blocks, emit
+
+__all__ = ["array"]
+
+Audio: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int16] | NDArray[np.int32]
+"""Samples of shape ``(n,)`` or ``(n, channels)``: floats in [-1, 1], or integers."""
+
+_MOST_CHANNELS = 64
+"""More than any microphone array has: the axes were taken for each other."""
+
+
+def array(
+    samples: Audio,
+    rate: int,
+    *,
+    sample_rate: int = 16_000,
+    block_ms: int = 32,
+    realtime: bool = False,
+) -> Observable[AudioChunk]:
+    """Audio that is already in memory, as a microphone would give it.
+
+    Emits: an `AudioChunk` of ``block_ms`` at a time, mono, at ``sample_rate``; the last may be
+        shorter. As fast as they are taken, one per scheduled action, or with ``realtime=True``
+        each when a microphone would have it: block i at ``(i + 1) * block_ms`` after the
+        subscription.
+    Completes: after the last block.
+    Errors: nothing. `AudioFormatError` for other samples and `ConfigError` for other arguments are
+        raised here.
+    Runs on: the scheduler given to ``subscribe``; without one, the subscribing thread, and with
+        ``realtime=True`` a thread of its own for each subscription.
+
+    The samples are copied when this is called; every subscriber hears them from the start.
+
+    Args:
+        samples: of shape ``(n,)`` or ``(n, channels)``, channels are mixed by their mean; float32
+            or float64 in [-1, 1], or int16 or int32, which are scaled by their full scale.
+        rate: Hz, of the samples.
+        sample_rate: Hz, of the blocks; resampled by soxr where it differs.
+        block_ms: milliseconds, 1 or more.
+        realtime: whether to keep time.
+    """
+    whole("array rate", rate, 1, "Hz")
+    check_blocks("array", sample_rate, block_ms)
+    audio = _resampled(_mono(np.asarray(samples)), rate, sample_rate)
+
+    def pieces() -> Generator[Samples]:
+        yield audio
+
+    return emit(pieces, sample_rate=sample_rate, block_ms=block_ms, realtime=realtime)
+
+
+def _mono(samples: NDArray[Any]) -> Samples:
+    dtype = samples.dtype
+    if (dtype.kind, dtype.itemsize) not in (("f", 4), ("f", 8), ("i", 2), ("i", 4)):
+        remedy = ": convert it with samples.astype(np.float32)"
+        if dtype.kind in "iu" and dtype.itemsize > 1:
+            remedy = ": divide it by its full scale, as (samples / 32768).astype(np.float32)"
+        elif dtype.kind == "u":
+            remedy = ": convert it with (samples.astype(np.float32) - 128) / 128"
+        elif dtype.kind != "f":
+            remedy = ", which is not audio"
+        raise AudioFormatError(f"wanted float32, float64, int16 or int32 samples, got {dtype}{remedy}")
+    if samples.ndim not in (1, 2) or samples.shape[-1] == 0 and samples.ndim == 2:
+        raise AudioFormatError(
+            f"wanted samples of shape (n,) or (n, channels), got {samples.shape}"
+        )
+    if samples.ndim == 2 and samples.shape[1] > _MOST_CHANNELS:
+        raise AudioFormatError(
+            f"wanted samples of shape (n, channels), got {samples.shape}, which has "
+            f"{samples.shape[1]} channels: pass samples.T"
+        )
+    if dtype.kind == "f" and not np.isfinite(samples).all():
+        place = tuple(int(axis[0]) for axis in np.nonzero(~np.isfinite(samples)))
+        where = place[0] if samples.ndim == 1 else place
+        raise AudioFormatError(f"wanted finite samples in [-1, 1], got {samples[place]} at {where}")
+    mixed = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)
+    if dtype.kind == "i":
+        mixed = mixed / (np.iinfo(dtype).max + 1)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+        return audio_samples(mixed.astype(np.float32))
+
+
+def _resampled(samples: Samples, rate: int, sample_rate: int) -> Samples:
+    if rate == sample_rate:
+        return samples
+    import soxr
+
+    return np.asarray(soxr.resample(samples, rate, sample_rate), np.float32)

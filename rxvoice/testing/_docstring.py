@@ -1,0 +1,103 @@
+"""An operator's docstring and signature, as its page shows them."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Contract", "contract"]
+
+SECTIONS = ("Emits", "Completes", "Errors", "Drops", "Runs on")
+
+_SECTION = re.compile(rf"({'|'.join(SECTIONS)}|Args):\s*(.*)")
+_ARGUMENT = re.compile(r"    (\w+): (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What an operator promises.
+
+    Args:
+        summary: its first sentence.
+        about: what else is said before the sections.
+        signature: as in its source.
+        takes: the type of its elements, as in its source.
+        gives: the type of what it emits.
+        sections: the text of Emits, Completes, Errors, Drops, Runs on.
+        arguments: name, default (empty: none) and text of each.
+    """
+
+    summary: str
+    about: str
+    signature: str
+    takes: str
+    gives: str
+    sections: dict[str, str]
+    arguments: list[tuple[str, str, str]]
+
+
+def contract(operator: Callable[..., object]) -> Contract:
+    """Read an operator's contract from its docstring and source.
+
+    Raises:
+        ValueError: a section is missing, or the arguments are not those of the signature.
+    """
+    name = getattr(operator, "__name__", repr(operator))
+    source = inspect.getsource(operator)
+    function = ast.parse(source).body[0]
+    if not isinstance(function, ast.FunctionDef) or not isinstance(function.returns, ast.Subscript):
+        raise ValueError(f"{name}: wanted a function that returns Operator[..., ...]")
+    head = source.splitlines()[: function.body[0].lineno - 1]
+    signature = "\n".join(head).removeprefix("def ").removesuffix(":")
+    takes, gives = ast.unparse(function.returns.slice).strip("()").split(", ", 1)
+
+    prose: list[str] = []
+    sections: dict[str, list[str]] = {}
+    told: dict[str, list[str]] = {}
+    into: list[str] | None = prose
+    for line in inspect.cleandoc(operator.__doc__ or "").splitlines():
+        if found := _SECTION.fullmatch(line):
+            into = sections[found[1]] = [found[2]]
+        elif "Args" in sections and (found := _ARGUMENT.fullmatch(line)):
+            into = told[found[1]] = [found[2]]
+        elif line.startswith(" ") or (not sections and into is prose):
+            if into is not None:
+                into.append(line.strip())
+        else:
+            into = None  # where it comes from, which the page tells at more length
+    missing = [section for section in SECTIONS if section not in sections]
+    if missing:
+        raise ValueError(f"{name}: its docstring does not say {', '.join(missing)}")
+
+    parameters = inspect.signature(operator).parameters
+    if list(told) != list(parameters):
+        raise ValueError(f"{name}: its docstring tells {list(told)}, it takes {list(parameters)}")
+    summary, _, about = "\n".join(prose).strip().partition("\n\n")
+    return Contract(
+        _markdown(summary),
+        _markdown(about),
+        signature,
+        takes,
+        gives,
+        {section: _markdown("\n".join(sections[section])) for section in SECTIONS},
+        [(arg, _default(function, arg), _markdown("\n".join(told[arg]))) for arg in told],
+    )
+
+
+def _default(function: ast.FunctionDef, name: str) -> str:
+    given = function.args
+    positional = given.posonlyargs + given.args
+    pairs = [
+        *zip(reversed(positional), reversed(given.defaults), strict=False),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]
+    found = next((default for arg, default in pairs if arg.arg == name), None)
+    return "" if found is None else ast.unparse(found).replace("'", '"')
+
+
+def _markdown(text: str) -> str:
+    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
+    return "\n\n".join(paragraphs).replace("``", "`").strip()

@@ -1,0 +1,178 @@
+"""The commands, as a user types them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import rxvoice.cli.demo
+from rxvoice.cli import main, parser
+from rxvoice.cli._both import BothSides
+from rxvoice.cli.run import _Progress
+from rxvoice.elements import AudioChunk, Reply, Speech, Transcript
+from rxvoice.turn import Turn
+
+DATA = Path(rxvoice.cli.demo.__file__).parent.parent / "data"
+RATE = 16_000
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The message of a command that fails with 1."""
+    assert main([str(a) for a in arguments]) == 1
+    return capsys.readouterr().err
+
+
+@pytest.mark.models
+def test_the_demo_hears_every_turn_and_writes_both_sides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    said = json.loads((DATA / "demo.json").read_text("utf-8"))["turns"]
+    assert len(said) >= 3
+    assert told.count(" you  ") == told.count(" assistant  ") == len(said)
+    assert told.count("after the turn: heard ") == len(said)
+    assert f"heard {len(said)} of {len(said)} turns as they were said" in told
+
+    reply, rate = soundfile.read(tmp_path / "reply.wav", dtype="float32")
+    assert 5 < len(reply) / rate < 120
+    assert 0.01 < np.sqrt(np.mean(reply**2)) < 0.5
+    both, both_rate = soundfile.read(tmp_path / "conversation.wav", dtype="float32")
+    user, _ = soundfile.read(DATA / "demo.wav", dtype="float32")
+    assert both_rate == rate
+    # They take turns: together they last as long as the one and the other.
+    expected = len(reply) / rate + len(user) / RATE
+    assert len(both) / rate == pytest.approx(expected, abs=0.01)
+    assert np.abs(both.min(axis=1)).max() > 0
+    spoken = both[both[:, 1] != 0, 0]
+    assert np.abs(spoken).max() == 0
+
+
+@pytest.mark.models
+def test_the_demo_fails_when_a_turn_was_misheard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "demo.wav").symlink_to(DATA / "demo.wav")
+    truth = json.loads((DATA / "demo.json").read_text("utf-8"))
+    truth["turns"][1]["text"] = "What can you walk about?"
+    (data / "demo.json").write_text(json.dumps(truth), "utf-8")
+    monkeypatch.setattr(rxvoice.cli.demo, "_DATA", data)
+    assert main(["demo", "--out", str(tmp_path)]) == 1
+    n = len(truth["turns"])
+    assert f"heard {n - 1} of {n} turns as they were said" in capsys.readouterr().out
+
+
+@pytest.mark.models
+def test_run_answers_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    user, rate = soundfile.read(DATA / "demo.wav", dtype="float32")
+    first = json.loads((DATA / "demo.json").read_text("utf-8"))["turns"][0]
+    question = tmp_path / "question.flac"
+    soundfile.write(question, user[: int((first["end_s"] + 0.5) * rate)], rate)
+    reply, both = tmp_path / "reply.wav", tmp_path / "both.wav"
+    arguments = [question, "-o", reply, "--both", both, "--phrases", "demo"]
+    assert main(["run", *map(str, arguments)]) == 0
+    told = capsys.readouterr().out
+    assert "you         hello who are you" in told.lower().replace(",", "").replace("?", "")
+    assert "1 turns answered, 0 failed" in told
+    assert soundfile.info(reply).duration > 1
+    assert soundfile.info(both).channels == 2
+
+
+@pytest.mark.models
+def test_run_says_so_when_there_is_no_speech(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(RATE), RATE)
+    assert "heard no speech in" in refused(capsys, "run", silent, "-o", tmp_path / "reply.wav")
+
+
+@pytest.mark.models
+def test_run_refuses_what_is_no_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reply = tmp_path / "reply.wav"
+    missing = tmp_path / "missing.wav"
+    text = tmp_path / "text.wav"
+    text.write_text("not a sound", "utf-8")
+    assert str(missing) in refused(capsys, "run", missing, "-o", reply)
+    assert str(text) in refused(capsys, "run", text, "-o", reply)
+
+
+def test_run_refuses_to_write_where_it_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = tmp_path / "nowhere" / "reply.wav"
+    assert str(nowhere) in refused(capsys, "run", DATA / "demo.wav", "-o", nowhere)
+    wav = DATA / "demo.wav"
+    assert "choose another file to write" in refused(capsys, "run", wav, "-o", wav)
+    arguments = ["run", wav, "-o", tmp_path / "reply.wav", "--silence-ms", "-5"]
+    assert "silence ms must be at least 0 ms, got -5" in refused(capsys, *arguments)
+    assert "voice" in refused(capsys, *arguments[:4], "--voice", "klingon-x")
+
+
+def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["run", "a.wav", "-o", "b.wav", "--loud"])
+    assert left.value.code == 2
+    assert "unrecognized arguments: --loud" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130_and_says_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(out: Path, *, realtime: bool) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rxvoice.cli.demo, "demo", interrupted)
+    assert main(["demo", "--out", str(tmp_path)]) == 130
+    assert "stopped; what was written so far is complete" in capsys.readouterr().err
+
+
+def test_help_names_every_command_and_gives_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["run", "--help"], ["demo", "--help"]):
+        with pytest.raises(SystemExit) as left:
+            parser().parse_args(arguments)
+        assert left.value.code == 0
+    shown = capsys.readouterr().out
+    for word in ("demo", "run", "--realtime", "--both", "--phrases", "rxvoice run question.wav"):
+        assert word in shown
+
+
+def test_progress_is_told_of_a_long_recording_only(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    short, long = _Progress(59), _Progress(600)
+    for at in range(0, 600, 7):
+        short(at)
+        long(at)
+    import sys
+
+    lines = sys.stderr.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines == [f"  heard {percent:3d} % of 10.0 min" for percent in range(10, 100, 10)]
+
+
+def test_both_sides_take_turns(tmp_path: Path) -> None:
+    path = tmp_path / "both.wav"
+    turn = Turn.of(np.zeros(4, np.float32))
+    reply = Reply(Transcript(turn, "hi"), text="ho", final=True)
+    with BothSides(path, 8000) as both:
+        both.user(AudioChunk(np.full(1600, 0.5, np.float32), 16_000))
+        both.assistant(Speech(reply, np.full(400, 0.25, np.float32), 8000))
+        both.assistant(Speech(reply, np.empty(0, np.float32), 8000, final=True))
+        both.user(AudioChunk(np.full(1600, 0.5, np.float32), 16_000))
+        assert both.seconds == pytest.approx((800 + 400) / 8000, abs=0.11)
+    written, rate = soundfile.read(path, dtype="float32")
+    assert (len(written), rate) == (2000, 8000)
+    assert np.abs(written[800:1200, 1] - 0.25).max() < 1e-3
+    assert np.abs(written[800:1200, 0]).max() == 0
+    assert np.abs(np.delete(written[:, 1], np.s_[800:1200])).max() == 0
+    assert np.median(written[100:700, 0]) == pytest.approx(0.5, abs=0.01)

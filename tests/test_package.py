@@ -1,0 +1,77 @@
+"""What importing rxvoice costs, and what it promises to export."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rxvoice as rxv
+
+PACKAGE = Path(rxv.__file__).parent
+HEAVY = {"mlx", "mlx_lm", "mlx_audio", "sounddevice", "soundfile", "soxr", "scipy", "pytest"}
+
+
+def test_importing_rxvoice_loads_no_model_and_no_device() -> None:
+    code = "import sys, rxvoice; print(*{name.partition('.')[0] for name in sys.modules})"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert "rxvoice" in shown.stdout.split()
+    assert HEAVY.isdisjoint(shown.stdout.split())
+
+
+def test_only_rxvoice_mlx_imports_mlx() -> None:
+    importing = {
+        path.relative_to(PACKAGE)
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for name in _imported(node)
+        if name.partition(".")[0] in {"mlx", "mlx_lm", "mlx_audio"}
+    }
+    assert importing
+    assert {path.parts[0] for path in importing} == {"mlx"}
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rxvoice",
+        "rxvoice.operators",
+        "rxvoice.sources",
+        "rxvoice.sinks",
+        "rxvoice.offline",
+        "rxvoice.mlx",
+        "rxvoice.testing",
+    ],
+)
+def test_all_is_honest(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = module.__all__
+    assert sorted(exported, key=str.lower) == sorted(set(exported), key=str.lower)
+    for item in exported:
+        thing = getattr(module, item)
+        if callable(thing) or isinstance(thing, type(importlib)):
+            assert thing.__doc__, f"{name}.{item} has no docstring"
+
+
+def test_every_operator_has_its_file_and_its_test() -> None:
+    named = {name for name in rxv.operators.__all__ if name.islower()}
+    files = {p.stem for p in (PACKAGE / "operators").glob("[!_]*.py")}
+    tests = {p.stem.removeprefix("test_") for p in Path("tests/operators").glob("test_*.py")}
+    assert named == files == tests
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'rxvoice' has no attribute 'microfone'"):
+        rxv.microfone  # type: ignore[attr-defined] # noqa: B018

@@ -1,0 +1,57 @@
+"""What the type checkers must make of a pipe; never run."""
+
+from typing import assert_type
+
+from reactivex import Observable
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+from rxvoice.operators import Operator
+
+
+def loud(samples: rxv.Samples) -> bool:
+    return bool(samples.any())
+
+
+def write_down(audio: rxv.Samples) -> str:
+    return str(len(audio))
+
+
+async def answer(text: str) -> str:
+    return text
+
+
+def speak(text: str) -> list[rxv.Samples]:
+    return []
+
+
+def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
+    speech = mic.pipe(
+        vox.chunk(512),
+        vox.vad(loud),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(1600)),
+        vox.transcribe(write_down),
+        vox.respond(answer),
+        vox.synthesize(speak),
+    )
+    assert_type(speech, Observable[rxv.Speech | rxv.TurnFailed])
+    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.TurnFailed])
+    speech.subscribe(sink)
+
+
+def each(mic: Observable[rxv.AudioChunk]) -> None:
+    assert_type(vox.chunk(512), Operator[rxv.Samples | rxv.AudioChunk, rxv.AudioChunk])
+    chunks = mic.pipe(vox.chunk(512), vox.vad(loud), vox.barge_in(playing=bool))
+    assert_type(chunks, Observable[rxv.AudioChunk])
+    turns = chunks.pipe(vox.preroll(), vox.turn_window())
+    assert_type(turns, Observable[rxv.Turn])
+    assert_type(turns.pipe(vox.transcribe(write_down)), Observable[rxv.Transcript | rxv.TurnFailed])
+
+
+def wrong(mic: Observable[str], chunks: Observable[rxv.AudioChunk]) -> None:
+    mic.pipe(vox.chunk(512))  # type: ignore[arg-type]
+    chunks.pipe(vox.transcribe(write_down))  # type: ignore[arg-type]
+    vox.vad(answer)  # type: ignore[arg-type]
+    vox.respond(loud)  # type: ignore[arg-type]
+    vox.chunk(512, 16_000)  # type: ignore[call-arg]
