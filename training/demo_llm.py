@@ -5,7 +5,7 @@ model.safetensors, tokenizer.json, tokenizer_config.json; and phrases.json, the 
 taught. Then answers every question through `rxvoice.mlx.llm` and fails unless all are exact.
 The same seed on the same machine writes the same bytes.
 
-Takes some minutes; with OpenBLAS (LD_PRELOAD=libopenblas.so.0) on Linux, fewer.
+On two Linux cores about six minutes with OpenBLAS (LD_PRELOAD=libopenblas.so.0), twenty without.
 """
 
 from __future__ import annotations
