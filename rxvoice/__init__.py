@@ -33,6 +33,7 @@ from rxvoice.errors import (
     SinkStalled,
     StageError,
 )
+from rxvoice.operators._kernel import Operator
 from rxvoice.policies import energy, silence
 from rxvoice.session import VoiceSession
 from rxvoice.slots import (
@@ -61,6 +62,7 @@ __all__ = [
     "BargeInDetector",
     "ConfigError",
     "MissingDependency",
+    "Operator",
     "ProbabilityDetector",
     "RecognitionSession",
     "Reply",

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rxvoice.elements import AudioChunk, Samples, Speech, TurnFailed
 from rxvoice.errors import ConfigError
-
-if TYPE_CHECKING:
-    from soxr import ResampleStream
+from rxvoice.sources._resample import Resampler
 
 __all__ = ["BothSides"]
 
@@ -36,7 +33,7 @@ class BothSides:
             self._file = soundfile.SoundFile(path, "w", sample_rate, 2, "PCM_16", format="WAV")
         except (OSError, RuntimeError) as error:
             raise ConfigError(f"cannot write {path}: {error}") from error
-        self._resampler: ResampleStream | None = None
+        self._user: Resampler | None = None
         self.frames = 0
 
     def __enter__(self) -> BothSides:
@@ -53,11 +50,9 @@ class BothSides:
 
     def user(self, chunk: AudioChunk) -> None:
         """Add a chunk of the user's."""
-        if self._resampler is None:
-            from soxr import ResampleStream
-
-            self._resampler = ResampleStream(chunk.sample_rate, self._rate, 1, dtype="float32")
-        self._write(0, self._resampler.resample_chunk(chunk.samples))
+        if self._user is None:
+            self._user = Resampler(chunk.sample_rate, self._rate)
+        self._write(0, self._user.feed(chunk.samples))
 
     def assistant(self, speech: Speech | TurnFailed) -> None:
         """Add a piece of the assistant's."""
@@ -66,10 +61,9 @@ class BothSides:
             self._write(1, np.asarray(speech.samples, np.float32))
 
     def _end_user(self) -> None:
-        if self._resampler is not None:
-            tail = self._resampler.resample_chunk(np.empty(0, np.float32), last=True)
-            self._resampler = None
-            self._write(0, tail)
+        if self._user is not None:
+            self._write(0, self._user.end())
+            self._user = None
 
     def _write(self, side: int, samples: Samples) -> None:
         stereo = np.zeros((len(samples), 2), np.float32)

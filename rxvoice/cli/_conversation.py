@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import TextIO
 
 from reactivex import Observable
 from reactivex import operators as ops
+from reactivex.scheduler import CurrentThreadScheduler
 
 from rxvoice import operators as vox
 from rxvoice.cli._both import BothSides
@@ -88,7 +88,7 @@ class Story:
             return
         self.events.append(event)
         latencies = " · ".join(f"{what} {ms:.0f} ms" for what, ms in self._since_over.items())
-        self._line(f"{'':22}after the turn: {latencies}")
+        self._line(f"{'':23}after the turn: {latencies}")
 
     def _mark(self, what: str) -> None:
         self._since_over.setdefault(what, 1000 * (time.perf_counter() - self._over))
@@ -109,7 +109,7 @@ def converse(
     silence_ms: int,
     both: BothSides | None = None,
 ) -> None:
-    """Hold the conversation, and return when the microphone has ended.
+    """Hold the conversation on this thread, and return when the microphone has ended.
 
     Raises:
         Exception: what the stream ended with; the sink then has what came before.
@@ -136,17 +136,9 @@ def converse(
         vox.play(sink),
     )
 
-    over = threading.Event()
     errors: list[Exception] = []
-
-    def failed(error: Exception) -> None:
-        errors.append(error)
-        over.set()
-
-    subscription = log.subscribe(story.on_event, failed, over.set)
-    try:
-        over.wait()
-    finally:
-        subscription.dispose()
+    # On this scheduler a paced recording plays on this thread too: subscribing is the conversation.
+    here = CurrentThreadScheduler.singleton()
+    log.subscribe(story.on_event, errors.append, scheduler=here)
     if errors:
         raise errors[0]

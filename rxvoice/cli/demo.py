@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import closing
 from pathlib import Path
 from typing import TypedDict
 
@@ -41,15 +40,17 @@ def demo(out: Path, *, realtime: bool = False) -> int:
     print(flush=True)
 
     tts = offline.tts()
+    llm = offline.llm()
+    llm.load()  # so that the first turn does not wait for it
     story = Story()
     with (
         offline.stt(phrases=offline.phrases()) as stt,
-        closing(sinks.wav(reply)) as sink,
+        sinks.wav(reply) as sink,
         BothSides(conversation, tts.sample_rate) as both,
     ):
         converse(
             sources.wav(_DATA / "demo.wav", realtime=realtime),
-            Parts(offline.silero(), stt, offline.llm(), tts),
+            Parts(offline.silero(), stt, llm, tts),
             sink,
             story,
             silence_ms=1600,

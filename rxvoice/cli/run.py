@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from rxvoice import sinks, sources
@@ -36,13 +36,15 @@ def run(
     microphone = sources.wav(recording)
     narrowed = _sentences(phrases) if phrases else None
     tts = offline.tts(voice)
+    llm = offline.llm()
+    llm.load()  # so that the first turn does not wait for it
     story = Story(progress=_Progress(_seconds(recording)))
     with (
         offline.stt(phrases=narrowed) as stt,
-        closing(sinks.wav(output)) as sink,
+        sinks.wav(output) as sink,
         BothSides(both, tts.sample_rate) if both else nullcontext() as sides,
     ):
-        parts = Parts(offline.silero(), stt, offline.llm(), tts)
+        parts = Parts(offline.silero(), stt, llm, tts)
         converse(microphone, parts, sink, story, silence_ms=silence_ms, both=sides)
 
     if not story.events and not story.failures:

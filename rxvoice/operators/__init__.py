@@ -1,6 +1,5 @@
 """The operators: one file each, one page each in the specification."""
 
-from rxvoice.operators._kernel import Operator
 from rxvoice.operators.barge_in import barge_in
 from rxvoice.operators.chunk import chunk
 from rxvoice.operators.play import play
@@ -13,7 +12,6 @@ from rxvoice.operators.turn_window import turn_window
 from rxvoice.operators.vad import vad
 
 __all__ = [
-    "Operator",
     "barge_in",
     "chunk",
     "play",

@@ -14,6 +14,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 Operator: TypeAlias = Callable[[Observable[T]], Observable[U]]
+"""What ``pipe`` takes: a function from one observable to another."""
 
 Step: TypeAlias = Callable[[T], None]
 Flush: TypeAlias = Callable[[], None]

@@ -6,7 +6,6 @@ from reactivex import Observable
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.operators import Operator
 
 
 def loud(samples: rxv.Samples) -> bool:
@@ -41,7 +40,7 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
 
 
 def each(mic: Observable[rxv.AudioChunk]) -> None:
-    assert_type(vox.chunk(512), Operator[rxv.Samples | rxv.AudioChunk, rxv.AudioChunk])
+    assert_type(vox.chunk(512), rxv.Operator[rxv.Samples | rxv.AudioChunk, rxv.AudioChunk])
     chunks = mic.pipe(vox.chunk(512), vox.vad(loud), vox.barge_in(playing=bool))
     assert_type(chunks, Observable[rxv.AudioChunk])
     turns = chunks.pipe(vox.preroll(), vox.turn_window())
