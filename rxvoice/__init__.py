@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from rxvoice import operators, sinks, sources
+from rxvoice import operators
 from rxvoice.config import SessionConfig
 from rxvoice.elements import (
     AudioChunk,
@@ -51,7 +51,7 @@ from rxvoice.slots import (
 from rxvoice.turn import Turn
 
 if TYPE_CHECKING:
-    from rxvoice import mlx, offline, testing
+    from rxvoice import mlx, offline, sinks, sources, testing
 
 __version__ = "0.1.0"
 
@@ -93,11 +93,11 @@ __all__ = [
     "testing",
 ]
 
-_LAZY = ("mlx", "offline", "testing")
+_LAZY = ("mlx", "offline", "sinks", "sources", "testing")
 
 
 def __getattr__(name: str) -> object:
-    """Load what is heavy, or for tests, when it is first asked for."""
+    """Load a part when it is first asked for: the models' are heavy."""
     if name in _LAZY:
         return importlib.import_module(f"rxvoice.{name}")
     raise AttributeError(f"module 'rxvoice' has no attribute {name!r}")

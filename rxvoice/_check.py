@@ -13,6 +13,8 @@ from rxvoice.errors import AudioFormatError, ConfigError
 
 __all__ = ["at_least", "audio_samples", "whole", "within"]
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 def whole(name: str, value: object, least: int, unit: str) -> None:
     """Raise unless it is an integer that is `least` or more."""
@@ -47,7 +49,7 @@ def audio_samples(given: object) -> Samples:
             "convert it with np.asarray(samples, np.float32)"
         )
     array = cast("np.ndarray[Any, np.dtype[Any]]", given)
-    if array.dtype != np.float32:
+    if array.dtype != _FLOAT32:
         remedy = "samples.astype(np.float32)"
         if np.issubdtype(array.dtype, np.integer):
             full_scale = np.iinfo(array.dtype).max + 1
@@ -65,7 +67,7 @@ def audio_samples(given: object) -> Samples:
             f"wanted mono samples of shape (n,), got shape {array.shape}: {remedy}"
         )
     # One dot product finds NaN, infinity and the scale of unscaled integers, at 0.3 µs a chunk.
-    power = float(np.dot(array, array))
+    power = float(array.dot(array))
     if not math.isfinite(power):
         bad = np.flatnonzero(~np.isfinite(array))
         what = f"{array[bad[0]]} at index {bad[0]}" if len(bad) else f"a peak of {_peak(array):g}"

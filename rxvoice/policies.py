@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from rxvoice._check import at_least, within
 from rxvoice.elements import Samples
 
@@ -58,4 +56,4 @@ def energy(threshold: float = 0.02) -> Energy:
 
 def rms(samples: Samples) -> float:
     """Root mean square of the samples; 0 for none."""
-    return math.sqrt(float(np.dot(samples, samples)) / len(samples)) if len(samples) else 0.0
+    return math.sqrt(float(samples.dot(samples)) / len(samples)) if len(samples) else 0.0

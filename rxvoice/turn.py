@@ -9,39 +9,12 @@ import numpy as np
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
+from rxvoice._growing import Growing
 from rxvoice.elements import AudioChunk, Samples
 
 __all__ = ["EndedBy", "Turn", "TurnWriter"]
 
 EndedBy: TypeAlias = Literal["policy", "max_duration", "source"]
-
-
-class _Growing:
-    """Samples in one buffer that doubles: n appended samples cost O(n) copies in all."""
-
-    __slots__ = ("_buffer", "_used")
-
-    def __init__(self) -> None:
-        self._buffer = np.empty(16_384, np.float32)
-        self._used = 0
-
-    def append(self, samples: Samples) -> None:
-        used = self._used + len(samples)
-        if used > len(self._buffer):
-            grown = np.empty(max(used, 2 * len(self._buffer)), np.float32)
-            grown[: self._used] = self._buffer[: self._used]
-            # Views given out before keep the old buffer, whose content never changes again.
-            self._buffer = grown
-        self._buffer[self._used : used] = samples
-        self._used = used
-
-    def __len__(self) -> int:
-        return self._used
-
-    def view(self) -> Samples:
-        view = self._buffer[: self._used]
-        view.flags.writeable = False
-        return view
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +24,7 @@ class _Record:
     id: int
     start: int
     sample_rate: int
-    samples: _Growing = field(default_factory=_Growing)
+    samples: Growing = field(default_factory=Growing)
     chunks: list[AudioChunk] = field(default_factory=list[AudioChunk])
     observers: list[abc.ObserverBase[AudioChunk]] = field(
         default_factory=list[abc.ObserverBase[AudioChunk]]

@@ -7,9 +7,9 @@ from types import TracebackType
 
 import numpy as np
 
+from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Samples, Speech, TurnFailed
 from rxvoice.errors import ConfigError
-from rxvoice.sources._resample import Resampler
 
 __all__ = ["BothSides"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
@@ -17,7 +17,7 @@ from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import Answer
 from rxvoice.turn import Turn
 
-__all__ = ["Errors", "Job", "Work", "check_errors", "stage"]
+__all__ = ["Errors", "Job", "Work", "check_errors", "stage", "text"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -52,13 +52,27 @@ class Job(Generic[U]):
         self,
         turn: Turn,
         call: Callable[[], Answer[P]],
+        check: Callable[[P], P],
         on_piece: Callable[[P], None],
         on_end: Callable[[], None],
     ) -> None:
-        """Ask the model for `turn`; an error of its own fails the turn."""
+        """Ask the model for `turn`; an error of its own fails the turn.
+
+        Args:
+            check: gives a piece as it is to be, or raises where it is none.
+        """
+
+        def checked(piece: P) -> None:
+            try:
+                good = check(piece)
+            except Exception as error:
+                self.fail(turn, error)
+            else:
+                on_piece(good)
+
         deliver(
             call,
-            on_piece,
+            checked,
             on_end,
             lambda error: self.fail(turn, error),
             life=self.life,
@@ -85,6 +99,13 @@ class Job(Generic[U]):
 
 
 Work: TypeAlias = Callable[[T, Job[U]], None]
+
+
+def text(piece: str) -> str:
+    """The piece, where it is text."""
+    if not isinstance(cast("object", piece), str):
+        raise TypeError(f"wanted a str, or pieces that are, got {piece!r}")
+    return piece
 
 
 def check_errors(name: str, errors: str) -> None:
@@ -135,10 +156,18 @@ def stage(
                     if failed is not None and getattr(element, "turn", None) is failed:
                         continue
                     busy = not isinstance(element, TurnFailed)
-                if isinstance(element, TurnFailed):
-                    out.emit(element)
-                else:
-                    work(element, Job(name, out, end, worker, errors))
+                job: Job[U] | None = None
+                try:
+                    if isinstance(element, TurnFailed):
+                        out.emit(element)
+                    else:
+                        job = Job(name, out, end, worker, errors)
+                        work(element, job)
+                except BaseException:  # from downstream: not ours to handle, nor to go deaf by
+                    if job:
+                        out.life.remove(job.life)
+                    busy = looping = False
+                    raise
             else:
                 return
             if finished:

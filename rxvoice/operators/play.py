@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rxvoice._writing import SpeechWriter
 from rxvoice.elements import Speech, TurnEvent, TurnFailed
 from rxvoice.errors import SinkStalled, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, check_errors
-from rxvoice.sinks._writing import SpeechWriter
 from rxvoice.slots import AudioSink, method
 from rxvoice.turn import Turn
 
@@ -27,7 +27,8 @@ def play(
 
     Args:
         sink: an `AudioSink`; it is offered each piece until it has taken all of it.
-        errors: ``"raise"``, or ``"event"`` to fail only the turn, with a `TurnFailed`.
+        errors: ``"raise"``, or ``"event"`` to fail only the turn, with a `TurnFailed`; a failed
+            flush belongs to no turn and raises.
     """
     method(sink, "write_samples")
     check_errors("play", errors)

@@ -8,7 +8,7 @@ from reactivex import abc
 
 from rxvoice.elements import Reply, Transcript, TurnFailed
 from rxvoice.operators._kernel import Operator
-from rxvoice.operators._stage import Errors, Job, Work, stage
+from rxvoice.operators._stage import Errors, Job, Work, stage, text
 from rxvoice.slots import Answer, ResponderSlot, method
 
 __all__ = ["respond"]
@@ -25,7 +25,8 @@ def respond(
         upstream pass.
     Completes: when the source has and every transcript has been answered.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
-    Drops: partial transcripts, and empty pieces of text.
+    Drops: partial transcripts, and empty pieces of text; on an error of the source, the reply in
+        progress.
     Runs on: the thread of the source, or with a worker that one; see there.
 
     Args:
@@ -54,7 +55,7 @@ def respond(
                 job.emit(Reply(transcript, text="".join(pieces), final=True))
                 job.done()
 
-            job.ask(transcript.turn, lambda: ask(transcript.text), on_piece, on_end)
+            job.ask(transcript.turn, lambda: ask(transcript.text), text, on_piece, on_end)
 
         return work
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from reactivex import Observable, abc
 
-from rxvoice._check import whole
+from rxvoice._check import audio_samples, whole
 from rxvoice.elements import Reply, Samples, Speech, Transcript, TurnFailed
+from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, Job, Work, stage
 from rxvoice.segmenter import Segmenter
@@ -35,7 +37,8 @@ def synthesize(
         Those that come from upstream pass.
     Completes: when the source has and every reply has been spoken.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
-    Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed reply.
+    Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed
+        reply; on an error of the source, the reply in progress.
     Runs on: the thread of the source, or with a worker that one; see there.
 
     Args:
@@ -65,7 +68,7 @@ def synthesize(
                 job.emit(Speech(reply, np.empty(0, np.float32), rate, final=True))
                 job.done()
             else:
-                job.ask(reply.turn, lambda: ask(text), on_piece, job.done)
+                job.ask(reply.turn, lambda: ask(text), _sound, on_piece, job.done)
 
         return work
 
@@ -76,6 +79,18 @@ def synthesize(
         return speak(cut(replies))
 
     return operator
+
+
+def _sound(piece: Samples) -> Samples:
+    """The piece, where it is sound: numpy's as float32, others (``mx.array``) as they are."""
+    if isinstance(cast("object", piece), np.ndarray):
+        floats = np.issubdtype(piece.dtype, np.floating)
+        return audio_samples(piece.astype(np.float32, copy=False) if floats else piece)
+    shape = getattr(piece, "shape", None)
+    if shape is None or len(shape) != 1:
+        came = type(piece).__name__ if shape is None else f"shape {tuple(shape)}"
+        raise AudioFormatError(f"wanted pieces of float32 samples of shape (n,), got {came}")
+    return piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from reactivex import abc
 
 from rxvoice.elements import AudioChunk, Samples, Transcript, TurnFailed
 from rxvoice.operators._kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage
+from rxvoice.operators._stage import text as text_piece
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
 from rxvoice.turn import Turn
 
 __all__ = ["transcribe"]
+
+News: TypeAlias = list[str] | str | None
+"""What a step of a `RecognitionSession` gives."""
 
 
 def transcribe(
@@ -21,12 +26,13 @@ def transcribe(
     """Write down each turn.
 
     Emits: for each `Turn`, in order, partial `Transcript`s (``final=False``, all of the text so
-        far) where the recogniser streams or answers in pieces, then one final one when the turn
-        has ended and been recognised, also when its text is empty. A `TurnFailed` in place of the
-        final one when the recogniser or the turn fails; those that come from upstream pass.
+        far) where the recogniser streams or answers in pieces, each of which is told when the next
+        has come; then one final one when the turn has ended and been recognised, also when its
+        text is empty. A `TurnFailed` in place of the final one when the recogniser or the turn
+        fails; those that come from upstream pass.
     Completes: when the source has and every turn has been dealt with.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
-    Drops: nothing.
+    Drops: nothing; on an error of the source, the transcript in progress.
     Runs on: the thread of the source, or with a worker that one; see there.
 
     Args:
@@ -63,7 +69,7 @@ def _whole(transcribe_turn: Callable[[Samples], Answer[str]]) -> Work[Turn, Tran
             job.done()
 
         def recognise() -> None:
-            job.ask(turn, lambda: transcribe_turn(turn.audio), on_piece, on_end)
+            job.ask(turn, lambda: transcribe_turn(turn.audio), text_piece, on_piece, on_end)
 
         job.life.add(
             turn.subscribe(
@@ -80,7 +86,7 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
         text = ""
         listening: RecognitionSession | None = None
 
-        def hear(chunk: AudioChunk | None) -> Iterator[list[str] | str | None]:
+        def hear(chunk: AudioChunk | None) -> Iterator[News]:
             """Feed a chunk and take a step; None ends the audio and takes all steps left."""
             nonlocal listening
             if listening is None:
@@ -93,13 +99,13 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
             while not listening.done:
                 yield listening.step()
 
-        def on_news(news: list[str] | str | None) -> None:
+        def on_news(step: News) -> None:
             nonlocal text
             before = text
-            if isinstance(news, str):
-                text = news
-            elif news:
-                text += "".join(news)
+            if isinstance(step, str):
+                text = step
+            elif step:
+                text += "".join(step)
             if text != before:
                 job.emit(Transcript(turn, text.strip(), final=False))
 
@@ -107,14 +113,19 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
             job.emit(Transcript(turn, text.strip()))
             job.done()
 
+        def news(step: News) -> News:
+            for piece in step if isinstance(step, list) else [step or ""]:
+                text_piece(piece)
+            return step
+
         def nothing() -> None:
             pass
 
         job.life.add(
             turn.subscribe(
-                lambda chunk: job.ask(turn, lambda: hear(chunk), on_news, nothing),
+                lambda chunk: job.ask(turn, lambda: hear(chunk), news, on_news, nothing),
                 lambda error: job.fail(turn, error),
-                lambda: job.ask(turn, lambda: hear(None), on_news, on_end),
+                lambda: job.ask(turn, lambda: hear(None), news, on_news, on_end),
             )
         )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
+import numpy as np
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
@@ -31,8 +33,8 @@ def turn_window(
     Emits: each `Turn` as it *opens*; it grows from then on and completes when the turn ends.
     Completes: with the source, after ending an open turn (``ended_by="source"``); the partial
         chunk at the end joins an open turn and is not counted.
-    Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's, which is first
-        given to an open turn. A policy that raises fails its turn only, with a `StageError`.
+    Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's. Either first
+        ends an open turn, with a `StageError` of it. A policy that raises fails only its turn.
     Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``.
     Runs on: the thread of the source; a policy's later answer ends the turn where it arrives.
 
@@ -108,11 +110,13 @@ def turn_window(
                     asked = CompositeDisposable()
                     out.life.add(asked)
                 asked.add(finished.subscribe(on_answer, fail_turn, scheduler=out.scheduler))
-            elif finished:
-                close("policy")
+            else:
+                on_answer(finished)
 
         def on_answer(finished: bool) -> None:
-            if finished:
+            if not isinstance(cast("object", finished), bool | np.bool):
+                fail_turn(TypeError(f"user_finished() must give a bool, got {finished!r}"))
+            elif finished:
                 close("policy")
 
         def step(chunk: AudioChunk) -> None:
@@ -123,7 +127,7 @@ def turn_window(
                 return
             if chunk.speech is None:
                 wanted = "wanted chunks judged by vad(), got one with speech=None"
-                out.fail(AudioFormatError(f"{wanted}: put vad() before turn_window()"))
+                fail(AudioFormatError(f"{wanted}: put vad() before turn_window()"))
                 return
             count += 1
             if chunk.speech:

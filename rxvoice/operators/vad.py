@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import SupportsFloat, cast
 
 import numpy as np
 
@@ -62,7 +64,8 @@ def vad(
             nonlocal speaking, run
             if isinstance(answer, bool | np.bool):
                 return _judged(chunk, bool(answer), None)
-            probability = float(answer)
+            number = isinstance(cast("object", answer), SupportsFloat)
+            probability = float(answer) if number else math.nan
             if not 0 <= probability <= 1:
                 raise ValueError(f"wanted a bool or a probability from 0 to 1, got {answer!r}")
             if speaking:

@@ -1,1 +1,10 @@
-"""Not yet."""
+"""Where a pipe ends: each sink serves `play` and ``subscribe`` alike."""
+
+from __future__ import annotations
+
+from rxvoice.sinks._sink import Sink
+from rxvoice.sinks.memory import MemorySink, memory
+from rxvoice.sinks.null import NullSink, null
+from rxvoice.sinks.wav import WavSink, wav
+
+__all__ = ["MemorySink", "NullSink", "Sink", "WavSink", "memory", "null", "wav"]

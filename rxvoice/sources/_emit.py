@@ -46,13 +46,13 @@ def emit(
     ) -> abc.DisposableBase:
         lock = Lock()
         blocks = _cut(pieces(), sample_rate, block_ms)
-        own: EventLoopScheduler | None = None
-        if scheduler is None and realtime:
-            scheduler = own = EventLoopScheduler(exit_if_empty=True)
-        elif scheduler is None or isinstance(scheduler, ImmediateScheduler):
-            # Immediate ones would nest, a block in a block; the trampoline is on this thread too.
-            scheduler = CurrentThreadScheduler.singleton()
-        began = scheduler.now
+        # An exit when it is empty, for it waits forever if disposed of by its own last action.
+        own = EventLoopScheduler(exit_if_empty=True) if realtime and scheduler is None else None
+        clock = own or scheduler
+        if clock is None or isinstance(clock, ImmediateScheduler):
+            # An immediate one would nest a block in a block; the trampoline is on its thread too.
+            clock = CurrentThreadScheduler.singleton()
+        began = clock.now
         count = position = 0
 
         def close() -> None:
@@ -74,9 +74,9 @@ def emit(
             try:
                 if realtime and isinstance(ahead, np.ndarray):
                     due = began + timedelta(milliseconds=(count + 1) * block_ms)
-                    scheduler.schedule_absolute(due, step)
+                    clock.schedule_absolute(due, step)
                 else:
-                    scheduler.schedule(step)
+                    clock.schedule(step)
             except DisposedException:
                 # Another thread has ended it since it was last looked at.
                 if not life.is_disposed:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from reactivex import Observable
 
 from rxvoice._check import audio_samples, whole
+from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import AudioFormatError
 from rxvoice.sources._emit import check_blocks, emit
@@ -21,6 +22,8 @@ Audio: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int16]
 
 _MOST_CHANNELS = 64
 """More than any microphone array has: the axes were taken for each other."""
+_PIECE = 65_536
+"""Samples resampled at once."""
 
 
 def array(
@@ -73,8 +76,10 @@ def _mono(samples: NDArray[Any]) -> Samples:
             remedy = ": convert it with (samples.astype(np.float32) - 128) / 128"
         elif dtype.kind != "f":
             remedy = ", which is not audio"
-        raise AudioFormatError(f"wanted float32, float64, int16 or int32 samples, got {dtype}{remedy}")
-    if samples.ndim not in (1, 2) or samples.shape[-1] == 0 and samples.ndim == 2:
+        raise AudioFormatError(
+            f"wanted float32, float64, int16 or int32 samples, got {dtype}{remedy}"
+        )
+    if samples.ndim not in (1, 2) or samples.shape[1:] == (0,):
         raise AudioFormatError(
             f"wanted samples of shape (n,) or (n, channels), got {samples.shape}"
         )
@@ -97,6 +102,6 @@ def _mono(samples: NDArray[Any]) -> Samples:
 def _resampled(samples: Samples, rate: int, sample_rate: int) -> Samples:
     if rate == sample_rate:
         return samples
-    import soxr
-
-    return np.asarray(soxr.resample(samples, rate, sample_rate), np.float32)
+    resampler = Resampler(rate, sample_rate)
+    pieces = [resampler.feed(samples[at : at + _PIECE]) for at in range(0, len(samples), _PIECE)]
+    return np.concatenate([*pieces, resampler.end()])

@@ -6,23 +6,29 @@ import io
 import os
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable
 
+from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.sources._emit import check_blocks, emit
+from rxvoice.sources._headers import WaveData, mp3_says_length, wave_data
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["wav"]
 
 _READ = 8192
 """Frames read at once."""
+_MOST_TAGS = 4096
+"""Bytes at the end of an MP3 that may be something else than audio."""
 
 
 def wav(
@@ -71,6 +77,7 @@ class _SoundFile(Protocol):
     channels: int
     frames: int
     format: str
+    seekable: Callable[[], bool]
 
     def read(self, *, out: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def close(self) -> None: ...
@@ -78,69 +85,125 @@ class _SoundFile(Protocol):
 
 def _resampled(path: Path, sample_rate: int) -> Generator[Samples]:
     with _open(path) as file:
-        wave = _wave_data(file)
-        file.endless = wave if wave is not None and wave.unfinished else None
+        data = wave_data(file, file.size())
+        if data is not None and data.unfinished:
+            file.endless_at = data.size_at
         with closing(_sound_file(path, file)) as sound:
-            convert = _converter(sound.samplerate, sample_rate)
+            resampler = Resampler(sound.samplerate, sample_rate)
             failed: AudioFormatError | None = None
             try:
-                for piece in _mono(path, file, sound, wave):
-                    yield convert(piece, False)
+                for piece in _mono(path, file, sound, data):
+                    yield resampler.feed(piece)
             except AudioFormatError as error:
                 failed = error
-            yield convert(np.empty(0, np.float32), True)
+            yield resampler.end()
             if failed is not None:
                 raise failed
 
 
-def _converter(rate: int, sample_rate: int) -> Callable[[Samples, bool], Samples]:
-    if rate == sample_rate:
-        return lambda samples, last: samples
-    import soxr
-
-    return soxr.ResampleStream(rate, sample_rate, 1).resample_chunk
-
-
-def _mono(
-    path: Path, file: _File, sound: _SoundFile, wave: _WaveData | None
-) -> Generator[Samples]:
+def _mono(path: Path, file: _File, sound: _SoundFile, data: WaveData | None) -> Generator[Samples]:
     rate = sound.samplerate
+    # The mean, ten times as fast as numpy's along so short an axis.
+    shares = np.full(sound.channels, 1 / sound.channels, np.float32)
     done = 0
     trouble = ""
-    while not trouble:
+    more = True
+    while more:
         # A read that fails has filled the buffer up to there, and does not say how far.
         frames = np.full((_READ, sound.channels), np.nan, np.float32)
         try:
             frames = sound.read(out=frames)
         except RuntimeError as error:
-            trouble = f" (libsndfile: {error})"
-        finite = np.isfinite(frames).all(axis=1)
-        good = len(frames) if finite.all() else int(np.argmin(finite))
+            trouble = f" (libsndfile: {str(error).strip()})"
+        finite = np.isfinite(frames)
+        good = len(frames) if finite.all() else int(np.argmin(finite.all(axis=1)))
         if good:
-            yield frames[:good].mean(axis=1)
+            yield frames[:good] @ shares
         done += good
         if good < len(frames) and not trouble:
-            channel = int(np.argmin(np.isfinite(frames[good])))
+            bad = frames[good, ~finite[good]][0]
             raise AudioFormatError(
-                f"{path} has a sample that is {frames[good, channel]} at {done / rate:.2f} s: "
+                f"{path} has a sample that is {bad} at {done / rate:.2f} s: "
                 "cut the file there, or write it again"
             )
-        if not len(frames):
-            break
-    seconds = _stated_seconds(file, sound, wave)
-    if trouble or (seconds is not None and done < int(seconds * rate)):
-        of = "" if seconds is None else f" of {seconds:.2f} s"
+        more = len(frames) > 0 and not trouble
+    unread = file.unread()
+    stated = _stated_frames(file, sound, data)
+    if trouble or (stated is not None and done < stated):
+        of = "" if stated is None else f" of {stated / rate:.2f} s"
         raise AudioFormatError(
             f"{path}: the file ends after {done / rate:.2f} s{of}{trouble}: it was cut short or is "
             "damaged; copy or record it again"
         )
+    if stated is None and sound.format == "MP3" and unread > _MOST_TAGS:
+        raise AudioFormatError(
+            f"{path}: libsndfile reads {done / rate:.2f} s and leaves {unread} bytes of this MP3, "
+            "whose header does not say how long it is: convert it to WAV or FLAC"
+        )
 
 
-def _stated_seconds(file: _File, sound: _SoundFile, wave: _WaveData | None) -> float | None:
+def _stated_frames(file: _File, sound: _SoundFile, data: WaveData | None) -> int | None:
     """How long the header says that the audio is; None where it says nothing to rely on."""
-    if wave is not None:
-        return wave.missing_from if wave.missing_from else None
-    if sound.format == "MP3" and not _mp3_has_length(file):
+    if data is not None and data.is_cut:
+        # libsndfile corrects the number in silence.
+        return data.size * sound.samplerate // data.byte_rate
+    if sound.format == "MP3" and not mp3_says_length(file):
         return None
     # A FLAC that was streamed has no length, which libsndfile tells as the largest there is.
-    return sound.frames / sound.samplerate if sound.frames < 2**62 else None
+    return sound.frames if sound.frames < 2**62 else None
+
+
+class _File(io.FileIO):
+    """A file, in which the four bytes at `endless_at` read as the largest number."""
+
+    endless_at: int | None = None
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        begin = self.tell()
+        view = memoryview(buffer).cast("B")
+        count = super().readinto(view)
+        if self.endless_at is not None:
+            for at in range(self.endless_at - begin, self.endless_at - begin + 4):
+                if 0 <= at < count:
+                    view[at] = 0xFF
+        return count
+
+    def size(self) -> int:
+        return os.fstat(self.fileno()).st_size
+
+    def unread(self) -> int:
+        return self.size() - self.tell()
+
+
+def _open(path: Path) -> _File:
+    if path.is_dir():
+        raise ConfigError(f"{path} is a directory: name an audio file in it")
+    if not path.exists():
+        where = "" if path.is_absolute() else f", looked for in {Path.cwd()}"
+        raise ConfigError(f"there is no file {path}{where}: check the path")
+    if not path.is_file():
+        raise ConfigError(f"{path} is not a regular file: copy the audio into one")
+    try:
+        return _File(path)
+    except OSError as error:
+        raise ConfigError(f"cannot open {path}: {error.strerror}") from error
+
+
+def _sound_file(path: Path, file: _File) -> _SoundFile:
+    soundfile = import_module("soundfile")
+    file.seek(0)
+    if not file.size():
+        raise AudioFormatError(f"{path} is empty: record or copy it again")
+    try:
+        sound = cast("_SoundFile", soundfile.SoundFile(file))
+    except (RuntimeError, TypeError) as error:  # TypeError: by its name it is raw samples
+        file.seek(0)
+        begin = file.read(16)
+        reason = getattr(error, "error_string", "raw samples without a header")
+        raise AudioFormatError(
+            f"{path} is not audio that libsndfile reads: {reason.rstrip('.')}; it begins with "
+            f"{begin!r}. Convert it to WAV or FLAC"
+        ) from error
+    # soundfile seeks to where it is after each read, which fails in a FLAC of unknown length.
+    sound.seekable = lambda: False
+    return sound

@@ -13,7 +13,7 @@ __all__ = ["Contract", "contract"]
 SECTIONS = ("Emits", "Completes", "Errors", "Drops", "Runs on")
 
 _SECTION = re.compile(rf"({'|'.join(SECTIONS)}|Args):\s*(.*)")
-_ARGUMENT = re.compile(r"    (\w+): (.*)")
+_ARGUMENT = re.compile(r"    \*{0,2}(\w+): (.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ def contract(operator: Callable[..., object]) -> Contract:
         takes,
         gives,
         {section: _markdown("\n".join(sections[section])) for section in SECTIONS},
-        [(arg, _default(function, arg), _markdown("\n".join(told[arg]))) for arg in told],
+        [(arg, _default(source, function, arg), _markdown("\n".join(told[arg]))) for arg in told],
     )
 
 
-def _default(function: ast.FunctionDef, name: str) -> str:
+def _default(source: str, function: ast.FunctionDef, name: str) -> str:
     given = function.args
     positional = given.posonlyargs + given.args
     pairs = [
@@ -95,7 +95,7 @@ def _default(function: ast.FunctionDef, name: str) -> str:
         *zip(given.kwonlyargs, given.kw_defaults, strict=True),
     ]
     found = next((default for arg, default in pairs if arg.arg == name), None)
-    return "" if found is None else ast.unparse(found).replace("'", '"')
+    return "" if found is None else ast.get_source_segment(source, found) or ""
 
 
 def _markdown(text: str) -> str:

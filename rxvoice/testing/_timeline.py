@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -34,6 +34,7 @@ class Timeline:
         self.sample_rate = sample_rate
         self.clock = Clock()
         self.epoch = 0.0  # the subscription of the run in progress
+        self.running = False
 
     @property
     def now_ms(self) -> int:
@@ -127,6 +128,8 @@ class _Span:
 class Source(Observable[T]):
     """A source made of a diagram. It can be subscribed to while a `Marbles` runs."""
 
+    lead = 0  # ticks that it shows before the subscription
+
     def __init__(self, time: Timeline, events: list[Event]) -> None:
         super().__init__()
         self._time = time
@@ -138,12 +141,20 @@ class Source(Observable[T]):
         """When it was subscribed to and disposed (None: not yet), in virtual milliseconds."""
         return [(span.start, span.end) for span in self._spans]
 
+    def start(self) -> None:
+        """Begin a run."""
+        self._spans.clear()
+
+    def go(self) -> None:
+        """The subscription has been made: play what is due with it."""
+
     def _log(self) -> abc.DisposableBase:
         span = _Span(self._time.now_ms)
         self._spans.append(span)
 
         def ended() -> None:
-            span.end = self._time.now_ms
+            if self._time.running:
+                span.end = self._time.now_ms
 
         return Disposable(ended)
 
@@ -171,13 +182,21 @@ class Hot(Source[T]):
         self._subject = Subject[T]()
 
     def start(self) -> None:
-        subject = self._subject = Subject[T]()
-        self._spans.clear()
+        super().start()
+        self._subject = Subject[T]()
+        self._play(event for event in self._events if event.ms != 0)
+
+    def go(self) -> None:
+        # Only now, for what subscribes by a scheduled action (`merge`) misses nothing at 0.
+        self._play(event for event in self._events if event.ms == 0)
+
+    def _play(self, events: Iterable[Event]) -> None:
+        subject = self._subject
 
         def happen(event: Event) -> None:
             self._time.play(subject, event)
 
-        for event in self._events:
+        for event in events:
             self._time.schedule(event, happen, absolute=True)
 
     def _subscribe_core(

@@ -7,6 +7,7 @@ What takes time takes it on the scheduler of the subscription, so that with a vi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -325,22 +326,26 @@ def failing(slot: T, method: str = "__call__", *, at: int = 1, error: Exception 
     whole("failing at", at, 1, "calls")
     if not callable(getattr(slot, method, None)):
         raise ConfigError(f"failing: {slot!r} has no method {method!r}")
-    return cast(T, _Failing(slot, method, at, error or RuntimeError("failing")))
+    return cast(T, _Failing(slot, method, at, error or RuntimeError("failing"), count(1)))
 
 
 class _Failing:
     """Passes everything on to the slot but one call."""
 
-    def __init__(self, slot: object, method: str, at: int, error: Exception) -> None:
+    def __init__(
+        self, slot: object, method: str, at: int, error: Exception, calls: Iterator[int]
+    ) -> None:
         self._slot = slot
         self._method = method
         self._at = at
         self._error = error
-        self._calls = 0
+        self._calls = calls
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._slot, name)
-        return self._counted(found) if name == self._method else found
+        if name == self._method:
+            return self._counted(found)
+        return self._fresh if name == "fresh" else found
 
     def __call__(self, *args: object) -> object:
         call = cast("Callable[..., object]", self._slot)
@@ -348,12 +353,15 @@ class _Failing:
 
     def _counted(self, call: Callable[..., object]) -> Callable[..., object]:
         def counted(*args: object) -> object:
-            self._calls += 1
-            if self._calls == self._at:
+            if next(self._calls) == self._at:
                 raise self._error
             return call(*args)
 
         return counted
+
+    def _fresh(self) -> _Failing:
+        own = cast(Any, self._slot).fresh()
+        return _Failing(own, self._method, self._at, self._error, self._calls)
 
 
 class _Script(Generic[T]):

@@ -94,7 +94,7 @@ class Marbles:
         whole("marbles chunk_size", size, 1, "samples")
         self._time = Timeline(tick_ms, size, sample_rate)
         self._limit_ms = limit_ms
-        self._hot: list[Hot[Any]] = []
+        self._sources: list[Source[Any]] = []
 
     def __enter__(self) -> Marbles:
         return self
@@ -128,7 +128,9 @@ class Marbles:
             ValueError: the diagram is malformed; shows where.
         """
         events = self._time.events(parse(diagram, legend or {}), legend or {}, audio)
-        return Cold(self._time, _playable(events))
+        source = Cold[Any](self._time, _playable(events))
+        self._sources.append(source)
+        return source
 
     def hot(
         self, diagram: str, legend: Mapping[str, object] | None = None, *, audio: Audio = "judged"
@@ -140,7 +142,7 @@ class Marbles:
         parsed = parse(diagram, legend or {}, hot=True)
         events = self._time.events(parsed, legend or {}, audio)
         source = Hot[Any](self._time, _playable(events), parsed.lead)
-        self._hot.append(source)
+        self._sources.append(source)
         return source
 
     def record(self, observable: Observable[T], *, dispose_at: int | None = None) -> list[Recorded]:
@@ -208,7 +210,7 @@ class Marbles:
     ) -> list[Event]:
         events: list[Event] = []
         time, clock = self._time, self._time.clock
-        lead = max((hot.lead for hot in self._hot), default=0)
+        lead = max((source.lead for source in self._sources), default=0)
         time.epoch = clock.clock + lead * time.tick_ms / 1000
         life = CompositeDisposable()
 
@@ -233,13 +235,16 @@ class Marbles:
 
         def begin(*_: object) -> None:
             observe(events, 0, observable)
+            for source in self._sources:
+                source.go()
 
         def end(*_: object) -> None:
             life.dispose()
 
         clock.schedule_absolute(time.epoch, begin)
-        for hot in self._hot:
-            hot.start()
+        time.running = True
+        for source in self._sources:
+            source.start()
         if dispose_at is not None:
             clock.schedule_absolute(time.epoch + dispose_at / 1000, end)
         try:
@@ -249,6 +254,7 @@ class Marbles:
                     "give dispose_at, or a higher limit_ms"
                 )
         finally:
+            time.running = False
             life.dispose()
         return events
 

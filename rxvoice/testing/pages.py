@@ -8,6 +8,7 @@ it writes nothing and fails when something is stale or a diagram does not hold.
 from __future__ import annotations
 
 import argparse
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,80 +22,21 @@ from reactivex import operators as ops
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import Samples
+from rxvoice.testing import fakes
 from rxvoice.testing._block import AUDIO, Block, Line, parse_block
 from rxvoice.testing._docstring import Contract, contract
 from rxvoice.testing._values import Audio, Like, Window
 from rxvoice.testing.marbles import audio, like, marbles, sound, turn, window
 from rxvoice.testing.svg import draw
 
-__all__ = ["Example", "Listener", "Sink", "examples", "execute", "main", "operators", "render"]
+__all__ = ["Example", "examples", "execute", "main", "operators", "render"]
 
 INDEX = "README.md"
 _BEGIN = "<!-- written by python -m rxvoice.testing.pages: edit the docstring instead -->"
 _END = "<!-- end of what is written -->"
 _WRITTEN = re.compile(rf"{_BEGIN}.*?{_END}", re.DOTALL)
-_FENCE = re.compile(r"^```marble\n(.*?)^```\n(\n!\[.*\n)?", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```marble\n(.*?)^```\n(\n!\[[^\n]*\n)?", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-
-
-class Sink:
-    """An audio sink for diagrams: it counts.
-
-    Args:
-        takes: samples that it takes in all; then it stalls.
-    """
-
-    is_running = False
-
-    def __init__(self, takes: float = np.inf) -> None:
-        self.room = takes
-        self.taken = 0
-        self.flushes = 0
-
-    def write_samples(self, samples: Samples, /) -> int:
-        took = int(min(self.room, len(samples)))
-        self.room -= took
-        self.taken += took
-        return took
-
-    def flush(self) -> None:
-        self.flushes += 1
-
-    def clear(self) -> Samples:
-        return np.empty(0, np.float32)
-
-    def stop(self) -> None:
-        pass
-
-
-class Listener:
-    """A streaming recogniser for diagrams: after each chunk it has heard the next text."""
-
-    def __init__(self, *heard: str) -> None:
-        self._heard = heard
-
-    def transcribe_turn(self, audio: Samples, /) -> str:
-        return self._heard[-1]
-
-    def session(self) -> _Session:
-        return _Session(self._heard)
-
-
-class _Session:
-    done = False
-
-    def __init__(self, heard: tuple[str, ...]) -> None:
-        self._heard = iter(heard)
-
-    def feed(self, samples: Samples, /) -> None:
-        pass
-
-    def step(self) -> str | None:
-        return next(self._heard, None)
-
-    def close(self) -> None:
-        self.done = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +56,7 @@ class Example:
 
 def operators() -> dict[str, Callable[..., object]]:
     """The public operators, by name."""
-    return {name: getattr(vox, name) for name in vox.__all__}
+    return {name: it for name in vox.__all__ if inspect.isfunction(it := getattr(vox, name))}
 
 
 def examples(page: str) -> list[Example]:
@@ -133,9 +75,11 @@ def execute(block: Block) -> None:
     """
     __tracebackhide__ = True
     runner = marbles(tick_ms=block.tick_ms)
-    names: dict[str, object] = {name: getattr(rxv, name) for name in rxv.__all__}
+    names: dict[str, object] = {
+        name: getattr(rxv, name) for name in rxv.__all__ if name[0].isupper()
+    }
     names |= {"np": np, "ops": ops, "rx": rx, "rxv": rxv, "vox": vox}
-    names |= {"Listener": Listener, "Sink": Sink, "cold": runner.cold}
+    names |= {name: getattr(fakes, name) for name in fakes.__all__}
     names |= {"audio": audio, "like": like, "sound": sound, "turn": turn, "window": window}
     legend: dict[str, object] = {}
     for name, expression in block.legend.items():
@@ -163,8 +107,9 @@ def _evaluate(expression: str, names: Mapping[str, object]) -> object:
 
 def _window(inside: Line, legend: Mapping[str, object]) -> Window:
     about = legend.get(inside.label)
-    attributes = about.attributes if isinstance(about, Like) else {}
-    return window(inside.text, legend, **attributes)
+    if isinstance(about, Like):
+        return window(inside.text, legend, **about.attributes)
+    return window(inside.text, legend)
 
 
 def _audio(line: Line) -> Audio:
@@ -245,7 +190,7 @@ def render_index(index: str) -> str:
 
 
 def _types(text: str) -> str:
-    return " or ".join(f"`{part}`" for part in text.split(" | "))
+    return " or ".join(f"`{part}`" for part in text.split(" | ") if part != "TurnFailed")
 
 
 def rendered(directory: Path) -> Iterator[tuple[Path, str]]:

@@ -43,7 +43,7 @@ def draw(block: Block, title: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A line, the tick that it begins on, and the height of its row's middle."""
+    """A line, its first tick, its row's middle, and whether it is drawn as the inside of a turn."""
 
     line: Line
     first: int
@@ -55,7 +55,7 @@ class _Drawing:
     def __init__(self, block: Block, title: str) -> None:
         self._block = block
         self._title = title
-        sources = [(line, self._shift(line)) for line in block.above]
+        source, *others = block.above
         turns = [(line, opening(block, line)) for line in block.insides]
         source_letters = {mark.char for line in block.above for mark in line.diagram.marks}
         y = MARGIN + ROW / 2
@@ -66,11 +66,12 @@ class _Drawing:
             self._rows.append(_Placed(line, first, y, inside))
             y += ROW
 
-        for line, first in sources:
-            place(line, first, inside=False)
+        place(source, 0, inside=False)
         for line, first in turns:
             if line.label in source_letters:
                 place(line, first, inside=True)
+        for line in others:
+            place(line, line.indent, inside=True)
         self._operator = textwrap.wrap(block.operator, 72, break_long_words=False)
         self._box_top = y - ROW / 2 + 6
         self._box_height = LINE_HEIGHT * len(self._operator) + 14
@@ -83,10 +84,6 @@ class _Drawing:
         self._left = MARGIN + CHAR * max(len(row.line.label) for row in self._rows) + 16
         self._columns = self._spread()
         self._notes = self._legend()
-
-    def _shift(self, line: Line) -> int:
-        """A line of its own that is written further right begins on a later tick."""
-        return line.indent
 
     def _spread(self) -> list[float]:
         """The left edge of each tick: one with several marks on a line is wider."""
@@ -113,6 +110,7 @@ class _Drawing:
         end = self._columns[-1] + 14
         longest = max([len(text) for text in (*self._notes, *self._operator)])
         width = max(end + MARGIN, self._left + CHAR * longest + 2 * MARGIN)
+        end = width - MARGIN
         notes_top = self._bottom + 22
         height = notes_top + LINE_HEIGHT * len(self._notes) + 18
         body = [*self._box(width - self._left - MARGIN)]
@@ -155,7 +153,8 @@ class _Drawing:
         diagram = row.line.diagram
         begin = self._columns[row.first] if row.first else self._left
         ends = bool(diagram.marks) and diagram.marks[-1].char in "|#"
-        stop = self._columns[row.first + diagram.ticks] if row.inside and ends else end
+        last = row.first + diagram.ticks
+        stop = sum(self._columns[last - 1 : last + 1]) / 2 if row.inside and ends else end
         yield (
             f'<text class="name" x="{_n(self._left - 10)}" y="{_n(y + 4)}">'
             f"{escape(row.line.label)}</text>"

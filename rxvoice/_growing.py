@@ -1,0 +1,37 @@
+"""Samples that grow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rxvoice.elements import Samples
+
+__all__ = ["Growing"]
+
+
+class Growing:
+    """Samples in one buffer that doubles: n appended samples cost O(n) copies in all."""
+
+    __slots__ = ("_buffer", "_used")
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(16_384, np.float32)
+        self._used = 0
+
+    def append(self, samples: Samples) -> None:
+        used = self._used + len(samples)
+        if used > len(self._buffer):
+            grown = np.empty(max(used, 2 * len(self._buffer)), np.float32)
+            grown[: self._used] = self._buffer[: self._used]
+            # Views given out before keep the old buffer, whose content never changes again.
+            self._buffer = grown
+        self._buffer[self._used : used] = samples
+        self._used = used
+
+    def __len__(self) -> int:
+        return self._used
+
+    def view(self) -> Samples:
+        view = self._buffer[: self._used]
+        view.flags.writeable = False
+        return view

@@ -1,0 +1,223 @@
+"""`Sink`: the base of the sinks, which makes an audio sink a plain observer as well."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from threading import Lock
+from types import TracebackType
+from typing import Self, cast
+
+import numpy as np
+from reactivex import abc
+
+from rxvoice._check import audio_samples, whole
+from rxvoice._resample import Resampler
+from rxvoice._writing import SpeechWriter
+from rxvoice.elements import Samples, Speech, TurnFailed
+from rxvoice.errors import ConfigError, SinkStalled
+
+__all__ = ["KeepingSink", "Sink"]
+
+_log = logging.getLogger("rxvoice")
+
+
+class Sink(abc.ObserverBase[Speech | TurnFailed]):
+    """Where speech goes, for `play` or for ``subscribe``; the base of sinks of your own.
+
+    A sink of your own says what becomes of the samples; being an observer comes with the base:
+
+    ```python
+    class Meter(Sink):
+        \"\"\"Prints how loud each piece is.\"\"\"
+
+        def write_samples(self, samples):
+            heard = np.asarray(samples, np.float32)
+            print(f"{np.sqrt(np.mean(heard**2)):.2f}")
+            return len(heard)
+
+        def flush(self):
+            \"\"\"Nothing waits to be played.\"\"\"
+
+        def clear(self):
+            return np.empty(0, np.float32)
+
+        def stop(self):
+            \"\"\"Nothing to release.\"\"\"
+
+        @property
+        def is_running(self):
+            return False
+
+
+    speech.subscribe(Meter())
+    ```
+
+    It may also have ``set_sample_rate(hz)``, told the rate of the samples that follow when it
+    changes; without it, it never learns the rate.
+
+    As an observer it writes every piece of `Speech`, whole. A `TurnFailed` is logged as a warning
+    to the logger ``rxvoice``. When the stream completes it is flushed once and stopped; when the
+    stream fails, the same, and the error is raised, as RxPY does for an observer without
+    ``on_error``. So it serves one subscription. With `play` it is flushed and not stopped.
+
+    A ``with`` block stops it at the end.
+    """
+
+    _writer: SpeechWriter | None = None
+
+    @property
+    @abstractmethod
+    def is_running(self) -> bool:
+        """Whether sound is being played."""
+
+    @abstractmethod
+    def write_samples(self, samples: Samples, /) -> int:
+        """Take samples, and say how many were taken; the rest is offered again.
+
+        It waits until there is room for one at least.
+
+        Args:
+            samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy or ``mx.array``.
+        """
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Block until everything taken has been played."""
+
+    @abstractmethod
+    def clear(self) -> Samples:
+        """Drop what is queued, with a short fade; returns what was never heard."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it for good: the device is released, the file finished. Again does nothing."""
+
+    def on_next(self, value: Speech | TurnFailed) -> None:
+        """Write all of a `Speech`; SinkStalled when the sink takes nothing."""
+        element = cast("object", value)
+        if isinstance(element, Speech):
+            if self._writer is None:
+                self._writer = SpeechWriter(self)
+            self._writer.write(element)
+        elif isinstance(element, TurnFailed):
+            _log.warning("turn %d was not spoken: %s", element.turn.id, element.error)
+        else:
+            raise ConfigError(
+                f"a sink takes Speech, got {type(element).__name__}: subscribe it to what "
+                "synthesize gives"
+            )
+
+    def on_error(self, error: Exception) -> None:
+        """Finish what was taken, and raise the error."""
+        try:
+            self.on_completed()
+        except Exception:
+            _log.exception("the sink could not be finished after %r", error)
+        raise error
+
+    def on_completed(self) -> None:
+        """Flush, then stop."""
+        try:
+            self.flush()
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class KeepingSink(Sink):
+    """A sink that keeps what it takes at one sample rate: its own, or the first it is told.
+
+    Samples at another rate are resampled, a run of pieces as one signal; the last milliseconds of
+    a run are kept at its end: a change of rate, `flush` or `stop`. What is taken counts as heard
+    at once.
+    """
+
+    def __init__(self, name: str, sample_rate: int | None) -> None:
+        if sample_rate is not None:
+            whole(f"{name} sample_rate", sample_rate, 1, "Hz")
+        self._name = name
+        self._kept_rate = sample_rate
+        self._given_rate: int | None = None
+        self._resampler: Resampler | None = None
+        self._stopped = False
+        self._lock = Lock()
+
+    @property
+    def is_running(self) -> bool:
+        """False: nothing is being played."""
+        return False
+
+    def set_sample_rate(self, sample_rate: int, /) -> None:
+        """The rate, in Hz, of the samples that follow."""
+        whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
+        with self._lock:
+            if sample_rate == self._given_rate:
+                return
+            self._end_run()
+            self._given_rate = sample_rate
+            self._kept_rate = self._kept_rate or sample_rate
+
+    def write_samples(self, samples: Samples, /) -> int:
+        """Take all of them.
+
+        Raises:
+            AudioFormatError: for samples that are not mono audio in [-1, 1].
+            SinkStalled: it has been stopped.
+        """
+        given = audio_samples(np.asarray(samples, np.float32))
+        with self._lock:
+            if self._stopped:
+                raise SinkStalled(f"{self._name} has been stopped: make a new one")
+            if self._given_rate is None or self._given_rate == self._kept_rate:
+                self._keep(given)
+            else:
+                self._keep(self._resample(given, self._given_rate))
+        return len(given)
+
+    def flush(self) -> None:
+        """End the run; there is nothing to wait for."""
+        with self._lock:
+            self._end_run()
+
+    def clear(self) -> Samples:
+        """Nothing: all that was taken counts as heard."""
+        return np.empty(0, np.float32)
+
+    def stop(self) -> None:
+        """End it for good; what it has kept stays. Again does nothing."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+            try:
+                self._end_run()
+            finally:
+                self._finish()
+
+    @abstractmethod
+    def _keep(self, samples: Samples) -> None:
+        """Keep samples at the kept rate; they are the caller's, who may use them again."""
+
+    def _finish(self) -> None:
+        """Called once, by `stop`."""
+
+    def _resample(self, samples: Samples, rate: int) -> Samples:
+        if self._resampler is None:
+            self._resampler = Resampler(rate, self._kept_rate or rate)
+        return self._resampler.feed(samples)
+
+    def _end_run(self) -> None:
+        if self._resampler is not None:
+            resampler, self._resampler = self._resampler, None
+            self._keep(resampler.end())
