@@ -5,7 +5,16 @@ from __future__ import annotations
 import gc
 
 import rxvoice as rxv
-from benchmarks._measure import Result, conversation, median, per_element, resident_mb, subject
+from benchmarks._measure import (
+    SPEECH,
+    Result,
+    conversation,
+    median,
+    per_element,
+    resident_mb,
+    subject,
+    turns,
+)
 from rxvoice import operators as vox
 
 HOURS = 10
@@ -29,8 +38,6 @@ class Sink:
 
 def measure() -> list[Result]:
     """All operators on stub models, from microphone to sink."""
-    from benchmarks._measure import SPEECH, turns
-
     pipe = subject()
     turns(pipe).pipe(
         vox.transcribe(lambda audio: f"{len(audio)} samples"),
@@ -43,9 +50,9 @@ def measure() -> list[Result]:
     settled = 0.0
     for hour in range(HOURS):
         spent: list[float] = []
-        for tenth in range(6):
-            spent += per_element(pipe.on_next, ten_minutes)
-            if hour == 0 and tenth == 0:
+        for sixth in range(6):
+            spent.append(median(per_element(pipe.on_next, ten_minutes)))
+            if hour == sixth == 0:
                 gc.collect()
                 settled = resident_mb()
         hours.append(median(spent))

@@ -21,11 +21,10 @@ def measure() -> list[Result]:
     turns(pipe).subscribe()
     seven = [ops.map(same) for _ in range(7)]
     floor.pipe(*seven).subscribe()
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(20):
-        ours += per_element(pipe.on_next, blocks)
-        theirs += per_element(floor.on_next, blocks)
+    rounds = [
+        (per_element(pipe.on_next, blocks), per_element(floor.on_next, blocks)) for _ in range(20)
+    ]
+    ours, theirs = (np.concatenate(side) for side in zip(*rounds, strict=True))
     p50, floor50 = median(ours), median(theirs)
     p99, floor99 = float(np.percentile(ours, 99)), float(np.percentile(theirs, 99))
     name = "chunk > vad > barge_in > preroll > turn_window, per 32 ms chunk"

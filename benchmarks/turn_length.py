@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 
+import rxvoice as rxv
 from benchmarks._measure import CHUNK_MS, SILENCE, SPEECH, Result, median, subject, turns
+
+
+def listen(turn: rxv.Turn) -> None:
+    """Look at all of the audio after every chunk."""
+    turn.subscribe(lambda _: len(turn.audio))
 
 
 def one_turn(seconds: float) -> float:
     """Milliseconds for one turn, its audio looked at after every chunk."""
     pipe = subject()
-    window = turns(pipe)
-    window.subscribe(lambda turn: turn.subscribe(lambda _: len(turn.audio)) and None)
+    turns(pipe).subscribe(listen)
     blocks = [SPEECH] * int(seconds * 1000 / CHUNK_MS) + [SILENCE] * 15
     begin = time.perf_counter()
     for block in blocks:

@@ -11,7 +11,9 @@ import numpy as np
 from rxvoice.elements import Samples
 from rxvoice.errors import AudioFormatError, ConfigError
 
-__all__ = ["at_least", "audio_samples", "whole", "within"]
+__all__ = ["BOOLS", "at_least", "audio_samples", "whole", "within"]
+
+BOOLS = (bool, np.bool)
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -52,7 +54,9 @@ def audio_samples(given: object) -> Samples:
     if array.dtype != _FLOAT32:
         remedy = "samples.astype(np.float32)"
         if np.issubdtype(array.dtype, np.integer):
-            full_scale = np.iinfo(array.dtype).max + 1
+            signed = np.issubdtype(array.dtype, np.signedinteger)
+            full_scale = (int(np.iinfo(array.dtype).max) + 1) // (1 if signed else 2)
+            remedy = f"({remedy} - {full_scale})" if not signed else remedy
             remedy += f" / {full_scale}"
         raise AudioFormatError(
             f"wanted float32 samples in [-1, 1], got {array.dtype}: convert with {remedy}"
@@ -67,7 +71,10 @@ def audio_samples(given: object) -> Samples:
             f"wanted mono samples of shape (n,), got shape {array.shape}: {remedy}"
         )
     # One dot product finds NaN, infinity and the scale of unscaled integers, at 0.3 µs a chunk.
-    power = float(array.dot(array))
+    try:
+        power = float(array.dot(array))
+    except RuntimeWarning:  # of overflow, where warnings are errors
+        power = math.inf
     if not math.isfinite(power):
         bad = np.flatnonzero(~np.isfinite(array))
         what = f"{array[bad[0]]} at index {bad[0]}" if len(bad) else f"a peak of {_peak(array):g}"

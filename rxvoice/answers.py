@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -20,9 +21,11 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice.slots import Answer
 
-__all__ = ["deliver"]
+__all__ = ["deliver", "outwards"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger("rxvoice")
 
 
 def deliver(
@@ -39,7 +42,7 @@ def deliver(
 
     A str, an array (anything with a ``shape``) and whatever cannot be iterated is one piece.
     Once `life` is disposed no piece is delivered and no further step is taken: the generator is
-    closed on the thread that ran it.
+    closed on the thread that ran it. What the handlers raise is raised on.
 
     Args:
         worker: where to ask and to take each step; None for here and now. An async answer is
@@ -50,7 +53,7 @@ def deliver(
     def pull(pieces: Iterator[T]) -> bool:
         """Take one step; whether there may be more."""
         if life.is_disposed:
-            close(pieces)
+            _close(pieces)
             return False
         try:
             piece = next(pieces)
@@ -60,88 +63,109 @@ def deliver(
         except Exception as error:
             fail(error)
             return False
-        hand_over(lambda: on_piece(piece))
+        try:
+            hand_over(lambda: on_piece(piece))
+        except BaseException:  # from downstream: not ours to handle
+            _close(pieces)
+            raise
         return True
 
     def hand_over(action: Callable[[], None]) -> None:
+        def run(_: abc.SchedulerBase | None = None, __: object = None) -> None:
+            if not life.is_disposed:
+                action()
+
         if worker is None or scheduler is None:
-            if not life.is_disposed:
-                action()
-            return
-
-        def run(_: abc.SchedulerBase, __: object = None) -> None:
-            if not life.is_disposed:
-                action()
-
-        scheduler.schedule(run)
+            run()
+        else:
+            scheduler.schedule(run)
 
     def fail(error: Exception) -> None:
         hand_over(lambda: on_error(error))
 
     def begin() -> Iterator[T] | None:
-        """Ask; None where the pieces come by themselves or nothing more is to come."""
+        """Ask; None where the pieces come by themselves, or none will."""
         try:
             answer = ask()
             if isinstance(answer, Observable):
-                given = cast("Observable[T]", answer)
-                life.add(
-                    given.subscribe(
-                        lambda piece: hand_over(lambda: on_piece(piece)),
-                        fail,
-                        lambda: hand_over(on_end),
-                        scheduler=scheduler if worker is None else worker,
-                    )
-                )
-                return None
-            pieces = _iterator(answer)
+                given, pieces = cast("Observable[T]", answer), None
+            else:
+                given, pieces = None, _pieces(answer)
         except Exception as error:
             fail(error)
+            return None
+        if given is not None:
+            follow(given)
+        if pieces is None:
             return None
         if isinstance(pieces, Iterator):
             return pieces
         loop = _running_loop()
         if loop is None:
             return _stepped(pieces)
-        task = loop.create_task(drive(pieces))
-
-        def cancel() -> None:
-            task.cancel()
-
-        life.add(Disposable(cancel))
+        life.add(drive(loop, pieces, cast("object", answer)))
         return None
 
-    async def drive(pieces: AsyncGenerator[T]) -> None:
-        try:
-            while not life.is_disposed:
-                try:
-                    piece = await anext(pieces)
-                except StopAsyncIteration:
-                    hand_over(on_end)
-                    return
-                except Exception as error:
-                    fail(error)
-                    return
-                hand_over(lambda piece=piece: on_piece(piece))
-        finally:
-            await pieces.aclose()
+    def drive(
+        loop: asyncio.AbstractEventLoop, pieces: AsyncGenerator[T], answer: object
+    ) -> abc.DisposableBase:
+        """Deliver an async answer by a task of the running loop."""
+        begun = False
+
+        async def steps() -> None:
+            nonlocal begun
+            begun = True
+            try:
+                while not life.is_disposed:
+                    try:
+                        piece = await anext(pieces)
+                    except StopAsyncIteration:
+                        hand_over(on_end)
+                        return
+                    except asyncio.CancelledError:
+                        if task.cancelling():
+                            raise
+                        fail(RuntimeError("the model's own work was cancelled"))
+                        return
+                    except Exception as error:
+                        fail(error)
+                        return
+                    hand_over(lambda piece=piece: on_piece(piece))
+            finally:
+                await pieces.aclose()
+                if inspect.iscoroutine(answer):
+                    answer.close()  # never awaited where life ended before it began
+
+        def cancel() -> None:
+            if _running_loop() is not loop:
+                loop.call_soon_threadsafe(cancel)
+            elif begun and asyncio.current_task() is not task:
+                task.cancel()  # otherwise it sees for itself that life is over
+
+        task = loop.create_task(steps())
+        # What comes from downstream goes to the loop's exception handler, and at once.
+        task.add_done_callback(lambda done: None if done.cancelled() else done.result())
+        return Disposable(cancel)
+
+    def follow(answer: Observable[T]) -> None:
+        def deliver_piece(piece: T) -> None:
+            hand_over(lambda: on_piece(piece))
+
+        on_next, on_fail = outwards(deliver_piece, fail)
+        where = scheduler if worker is None else worker
+        life.add(answer.subscribe(on_next, on_fail, lambda: hand_over(on_end), scheduler=where))
 
     if worker is None:
         pieces = begin()
-        try:
-            while pieces is not None and pull(pieces):
-                pass
-        except BaseException:  # from downstream: not ours to handle
-            close(pieces)
-            raise
+        while pieces is not None and pull(pieces):
+            pass
         return
 
     pieces: Iterator[T] | None = None
 
-    def work(again: abc.SchedulerBase, _: object = None) -> None:
+    def work(_: abc.SchedulerBase, __: object = None) -> None:
         nonlocal pieces
-        if life.is_disposed and pieces is None:
-            return
-        if pieces is None:
+        if pieces is None and not life.is_disposed:
             pieces = begin()
         if pieces is not None and pull(pieces):
             worker.schedule(work)
@@ -149,13 +173,41 @@ def deliver(
     worker.schedule(work)
 
 
-def close(pieces: object) -> None:
+def outwards(
+    on_next: Callable[[T], None], on_error: Callable[[Exception], None]
+) -> tuple[Callable[[T], None], Callable[[Exception], None]]:
+    """Handlers for `subscribe`, which hands what `on_next` raises within it to `on_error`.
+
+    What comes from downstream is raised on instead: it is not the observable's own error.
+    """
+    escaped: BaseException | None = None
+
+    def guarded_next(element: T) -> None:
+        nonlocal escaped
+        try:
+            on_next(element)
+        except BaseException as error:
+            escaped = error
+            raise
+
+    def guarded_error(error: Exception) -> None:
+        if error is escaped:
+            raise error
+        on_error(error)
+
+    return guarded_next, guarded_error
+
+
+def _close(pieces: object) -> None:
     """Close a generator; other iterators have nothing to close."""
     if isinstance(pieces, Generator):
-        cast("Generator[object]", pieces).close()
+        try:
+            cast("Generator[object]", pieces).close()
+        except Exception:  # nobody waits for it any more
+            _log.exception("a model raised while its answer was closed")
 
 
-def _iterator(answer: object) -> Iterator[Any] | AsyncGenerator[Any]:
+def _pieces(answer: object) -> Iterator[Any] | AsyncGenerator[Any]:
     if isinstance(answer, str) or hasattr(answer, "shape"):
         return iter((answer,))
     if isinstance(answer, AsyncIterable):

@@ -9,6 +9,7 @@ import numpy as np
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
+from rxvoice._check import audio_samples
 from rxvoice._growing import Growing
 from rxvoice.elements import AudioChunk, Samples
 
@@ -64,9 +65,9 @@ class Turn(Observable[AudioChunk]):
         barge_in: bool = False,
         ended_by: EndedBy = "source",
     ) -> Turn:
-        """A turn that has ended, made of audio that is already there."""
+        """A turn that has ended, made of audio that is already there: mono, in [-1, 1]."""
         writer = TurnWriter(id, start, sample_rate)
-        samples = np.asarray(audio, np.float32)
+        samples = audio_samples(np.asarray(audio, np.float32))
         writer.append(AudioChunk(samples, sample_rate, start, speech=True, barge_in=barge_in))
         writer.close(ended_by, chunks_consumed)
         return writer.turn

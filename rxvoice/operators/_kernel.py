@@ -62,19 +62,26 @@ def stateful(start: Callable[[Subscription[U]], Handlers[T]]) -> Operator[T, U]:
             life = subscription.life
             step, flush, fail = start(subscription)
 
+            ended = False
+
             def on_next(element: T) -> None:
-                # A source may go on after the operator has failed.
-                if not life.is_disposed:
+                # A source may go on after its end, or after the operator has failed.
+                if not ended and not life.is_disposed:
                     step(element)
 
-            life.add(
-                source.subscribe(
-                    on_next,
-                    fail or subscription.fail,
-                    flush or subscription.complete,
-                    scheduler=scheduler,
-                )
-            )
+            def on_error(error: Exception) -> None:
+                nonlocal ended
+                if not ended and not life.is_disposed:
+                    ended = True
+                    (fail or subscription.fail)(error)
+
+            def on_completed() -> None:
+                nonlocal ended
+                if not ended and not life.is_disposed:
+                    ended = True
+                    (flush or subscription.complete)()
+
+            life.add(source.subscribe(on_next, on_error, on_completed, scheduler=scheduler))
             return life
 
         return Observable(subscribe)

@@ -68,12 +68,12 @@ class Job(Generic[U]):
             except Exception as error:
                 self.fail(turn, error)
             else:
-                on_piece(good)
+                self._downstream(lambda: on_piece(good))
 
         deliver(
             call,
             checked,
-            on_end,
+            lambda: self._downstream(on_end),
             lambda error: self.fail(turn, error),
             life=self.life,
             worker=self._worker,
@@ -90,8 +90,16 @@ class Job(Generic[U]):
         if self._errors == "raise":
             self._out.fail(error)
         else:
-            self._out.emit(TurnFailed(turn, error))
+            self._downstream(lambda: self._out.emit(TurnFailed(turn, error)))
             self._finish(turn)
+
+    def _downstream(self, action: Callable[[], None]) -> None:
+        """What a subscriber raises goes on to the producer, and must not make the stage deaf."""
+        try:
+            action()
+        except BaseException:
+            self._finish(None)
+            raise
 
     def _finish(self, failed: Turn | None) -> None:
         self._out.life.remove(self.life)
@@ -156,16 +164,12 @@ def stage(
                     if failed is not None and getattr(element, "turn", None) is failed:
                         continue
                     busy = not isinstance(element, TurnFailed)
-                job: Job[U] | None = None
                 try:
                     if isinstance(element, TurnFailed):
                         out.emit(element)
                     else:
-                        job = Job(name, out, end, worker, errors)
-                        work(element, job)
+                        work(element, Job(name, out, end, worker, errors))
                 except BaseException:  # from downstream: not ours to handle, nor to go deaf by
-                    if job:
-                        out.life.remove(job.life)
                     busy = looping = False
                     raise
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import ConfigError, StageError
@@ -45,9 +44,22 @@ def barge_in(
                     out.fail(StageError("barge_in", None, error))
                     return
                 if interrupts:
-                    chunk = replace(chunk, barge_in=True)
+                    chunk = _interrupting(chunk)
             out.emit(chunk)
 
         return step, None, None
 
     return stateful(start)
+
+
+def _interrupting(chunk: AudioChunk) -> AudioChunk:
+    # Not dataclasses.replace(), which costs twice as much, here on every chunk of an interruption.
+    return AudioChunk(
+        chunk.samples,
+        chunk.sample_rate,
+        chunk.start,
+        chunk.speech,
+        chunk.probability,
+        True,
+        chunk.lead_in,
+    )

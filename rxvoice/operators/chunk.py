@@ -63,6 +63,9 @@ def chunk(
             except AudioFormatError as error:
                 out.fail(error)
                 return
+            if not used and len(samples) == size:  # as microphones mostly give them
+                emit(samples.copy())
+                return
             taken = 0
             while taken < len(samples):
                 n = min(size - used, len(samples) - taken)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rxvoice._writing import SpeechWriter
 from rxvoice.elements import Speech, TurnEvent, TurnFailed
-from rxvoice.errors import SinkStalled, StageError
+from rxvoice.errors import ConfigError, SinkStalled, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, check_errors
-from rxvoice.slots import AudioSink, method
+from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 
 __all__ = ["play"]
@@ -30,7 +30,9 @@ def play(
         errors: ``"raise"``, or ``"event"`` to fail only the turn, with a `TurnFailed`; a failed
             flush belongs to no turn and raises.
     """
-    method(sink, "write_samples")
+    for name in ("write_samples", "flush"):
+        if not callable(getattr(sink, name, None)):
+            raise ConfigError(f"play wanted a sink with {name}(), got {sink!r}")
     check_errors("play", errors)
 
     def start(out: Subscription[TurnEvent | TurnFailed]) -> Handlers[Speech | TurnFailed]:
@@ -63,13 +65,17 @@ def play(
             try:
                 sink.flush()
             except Exception as error:
-                out.fail(StageError("play", None, error))
+                out.fail(_blamed(None, error))
                 return
             out.complete()
 
         return step, flush, None
 
     return stateful(start)
+
+
+def _blamed(turn: Turn | None, error: Exception) -> Exception:
+    return error if isinstance(error, SinkStalled) else StageError("play", turn, error)
 
 
 def _event(speech: Speech) -> TurnEvent:

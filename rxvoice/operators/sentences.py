@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.segmenter import Segmenter
 
@@ -13,7 +15,7 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
 
     Emits: each sentence, without white space around it, once it is certain to be over.
     Completes: with the source, after what is left.
-    Errors: with the source.
+    Errors: a TypeError for what is no text; with the source.
     Drops: white space between sentences; on an error, the sentence that is not over.
     Runs on: the thread of the source.
 
@@ -27,6 +29,9 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
         segmenter = Segmenter(first_clause_chars=first_clause_chars)
 
         def step(piece: str) -> None:
+            if not isinstance(cast("object", piece), str):
+                out.fail(TypeError(f"sentences wanted text, got {piece!r}"))
+                return
             for sentence in segmenter.feed(piece):
                 out.emit(sentence)
 

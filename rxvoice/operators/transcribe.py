@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from reactivex import abc
 
+from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Samples, Transcript, TurnFailed
 from rxvoice.operators._kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage
@@ -49,7 +50,7 @@ def transcribe(
     session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
 
     def start() -> Work[Turn, Transcript]:
-        return _whole(transcribe_turn) if session is None else _streaming(session)
+        return _streaming(session) if callable(session) else _whole(transcribe_turn)
 
     return stage("transcribe", start, worker=worker, errors=errors)
 
@@ -121,10 +122,14 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
         def nothing() -> None:
             pass
 
+        def on_chunk(chunk: AudioChunk) -> None:
+            job.ask(turn, lambda: hear(chunk), news, on_news, nothing)
+
+        on_next, on_error = outwards(on_chunk, lambda error: job.fail(turn, error))
         job.life.add(
             turn.subscribe(
-                lambda chunk: job.ask(turn, lambda: hear(chunk), news, on_news, nothing),
-                lambda error: job.fail(turn, error),
+                on_next,
+                on_error,
                 lambda: job.ask(turn, lambda: hear(None), news, on_news, on_end),
             )
         )

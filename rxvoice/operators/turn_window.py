@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-import numpy as np
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._check import at_least
+from rxvoice._check import BOOLS, at_least
+from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import AudioFormatError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
@@ -36,14 +36,15 @@ def turn_window(
     Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's. Either first
         ends an open turn, with a `StageError` of it. A policy that raises fails only its turn.
     Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``.
-    Runs on: the thread of the source; a policy's later answer ends the turn where it arrives.
+    Runs on: the thread of the source, on which a policy's later answer must arrive as well: it is
+        subscribed to with the scheduler given to ``subscribe``.
 
     Args:
         policy: an object with ``user_finished(audio, silence_ms) -> bool``, or such a callable;
             ``audio`` is float32 of shape ``(n,)``, the turn so far, ``silence_ms`` the silence at
             its end, counted in samples. It may answer with an ``Observable[bool]``: the turn ends
             when that says True, unless the user has spoken since the question.
-        max_duration_ms: a turn this long, in milliseconds above 0, pre-roll included, is ended
+        max_duration_ms: a turn this long, in milliseconds, 1 or more, pre-roll included, is ended
             (``"max_duration"``); speech that goes on opens the next one, and no sample is lost.
 
     The reference loop's steps 3 and 4.
@@ -109,12 +110,13 @@ def turn_window(
                 if asked is None:
                     asked = CompositeDisposable()
                     out.life.add(asked)
-                asked.add(finished.subscribe(on_answer, fail_turn, scheduler=out.scheduler))
+                on_next, on_error = outwards(on_answer, fail_turn)
+                asked.add(finished.subscribe(on_next, on_error, scheduler=out.scheduler))
             else:
                 on_answer(finished)
 
         def on_answer(finished: bool) -> None:
-            if not isinstance(cast("object", finished), bool | np.bool):
+            if not isinstance(cast("object", finished), BOOLS):
                 fail_turn(TypeError(f"user_finished() must give a bool, got {finished!r}"))
             elif finished:
                 close("policy")

@@ -6,9 +6,7 @@ import math
 from collections.abc import Callable
 from typing import SupportsFloat, cast
 
-import numpy as np
-
-from rxvoice._check import whole, within
+from rxvoice._check import BOOLS, whole, within
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
@@ -53,7 +51,10 @@ def vad(
     method(detector, "probability", "is_speech")
 
     def begin(out: Subscription[AudioChunk]) -> Handlers[AudioChunk]:
-        own = _own(detector)
+        try:
+            own = _own(detector)
+        except Exception as error:
+            raise StageError("vad", None, error) from error
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
         size: int | None = getattr(own, "chunk_size", None)
         rate: int | None = getattr(own, "sample_rate", None)
@@ -62,7 +63,7 @@ def vad(
 
         def judged(chunk: AudioChunk, answer: bool | float) -> AudioChunk:
             nonlocal speaking, run
-            if isinstance(answer, bool | np.bool):
+            if isinstance(answer, BOOLS):
                 return _judged(chunk, bool(answer), None)
             number = isinstance(cast("object", answer), SupportsFloat)
             probability = float(answer) if number else math.nan
@@ -87,7 +88,8 @@ def vad(
                 out.fail(
                     AudioFormatError(
                         f"this detector wants chunks of {wanted}, got {came}: "
-                        f"use chunk({size}, sample_rate={rate})"
+                        f"use chunk({size or len(chunk.samples)}, "
+                        f"sample_rate={rate or chunk.sample_rate})"
                     )
                 )
                 return

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+from rxvoice.testing.check import check_operator
+from rxvoice.testing.fakes import (
+    FakeBargeIn,
+    FakePolicy,
+    FakeRecognition,
+    FakeResponder,
+    FakeSink,
+    FakeStreamingTranscriber,
+    FakeSynthesizer,
+    FakeTranscriber,
+    FakeVad,
+    failing,
+)
 from rxvoice.testing.marbles import (
     Marbles,
     Recorded,
@@ -14,13 +27,22 @@ from rxvoice.testing.marbles import (
     window,
 )
 
-# Fakes and the operator check are re-exported here.
-
 __all__ = [
+    "FakeBargeIn",
+    "FakePolicy",
+    "FakeRecognition",
+    "FakeResponder",
+    "FakeSink",
+    "FakeStreamingTranscriber",
+    "FakeSynthesizer",
+    "FakeTranscriber",
+    "FakeVad",
     "Marbles",
     "Recorded",
     "Source",
     "audio",
+    "check_operator",
+    "failing",
     "like",
     "marbles",
     "sound",

@@ -1,0 +1,462 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import reactivex as rx
+from reactivex import Subject
+from reactivex.disposable import CompositeDisposable
+from reactivex.scheduler import EventLoopScheduler
+from reactivex.testing import TestScheduler
+
+from rxvoice import operators as vox
+from rxvoice.elements import Reply, Transcript, TurnFailed
+from rxvoice.errors import ConfigError, StageError
+from rxvoice.testing.check import check_operator
+from rxvoice.testing.fakes import FakeResponder, failing
+from rxvoice.turn import Turn
+
+BOOM = RuntimeError("out of memory")
+
+
+def said(text: str = "hi", id: int = 1, *, final: bool = True) -> Transcript:
+    return Transcript(Turn.of(np.zeros(4, np.float32), id=id), text, final)
+
+
+class Run:
+    """Transcripts, pushed by hand, and the replies to them."""
+
+    def __init__(self, llm: Any, *, scheduler: Any = None, **options: Any) -> None:
+        self.source: Subject[Any] = Subject()
+        self.seen: list[Any] = []
+        self.end: list[Any] = []
+        self.life = self.source.pipe(vox.respond(llm, **options)).subscribe(
+            self.seen.append,
+            self.end.append,
+            lambda: self.end.append("completed"),
+            scheduler=scheduler,
+        )
+
+    def push(self, *transcripts: Any, end: bool = False) -> Run:
+        for transcript in transcripts:
+            self.source.on_next(transcript)
+        if end:
+            self.source.on_completed()
+        return self
+
+    @property
+    def texts(self) -> list[str]:
+        """Each reply: turn, then ``+delta``, or ``=text`` where it is final."""
+        return [
+            f"{it.turn.id} failed"
+            if isinstance(it, TurnFailed)
+            else f"{it.turn.id}{'=' + it.text if it.final else '+' + it.delta}"
+            for it in self.seen
+        ]
+
+
+def echo(text: str) -> list[str]:
+    return ["you said ", text]
+
+
+@pytest.mark.parametrize("errors", ["event", "raise"])
+def test_passes_the_battery(errors: Any) -> None:
+    check_operator(
+        lambda: vox.respond(echo, errors=errors),
+        elements=[said("a"), said("b", final=False), said("c", 2)],
+        failing=lambda error: vox.respond(failing(echo, error=error), errors=errors),
+        name="respond",
+    )
+
+
+def test_passes_the_battery_in_virtual_time() -> None:
+    check_operator(
+        lambda: vox.respond(lambda text: FakeResponder(echo(text), every_ms=40).respond(text)),
+        elements=[said("a"), said("b", final=False), said("c", 2)],
+        name="respond",
+    )
+
+
+async def coroutine(text: str) -> str:
+    await asyncio.sleep(0)
+    return "Good morning."
+
+
+async def async_generator(text: str) -> AsyncIterator[str]:
+    for piece in ("Good ", "morning."):
+        await asyncio.sleep(0)
+        yield piece
+
+
+def generator(text: str) -> Iterator[str]:
+    yield from ("Good ", "morning.")
+
+
+WHOLE = ["1+Good morning.", "1=Good morning."]
+PIECES = ["1+Good ", "1+morning.", "1=Good morning."]
+SHAPES = [
+    pytest.param(lambda text: "Good morning.", WHOLE, id="value"),
+    pytest.param(coroutine, WHOLE, id="coroutine"),
+    pytest.param(lambda text: ("Good ", "morning."), PIECES, id="tuple"),
+    pytest.param(generator, PIECES, id="generator"),
+    pytest.param(async_generator, PIECES, id="async generator"),
+    pytest.param(lambda text: rx.of("Good ", "morning."), PIECES, id="observable"),
+    pytest.param(FakeResponder(["Good ", "morning."]), PIECES, id="object"),
+]
+
+
+@pytest.mark.parametrize(("llm", "wanted"), SHAPES)
+def test_every_shape_of_answer(llm: Any, wanted: list[str]) -> None:
+    run = Run(llm).push(said(), end=True)
+    assert run.texts == wanted
+    assert run.end == ["completed"]
+
+
+@pytest.mark.parametrize(("llm", "wanted"), SHAPES)
+def test_every_shape_of_answer_inside_a_running_loop(llm: Any, wanted: list[str]) -> None:
+    async def main() -> Run:
+        done = asyncio.Event()
+        run = Run(llm)
+        run.source.pipe(vox.respond(llm)).subscribe(on_completed=done.set)
+        run.push(said(), end=True)
+        await done.wait()
+        while not run.end:
+            await asyncio.sleep(0)
+        return run
+
+    run = asyncio.run(main())
+    assert run.texts == wanted
+    assert run.end == ["completed"]
+
+
+@pytest.mark.parametrize(("llm", "wanted"), SHAPES)
+def test_every_shape_of_answer_on_a_virtual_worker(llm: Any, wanted: list[str]) -> None:
+    scheduler = TestScheduler()
+    run = Run(llm, worker=scheduler, scheduler=scheduler).push(said(), end=True)
+    assert run.seen == []
+    scheduler.start()
+    assert run.texts == wanted
+    assert run.end == ["completed"]
+
+
+def test_pieces_come_when_they_are_written() -> None:
+    scheduler = TestScheduler()
+    run = Run(FakeResponder(["a", "b"], every_ms=100), scheduler=scheduler).push(said())
+    for ms, wanted in ((50, []), (150, ["1+a"]), (199, ["1+a"]), (201, ["1+a", "1+b", "1=ab"])):
+        scheduler.advance_to(ms / 1000)
+        assert run.texts == wanted
+
+
+def test_a_final_reply_has_all_of_the_text_and_no_delta() -> None:
+    transcript = said()
+    run = Run(echo).push(transcript)
+    assert run.seen == [
+        Reply(transcript, "you said "),
+        Reply(transcript, "hi"),
+        Reply(transcript, text="you said hi", final=True),
+    ]
+    assert all(reply.transcript is transcript for reply in run.seen)
+
+
+@pytest.mark.parametrize("answer", ["", [], ["", ""]])
+def test_an_empty_answer_is_one_too(answer: Any) -> None:
+    assert Run(lambda text: answer).push(said()).texts == ["1="]
+
+
+def test_empty_pieces_are_dropped() -> None:
+    assert Run(lambda text: ["", "a", "", "b", ""]).push(said()).texts == ["1+a", "1+b", "1=ab"]
+
+
+def test_an_empty_transcript_is_answered() -> None:
+    llm = FakeResponder("Pardon?")
+    Run(llm).push(said(""))
+    assert llm.asked == [""]
+
+
+def test_partial_transcripts_are_not_answered() -> None:
+    llm = FakeResponder("yes")
+    Run(llm).push(said("wha", final=False), said("what", final=False), said("what?"))
+    assert llm.asked == ["what?"]
+
+
+def test_the_next_transcript_waits() -> None:
+    scheduler = TestScheduler()
+    llm = FakeResponder(["a", "b"], ["c"], every_ms=100)
+    run = Run(llm, scheduler=scheduler).push(said(id=1), said(id=2), end=True)
+    scheduler.advance_to(0.15)
+    assert len(llm.asked) == 1
+    scheduler.start()
+    assert run.texts == ["1+a", "1+b", "1=ab", "2+c", "2=c"]
+    assert run.end == ["completed"]
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+@pytest.mark.parametrize("errors", ["event", "raise"])
+def test_a_failure_before_or_in_the_middle(pieces: int, errors: Any) -> None:
+    def llm(text: str) -> Iterator[str]:
+        if text == "fine":
+            yield "ok"
+            return
+        yield from ["a", "b"][:pieces]
+        raise BOOM
+
+    run = Run(llm, errors=errors).push(said(), said("fine", 2), end=True)
+    begun = ["1+a", "1+b"][:pieces]
+    if errors == "event":
+        assert run.texts == [*begun, "1 failed", "2+ok", "2=ok"]
+        error = run.seen[pieces].error
+        assert run.end == ["completed"]
+    else:
+        assert run.texts == begun
+        (error,) = run.end
+    assert isinstance(error, StageError)
+    assert str(error) == "respond (turn 1) failed: RuntimeError: out of memory"
+    assert error.cause is BOOM
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_async_failure(inside: bool) -> None:
+    async def llm(text: str) -> AsyncIterator[str]:
+        yield "a"
+        raise BOOM
+
+    async def main() -> Run:
+        run = Run(llm).push(said(), end=True)
+        while not run.end:
+            await asyncio.sleep(0)
+        return run
+
+    run = asyncio.run(main()) if inside else Run(llm).push(said(), end=True)
+    assert run.texts == ["1+a", "1 failed"]
+    assert run.seen[1].error.cause is BOOM
+
+
+def test_turn_failed_passes_in_order() -> None:
+    scheduler = TestScheduler()
+    other = said(id=2).turn
+    failed = TurnFailed(other, StageError("transcribe", other, BOOM))
+    run = Run(FakeResponder("a", every_ms=10), scheduler=scheduler).push(said(), failed)
+    assert run.seen == []
+    scheduler.start()
+    assert run.texts == ["1+a", "1=a", "2 failed"]
+    assert run.seen[2] is failed
+
+
+@pytest.mark.parametrize("answer", [5, [1, 2], [b"bytes"]])
+def test_an_answer_that_is_no_text_fails_its_turn(answer: Any) -> None:
+    assert Run(lambda text: answer).push(said()).texts[-1] == "1 failed"
+
+
+def test_no_answer_at_all_fails_its_turn() -> None:
+    assert Run(lambda text: None).push(said()).texts == ["1 failed"]
+
+
+def test_a_subscriber_that_raises_once_does_not_make_it_deaf_in_a_loop() -> None:
+    seen: list[str] = []
+    raised: list[Any] = []
+
+    def heard(reply: Any) -> None:
+        seen.append(reply.text)
+        if len(seen) == 1:
+            raise BOOM
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: raised.append(context.get("exception")))
+        source: Subject[Transcript] = Subject()
+        source.pipe(vox.respond(coroutine)).subscribe(heard)
+        for n in (1, 2):
+            source.on_next(said(id=n))
+            for _ in range(10):
+                await asyncio.sleep(0)
+        gc.collect()
+
+    asyncio.run(main())
+    assert raised == [BOOM]
+    assert seen[1:] == ["", "Good morning."]
+
+
+def test_a_very_long_reply() -> None:
+    run = Run(lambda text: ("x" for _ in range(100_000))).push(said(), end=True)
+    assert len(run.seen) == 100_001
+    assert run.seen[-1].text == "x" * 100_000
+    assert run.end == ["completed"]
+
+
+def test_very_many_transcripts_that_waited() -> None:
+    scheduler = TestScheduler()
+    answers = iter([rx.timer(1).pipe(rx.operators.map(lambda _: "slow"))])
+    run = Run(lambda text: next(answers, "quick"), scheduler=scheduler)
+    run.push(*(said(id=n) for n in range(5_000)), end=True)
+    assert run.seen == []
+    scheduler.start()
+    assert len(run.seen) == 10_000
+    assert run.end == ["completed"]
+
+
+# Disposal.
+
+
+class Written:
+    """A generator's life, noted."""
+
+    def __init__(self, pieces: int = 10) -> None:
+        self.log: list[str] = []
+        self.threads: set[int] = set()
+        self.closed = threading.Event()
+        self.pieces = pieces
+
+    def respond(self, text: str) -> Iterator[str]:
+        try:
+            for n in range(self.pieces):
+                self.threads.add(threading.get_ident())
+                self.log.append(str(n))
+                yield "x"
+        finally:
+            self.threads.add(threading.get_ident())
+            self.log.append("closed")
+            self.closed.set()
+
+
+def disposing_at(llm: Any, nth: int, **options: Any) -> list[Any]:
+    """Subscribe, and dispose at the nth reply; the replies seen."""
+    source: Subject[Transcript] = Subject()
+    seen: list[Any] = []
+    life: Any = None
+
+    def heard(reply: Any) -> None:
+        seen.append(reply)
+        if len(seen) == nth:
+            life.dispose()
+
+    subscribed = options.pop("scheduler", None)
+    life = source.pipe(vox.respond(llm, **options)).subscribe(heard, scheduler=subscribed)
+    source.on_next(said())
+    return seen
+
+
+def test_a_generator_is_closed_once_within_one_step() -> None:
+    llm = Written()
+    assert len(disposing_at(llm, 3)) == 3
+    assert llm.log == ["0", "1", "2", "closed"]
+
+
+def test_a_generator_is_closed_on_a_virtual_worker() -> None:
+    scheduler = TestScheduler()
+    llm = Written()
+    seen = disposing_at(llm, 3, worker=scheduler)
+    scheduler.start()
+    assert len(seen) == 3
+    assert llm.log == ["0", "1", "2", "closed"]
+
+
+def test_a_generator_that_has_ended_is_not_closed_again() -> None:
+    llm = Written(2)
+    Run(llm).push(said(), end=True).life.dispose()
+    assert llm.log == ["0", "1", "closed"]
+
+
+def test_a_generator_is_closed_when_a_subscriber_raises() -> None:
+    llm = Written()
+    source: Subject[Transcript] = Subject()
+
+    def heard(reply: Any) -> None:
+        raise BOOM
+
+    source.pipe(vox.respond(llm)).subscribe(heard)
+    with pytest.raises(RuntimeError, match="out of memory") as raised:
+        source.on_next(said())
+    assert llm.log == ["0", "closed"]
+    assert raised.value is BOOM
+
+
+def test_on_a_real_worker_it_is_called_and_closed_there() -> None:
+    worker = EventLoopScheduler()
+    llm = Written(10**9)
+    go = threading.Event()
+    source: Subject[Transcript] = Subject()
+    seen: list[Any] = []
+
+    def heard(reply: Any) -> None:
+        seen.append(reply)
+        if len(seen) == 2:
+            go.set()
+
+    life = source.pipe(vox.respond(llm, worker=worker)).subscribe(heard)
+    try:
+        source.on_next(said())
+        assert go.wait(10)
+        life.dispose()
+        assert llm.closed.wait(10)
+        came = len(seen)
+        ident: list[int] = []
+        done = threading.Event()
+
+        def last(*_: object) -> None:
+            ident.append(threading.get_ident())
+            done.set()
+
+        worker.schedule(last)
+        assert done.wait(10)
+        assert len(seen) == came
+        assert llm.threads == set(ident)
+        assert threading.get_ident() not in llm.threads
+        assert llm.log.count("closed") == 1
+    finally:
+        worker.dispose()
+
+
+def test_an_async_generator_is_closed_on_disposal() -> None:
+    log: list[str] = []
+
+    async def llm(text: str) -> AsyncIterator[str]:
+        try:
+            while True:
+                yield "x"
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            log.append("closed")
+
+    async def main() -> None:
+        run = Run(llm).push(said())
+        while len(run.seen) < 3:
+            await asyncio.sleep(0)
+        run.life.dispose()
+        came = len(run.seen)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(run.seen) == came
+
+    asyncio.run(main())
+    assert log == ["closed"]
+
+
+def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[CompositeDisposable] = []
+
+    def composite() -> CompositeDisposable:
+        made.append(CompositeDisposable())
+        return made[-1]
+
+    monkeypatch.setattr("rxvoice.operators._kernel.CompositeDisposable", composite)
+    scheduler = TestScheduler()
+    run = Run(FakeResponder(["a", "b"], every_ms=1), scheduler=scheduler)
+    for n in range(1000):
+        run.push(said(id=n + 1))
+        scheduler.start()
+    assert len(run.seen) == 3000
+    assert [len(life.disposable) for life in made] == [1]
+
+
+def test_bad_arguments() -> None:
+    with pytest.raises(ConfigError) as raised:
+        vox.respond(echo, errors="ignore")  # type: ignore[arg-type]
+    assert str(raised.value) == 'respond errors must be "event" or "raise", got \'ignore\''
+    with pytest.raises(ConfigError, match=r"wanted an object with respond\(\.\.\.\) or a callable"):
+        vox.respond(None)  # type: ignore[arg-type]

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import reactivex as rx
+from reactivex import Subject
+
+from rxvoice import operators as vox
+from rxvoice.elements import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.testing.check import check_operator
+from rxvoice.testing.fakes import FakeVad, failing
+
+CHUNK = AudioChunk(np.full(4, 0.25, np.float32))
+
+
+def chunks(n: int) -> list[AudioChunk]:
+    return [replace(CHUNK, start=4 * i) for i in range(n)]
+
+
+def run(
+    detector: Any, elements: list[AudioChunk] | int, **options: Any
+) -> tuple[list[AudioChunk], list[Any]]:
+    source: Subject[AudioChunk] = Subject()
+    seen: list[AudioChunk] = []
+    end: list[Any] = []
+    source.pipe(vox.vad(detector, **options)).subscribe(
+        seen.append, end.append, lambda: end.append("completed")
+    )
+    for element in chunks(elements) if isinstance(elements, int) else elements:
+        source.on_next(element)
+    source.on_completed()
+    return seen, end
+
+
+def gate(answers: list[Any], **options: Any) -> str:
+    seen, end = run(FakeVad(answers), len(answers), **options)
+    assert end == ["completed"]
+    return "".join("~" if chunk.speech else "_" for chunk in seen)
+
+
+def test_passes_the_battery() -> None:
+    check_operator(
+        lambda: vox.vad(FakeVad([0.1, 0.9, 0.3, 0.9]), start_chunks=2),
+        elements=chunks(6),
+        failing=lambda error: vox.vad(failing(FakeVad("~"), error=error)),
+        name="vad",
+    )
+
+
+def test_a_bool_is_taken_at_its_word() -> None:
+    answers = [True, False, np.True_, np.False_, True]
+    seen, _ = run(FakeVad(answers), 5, start_chunks=3)  # type: ignore[list-item]
+    assert [c.speech for c in seen] == [True, False, True, False, True]
+    assert all(type(c.speech) is bool for c in seen)
+    assert all(c.probability is None for c in seen)
+
+
+def test_a_probability_is_kept() -> None:
+    seen, _ = run(FakeVad([0.5, 0.25]), 2)
+    assert [c.probability for c in seen] == [0.5, 0.25]
+    assert seen[0] == replace(CHUNK, speech=True, probability=0.5)
+
+
+@pytest.mark.parametrize(
+    ("answers", "options", "wanted"),
+    [
+        ([0.34999, 0.35, 0.2, 0.19999, 0.2, 0.35], {}, "_~~__~"),
+        ([0.0, 1.0, 0.0], {}, "_~_"),
+        ([0, 1, 0], {}, "_~_"),
+        ([0.5, 0.49, 0.5], {"start": 0.5, "stop": 0.5}, "~_~"),
+        ([0.0, 0.0], {"start": 0.0, "stop": 0.0}, "~~"),
+        ([1.0, 0.999], {"start": 1.0, "stop": 1.0}, "~_"),
+        ([0.9, 0.9, 0.9], {"start_chunks": 2}, "_~~"),
+        ([0.9, 0.3, 0.9, 0.9], {"start_chunks": 2}, "___~"),
+        ([0.9, 0.9, 0.1, 0.9, 0.9], {"start_chunks": 2}, "_~__~"),
+        ([0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.9], {"start_chunks": 3}, "__~___~"),
+    ],
+)
+def test_hysteresis(answers: list[float], options: dict[str, Any], wanted: str) -> None:
+    assert gate(answers, **options) == wanted
+
+
+def test_a_partial_chunk_passes_unasked() -> None:
+    detector = FakeVad("~~")
+    partial = replace(CHUNK, partial=True)
+    seen, _ = run(detector, [CHUNK, partial])
+    assert len(detector.heard) == 1
+    assert seen[1] is partial
+
+
+def test_the_detector_hears_each_chunk_once_in_order() -> None:
+    detector = FakeVad()
+    elements = [replace(CHUNK, samples=np.full(4, n, np.float32)) for n in (0.1, 0.2, 0.3)]
+    run(detector, elements)
+    assert [h is c.samples for h, c in zip(detector.heard, elements, strict=True)] == [True] * 3
+
+
+class Probability:
+    """Says how often it was asked, in hundredths."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.resets = 0
+
+    def probability(self, samples: Any) -> float:
+        self.asked += 1
+        return self.asked / 100
+
+    def reset(self) -> None:
+        self.asked = 0
+        self.resets += 1
+
+
+def test_reset_is_called_at_each_subscription() -> None:
+    detector = Probability()
+    heard = rx.from_iterable(chunks(3)).pipe(vox.vad(detector))
+    assert detector.resets == 0
+    for n in (1, 2):
+        seen: list[AudioChunk] = []
+        heard.subscribe(seen.append)
+        assert detector.resets == n
+        assert [c.probability for c in seen] == [0.01, 0.02, 0.03]
+
+
+def test_fresh_gives_each_subscription_its_own_and_reset_is_left_alone() -> None:
+    class Fresh(Probability):
+        def fresh(self) -> Fresh:
+            return Fresh()
+
+    detector = Fresh()
+    source: Subject[AudioChunk] = Subject()
+    heard = source.pipe(vox.vad(detector))
+    both: list[list[AudioChunk]] = [[], []]
+    for seen in both:
+        heard.subscribe(seen.append)
+    for chunk in chunks(2):
+        source.on_next(chunk)
+    assert [[c.probability for c in seen] for seen in both] == [[0.01, 0.02]] * 2
+    assert (detector.asked, detector.resets) == (0, 0)
+
+
+def test_probability_is_preferred_to_is_speech() -> None:
+    class Both:
+        def probability(self, samples: Any) -> float:
+            return 0.9
+
+        def is_speech(self, samples: Any) -> bool:
+            raise AssertionError("not this one")
+
+    seen, _ = run(Both(), 1)
+    assert seen[0].probability == 0.9
+
+
+def test_is_speech_alone() -> None:
+    class Only:
+        def is_speech(self, samples: Any) -> bool:
+            return True
+
+    assert run(Only(), 1)[0][0].speech is True
+
+
+@pytest.mark.parametrize("answer", [float("nan"), 1.01, -0.01, 2, float("inf")])
+def test_an_answer_that_is_no_probability(answer: float) -> None:
+    seen, (error,) = run(FakeVad([0.5, answer]), 3)
+    assert len(seen) == 1
+    assert isinstance(error, StageError)
+    assert str(error) == (
+        f"vad failed: ValueError: wanted a bool or a probability from 0 to 1, got {answer!r}"
+    )
+    assert (error.stage, error.turn) == ("vad", None)
+
+
+def test_an_answer_that_is_no_number() -> None:
+    _, (error,) = run(lambda samples: None, 1)
+    assert isinstance(error, StageError)
+    assert str(error).endswith("wanted a bool or a probability from 0 to 1, got None")
+
+
+def test_a_detector_that_raises() -> None:
+    boom = RuntimeError("no weights")
+    seen, (error,) = run(failing(FakeVad("~~~"), at=2, error=boom), 3)
+    assert len(seen) == 1
+    assert isinstance(error, StageError)
+    assert error.cause is boom
+    assert error.__cause__ is boom
+    assert str(error) == "vad failed: RuntimeError: no weights"
+
+
+class Sized(FakeVad):
+    chunk_size: int | None = 4
+    sample_rate: int | None = 16_000
+
+    def fresh(self) -> Sized:
+        return self
+
+
+@pytest.mark.parametrize(
+    ("chunk", "came"),
+    [
+        (AudioChunk(np.zeros(3, np.float32)), "3 at 16000 Hz"),
+        (AudioChunk(np.zeros(4, np.float32), 8000), "4 at 8000 Hz"),
+    ],
+)
+def test_a_chunk_that_the_detector_cannot_judge(chunk: AudioChunk, came: str) -> None:
+    seen, (error,) = run(Sized("~~"), [CHUNK, chunk])
+    assert len(seen) == 1
+    assert isinstance(error, AudioFormatError)
+    assert str(error) == (
+        f"this detector wants chunks of 4 samples at 16000 Hz, got {came}: "
+        "use chunk(4, sample_rate=16000)"
+    )
+
+
+def test_the_partial_chunk_may_have_any_size() -> None:
+    tail = AudioChunk(np.zeros(3, np.float32), partial=True)
+    assert run(Sized("~"), [CHUNK, tail])[1] == ["completed"]
+
+
+@pytest.mark.parametrize("missing", ["chunk_size", "sample_rate"])
+def test_the_advice_is_one_that_can_be_followed(missing: str) -> None:
+    detector = Sized("~")
+    setattr(detector, missing, None)
+    wrong = AudioChunk(np.zeros(3, np.float32), 8000)
+    _, (error,) = run(detector, [wrong])
+    assert "None" not in str(error)
+
+
+@pytest.mark.parametrize("method", ["fresh", "reset"])
+def test_a_detector_that_cannot_begin(method: str) -> None:
+    class Broken:
+        def is_speech(self, samples: Any) -> bool:
+            return True
+
+    def boom() -> None:
+        raise RuntimeError("no memory")
+
+    detector = Broken()
+    setattr(detector, method, boom)
+    _, end = run(detector, 1)
+    assert [type(e) for e in end] == [StageError]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start": 1.5}, "vad start must be from 0.0 to 1.0 (probability), got 1.5"),
+        ({"start": float("nan")}, "vad start must be from 0.0 to 1.0 (probability), got nan"),
+        ({"stop": -0.1}, "vad stop must be from 0.0 to 1.0 (probability), got -0.1"),
+        ({"stop": 0.5}, "vad stop must be at most start=0.35 (probability), got 0.5"),
+        ({"start_chunks": 0}, "vad start_chunks must be at least 1 chunks, got 0"),
+        ({"start_chunks": 1.5}, "vad start_chunks must be a whole number of chunks, got 1.5"),
+    ],
+)
+def test_bad_arguments(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        vox.vad(FakeVad(), **options)
+    assert str(raised.value) == message
+
+
+def test_a_detector_without_a_method() -> None:
+    with pytest.raises(ConfigError, match=r"wanted an object with probability\(\.\.\.\) or is_spe"):
+        vox.vad(object())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"got the class FakeVad; pass an instance: FakeVad\(\)"):
+        vox.vad(FakeVad)  # type: ignore[arg-type]
