@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
+import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler
@@ -112,9 +113,16 @@ def converse(
     """Hold the conversation on this thread, and return when the microphone has ended.
 
     Raises:
-        Exception: what the stream ended with; the sink then has what came before.
+        Exception: what the stream ended with, when all that came before has been answered.
     """
-    listen = microphone.pipe(
+    errors: list[Exception] = []
+
+    def end_early(error: Exception, _: Observable[AudioChunk]) -> Observable[AudioChunk]:
+        # What was said before the recording broke off still gets its answer.
+        errors.append(error)
+        return rx.empty()
+
+    listen = microphone.pipe(ops.catch(end_early)).pipe(
         vox.chunk(512),
         ops.do_action(both.user) if both else ops.do_action(),
         ops.do_action(story.on_chunk),
@@ -136,7 +144,6 @@ def converse(
         vox.play(sink),
     )
 
-    errors: list[Exception] = []
     # On this scheduler a paced recording plays on this thread too: subscribing is the conversation.
     here = CurrentThreadScheduler.singleton()
     log.subscribe(story.on_event, errors.append, scheduler=here)

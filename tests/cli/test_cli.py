@@ -106,6 +106,20 @@ def test_run_refuses_what_is_no_recording(
     assert str(text) in refused(capsys, "run", text, "-o", reply)
 
 
+@pytest.mark.models
+def test_run_answers_what_there_is_of_a_truncated_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut, reply = tmp_path / "cut.wav", tmp_path / "reply.wav"
+    cut.write_bytes((DATA / "demo.wav").read_bytes()[:90_000])
+    arguments = ["run", str(cut), "-o", str(reply), "--phrases", "demo"]
+    assert main(arguments) == 1
+    told = capsys.readouterr()
+    assert "hello who are you" in told.out
+    assert "the file ends after 2.81 s of" in told.err
+    assert soundfile.info(reply).duration > 1
+
+
 def test_run_refuses_to_write_where_it_cannot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
