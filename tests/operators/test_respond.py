@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
+from operators_kit import Pushed
 from reactivex import Subject
 from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import EventLoopScheduler
@@ -28,26 +29,10 @@ def said(text: str = "hi", id: int = 1, *, final: bool = True) -> Transcript:
     return Transcript(Turn.of(np.zeros(4, np.float32), id=id), text, final)
 
 
-class Run:
+class Run(Pushed):
     """Transcripts, pushed by hand, and the replies to them."""
 
-    def __init__(self, llm: Any, *, scheduler: Any = None, **options: Any) -> None:
-        self.source: Subject[Any] = Subject()
-        self.seen: list[Any] = []
-        self.end: list[Any] = []
-        self.life = self.source.pipe(vox.respond(llm, **options)).subscribe(
-            self.seen.append,
-            self.end.append,
-            lambda: self.end.append("completed"),
-            scheduler=scheduler,
-        )
-
-    def push(self, *transcripts: Any, end: bool = False) -> Run:
-        for transcript in transcripts:
-            self.source.on_next(transcript)
-        if end:
-            self.source.on_completed()
-        return self
+    operator = staticmethod(vox.respond)
 
     @property
     def texts(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
+from operators_kit import Pushed
 from reactivex import Subject
 from reactivex.disposable import CompositeDisposable
 from reactivex.testing import TestScheduler
@@ -31,26 +32,10 @@ def replies(*deltas: str, id: int = 1) -> list[Reply]:
     return [*pieces, Reply(transcript, text="".join(deltas), final=True)]
 
 
-class Run:
+class Run(Pushed):
     """Replies, pushed by hand, and the speech that comes of them."""
 
-    def __init__(self, tts: Any, *, scheduler: Any = None, **options: Any) -> None:
-        self.source: Subject[Any] = Subject()
-        self.seen: list[Any] = []
-        self.end: list[Any] = []
-        self.life = self.source.pipe(vox.synthesize(tts, **options)).subscribe(
-            self.seen.append,
-            self.end.append,
-            lambda: self.end.append("completed"),
-            scheduler=scheduler,
-        )
-
-    def push(self, *given: Any, end: bool = False) -> Run:
-        for reply in given:
-            self.source.on_next(reply)
-        if end:
-            self.source.on_completed()
-        return self
+    operator = staticmethod(vox.synthesize)
 
     @property
     def texts(self) -> list[str]:

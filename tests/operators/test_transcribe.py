@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
+from operators_kit import Pushed
 from reactivex import Subject
 from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import EventLoopScheduler
@@ -30,26 +31,10 @@ def chunk(n: int = 0) -> AudioChunk:
     return AudioChunk(np.full(4, n / 16, np.float32), start=4 * n, speech=True)
 
 
-class Run:
+class Run(Pushed):
     """Turns, pushed by hand, and what is made of them."""
 
-    def __init__(self, stt: Any, *, scheduler: Any = None, **options: Any) -> None:
-        self.source: Subject[Any] = Subject()
-        self.seen: list[Any] = []
-        self.end: list[Any] = []
-        self.life = self.source.pipe(vox.transcribe(stt, **options)).subscribe(
-            self.seen.append,
-            self.end.append,
-            lambda: self.end.append("completed"),
-            scheduler=scheduler,
-        )
-
-    def push(self, *turns: Any, end: bool = False) -> Run:
-        for turn in turns:
-            self.source.on_next(turn)
-        if end:
-            self.source.on_completed()
-        return self
+    operator = staticmethod(vox.transcribe)
 
     @property
     def texts(self) -> list[str]:
