@@ -34,7 +34,7 @@ from rxvoice.errors import (
     StageError,
 )
 from rxvoice.operators._kernel import Operator
-from rxvoice.policies import energy, silence
+from rxvoice.policies import any_of, energy, max_duration, silence
 from rxvoice.session import VoiceSession
 from rxvoice.slots import (
     AudioSink,
@@ -83,7 +83,9 @@ __all__ = [
     "TurnPolicy",
     "VoiceActivityDetector",
     "VoiceSession",
+    "any_of",
     "energy",
+    "max_duration",
     "mlx",
     "offline",
     "operators",

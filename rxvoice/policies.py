@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
-from rxvoice._check import at_least, within
+import reactivex as rx
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable
+
+from rxvoice._check import BOOLS, at_least, whole, within
 from rxvoice.elements import Samples
+from rxvoice.errors import ConfigError
+from rxvoice.slots import PolicySlot, method
 
-__all__ = ["energy", "rms", "silence"]
+__all__ = ["any_of", "energy", "fresh", "max_duration", "rms", "silence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,49 @@ class Silence:
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool:
         """Whether the silence has lasted long enough."""
         return silence_ms >= self.ms
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDuration:
+    """An end-of-turn policy: see `max_duration`."""
+
+    ms: float
+    sample_rate: int
+
+    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool:
+        """Whether the turn is long enough."""
+        return len(audio) * 1000 >= self.ms * self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """An end-of-turn policy made of others: see `any_of`."""
+
+    policies: tuple[PolicySlot, ...]
+
+    @property
+    def sample_rate(self) -> int | None:
+        """The one rate, in Hz, that its policies want; None where none of them cares."""
+        return next(iter(_rates(self.policies)), None)
+
+    def fresh(self) -> AnyOf:
+        """The same policies for one subscription."""
+        return AnyOf(tuple(map(fresh, self.policies)))
+
+    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]:
+        """Whether any policy says so: at once, or later where none of them does yet."""
+        later: list[Observable[bool]] = []
+        for policy in self.policies:
+            answer = method(policy, "user_finished")(audio, silence_ms)
+            if isinstance(answer, Observable):
+                later.append(cast("Observable[bool]", answer))
+            elif not isinstance(answer, BOOLS):
+                raise TypeError(f"user_finished() must give a bool, got {answer!r}")
+            elif answer:
+                return True
+        if len(later) < 2:
+            return later[0] if later else False
+        return _until_yes(later)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +92,90 @@ def silence(ms: int = 1600) -> Silence:
     """
     at_least("silence ms", ms, 0, "ms")
     return Silence(ms)
+
+
+def max_duration(ms: float, *, sample_rate: int = 16_000) -> MaxDuration:
+    """A turn that has become this long ends at its next chunk of silence, within no word.
+
+    To be combined: ``any_of(silence(1600), max_duration(10_000))``. The ``max_duration_ms`` of
+    `turn_window` ends a turn in the middle of speech too.
+
+    Args:
+        ms: milliseconds of the turn's audio, pre-roll included, 1 or more.
+        sample_rate: Hz of that audio.
+    """
+    at_least("max_duration ms", ms, 1, "ms")
+    whole("max_duration sample_rate", sample_rate, 1, "Hz")
+    return MaxDuration(ms, sample_rate)
+
+
+def any_of(*policies: PolicySlot) -> AnyOf:
+    """A turn ends as soon as one of these policies says that the user has finished.
+
+    They are asked in order after each chunk of silence. The first that says True at once settles
+    it: those after it are not asked, and an answer that was to come later is not waited for. Else
+    the answers that come later count as they come, up to the first yes. A policy that raises fails
+    the turn.
+
+    Args:
+        policies: one or more, each anything that `turn_window` takes, another `any_of` too.
+
+    Raises:
+        ConfigError: no policy, something that is none, or policies for different sample rates.
+    """
+    if not policies:
+        raise ConfigError("any_of wants one or more policies, got none")
+    for policy in policies:
+        method(policy, "user_finished")
+    rates = _rates(policies)
+    if len(rates) > 1:
+        raise ConfigError(f"any_of wants policies for one sample rate, got {sorted(rates)} Hz")
+    return AnyOf(policies)
+
+
+def fresh(policy: PolicySlot) -> PolicySlot:
+    """The policy of one subscription: what its ``fresh()`` gives, or itself where it has none."""
+    make = getattr(policy, "fresh", None)
+    return cast("PolicySlot", make()) if callable(make) else policy
+
+
+def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:
+    """These answers as they come, up to the first that is yes."""
+    # Not rx.merge(): it swallows what a subscriber raises, and would ask on after a yes.
+
+    def subscribe(
+        observer: abc.ObserverBase[bool], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        life = CompositeDisposable()
+        waiting = len(answers)
+
+        def on_next(finished: bool) -> None:
+            if finished:
+                life.dispose()
+            observer.on_next(finished)
+            if finished:
+                observer.on_completed()
+
+        def on_completed() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
+                observer.on_completed()
+
+        for answer in answers:
+            if life.is_disposed:
+                break
+            life.add(
+                answer.subscribe(on_next, observer.on_error, on_completed, scheduler=scheduler)
+            )
+        return life
+
+    return rx.create(subscribe)
+
+
+def _rates(policies: tuple[PolicySlot, ...]) -> set[int]:
+    rates = (getattr(policy, "sample_rate", None) for policy in policies)
+    return {rate for rate in rates if rate is not None}
 
 
 def energy(threshold: float = 0.02) -> Energy:

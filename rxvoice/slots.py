@@ -114,7 +114,11 @@ class Synthesizer(Protocol):
 
 
 class TurnPolicy(Protocol):
-    """Says whether the user has finished, given the turn's audio and the silence at its end."""
+    """Says whether the user has finished, given the turn's audio and the silence at its end.
+
+    Optional: ``sample_rate`` (checked against every chunk) and ``fresh()`` (gives each
+    subscription a policy of its own; wanted of one with state).
+    """
 
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]: ...
 

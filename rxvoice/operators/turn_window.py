@@ -14,7 +14,7 @@ from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import AudioFormatError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.policies import silence
+from rxvoice.policies import fresh, silence
 from rxvoice.slots import PolicySlot, method
 from rxvoice.turn import EndedBy, Turn, TurnWriter
 
@@ -33,8 +33,9 @@ def turn_window(
     Emits: each `Turn` as it *opens*; it grows from then on and completes when the turn ends.
     Completes: with the source, after ending an open turn (``ended_by="source"``); the partial
         chunk at the end joins an open turn and is not counted.
-    Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's. Either first
-        ends an open turn, with a `StageError` of it. A policy that raises fails only its turn.
+    Errors: `AudioFormatError` for a chunk that no `vad` has judged, or that is not of the policy's
+        ``sample_rate``; the source's. Either first ends an open turn, with a `StageError` of it. A
+        policy that raises fails only its turn.
     Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``.
     Runs on: the thread of the source, on which a policy's later answer must arrive as well: it is
         subscribed to with the scheduler given to ``subscribe``.
@@ -43,17 +44,22 @@ def turn_window(
         policy: an object with ``user_finished(audio, silence_ms) -> bool``, or such a callable;
             ``audio`` is float32 of shape ``(n,)``, the turn so far, ``silence_ms`` the silence at
             its end, counted in samples. It may answer with an ``Observable[bool]``: the turn ends
-            when that says True, unless the user has spoken since the question.
+            when that says True, unless the user has spoken since the question. Its ``fresh()`` is
+            called at each subscription for a policy of its own, where it has one; every chunk must
+            be of its ``sample_rate``, where it names one.
         max_duration_ms: a turn this long, in milliseconds, 1 or more, pre-roll included, is ended
             (``"max_duration"``); speech that goes on opens the next one, and no sample is lost.
 
     The reference loop's steps 3 and 4.
     """
-    user_finished: Callable[[Samples, int], bool | Observable[bool]]
-    user_finished = method(policy, "user_finished")
+    method(policy, "user_finished")
     at_least("turn_window max_duration_ms", max_duration_ms, 1, "ms")
 
     def start(out: Subscription[Turn]) -> Handlers[AudioChunk]:
+        own = fresh(policy)
+        user_finished: Callable[[Samples, int], bool | Observable[bool]]
+        user_finished = method(own, "user_finished")
+        rate: int | None = getattr(own, "sample_rate", None)
         open_turn: TurnWriter | None = None
         silence_ms = 0
         count = 0
@@ -130,6 +136,10 @@ def turn_window(
             if chunk.speech is None:
                 wanted = "wanted chunks judged by vad(), got one with speech=None"
                 fail(AudioFormatError(f"{wanted}: put vad() before turn_window()"))
+                return
+            if rate and chunk.sample_rate != rate:
+                wanted = f"this policy wants audio at {rate} Hz, got {chunk.sample_rate} Hz"
+                fail(AudioFormatError(f"{wanted}: use chunk(sample_rate={rate})"))
                 return
             count += 1
             if chunk.speech:

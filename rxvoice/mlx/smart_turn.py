@@ -1,0 +1,246 @@
+"""The end of a turn, judged by a smart-turn model that mlx-audio runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from copy import copy
+from functools import cache, partial
+from pathlib import Path
+from typing import Protocol, TypeAlias, cast
+
+import reactivex as rx
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable
+
+from rxvoice._check import whole, within
+from rxvoice.answers import deliver
+from rxvoice.elements import Samples
+from rxvoice.errors import ConfigError
+from rxvoice.slots import method
+
+__all__ = ["Endpoint", "EndpointModel", "EndpointSlot", "SmartTurn", "smart_turn"]
+
+_SAMPLE_RATE = 16_000
+_HEARD = 8 * _SAMPLE_RATE  # samples that a smart-turn model hears
+
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+
+
+class Endpoint(Protocol):
+    """A model's judgement, as mlx-audio's ``EndpointOutput``."""
+
+    @property
+    def prediction(self) -> int:
+        """1 where the user has finished, else 0."""
+        ...
+
+
+class EndpointModel(Protocol):
+    """Judges whether the user has finished, as mlx-audio's smart-turn models do."""
+
+    def predict_endpoint(
+        self, audio: Samples, sample_rate: int, threshold: float, /
+    ) -> Endpoint: ...
+
+
+EndpointSlot: TypeAlias = EndpointModel | Callable[[Samples, int, float], Endpoint]
+
+_Predict: TypeAlias = Callable[[Samples, int, float], Endpoint]
+
+
+def smart_turn(
+    model: str | Path | EndpointSlot = "mlx-community/smart-turn-v3",
+    *,
+    threshold: float = 0.5,
+    ask_after_ms: int = 600,
+    max_silence_ms: int = 1600,
+    every_ms: int = 200,
+    worker: abc.SchedulerBase | None = None,
+) -> SmartTurn:
+    """A turn ends when a model that listens to how it was said judges it to be complete.
+
+    For `turn_window`. The model is asked when the user's silence has reached `ask_after_ms`, and
+    again each `every_ms` of further silence; it hears the last 8 s of the turn as they are then.
+    At `max_silence_ms` the turn ends whatever the model says. A question is void once the user
+    speaks again; where it still waits for the worker it never reaches the model. A model that
+    raises, or that cannot be loaded, fails the turn it was asked about.
+
+    Nothing is loaded before the first question. The audio has to be at 16 kHz.
+
+    Args:
+        model: a directory with config.json and model.safetensors, a name on the Hugging Face hub,
+            fetched once and then cached, or a model that is already there: an object with
+            ``predict_endpoint(audio, sample_rate, threshold)``, or such a callable. ``audio`` is
+            float32 of shape ``(n,)``, n up to 128,000; ``.prediction`` of what it gives is used.
+        threshold: probability, 0 to 1, above which a turn is complete.
+        ask_after_ms: milliseconds of silence before the first question, 1 or more.
+        max_silence_ms: milliseconds of silence that end a turn, more than `ask_after_ms`.
+        every_ms: milliseconds of silence from one question to the next, 1 or more. The default
+            asks up to five times before the turn ends anyway.
+        worker: the scheduler on which the model is loaded and asked, the one that runs the other
+            MLX models: ``MlxScheduler().listening``. Answers come back on the scheduler given to
+            ``subscribe``; without one, on the worker, which is only right where the microphone's
+            chunks arrive there too. None: the model is asked in place, and the microphone waits.
+
+    Raises:
+        ConfigError: an argument out of range, or `model` none of those.
+
+    `threshold` and the two silences as mlx-audio's ``VoicePipelineConfig``; there the model is
+    asked once a silence.
+    """
+    return SmartTurn(
+        model,
+        threshold=threshold,
+        ask_after_ms=ask_after_ms,
+        max_silence_ms=max_silence_ms,
+        every_ms=every_ms,
+        worker=worker,
+    )
+
+
+class SmartTurn:
+    """An end-of-turn policy; made by `smart_turn`, whose arguments it takes.
+
+    It remembers the silence it was last asked about. Two subscriptions at a time each want one of
+    their own, by `fresh`; sharing one only asks the model more often.
+    """
+
+    sample_rate = _SAMPLE_RATE
+    """Hz of the audio that it judges."""
+
+    def __init__(
+        self,
+        model: str | Path | EndpointSlot = "mlx-community/smart-turn-v3",
+        *,
+        threshold: float = 0.5,
+        ask_after_ms: int = 600,
+        max_silence_ms: int = 1600,
+        every_ms: int = 200,
+        worker: abc.SchedulerBase | None = None,
+    ) -> None:
+        within("smart_turn threshold", threshold, 0.0, 1.0, "probability")
+        whole("smart_turn ask_after_ms", ask_after_ms, 1, "ms")
+        whole("smart_turn max_silence_ms", max_silence_ms, 1, "ms")
+        whole("smart_turn every_ms", every_ms, 1, "ms")
+        if max_silence_ms <= ask_after_ms:
+            raise ConfigError(
+                f"smart_turn max_silence_ms must be above ask_after_ms={ask_after_ms} (ms), got "
+                f"{max_silence_ms}: the model would never be asked"
+            )
+        self._threshold = threshold
+        self._ask_after_ms = ask_after_ms
+        self._max_silence_ms = max_silence_ms
+        self._every_ms = every_ms
+        self._worker = worker
+        self._loaded = _loader(model)
+        self._silence_ms = 0
+
+    def fresh(self) -> SmartTurn:
+        """The same policy, with the same model, for one subscription."""
+        own = copy(self)
+        own._silence_ms = 0
+        return own
+
+    def load(self) -> None:
+        """Load the model on this thread, now rather than at the first question; once.
+
+        The thread has to be the worker's, as in ``worker.schedule(lambda *_: policy.load())``.
+
+        Raises:
+            ConfigError: the model cannot be fetched or loaded, or is no smart-turn model.
+        """
+        self._loaded()
+
+    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]:
+        """Whether the user has finished: a bool at once, or the model's answer.
+
+        Gives False between two questions and True from `max_silence_ms` on. A question is an
+        observable of one bool, which is put to the model when it is subscribed to and forgotten
+        when that subscription is disposed of. The audio is not copied: it must not change.
+
+        Args:
+            audio: float32 of shape ``(n,)``, the turn so far, at 16 kHz.
+            silence_ms: the silence at its end, in milliseconds.
+        """
+        before = self._questions(self._silence_ms) if self._silence_ms < silence_ms else 0
+        self._silence_ms = silence_ms
+        if silence_ms >= self._max_silence_ms:
+            return True
+        if self._questions(silence_ms) == before:
+            return False
+        return self._question(audio[-_HEARD:])
+
+    def _questions(self, silence_ms: int) -> int:
+        """How many are due in a silence of this length."""
+        if silence_ms < self._ask_after_ms:
+            return 0
+        return 1 + (silence_ms - self._ask_after_ms) // self._every_ms
+
+    def _question(self, audio: Samples) -> Observable[bool]:
+        def subscribe(
+            observer: abc.ObserverBase[bool], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            life = CompositeDisposable()
+            deliver(
+                lambda: self._predict(audio),
+                observer.on_next,
+                observer.on_completed,
+                observer.on_error,
+                life=life,
+                worker=self._worker,
+                scheduler=scheduler,
+            )
+            return life
+
+        return rx.create(subscribe)
+
+    def _predict(self, audio: Samples) -> bool:
+        predict = self._loaded()
+        return bool(predict(audio, _SAMPLE_RATE, self._threshold).prediction)
+
+
+def _loader(model: str | Path | EndpointSlot) -> Callable[[], _Predict]:
+    if not isinstance(model, str | Path):
+        predict = cast(_Predict, method(model, "predict_endpoint"))
+        return lambda: predict
+    if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
+        raise ConfigError(
+            f"model must be a directory, a Hugging Face name, such as "
+            f"'mlx-community/smart-turn-v3', or an object with predict_endpoint(...); there is no "
+            f"directory {str(model)!r}"
+        )
+    # Of an attempt that failed nothing is kept: the next question tries again.
+    return cache(partial(_open, str(model)))
+
+
+def _open(model: str) -> _Predict:
+    from mlx_audio.vad import load  # pyright: ignore[reportUnknownVariableType]
+
+    try:
+        # Not strict, it would leave weights that are missing at random values.
+        loaded = load(model, strict=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ConfigError(_not_loaded(model, error)) from error
+    predict = getattr(loaded, "predict_endpoint", None)
+    if not callable(predict):
+        family = type(loaded).__module__.rpartition(".")[2]
+        raise ConfigError(
+            f"{model!r} is a {family} model, not a smart-turn one: use such as "
+            "'mlx-community/smart-turn-v3'"
+        )
+    return cast(_Predict, predict)
+
+
+def _not_loaded(model: str, error: Exception) -> str:
+    if Path(model).is_dir():
+        return (
+            f"the directory {model!r} holds no smart-turn model that mlx-audio can load ({error}): "
+            'it needs config.json with "model_type": "smart_turn", and model.safetensors with all '
+            "weights"
+        )
+    return (
+        f"the smart-turn model {model!r} is not a directory here and could not be fetched from the "
+        f"Hugging Face hub or loaded ({error}): check the path or the name, the network, and for a "
+        "private model the login"
+    )
