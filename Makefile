@@ -53,4 +53,6 @@ $(VENV)/demo.installed: pyproject.toml | $(VENV)/bin/pip
 $(VENV)/dev.installed: pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing rxvoice and what its tests need into $(VENV); once."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline,dev]'
+	@# The original Silero network, to compare with. Its wheel declares torch, which only its code needs.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
 	@touch $@ $(VENV)/demo.installed

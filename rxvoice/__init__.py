@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from rxvoice import operators
+from rxvoice._silero import Silero, silero
 from rxvoice.config import SessionConfig
 from rxvoice.elements import (
     AudioChunk,
@@ -70,6 +71,7 @@ __all__ = [
     "RxvoiceError",
     "Samples",
     "SessionConfig",
+    "Silero",
     "SinkStalled",
     "Speech",
     "StageError",
@@ -90,6 +92,7 @@ __all__ = [
     "offline",
     "operators",
     "silence",
+    "silero",
     "sinks",
     "sources",
     "testing",
