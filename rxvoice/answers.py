@@ -68,6 +68,9 @@ def deliver(
         except BaseException:  # from downstream: not ours to handle
             _close(pieces)
             raise
+        if life.is_disposed:  # closed at once, before the worker takes up what was asked next
+            _close(pieces)
+            return False
         return True
 
     def hand_over(action: Callable[[], None]) -> None:

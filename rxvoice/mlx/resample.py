@@ -1,0 +1,152 @@
+"""Resampling in MLX, piece by piece: a Kaiser-windowed sinc as one matrix product."""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+import numpy as np
+from numpy.typing import NDArray
+
+from rxvoice._check import whole
+from rxvoice.elements import Samples
+from rxvoice.errors import ConfigError
+from rxvoice.mlx.dsp import as_samples
+
+__all__ = ["Resampler"]
+
+_ATTENUATION_DB = 90.0
+_HALF_WIDTH = 60
+"""Of the filter, in samples of the lower rate."""
+
+_MOST_WEIGHTS = 1 << 23
+"""32 MB; rates that have something in common want a twentieth of it at most."""
+
+
+class Resampler:
+    """One signal, from one rate to another: the pieces joined are the whole signal resampled.
+
+    `n` samples become ``ceil(n * rate_out / rate_in)``, each aligned in time with the input: the
+    filter's delay is taken out, and output sample ``m`` is the input at ``m / rate_out`` seconds.
+    Before its first and after its last sample the signal counts as silence.
+
+    Flat within 0.1 dB to 0.9 of the lower rate's half; what is above that half, and the images
+    of what is below, is attenuated by 80 dB or more. Runs on the CPU, also where MLX has a GPU:
+    there a matrix product may be less exact than that.
+
+    Equal rates give the samples as they came. May be made on one thread and fed on another.
+
+    Args:
+        rate_in: Hz, of what is fed, at least 1.
+        rate_out: Hz, of what comes out, at least 1.
+
+    Errors: `ConfigError` for rates below 1, or with so little in common that the filter would be
+        larger than 32 MB; such as 44 100 and 47 999 Hz.
+    """
+
+    __slots__ = ("_block_in", "_block_out", "_fed", "_given", "_half", "_held", "_rate", "_weights")
+
+    def __init__(self, rate_in: int, rate_out: int) -> None:
+        whole("rate_in", rate_in, 1, "Hz")
+        whole("rate_out", rate_out, 1, "Hz")
+        common = math.gcd(rate_in, rate_out)
+        step, steps = rate_in // common, rate_out // common
+        wider = max(1.0, rate_in / rate_out)
+        half = 0 if step == steps else math.ceil(_HALF_WIDTH * wider)
+        # A block is the input in which the filter's phases come round, or some of those.
+        times = max(1, half // step)
+        size = (times * step + 2 * half) * times * steps
+        if half and size > _MOST_WEIGHTS:
+            raise ConfigError(
+                f"rates must have a common measure: {rate_in} Hz to {rate_out} Hz needs "
+                f"{size * 4 // 2**20} MB of filter, more than {_MOST_WEIGHTS * 4 // 2**20} MB; "
+                "choose a rate such as 16000, 24000, 44100 or 48000 Hz"
+            )
+        self._rate = rate_in
+        self._half = half
+        self._block_in, self._block_out = times * step, times * steps
+        self._weights = (
+            _weights(self._block_in, self._block_out, half, wider) if half else _silence(0)
+        )
+        self._restart()
+
+    def _restart(self) -> None:
+        self._fed = 0
+        self._given = 0
+        # From `half` samples before the block that the next output is in.
+        self._held = _silence(self._half)
+
+    @property
+    def latency_ms(self) -> float:
+        """How much of what was fed is held back by `feed`, in milliseconds.
+
+        It is 60 samples of the lower rate, up to the next whole one of `rate_in`: 3.75 ms at
+        16 kHz. None at equal rates.
+        """
+        return 1000 * self._half / self._rate
+
+    def feed(self, samples: mx.array | Samples) -> mx.array:
+        """What can be told so far: evaluated float32 samples, shape ``(n,)``, maybe none.
+
+        Args:
+            samples: finite float32, shape ``(n,)``, numpy or MLX, of any length.
+
+        Errors: `AudioFormatError` for another type or shape.
+        """
+        samples = as_samples(samples)
+        if not self._half:
+            mx.eval(samples)  # pyright: ignore[reportUnknownMemberType]
+            return samples
+        with mx.stream(mx.cpu):
+            self._held = mx.concatenate([self._held, samples])
+            self._fed += samples.size
+            return self._give(self._output_of(self._fed - self._half))
+
+    def end(self) -> mx.array:
+        """What was held back, as `feed` gives it. The next `feed` starts another signal."""
+        if not self._half:
+            return _silence(0)
+        with mx.stream(mx.cpu):
+            rest = self._give(self._output_of(self._fed))
+        self._restart()
+        return rest
+
+    def _output_of(self, fed: int) -> int:
+        return max(0, -(-fed * self._block_out // self._block_in))
+
+    def _give(self, until: int) -> mx.array:
+        """The output from where it is to `until`; what its filter still lacks counts as silence."""
+        first = self._given // self._block_out
+        blocks = -(-until // self._block_out) - first
+        if until <= self._given:
+            mx.eval(self._held)  # pyright: ignore[reportUnknownMemberType]
+            return _silence(0)
+        width = self._block_in + 2 * self._half
+        lacks = (blocks - 1) * self._block_in + width - self._held.size
+        held = mx.pad(self._held, (0, max(0, lacks)))
+        frames = mx.as_strided(held, (blocks, width), (self._block_in, 1))
+        output = mx.flatten(frames @ self._weights)
+        skip = first * self._block_out
+        output = output[self._given - skip : until - skip]
+        self._held = self._held[(until // self._block_out - first) * self._block_in :]
+        self._given = until
+        mx.eval(output, self._held)  # pyright: ignore[reportUnknownMemberType]
+        return output
+
+
+def _silence(n: int) -> mx.array:
+    # mx.zeros is lazy, and so belongs to the thread it is called on.
+    return mx.array(np.zeros(n, np.float32))
+
+
+def _weights(block_in: int, block_out: int, half: int, wider: float) -> mx.array:
+    """What each sample of a block, and `half` on either side of it, adds to each output."""
+    at: NDArray[np.float64] = np.arange(block_out) * block_in / block_out
+    distance = at - (np.arange(block_in + 2 * half) - half)[:, None]
+    # Kaiser's formulas: the transition ends at half the lower rate, in units of which it is.
+    transition = (_ATTENUATION_DB - 7.95) / (14.36 * _HALF_WIDTH)
+    cutoff = (1 - transition / 2) / wider
+    beta = 0.1102 * (_ATTENUATION_DB - 8.7)
+    inside = np.sqrt(np.maximum(0, 1 - (distance / (_HALF_WIDTH * wider)) ** 2))
+    window = np.where(inside > 0, np.i0(beta * inside) / np.i0(beta), 0)
+    return mx.array((cutoff * np.sinc(cutoff * distance) * window).astype(np.float32))
