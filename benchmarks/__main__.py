@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks._measure import Result
 
-NAMES = ("import_time", "per_chunk", "turn_length", "long_session", "silero")
+NAMES = ("import_time", "per_chunk", "turn_length", "long_session", "silero", "prompt_cache", "interleaving")
 
 
 def main() -> int:

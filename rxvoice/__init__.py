@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from rxvoice import operators
 from rxvoice._silero import Silero, silero
 from rxvoice.config import SessionConfig
+from rxvoice.conversation import Conversation, Message
 from rxvoice.elements import (
     AudioChunk,
     Reply,
@@ -49,6 +50,7 @@ from rxvoice.slots import (
     TurnPolicy,
     VoiceActivityDetector,
 )
+from rxvoice.tools import Tool, ToolCall
 from rxvoice.turn import Turn
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ __all__ = [
     "AudioSink",
     "BargeInDetector",
     "ConfigError",
+    "Conversation",
+    "Message",
     "MissingDependency",
     "Operator",
     "ProbabilityDetector",
@@ -77,6 +81,8 @@ __all__ = [
     "StageError",
     "StreamingTranscriber",
     "Synthesizer",
+    "Tool",
+    "ToolCall",
     "Transcriber",
     "Transcript",
     "Turn",

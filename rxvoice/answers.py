@@ -164,14 +164,12 @@ def deliver(
             pass
         return
 
-    pieces: Iterator[T] | None = None
-
-    def work(_: abc.SchedulerBase, __: object = None) -> None:
-        nonlocal pieces
+    def work(_: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
         if pieces is None and not life.is_disposed:
             pieces = begin()
         if pieces is not None and pull(pieces):
-            worker.schedule(work)
+            # As its state, so that a worker that shuts down can close it on its own thread.
+            worker.schedule(work, pieces)
 
     worker.schedule(work)
 

@@ -98,6 +98,9 @@ class StreamingTranscriber(Transcriber, Protocol):
 class Responder(Protocol):
     """Answers a text, whole or in pieces of new text.
 
+    An empty piece is a step that was taken without new text, such as part of a long prompt read or
+    a tool called; it is dropped. It lets other work of the same worker in.
+
     Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted.
     """
 

@@ -2,41 +2,100 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
-from collections.abc import Callable, Generator
+from bisect import bisect_left
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
 import mlx.core as mx
 
 from rxvoice._check import at_least, whole, within
+from rxvoice.conversation import Conversation, Message
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._exchange import Exchange
+from rxvoice.mlx._prompt_cache import Layer, PromptCache
+from rxvoice.mlx._spoken import Markers, Spoken
+from rxvoice.tools import Tool, Toolbox, ToolCall
 
-__all__ = ["Llm", "llm"]
+__all__ = ["Llm", "LlmStats", "llm"]
 
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_PENALIZED = 20  # tokens, as mlx-lm has it
+_POSITIONS = "max_position_embeddings"
+
+_log = logging.getLogger("rxvoice")
 
 
 class _Response(Protocol):
     @property
     def text(self) -> str: ...
+    @property
+    def token(self) -> int: ...
 
 
-class _Tokenizer(Protocol):
+class _Tokenizer(Markers, Protocol):
     has_chat_template: bool
+    has_tool_calling: bool
+
+    @property
+    def tool_parser(self) -> Callable[[str, object], object]: ...
 
     def apply_chat_template(
         self,
-        conversation: list[dict[str, str]],
+        conversation: list[Message],
         *,
+        tools: list[dict[str, object]] | None,
         add_generation_prompt: bool,
         enable_thinking: bool,
     ) -> list[int]: ...
 
 
+class _Model(Protocol):
+    def __call__(self, inputs: mx.array, *, cache: list[Layer]) -> mx.array: ...
+
+
 _Responses = Generator[_Response, None, None]
-_Generate = Callable[[list[int]], _Responses]
+_Penalty = Callable[[mx.array, mx.array], mx.array]
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A model that is ready.
+
+    Attributes:
+        generate: of the tokens to feed, the cache they go to and the last tokens in it.
+        window: how many tokens it can have at once; None where that is not known.
+    """
+
+    model: _Model
+    tokenizer: _Tokenizer
+    generate: Callable[[list[int], list[Layer], list[int]], _Responses]
+    window: int | None
+
+
+@dataclass(slots=True)
+class LlmStats:
+    """What one answer cost; counted while it is given.
+
+    Attributes:
+        prompt_tokens: the length of the whole prompt, conversation and all; after a call of a
+            tool, of the prompt with its result.
+        prefilled_tokens: how many of those the model was fed; the others it still knew.
+        generated_tokens: how many it wrote, the end token and calls of tools included.
+        dropped_turns: how many of the oldest turns were dropped to make room.
+        tool_calls: how many calls of tools it made.
+    """
+
+    prompt_tokens: int = 0
+    prefilled_tokens: int = 0
+    generated_tokens: int = 0
+    dropped_turns: int = 0
+    tool_calls: int = 0
 
 
 def llm(
@@ -46,20 +105,48 @@ def llm(
     max_tokens: int = 256,
     temperature: float = 0.0,
     top_p: float = 1.0,
+    top_k: int = 0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    tools: Iterable[Tool] = (),
+    max_tool_rounds: int = 4,
+    on_tool: Callable[[ToolCall], None] | None = None,
+    conversation: Conversation | None = None,
+    prefill_step_size: int = 256,
+    context_tokens: int | None = None,
 ) -> Llm:
     """A language model of mlx-lm, for `respond`. Nothing is loaded before the first question.
 
     Args:
         model: a directory with config.json, model.safetensors, tokenizer.json and
             tokenizer_config.json, or a name on the Hugging Face hub, fetched once and then cached.
-        system_prompt: the first message of every conversation; None for none.
-        max_tokens: the longest answer, in tokens, at least 1.
+        system_prompt: the first message of every conversation; None for none, or for that of
+            `conversation`.
+        max_tokens: the longest answer, in tokens, at least 1; with tools, the longest stretch
+            between two rounds of calls.
         temperature: 0 always takes the likeliest token; higher is more varied.
         top_p: samples among the likeliest tokens that have this probability together, above 0, to
-            1 (all of them). Has no effect at temperature 0.
+            1 (all of them). Has no effect at temperature 0, nor have the next two.
+        top_k: samples among this many of the likeliest tokens; 0 for all of them.
+        min_p: samples among the tokens with at least this part of the likeliest one's
+            probability, 0 (all of them) to 1.
+        repetition_penalty: above 0; above 1 makes each of the last 20 tokens less likely, 1 is
+            none.
+        tools: functions the model may call, as `rxvoice.tools.Toolbox` takes them. They run on the
+            thread of the answer, which waits for them.
+        max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
+            it is told to answer without.
+        on_tool: told each call once it has returned, on the same thread. What it raises fails the
+            turn.
+        conversation: one to go on with; None for a new one.
+        prefill_step_size: the most tokens of a prompt that one step feeds, at least 1: more is
+            faster, less lets other work in sooner.
+        context_tokens: how many tokens the model can have at once, conversation and answer; more
+            than `max_tokens`. None: what its config.json says in ``max_position_embeddings``.
 
     Raises:
-        ConfigError: an argument out of range, or `model` neither a directory nor like a hub name.
+        ConfigError: an argument out of range, a tool that cannot be described to the model, or
+            `model` neither a directory nor like a hub name.
     """
     return Llm(
         model,
@@ -67,6 +154,15 @@ def llm(
         max_tokens=max_tokens,
         temperature=temperature,
         top_p=top_p,
+        top_k=top_k,
+        min_p=min_p,
+        repetition_penalty=repetition_penalty,
+        tools=tools,
+        max_tool_rounds=max_tool_rounds,
+        on_tool=on_tool,
+        conversation=conversation,
+        prefill_step_size=prefill_step_size,
+        context_tokens=context_tokens,
     )
 
 
@@ -74,11 +170,15 @@ class Llm:
     """A conversation with a language model; made by `llm`, whose arguments it takes.
 
     Everything runs on the thread that calls, and MLX wants it to be one: load, iterate and close
-    the answers of one `Llm` on the same thread.
+    the answers of one `Llm` on the same thread. Only `heard` may come from another.
+
+    What the model has computed is kept from answer to answer: the conversation is rendered anew
+    each time, and only what comes after the part that it knows already is fed. So a turn costs its
+    own length, and answers are those of a model that was fed everything.
 
     Attributes:
-        messages: the conversation so far, oldest first, as ``{"role": ..., "content": ...}`` with
-            the roles ``system``, ``user`` and ``assistant``. May be edited between answers.
+        conversation: what was said so far. May be edited or replaced between answers.
+        stats: what the last answer cost.
     """
 
     def __init__(
@@ -89,115 +189,342 @@ class Llm:
         max_tokens: int = 256,
         temperature: float = 0.0,
         top_p: float = 1.0,
+        top_k: int = 0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        tools: Iterable[Tool] = (),
+        max_tool_rounds: int = 4,
+        on_tool: Callable[[ToolCall], None] | None = None,
+        conversation: Conversation | None = None,
+        prefill_step_size: int = 256,
+        context_tokens: int | None = None,
     ) -> None:
         whole("max_tokens", max_tokens, 1, "tokens")
         at_least("temperature", temperature, 0, "(0 is greedy)")
         within("top_p", top_p, 0, 1, "a probability")
         if top_p == 0:
             raise ConfigError("top_p must be above 0 (a probability), got 0: 1 keeps every token")
+        whole("top_k", top_k, 0, "tokens")
+        within("min_p", min_p, 0, 1, "a part of the likeliest token's probability")
+        at_least("repetition_penalty", repetition_penalty, 0, "(1 is none)")
+        if repetition_penalty == 0:
+            raise ConfigError("repetition_penalty must be above 0, got 0: 1 is none")
+        whole("max_tool_rounds", max_tool_rounds, 1, "rounds")
+        whole("prefill_step_size", prefill_step_size, 1, "tokens")
+        if context_tokens is not None:
+            whole("context_tokens", context_tokens, max_tokens + 1, "tokens (above max_tokens)")
         if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
             raise ConfigError(
                 f"model must be a directory or a Hugging Face name, such as "
                 f"'mlx-community/Qwen3-4B-Instruct-2507-4bit'; there is no directory {str(model)!r}"
             )
-        self.messages: list[dict[str, str]] = []
+        self.conversation = Conversation() if conversation is None else conversation
+        if system_prompt is not None:
+            self.conversation.system = system_prompt
+        self.stats = LlmStats()
         self._model = str(model)
-        self._system_prompt = system_prompt
         self._max_tokens = max_tokens
         self._temperature = temperature
         self._top_p = top_p
-        self._tokenizer: _Tokenizer | None = None
-        self._generate: _Generate | None = None
-        self.reset()
+        self._top_k = top_k
+        self._min_p = min_p
+        self._repetition_penalty = repetition_penalty
+        self._toolbox = Toolbox(tools)
+        self._max_tool_rounds = max_tool_rounds
+        self._on_tool = on_tool
+        self._step_size = prefill_step_size
+        self._context_tokens = context_tokens
+        self._loaded_model: _Loaded | None = None
+        self._cache: PromptCache | None = None
+        self._exchange: Exchange | None = None
+        self._answer: Generator[str, None, None] | None = None
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages of `conversation`: the list itself, which may be edited or replaced."""
+        return self.conversation.messages
+
+    @messages.setter
+    def messages(self, messages: list[Message]) -> None:
+        self.conversation.messages = messages
 
     def reset(self) -> None:
         """Forget the conversation, all but the system prompt. The model stays loaded."""
-        prompt = self._system_prompt
-        self.messages = [] if prompt is None else [{"role": "system", "content": prompt}]
+        self.conversation.clear()
 
     def load(self) -> None:
         """Load the model on this thread, now rather than at the first answer; once.
 
         Raises:
-            ConfigError: the model is no directory, cannot be fetched, cannot be loaded, or has
-                no chat template.
+            ConfigError: the model is no directory, cannot be fetched, cannot be loaded, has no
+                chat template or, with tools, one that knows none, or its context has no room for
+                an answer of `max_tokens`.
         """
         self._loaded()
 
     def respond(self, text: str, /) -> Generator[str, None, None]:
         """Answer `text`, given the conversation so far.
 
-        Gives the new text of each token as it is generated, never empty, without the token that
-        ends the answer; joined, the pieces are the answer. Nothing happens before the first piece
-        is asked for. Ends at the model's end token or after `max_tokens`. Where the chat template
-        knows about thinking, thinking is off.
+        Gives the new text of each token as it is generated, without the token that ends the
+        answer; joined, the pieces are the answer. An empty piece is a step that gave no text yet:
+        a part of a long prompt was fed, a tool was called, or the token said nothing. Nothing
+        happens before the first piece is asked for. Ends at the model's end token or after
+        `max_tokens`. Where the chat template knows about thinking, thinking is off; thoughts that
+        come all the same and calls of tools are not given. A new question ends an answer that is
+        still in progress.
 
-        The question joins `messages` at the first piece. The answer follows it when the iterator
-        ends; closed early, what was given so far does, unless it is blank. When the model raises,
-        the question is taken back and the error goes to the caller.
+        The question joins `messages` at the first piece, the answer grows there with each; so
+        closed early, what was given so far stays, unless it is blank. A tool's call and its result
+        join them when it has returned. When the model raises, the question is taken back, unless a
+        tool was called for it, and the error goes to the caller.
+
+        When the conversation and `max_tokens` exceed the model's context, the oldest turns are
+        dropped from `messages`, with a warning in the log: as many as it takes to free a quarter
+        of it, so that the prompt does not change at its beginning with every turn. What the system
+        prompt and this question leave no room for raises `ConfigError`.
         """
-        tokenizer, generate = self._loaded()
-        question = {"role": "user", "content": text}
-        self.messages.append(question)
+        if self._answer is not None:
+            self._answer.close()
+        self._answer = self._answered(text)
+        yield from self._answer
+
+    def heard(self, text: str, /) -> None:
+        """Say what was spoken of the last answer before it was interrupted; blank for nothing.
+
+        The answer in `messages` is cut to it, as `Conversation.heard` says, and ends if it is
+        still in progress. To be called before the next question is asked. May be called on another
+        thread than the one that answers.
+        """
+        if self._exchange is None:
+            self.conversation.heard(text)
+        else:
+            self._exchange.heard(text)
+
+    def _answered(self, text: str) -> Generator[str, None, None]:
+        loaded = self._loaded()
+        self.stats = LlmStats()
+        self._exchange = exchange = Exchange(self.conversation, text)
         said = ""
         try:
-            prompt = tokenizer.apply_chat_template(
-                _alternating(self.messages), add_generation_prompt=True, enable_thinking=False
+            for rounds in range(self._max_tool_rounds + 2):
+                prompt = self._fitted(loaded)
+                spoken = Spoken(loaded.tokenizer, prompt)
+                exchange.begin()
+                apart = said and not said[-1].isspace()
+                with closing(self._spoken(loaded, prompt, spoken)) as pieces:
+                    for piece in pieces:
+                        # What was said before a tool was called and after it are not one word.
+                        new = f" {piece}" if apart and piece else piece
+                        apart = apart and not piece
+                        said = new or said
+                        exchange.say(piece)
+                        yield new
+                        if exchange.settled:
+                            return
+                if not spoken.calls:
+                    return
+                if rounds > self._max_tool_rounds:
+                    break
+                for call in self._calls(loaded, spoken.calls, rounds):
+                    exchange.called(call)
+                    self._tell(call)
+                    yield ""
+                if not exchange.open:
+                    return
+            _log.warning(
+                "the model went on to call tools after %d rounds: the answer ends there",
+                self._max_tool_rounds,
             )
-            with closing(_pieces(generate(prompt))) as pieces:
-                for piece in pieces:
-                    said += piece
-                    yield piece
         except Exception:
-            self._replace(question, [])
+            exchange.take_back()
             raise
-        except GeneratorExit:
-            self._answered(question, said)
+
+    def _spoken(
+        self, loaded: _Loaded, prompt: list[int], spoken: Spoken
+    ) -> Generator[str, None, None]:
+        """What is to be said of a generation; a piece for every step, empty where it is nothing."""
+        with closing(self._generated(loaded, prompt)) as texts:
+            for text in texts:
+                yield spoken.feed(text)
+        if rest := spoken.end():
+            yield rest
+
+    def _generated(self, loaded: _Loaded, prompt: list[int]) -> Generator[str, None, None]:
+        """The text of each token; before it, an empty one for each full step of the prompt."""
+        cache = self._cache
+        if cache is None:
+            from mlx_lm.models.cache import make_prompt_cache
+
+            def make() -> list[Layer]:
+                made = make_prompt_cache(loaded.model)  # pyright: ignore
+                return cast("list[Layer]", made)
+
+            cache = self._cache = PromptCache(make)
+        try:
+            rest = cache.follow(prompt)
+            self.stats.prompt_tokens = len(prompt)
+            while len(rest) > self._step_size:
+                step, rest = rest[: self._step_size], rest[self._step_size :]
+                loaded.model(mx.array(step)[None], cache=cache.layers)
+                mx.eval(*(layer.state for layer in cache.layers))  # pyright: ignore
+                mx.clear_cache()
+                cache.took(step)
+                self.stats.prefilled_tokens += len(step)
+                yield ""
+            known = prompt[: len(prompt) - len(rest)][-_PENALIZED:]
+            with closing(_steps(loaded.generate(rest, cache.layers, known))) as responses:
+                for response in responses:
+                    # The model has been fed the token that it gives.
+                    cache.took([*rest, response.token])
+                    self.stats.prefilled_tokens += len(rest)
+                    self.stats.generated_tokens += 1
+                    rest: list[int] = []
+                    yield response.text
+        except Exception:
+            cache.forget()
             raise
-        self._answered(question, said)
 
-    def _answered(self, question: dict[str, str], said: str) -> None:
-        answer = [{"role": "assistant", "content": said}] if said.strip() else []
-        self._replace(question, [question, *answer])
+    def _fitted(self, loaded: _Loaded) -> list[int]:
+        """The prompt, once it leaves room for an answer: without the oldest turns if need be."""
+        messages = self.conversation.messages
+        prompt = self._rendered(loaded, messages)
+        if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
+            return prompt
+        room = loaded.window - self._max_tokens
+        head = messages[: self.conversation.system is not None]
+        turns = [i for i, message in enumerate(messages) if message["role"] == "user"]
 
-    def _replace(self, question: dict[str, str], new: list[dict[str, str]]) -> None:
-        # By identity: the caller may have edited or reset the messages in the meantime.
-        for index, message in enumerate(self.messages):
-            if message is question:
-                self.messages[index : index + 1] = new
-                return
+        def without(dropped: int) -> list[int]:
+            return self._rendered(loaded, [*head, *messages[turns[dropped] :]])
 
-    def _loaded(self) -> tuple[_Tokenizer, _Generate]:
-        if self._tokenizer is None or self._generate is None:
-            self._tokenizer, self._generate = self._open()
-        return self._tokenizer, self._generate
+        def roomy(dropped: int) -> bool:
+            return len(without(dropped)) <= room * 3 // 4
 
-    def _open(self) -> tuple[_Tokenizer, _Generate]:
+        most = len(turns) - 1
+        dropped = min(most, bisect_left(range(most + 1), True, lo=1, key=roomy))
+        prompt = without(dropped)
+        if len(prompt) > room:
+            raise ConfigError(
+                f"the question takes {len(prompt)} tokens with all that must go with it, and with "
+                f"max_tokens={self._max_tokens} that is more than the context of {loaded.window} "
+                "tokens: ask in fewer words, shorten the system prompt or lower max_tokens"
+            )
+        del messages[len(head) : turns[dropped]]
+        self.stats.dropped_turns += dropped
+        _log.warning(
+            "the conversation no longer fits into the context of %d tokens: "
+            "the oldest %d turns were dropped",
+            loaded.window,
+            dropped,
+        )
+        return prompt
+
+    def _rendered(self, loaded: _Loaded, messages: list[Message]) -> list[int]:
+        return loaded.tokenizer.apply_chat_template(
+            _alternating(messages),
+            tools=self._toolbox.schemas or None,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+
+    def _calls(
+        self, loaded: _Loaded, texts: list[str], rounds: int
+    ) -> Generator[ToolCall, None, None]:
+        """Each call that the model wrote, made as it is asked for."""
+        for text in texts:
+            try:
+                read = _read_calls(loaded.tokenizer.tool_parser(text, self._toolbox.schemas))
+            except Exception as error:  # a parser may stumble in any way
+                told = f"Error: this call of a tool could not be read: {error}"
+                yield ToolCall("unreadable", {"text": text}, told, error)
+                continue
+            for name, arguments in read:
+                if rounds < self._max_tool_rounds:
+                    yield self._toolbox.call(name, arguments)
+                else:
+                    error = RuntimeError("no more tools may be called now: answer without")
+                    yield ToolCall(name, arguments, f"Error: {error}", error)
+
+    def _tell(self, call: ToolCall) -> None:
+        self.stats.tool_calls += 1
+        level = logging.INFO if call.error is None else logging.WARNING
+        _log.log(level, "tool %s(%s): %s", call.name, dict(call.arguments), call.result)
+        if self._on_tool is not None:
+            self._on_tool(call)
+
+    def _loaded(self) -> _Loaded:
+        if self._loaded_model is None:
+            self._loaded_model = self._open()
+        return self._loaded_model
+
+    def _open(self) -> _Loaded:
         import mlx_lm
-        from mlx_lm.sample_utils import make_sampler
+        from mlx_lm.sample_utils import make_logits_processors, make_sampler
 
         try:
-            model, loaded = mlx_lm.load(self._model)[:2]
+            model, given, config = mlx_lm.load(self._model, return_config=True)[:3]  # pyright: ignore
         except (OSError, ValueError) as error:
             raise ConfigError(_not_loaded(self._model, error)) from error
-        tokenizer = cast(_Tokenizer, loaded)
+        tokenizer = cast("_Tokenizer", given)
         if not tokenizer.has_chat_template:
             raise ConfigError(
                 f"the language model {self._model!r} has no chat template, so it cannot hold a "
                 "conversation: use an instruction-tuned one, often named '...-Instruct'"
             )
-        sampler = make_sampler(temp=self._temperature, top_p=self._top_p)
+        if len(self._toolbox) and not tokenizer.has_tool_calling:
+            raise ConfigError(
+                f"the chat template of the language model {self._model!r} knows no tools that "
+                "mlx-lm can read: use a model that was trained to call tools, or give no tools"
+            )
+        window = self._window(cast("dict[str, object]", config))
+        sampler = make_sampler(
+            temp=self._temperature, top_p=self._top_p, top_k=self._top_k, min_p=self._min_p
+        )
+        penalty = self._repetition_penalty
+        penalties = make_logits_processors(
+            repetition_penalty=None if penalty == 1 else penalty, repetition_context_size=_PENALIZED
+        )
 
-        def generate(prompt: list[int]) -> _Responses:
+        def generate(prompt: list[int], layers: list[Layer], known: list[int]) -> _Responses:
             return mlx_lm.stream_generate(  # pyright: ignore[reportUnknownMemberType]
-                model, loaded, prompt, max_tokens=self._max_tokens, sampler=sampler
+                model,
+                given,
+                prompt,
+                max_tokens=self._max_tokens,
+                sampler=sampler,
+                logits_processors=[_after(known, it) for it in penalties],
+                prompt_cache=layers,
+                prefill_step_size=self._step_size,
             )
 
-        return tokenizer, generate
+        return _Loaded(cast("_Model", model), tokenizer, generate, window)
+
+    def _window(self, config: Mapping[str, object]) -> int | None:
+        if self._context_tokens is not None:
+            return self._context_tokens
+        # Models that also see or hear keep it with their language part.
+        parts = (config, cast("dict[str, object]", config.get("text_config") or {}))
+        found = next((p[_POSITIONS] for p in parts if _POSITIONS in p), None)
+        if not isinstance(found, int):
+            return None
+        if found <= self._max_tokens:
+            raise ConfigError(
+                f"max_tokens must be below the {found} tokens that the language model "
+                f"{self._model!r} can have at once, got {self._max_tokens}"
+            )
+        return found
 
 
-def _pieces(responses: _Responses) -> Generator[str, None, None]:
-    """The text of each response that has any, with the thread's default stream left as it was.
+def _after(known: list[int], penalty: _Penalty) -> _Penalty:
+    """The penalty, given the tokens that were fed before; mlx-lm shows it only the new ones."""
+    if not known:
+        return penalty
+    before = mx.array(known)
+    return lambda tokens, logits: penalty(mx.concatenate([before, tokens]), logits)
+
+
+def _steps(responses: _Responses) -> _Responses:
+    """The responses, with the thread's default stream left as it was.
 
     mlx-lm's generator holds its own stream while it is suspended, and two of them that end out of
     order would leave that one behind.
@@ -211,8 +538,7 @@ def _pieces(responses: _Responses) -> Generator[str, None, None]:
                 mx.set_default_stream(stream)
             if response is None:
                 return
-            if response.text:
-                yield response.text
+            yield response
     finally:
         stream = mx.default_stream(mx.default_device())
         try:
@@ -221,19 +547,37 @@ def _pieces(responses: _Responses) -> Generator[str, None, None]:
             mx.set_default_stream(stream)
 
 
-def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The messages with neighbours of one role joined, since many chat templates refuse them.
+def _alternating(messages: list[Message]) -> list[Message]:
+    """The messages with what one said in a row joined, since many chat templates refuse it.
 
     A question whose answer was closed before its first word leaves two.
     """
-    joined: list[dict[str, str]] = []
+    joined: list[Message] = []
     for message in messages:
-        if joined and joined[-1]["role"] == message["role"]:
-            content = f"{joined[-1]['content']} {message['content']}"
+        last = joined[-1] if joined else None
+        if last and last["role"] == message["role"] != "tool" and "tool_calls" not in last:
+            content = f"{last['content']} {message['content']}"
             joined[-1] = {**message, "content": content}
         else:
             joined.append(message)
     return joined
+
+
+def _read_calls(parsed: object) -> list[tuple[str, dict[str, object]]]:
+    """The name and arguments of each call that a parser of mlx-lm found."""
+    calls = cast("list[object]", parsed) if isinstance(parsed, list) else [parsed]
+    read: list[tuple[str, dict[str, object]]] = []
+    for call in calls:
+        if not isinstance(call, dict):
+            raise ValueError(f"wanted an object with name and arguments, got {call!r}")
+        given = cast("dict[str, object]", call)
+        name, arguments = given.get("name"), given.get("arguments", {})
+        if isinstance(arguments, str):
+            arguments = cast(object, json.loads(arguments))
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            raise ValueError(f"wanted a name and an object of arguments, got {given!r}")
+        read.append((name, cast("dict[str, object]", arguments)))
+    return read
 
 
 def _not_loaded(model: str, error: Exception) -> str:

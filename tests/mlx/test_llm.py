@@ -5,17 +5,29 @@ import os
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
 import json
+import random
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
 import mlx_lm
 import pytest
+from mlx.utils import tree_flatten
+from mlx_lm.models.cache import KVCache, RotatingKVCache
+from mlx_lm.models.llama import LlamaModel, Model, ModelArgs
+from mlx_lm.sample_utils import make_logits_processors
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer
 
 import rxvoice.offline
+from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError
 from rxvoice.mlx import Llm, llm
+from rxvoice.mlx._prompt_cache import PromptCache
+from rxvoice.tools import Toolbox, ToolCall
 
 MODEL = Path(rxvoice.offline.__path__[0]) / "demo-llm"
 MOON = "How far away is the moon?"
@@ -35,6 +47,31 @@ def talk(shared: Llm) -> Llm:
     return shared
 
 
+class Script:
+    """In place of mlx-lm's generator: what the model writes in each generation, by pieces."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, generations: list[list[str | Exception]]
+    ) -> None:
+        self.generations = iter(generations)
+        self.prompts: list[str] = []
+        monkeypatch.setattr(mlx_lm, "stream_generate", self.generate)
+        follow = PromptCache.follow
+
+        def watch(cache: PromptCache, prompt: list[int]) -> list[int]:
+            self.prompt = prompt
+            return follow(cache, prompt)
+
+        monkeypatch.setattr(PromptCache, "follow", watch)
+
+    def generate(self, model: object, tokenizer: object, *_: object, **__: object):
+        self.prompts.append(tokenizer.decode(self.prompt))  # type: ignore[attr-defined]
+        for piece in next(self.generations):
+            if isinstance(piece, Exception):
+                raise piece
+            yield SimpleNamespace(text=piece, token=1)
+
+
 def current_stream() -> str:
     return repr(mx.default_stream(mx.default_device()))
 
@@ -42,8 +79,7 @@ def current_stream() -> str:
 @pytest.mark.models
 def test_pieces_are_new_text_and_join_to_the_stored_answer(talk: Llm) -> None:
     pieces = list(talk.respond(MOON))
-    assert len(pieces) > 10
-    assert all(pieces)
+    assert len([piece for piece in pieces if piece]) > 10
     answer = "".join(pieces)
     assert answer[0] != " "
     assert "<|" not in answer
@@ -57,8 +93,11 @@ def test_pieces_are_new_text_and_join_to_the_stored_answer(talk: Llm) -> None:
 def test_nothing_happens_before_the_first_piece_is_asked_for(talk: Llm) -> None:
     answer = talk.respond(MOON)
     assert talk.messages == []
-    next(answer)
-    assert talk.messages == [{"role": "user", "content": MOON}]
+    said = next(answer)
+    assert talk.messages[0] == {"role": "user", "content": MOON}
+    while not said:
+        said = next(answer)
+    assert talk.messages[1:] == [{"role": "assistant", "content": said}]
 
 
 @pytest.mark.models
@@ -76,28 +115,13 @@ def test_closed_early_stores_what_was_given(talk: Llm) -> None:
 def test_closed_before_a_word_joins_the_question_to_the_next(
     talk: Llm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def blank(*_: object, **__: object):
-        yield SimpleNamespace(text=" ")
-        raise AssertionError("asked for more")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(mlx_lm, "stream_generate", blank)
-        answer = talk.respond("What is")
-        assert next(answer) == " "
-        answer.close()
+    script = Script(monkeypatch, [[" "], ["Far."]])
+    answer = talk.respond("What is")
+    assert next(answer) == ""
+    answer.close()
     assert talk.messages == [{"role": "user", "content": "What is"}]
-
-    seen: list[list[dict[str, str]]] = []
-    template = talk._tokenizer.apply_chat_template  # type: ignore[union-attr]
-
-    def watch(conversation: list[dict[str, str]], **options: bool) -> list[int]:
-        seen.append(conversation)
-        assert options == {"add_generation_prompt": True, "enable_thinking": False}
-        return template(conversation, **options)
-
-    monkeypatch.setattr(talk, "_tokenizer", type("T", (), {"apply_chat_template": watch}))
-    "".join(talk.respond("the moon"))
-    assert seen == [[{"role": "user", "content": "What is the moon"}]]
+    assert "".join(talk.respond("the moon")) == "Far."
+    assert script.prompts[1].endswith("<|user|> What is the moon<|end|><|assistant|>")
     assert [message["content"] for message in talk.messages[:2]] == ["What is", "the moon"]
 
 
@@ -106,11 +130,7 @@ def test_an_error_takes_the_question_back(talk: Llm, monkeypatch: pytest.MonkeyP
     "".join(talk.respond(MOON))
     before = list(talk.messages)
 
-    def broken(*_: object, **__: object):
-        yield SimpleNamespace(text="Boil")
-        raise RuntimeError("out of memory")
-
-    monkeypatch.setattr(mlx_lm, "stream_generate", broken)
+    Script(monkeypatch, [["Boil", RuntimeError("out of memory")]])
     answer = talk.respond(TEA)
     assert next(answer) == "Boil"
     with pytest.raises(RuntimeError, match="out of memory"):
@@ -123,8 +143,18 @@ def test_an_answer_that_outlives_a_reset_is_not_stored(talk: Llm) -> None:
     answer = talk.respond(MOON)
     next(answer)
     talk.reset()
-    "".join(answer)
+    assert len("".join(answer)) > 10
     assert talk.messages == []
+
+
+@pytest.mark.models
+def test_a_new_question_ends_the_answer_in_progress(talk: Llm) -> None:
+    first = talk.respond(MOON)
+    said = next(first) + next(first) + next(first)
+    assert "".join(talk.respond(TEA)).startswith("Boil")
+    assert list(first) == []
+    assert talk.messages[1] == {"role": "assistant", "content": said}
+    assert [message["role"] for message in talk.messages] == ["user", "assistant"] * 2
 
 
 @pytest.mark.models
@@ -179,9 +209,17 @@ def test_temperature_samples() -> None:
         ({"temperature": -0.1}, "temperature must be at least 0"),
         ({"top_p": 1.5}, "top_p must be from 0 to 1"),
         ({"top_p": 0}, "top_p must be above 0"),
+        ({"top_k": -1}, "top_k must be at least 0 tokens"),
+        ({"min_p": 2}, "min_p must be from 0 to 1"),
+        ({"repetition_penalty": 0}, "repetition_penalty must be above 0, got 0: 1 is none"),
+        ({"repetition_penalty": -1}, "repetition_penalty must be at least 0"),
+        ({"max_tool_rounds": 0}, "max_tool_rounds must be at least 1 rounds"),
+        ({"prefill_step_size": 0}, "prefill_step_size must be at least 1 tokens"),
+        ({"context_tokens": 256}, "context_tokens must be at least 257 tokens"),
+        ({"tools": [print]}, "a tool must be a function or a method, got <built-in"),
     ],
 )
-def test_bad_options_raise_at_once(options: dict[str, float], message: str) -> None:
+def test_bad_options_raise_at_once(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         llm(MODEL, **options)  # type: ignore[arg-type]
 
@@ -218,3 +256,558 @@ def test_a_model_without_a_chat_template(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="no chat template"):
         llm(tmp_path / "m").load()
+
+
+# The prompt cache.
+
+
+@pytest.fixture(scope="module")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama with random weights, in float32 so that no two tokens are equally likely."""
+    path = tmp_path_factory.mktemp("random") / "model"
+    shutil.copytree(MODEL, path)
+    config = json.loads((MODEL / "config.json").read_text())
+    config |= {"tie_word_embeddings": False, "torch_dtype": "float32"}
+    (path / "config.json").write_text(json.dumps(config))
+    mx.random.seed(3)
+    model = Model(ModelArgs.from_dict(config))
+    weights = {k: v if "norm" in k else v * 3 for k, v in tree_flatten(model.parameters())}
+    mx.save_safetensors(str(path / "model.safetensors"), weights, {"format": "mlx"})
+    return path
+
+
+class Untrimmable(KVCache):
+    def is_trimmable(self) -> bool:
+        return False
+
+
+def fresh(path: Path, layer: type = KVCache, *options: int):
+    """The answer of a model that is fed everything, given the messages up to the question."""
+    model, tokenizer = mlx_lm.load(str(path))[:2]
+
+    def answer(messages: list, max_tokens: int, **generation: object) -> str:  # type: ignore[type-arg]
+        prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        cache = [layer(*options) for _ in model.layers]
+        steps = mlx_lm.stream_generate(
+            model, tokenizer, prompt, max_tokens=max_tokens, prompt_cache=cache, **generation
+        )
+        return "".join(step.text for step in steps).lstrip()
+
+    return answer
+
+
+def joined(messages: list) -> list:  # type: ignore[type-arg]
+    """Messages with neighbours of one role joined by a space."""
+    out: list = []  # type: ignore[type-arg]
+    for message in messages:
+        if out and out[-1]["role"] == message["role"]:
+            out[-1] = {**message, "content": f"{out[-1]['content']} {message['content']}"}
+        else:
+            out.append(message)
+    return out
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "cache", [(KVCache,), (Untrimmable,), (RotatingKVCache, 48)], ids=lambda it: it[0].__name__
+)
+@pytest.mark.parametrize("which", ["random", "demo"])
+def test_answers_are_those_of_a_model_that_is_fed_everything(
+    which: str, cache: tuple, seed: int, random_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over random conversations with early closes, heard parts, edits and resets."""
+    path = MODEL if which == "demo" else random_model
+    layer, *options = cache
+    monkeypatch.setattr(
+        "mlx_lm.models.cache.make_prompt_cache",
+        lambda model: [layer(*options) for _ in model.layers],
+    )
+    rng = random.Random(seed)
+    steps = rng.choice((7, 64))
+    talk = llm(path, max_tokens=10, system_prompt="Be brief.", prefill_step_size=steps)
+    reference = fresh(path, layer, *options)
+    phrases = rxvoice.offline.phrases()
+    reused = 0
+    for _ in range(8):
+        question = rng.choice(phrases)
+        wanted = reference(joined([*talk.messages, {"role": "user", "content": question}]), 10)
+        answer = talk.respond(question)
+        if rng.random() < 0.4:
+            said = "".join(next(answer) for _ in range(rng.randint(1, 8)))
+            answer.close()
+            assert wanted.startswith(said)
+        else:
+            said = "".join(answer)
+            assert said == wanted
+        if said.strip():
+            assert talk.messages[-1] == {"role": "assistant", "content": said}
+        else:
+            assert talk.messages[-1] == {"role": "user", "content": question}
+        reused += talk.stats.prompt_tokens - talk.stats.prefilled_tokens
+        what = rng.random()
+        if what < 0.3:
+            talk.heard(said[: rng.randint(0, len(said))])
+        elif what < 0.4:
+            rng.choice(talk.messages[1:] or talk.messages)["content"] = "Never mind."
+        elif what < 0.45:
+            talk.reset()
+    assert reused > 0 or layer is Untrimmable
+
+
+@pytest.mark.models
+def test_a_turn_feeds_only_what_is_new() -> None:
+    talk = llm(MODEL, max_tokens=80)
+    fed: list[tuple[int, int]] = []
+    for question in rxvoice.offline.phrases()[:8]:
+        answer = "".join(talk.respond(question))
+        stats = talk.stats
+        fed.append((stats.prompt_tokens, stats.prefilled_tokens))
+        assert 0 < stats.generated_tokens <= 80
+        assert stats.generated_tokens >= len(answer.split())
+    assert fed[0][0] == fed[0][1]
+    assert fed[-1][0] > 150
+    # The question, its role, its end and the mark of the answer.
+    assert all(new < 25 for _, new in fed[1:])
+
+
+@pytest.mark.models
+def test_a_long_prompt_is_fed_in_steps_that_each_give_back_control(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    long = " ".join([MOON] * 20)
+    small = llm(MODEL, prefill_step_size=16)
+    small.load()
+    fed: list[int] = []
+    call = LlamaModel.__call__
+
+    def watch(model: LlamaModel, inputs: mx.array, *options: object) -> mx.array:
+        fed.append(inputs.shape[1])
+        return call(model, inputs, *options)
+
+    monkeypatch.setattr(LlamaModel, "__call__", watch)
+    answer = small.respond(long)
+    pieces: list[str] = []
+    while not any(pieces):
+        before = sum(fed)
+        pieces.append(next(answer))
+        # The model is one token ahead of what it gives.
+        assert sum(fed) - before <= 16 + 1
+    assert len(pieces) > 5
+    pieces += answer
+    assert max(fed) == 16
+    big = llm(MODEL)
+    assert "".join(pieces) == "".join(big.respond(long))
+    assert small.stats == big.stats
+    assert small.stats.prefilled_tokens == small.stats.prompt_tokens > 100
+
+    half = small.respond(long)
+    next(half)
+    half.close()
+    known = small.stats.prefilled_tokens
+    assert known < small.stats.prompt_tokens
+    assert "".join(small.respond(TEA)) == "".join(fresh_turn(small))
+
+
+def fresh_turn(talk: Llm) -> str:
+    """What a model without a past says to the last question of a conversation."""
+    other = llm(MODEL, conversation=Conversation(messages=talk.messages[:-2]))
+    return "".join(other.respond(talk.messages[-2]["content"]))
+
+
+@pytest.mark.models
+def test_after_an_error_the_cache_starts_anew(talk: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
+    "".join(talk.respond(MOON))
+    with monkeypatch.context() as patch:
+        Script(patch, [[RuntimeError("out of memory")]])
+        with pytest.raises(RuntimeError, match="out of memory"):
+            "".join(talk.respond(TEA))
+    assert "".join(talk.respond(TEA)).startswith("Boil")
+    assert talk.stats.prefilled_tokens == talk.stats.prompt_tokens
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("penalty", [4.0, 0.1])
+def test_the_repetition_penalty_sees_what_is_in_the_cache(
+    penalty: float, random_model: Path
+) -> None:
+    talk = llm(random_model, repetition_penalty=penalty, max_tokens=12)
+    plain = llm(random_model, max_tokens=12)
+    reference, differs = fresh(random_model), False
+    for question in rxvoice.offline.phrases()[:6]:
+        plain.conversation = Conversation(messages=talk.messages)
+        wanted = reference(
+            joined([*talk.messages, {"role": "user", "content": question}]),
+            12,
+            logits_processors=make_logits_processors(repetition_penalty=penalty),
+        )
+        assert "".join(talk.respond(question)) == wanted
+        differs |= "".join(plain.respond(question)) != wanted
+    assert differs
+
+
+@pytest.mark.models
+def test_samplers_are_passed_on(random_model: Path) -> None:
+    def said(**options: float) -> str:
+        mx.random.seed(1)
+        return "".join(llm(random_model, max_tokens=12, **options).respond(TEA))  # type: ignore[arg-type]
+
+    greedy = said()
+    assert said(temperature=5.0) != greedy
+    assert said(temperature=5.0, top_k=1) == greedy
+    assert said(temperature=5.0, min_p=1.0) == greedy
+    assert said(temperature=5.0, top_p=1e-6) == greedy
+
+
+# What was heard.
+
+
+@pytest.mark.models
+def test_heard_cuts_the_answer_and_the_next_turn_goes_on_from_there(talk: Llm) -> None:
+    whole = "".join(talk.respond(MOON))
+    part = " ".join(whole.split()[:4])
+    talk.heard(part)
+    assert talk.messages[1] == {"role": "assistant", "content": part}
+    assert "".join(talk.respond(TEA)) == fresh_turn(talk)
+    # All but the cut and the new question was known.
+    assert talk.stats.prefilled_tokens < talk.stats.prompt_tokens
+
+
+@pytest.mark.models
+def test_heard_while_the_answer_is_in_progress_ends_it(talk: Llm) -> None:
+    answer = talk.respond(MOON)
+    said = "".join(next(answer) for _ in range(9))
+    talk.heard(said[:5])
+    assert talk.messages[1]["content"] == said[:5].strip()
+    assert list(answer) == []
+    assert talk.messages[1]["content"] == said[:5].strip()
+
+
+@pytest.mark.models
+def test_nothing_heard_leaves_both_questions(talk: Llm) -> None:
+    answer = talk.respond(MOON)
+    next(answer), next(answer)
+    talk.heard("")
+    answer.close()
+    assert talk.messages == [{"role": "user", "content": MOON}]
+    "".join(talk.respond(TEA))
+    assert [message["role"] for message in talk.messages] == ["user", "user", "assistant"]
+
+
+# The context window.
+
+
+@pytest.mark.models
+def test_the_oldest_turns_are_dropped_when_the_context_is_full(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    talk = llm(MODEL, system_prompt="You are a voice.", max_tokens=60, context_tokens=240)
+    phrases = rxvoice.offline.phrases()
+    dropped, lengths = 0, []
+    for question in phrases[:16]:
+        before = list(talk.messages)
+        "".join(talk.respond(question))
+        lengths.append(talk.stats.prompt_tokens)
+        gone = talk.stats.dropped_turns
+        assert talk.messages == [before[0], *before[1 + 2 * gone :], *talk.messages[-2:]]
+        assert talk.messages[-2]["content"] == question
+        if gone:
+            assert talk.stats.prompt_tokens <= 180 * 3 // 4
+            assert f"the oldest {gone} turns were dropped" in caplog.messages[-1]
+            dropped += 1
+    assert max(lengths) <= 240 - 60
+    assert 0 < dropped == len(caplog.messages) < 8
+
+
+@pytest.mark.models
+def test_a_question_that_does_not_fit_fails_its_turn() -> None:
+    talk = llm(MODEL, max_tokens=60, context_tokens=120)
+    "".join(talk.respond(TEA))
+    before = list(talk.messages)
+    with pytest.raises(ConfigError, match=r"more than the context of 120 tokens: ask in fewer"):
+        "".join(talk.respond(" ".join([MOON] * 20)))
+    assert talk.messages == before
+    assert "".join(talk.respond(TEA)).startswith("Boil")
+
+
+@pytest.mark.models
+def test_the_context_is_what_the_model_says(random_model: Path) -> None:
+    talk = llm(random_model, max_tokens=4096)
+    with pytest.raises(ConfigError, match="max_tokens must be below the 4096 tokens"):
+        talk.load()
+
+
+# Conversations.
+
+
+@pytest.mark.models
+def test_a_saved_conversation_goes_on(talk: Llm, tmp_path: Path) -> None:
+    "".join(talk.respond(MOON))
+    talk.conversation.save(tmp_path / "talk.json")
+    other = llm(MODEL, conversation=Conversation.load(tmp_path / "talk.json"))
+    assert other.messages == talk.messages
+    assert "".join(other.respond(TEA)) == "".join(talk.respond(TEA))
+
+
+def test_a_system_prompt_replaces_that_of_the_conversation() -> None:
+    talk = Conversation(system="Old.", messages=[])
+    assert llm(MODEL, conversation=talk, system_prompt="New.").messages[0]["content"] == "New."
+    assert llm(MODEL, conversation=talk).conversation is talk
+
+
+# Tools and thoughts, with a model that was taught to call and to think.
+
+CALLING = (
+    "{% if tools %}<|system|>{% for tool in tools %}{{ tool.function.name }} {% endfor %}<|end|>"
+    "{% endif %}{% for message in messages %}<|{{ message.role }}|>{{ message.content }}"
+    "{% for call in message.tool_calls or [] %}{% set tool_call = call.function %}"
+    '<tool_call>{"name": "{{ tool_call.name }}", "arguments": {{ tool_call.arguments | tojson }}}'
+    "</tool_call>{% endfor %}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+MARKS = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>", "<|tool|>"]
+MARKS += ["<tool_call>", "</tool_call>", "<think>", "</think>"]
+PARIS = "What is the weather in Paris?"
+CALLED = {"name": "weather", "arguments": {"city": "Paris", "days": 2}}
+
+
+def weather(city: str, days: int = 1) -> str:
+    """The weather.
+
+    Args:
+        city: where
+        days: how many
+    """
+    if city == "Atlantis":
+        raise LookupError("no such city")
+    return f"sunny in {city} for {days} days"
+
+
+def lessons() -> list[list[dict[str, object]]]:
+    def called(city: str) -> dict[str, object]:
+        arguments = {"city": city, "days": 2}
+        return {"type": "function", "function": {"name": "weather", "arguments": arguments}}
+
+    def talk(question: str, *rest: dict[str, object]) -> list[dict[str, object]]:
+        return [{"role": "user", "content": question}, *rest]
+
+    def says(text: str, **more: object) -> dict[str, object]:
+        return {"role": "assistant", "content": text, **more}
+
+    def told(text: str) -> dict[str, object]:
+        return {"role": "tool", "content": text}
+
+    return [
+        talk(
+            PARIS,
+            says("Let me look.", tool_calls=[called("Paris")]),
+            told("sunny in Paris for 2 days"),
+            says("It is sunny."),
+        ),
+        talk(
+            "And in Atlantis?",
+            says("", tool_calls=[called("Atlantis")]),
+            told("Error: LookupError: no such city"),
+            says("There is no such place."),
+        ),
+        talk("Think first.", says("<think>Two and two.</think>It is four.")),
+    ]
+
+
+@pytest.fixture(scope="module")
+def calling_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-layer Llama that is taught three dialogues: a call, one that fails, a thought."""
+    path = tmp_path_factory.mktemp("calling")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        special_tokens=MARKS,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    schemas = Toolbox([weather]).schemas
+    texts = [str(m["content"]) for lesson in lessons() for m in lesson]
+    tokenizer.train_from_iterator([*texts, json.dumps(CALLED)] * 4, trainer)
+    tokenizer.save(str(path / "tokenizer.json"))
+    config = json.loads((MODEL / "config.json").read_text())
+    config |= {"vocab_size": 600, "torch_dtype": "float32"}
+    (path / "config.json").write_text(json.dumps(config))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "<|end|>",
+        "clean_up_tokenization_spaces": False,
+        "chat_template": CALLING,
+    }
+    (path / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    mx.random.seed(1)
+    model = Model(ModelArgs.from_dict(config))
+    render = AutoTokenizer.from_pretrained(path).apply_chat_template
+    rows = [render(it, tools=schemas, return_dict=False) for it in lessons()]
+    width = max(map(len, rows))
+    ids = mx.array([row + [0] * (width - len(row)) for row in rows])
+    real = mx.array([[1.0] * (len(row) - 1) + [0.0] * (width - len(row)) for row in rows])
+
+    def loss_of(model: Model) -> mx.array:
+        losses = nn.losses.cross_entropy(model(ids[:, :-1]), ids[:, 1:])
+        return (losses * real).sum() / real.sum()
+
+    step_of = nn.value_and_grad(model, loss_of)
+    optimizer = optim.Adam(learning_rate=4e-3)
+    for _ in range(200):
+        loss, gradients = step_of(model)
+        optimizer.update(model, gradients)
+        mx.eval(model.parameters(), optimizer.state, loss)
+        # The user's choice of a question cannot be learned: 0.026.
+        if loss.item() < 0.028:
+            break
+    weights = dict(tree_flatten(model.parameters()))
+    mx.save_safetensors(str(path / "model.safetensors"), weights, {"format": "mlx"})
+    return path
+
+
+@pytest.mark.models
+def test_a_tool_is_called_and_its_result_answered(
+    calling_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[ToolCall] = []
+    talk = llm(calling_model, tools=[weather], on_tool=told.append)
+    caplog.set_level("INFO", "rxvoice")
+    assert "".join(talk.respond(PARIS)) == "Let me look. It is sunny."
+    assert told == [
+        ToolCall("weather", {"city": "Paris", "days": 2}, "sunny in Paris for 2 days", None)
+    ]
+    assert caplog.messages == [
+        "tool weather({'city': 'Paris', 'days': 2}): sunny in Paris for 2 days"
+    ]
+    call = {"id": "000000001", "type": "function", "function": CALLED}
+    assert talk.messages == [
+        {"role": "user", "content": PARIS},
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [call]},
+        {
+            "role": "tool",
+            "content": "sunny in Paris for 2 days",
+            "name": "weather",
+            "tool_call_id": "000000001",
+        },
+        {"role": "assistant", "content": "It is sunny."},
+    ]
+    # The second generation was fed the result, not the whole prompt again.
+    assert talk.stats.tool_calls == 1
+    assert talk.stats.prefilled_tokens < talk.stats.prompt_tokens + 40
+    assert Conversation.from_json(talk.conversation.to_json()) == talk.conversation
+
+
+@pytest.mark.models
+def test_an_error_of_a_tool_is_told_to_the_model(calling_model: Path) -> None:
+    told: list[ToolCall] = []
+    talk = llm(calling_model, tools=[weather], on_tool=told.append)
+    assert "".join(talk.respond("And in Atlantis?")) == "There is no such place."
+    assert isinstance(told[0].error, LookupError)
+    assert talk.messages[2]["content"] == "Error: LookupError: no such city"
+
+
+@pytest.mark.models
+def test_thoughts_are_not_given(calling_model: Path) -> None:
+    talk = llm(calling_model, tools=[weather])
+    assert "".join(talk.respond("Think first.")) == "It is four."
+    assert talk.messages[1] == {"role": "assistant", "content": "It is four."}
+
+
+@pytest.mark.models
+def test_closed_after_a_call_its_result_stays(calling_model: Path) -> None:
+    called: list[ToolCall] = []
+    talk = llm(calling_model, tools=[weather], on_tool=called.append)
+    answer = talk.respond(PARIS)
+    said = ""
+    while not called:
+        said += next(answer)
+    answer.close()
+    assert said == "Let me look."
+    assert [message["role"] for message in talk.messages] == ["user", "assistant", "tool"]
+    talk.heard("")
+    assert [message["content"] for message in talk.messages[1:]] == ["", called[0].result]
+
+
+def write(calls: list[dict[str, object]], text: str = "") -> list[str | Exception]:
+    marked = [f"<tool_call>{json.dumps(call)}</tool_call>" for call in calls]
+    return list("".join([text, *marked]))
+
+
+@pytest.fixture
+def caller(calling_model: Path) -> Llm:
+    return llm(calling_model, tools=[weather], max_tool_rounds=2)
+
+
+@pytest.mark.models
+def test_several_calls_and_wrong_ones(caller: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = [CALLED, {"name": "time", "arguments": {}}, {"name": "weather", "arguments": {}}]
+    script = Script(monkeypatch, [[*write(wrong), "<tool_call>{"], ["Done", "."]])
+    assert "".join(caller.respond("Go.")) == "Done."
+    results = [message["content"] for message in caller.messages if message["role"] == "tool"]
+    assert results[:3] == [
+        "sunny in Paris for 2 days",
+        "Error: LookupError: there is no tool 'time'; there are: weather",
+        "Error: TypeError: the argument 'city' is missing",
+    ]
+    assert results[3].startswith("Error: this call of a tool could not be read: ")
+    calls = caller.messages[1]["tool_calls"]
+    assert [call["id"] for call in calls] == [f"{n:09d}" for n in (1, 2, 3, 4)]
+    assert calls[3]["function"] == {"name": "unreadable", "arguments": {"text": "{"}}
+    assert all(result in script.prompts[1] for result in results)
+
+
+@pytest.mark.models
+def test_rounds_are_bounded(
+    caller: Llm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Script(monkeypatch, [write([CALLED], "Wait.") for _ in range(9)])
+    assert "".join(caller.respond("Go.")) == "Wait. Wait. Wait. Wait."
+    results = [message["content"] for message in caller.messages if message["role"] == "tool"]
+    assert results == [
+        "sunny in Paris for 2 days",
+        "sunny in Paris for 2 days",
+        "Error: no more tools may be called now: answer without",
+    ]
+    assert "went on to call tools after 2 rounds" in caplog.messages[-1]
+
+
+@pytest.mark.models
+def test_an_error_after_a_call_keeps_the_call(caller: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
+    Script(monkeypatch, [write([CALLED]), [RuntimeError("out of memory")]])
+    with pytest.raises(RuntimeError, match="out of memory"):
+        "".join(caller.respond("Go."))
+    assert [message["role"] for message in caller.messages] == ["user", "assistant", "tool"]
+
+
+@pytest.mark.models
+def test_heard_after_a_tool_cuts_over_both_parts(
+    caller: Llm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Script(monkeypatch, [write([CALLED], "Let me look."), ["It is ", "sunny."]])
+    assert "".join(caller.respond("Go.")) == "Let me look. It is sunny."
+    caller.heard("Let me look. It is")
+    assert [m["content"] for m in caller.messages if m["role"] == "assistant"] == [
+        "Let me look.",
+        "It is",
+    ]
+
+
+@pytest.mark.models
+def test_a_thought_that_the_template_begins_is_not_given(
+    calling_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(calling_model, tmp_path / "m")
+    settings = json.loads((calling_model / "tokenizer_config.json").read_text())
+    settings["chat_template"] = CALLING.replace("<|assistant|>{% endif", "<think>{% endif")
+    (tmp_path / "m" / "tokenizer_config.json").write_text(json.dumps(settings))
+    Script(monkeypatch, [["hm", "</thi", "nk>", "\n\nYes", ".", " a <", "b"]])
+    assert list(llm(tmp_path / "m").respond("Well?")) == ["", "", "", "Yes", ".", " a ", "<b"]
+
+
+@pytest.mark.models
+def test_tools_need_a_template_that_knows_them() -> None:
+    with pytest.raises(ConfigError, match="knows no tools that mlx-lm can read"):
+        llm(MODEL, tools=[weather]).load()

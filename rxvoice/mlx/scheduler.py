@@ -1,0 +1,283 @@
+"""The model thread: one long-lived thread that runs every MLX model, a step at a time."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Self, TypeVar, cast
+from weakref import WeakSet
+
+import mlx.core as mx
+from reactivex import abc, typing
+from reactivex.internal import DisposedException
+from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+
+from rxvoice._check import whole
+from rxvoice.errors import ConfigError
+from rxvoice.mlx._ready import Ready, ReadyLane, Step
+
+__all__ = ["Lane", "MlxScheduler"]
+
+S = TypeVar("S")
+
+_log = logging.getLogger("rxvoice")
+_started: WeakSet[MlxScheduler] = WeakSet()
+
+_SPEECH, _LISTENING, _TEXT = 20, 10, 0
+
+
+class Lane(PeriodicScheduler):
+    """A lane of an `MlxScheduler`: an RxPY scheduler over the same thread, with a priority.
+
+    Actions run on the model thread, one at a time, in the order in which they became ready: at
+    once, or when their time has come. An action that schedules itself again goes to the back, so
+    jobs of one lane take turns. May be called from any thread, the model thread too.
+
+    Cancels: what is disposed before its turn never runs, and what it holds is let go at once; an
+        action in progress goes on to its end. A disposable that an action returns is disposed with
+        it.
+    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else.
+    Raises: `DisposedException` once the scheduler was shut down.
+    """
+
+    def __init__(self, scheduler: MlxScheduler, priority: int, ready: ReadyLane) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+        self._priority = priority
+        self._ready = ready
+
+    @property
+    def priority(self) -> int:
+        """The higher goes first."""
+        return self._priority
+
+    @property
+    def steps(self) -> int:
+        """How many actions it was given a turn for."""
+        return self._ready.taken
+
+    @property
+    def longest_wait_ms(self) -> float:
+        """The longest that an action of this lane was ready before its turn came."""
+        return 1000 * self._ready.longest_wait
+
+    def schedule(
+        self, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """Run `action` when its turn comes.
+
+        Args:
+            state: what it is called with; a generator that is still waiting here at shutdown is
+                closed, on the model thread.
+        """
+        return self.schedule_relative(0.0, action, state)
+
+    def schedule_relative(
+        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """Run `action` after `duetime`, in seconds or a timedelta; a negative one is none."""
+        step = Step(lambda: action(self, state), state)
+        self._scheduler._add(  # pyright: ignore[reportPrivateUsage]
+            self._ready, step, max(0.0, self.to_seconds(duetime))
+        )
+        return step
+
+    def schedule_absolute(
+        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """Run `action` at `duetime`, a datetime or seconds since 1970, by today's wall clock.
+
+        The delay is worked out now: setting the clock afterwards does not move it.
+        """
+        delay = self.to_datetime(duetime) - self.now
+        return self.schedule_relative(delay, action, state)
+
+
+class MlxScheduler(PeriodicScheduler):
+    """One long-lived thread that owns the MLX stream and runs every model, a step at a time.
+
+    It is an RxPY scheduler, and so are its lanes: give one as ``worker=`` to `transcribe`,
+    `respond` and `synthesize`. Among the steps that are ready the highest lane goes first, since
+    the listener will notice it first: `speech`, then `listening`, then `text`, which is where the
+    scheduler itself puts what it is given. Within a lane jobs take turns, in order. No lane
+    starves: after `patience` steps in that order while a lower lane waited, one goes to the lane
+    that has gone without for longest. Never two of those in a row, so speech waits for the step in
+    progress and one more of another lane at the most; and where three lanes wait, each gets one
+    of every ``3 * (patience + 1)`` steps or more.
+
+    Runs on: a thread of its own, started by the first action. MLX's default stream is put back
+        after each step. A step that is being taken is never interrupted: what waits, waits for it.
+    Drops: at shutdown, whatever has not run; nobody is told. Generators among it are closed.
+    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else.
+    Raises: `DisposedException` for what is scheduled after shutdown.
+
+    Use it as a context manager, or call `shutdown`; the interpreter does at exit, once the step in
+    progress is over.
+
+    Args:
+        name: the thread's name.
+        patience: how many steps in a row may leave a lower lane waiting, at least 1.
+    """
+
+    def __init__(self, name: str = "rxvoice-mlx", *, patience: int = 4) -> None:
+        whole("patience", patience, 1, "steps")
+        super().__init__()
+        self._name = name
+        self._ready = Ready(patience)
+        self._lanes: dict[int, Lane] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self._speech, self._listening, self._text = map(self.lane, (_SPEECH, _LISTENING, _TEXT))
+
+    @property
+    def speech(self) -> Lane:
+        """For sound that playback is about to run out of; priority 20."""
+        return self._speech
+
+    @property
+    def listening(self) -> Lane:
+        """For the recogniser, so that its partial texts come while the user speaks; priority 10."""
+        return self._listening
+
+    @property
+    def text(self) -> Lane:
+        """For the language model, and for all that is scheduled without a lane; priority 0."""
+        return self._text
+
+    def lane(self, priority: int) -> Lane:
+        """The lane of this priority, any integer; the higher goes first."""
+        if isinstance(priority, bool) or not isinstance(cast("object", priority), int):
+            raise ConfigError(f"a lane's priority must be an integer, got {priority!r}")
+        with self._changed:
+            lane = self._lanes.get(priority)
+            if lane is None:
+                lane = self._lanes[priority] = Lane(self, priority, self._ready.lane(priority))
+            return lane
+
+    @property
+    def longest_wait_ms(self) -> float:
+        """The longest that any action, of whichever lane, was ready before its turn came."""
+        with self._changed:
+            return max(lane.longest_wait_ms for lane in self._lanes.values())
+
+    def schedule(
+        self, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """As `Lane.schedule` of `text`, which is also the scheduler that the action is given."""
+        return self._text.schedule(action, state)
+
+    def schedule_relative(
+        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """As `Lane.schedule_relative` of `text`."""
+        return self._text.schedule_relative(duetime, action, state)
+
+    def schedule_absolute(
+        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """As `Lane.schedule_absolute` of `text`."""
+        return self._text.schedule_absolute(duetime, action, state)
+
+    def shutdown(self) -> None:
+        """Take no further step, and end the thread; returns when it has ended. Again is harmless.
+
+        Drops what waits, and closes the generators among it on the model thread. Called from there
+        it returns at once, and the thread ends with the action that called.
+        """
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def dispose(self) -> None:
+        """As `shutdown`."""
+        self.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def _add(self, lane: ReadyLane, step: Step, delay: float) -> None:
+        with self._changed:
+            # What a last step schedules is taken, and dropped with the rest.
+            if self._ended and threading.current_thread() is not self._thread:
+                raise DisposedException(
+                    f"the MlxScheduler {self._name!r} was shut down and takes no more work: "
+                    "dispose the subscriptions that use it first, or make a new one"
+                )
+            if self._thread is None:
+                # A daemon, so that the interpreter's exit comes to `_at_exit` and does not wait.
+                thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
+                _started.add(self)
+            self._ready.add(lane, step, time.monotonic(), delay)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        stream = mx.default_stream(mx.default_device())
+        try:
+            while self._step():
+                mx.set_default_stream(stream)
+        finally:
+            self._close()
+            # Without it, and as the last thing here, the interpreter may abort at its exit.
+            mx.clear_streams()
+
+    def _step(self) -> bool:
+        """Wait for the next step and take it; whether there may be more."""
+        step = self._next()
+        if step is None:
+            return False
+        try:
+            step.run()
+        except BaseException:  # of a model, or from downstream: neither may end the thread
+            _log.exception("a step on the thread %r raised", self._name)
+        return True
+
+    def _next(self) -> Step | None:
+        with self._changed:
+            while not self._ended:
+                step = self._ready.take(now := time.monotonic())
+                if step is not None:
+                    return step
+                seconds = self._ready.until_due(now)
+                if seconds is not None:
+                    seconds = min(seconds, threading.TIMEOUT_MAX)
+                self._changed.wait(seconds)
+            return None
+
+    def _close(self) -> None:
+        while True:
+            with self._changed:
+                steps = self._ready.clear()
+            if not steps:
+                break
+            for step in steps:
+                try:
+                    step.drop()
+                except BaseException:
+                    _log.exception("closing a job on the thread %r raised", self._name)
+        # A generator that only a cycle of closures holds would be closed on whichever thread
+        # collects it; this is the one it belongs to.
+        gc.collect()
+
+
+@atexit.register
+def _at_exit() -> None:
+    for scheduler in list(_started):
+        scheduler.shutdown()
