@@ -20,6 +20,8 @@ from rxvoice.config import SessionConfig
 from rxvoice.conversation import Conversation, Message
 from rxvoice.elements import (
     AudioChunk,
+    Event,
+    Notice,
     Reply,
     Samples,
     Speech,
@@ -65,8 +67,10 @@ __all__ = [
     "BargeInDetector",
     "ConfigError",
     "Conversation",
+    "Event",
     "Message",
     "MissingDependency",
+    "Notice",
     "Operator",
     "ProbabilityDetector",
     "RecognitionSession",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioChunk",
+    "Event",
+    "Notice",
     "Reply",
     "Samples",
     "Speech",
@@ -184,9 +186,35 @@ class TurnEvent(Value):
     barge_in_observed: bool = False
 
 
+class Event(Value):
+    """What happened beside the elements: travels with them, in order, past every later stage."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TurnFailed(Value):
-    """A turn that a model failed: delivered in the turn's place, in order; the stream goes on."""
+class TurnFailed(Event):
+    """A turn that a model failed: delivered in the turn's place; the stream goes on."""
 
     turn: Turn
     error: StageError
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Notice(Event):
+    """Something that the app or its user may want to know of, such as a tool that was called.
+
+    A model gives one among the pieces of its answer, with what it knows; the stage fills in the
+    rest and passes it on.
+
+    Args:
+        message: a sentence for people.
+        detail: the thing itself, such as a `ToolCall`; None where there is none.
+        turn: the turn during which it happened.
+        stage: the operator that the model was called by.
+    """
+
+    message: str
+    detail: object = None
+    turn: Turn | None = None
+    stage: str | None = None

@@ -12,7 +12,7 @@ from reactivex import operators as ops
 from rxvoice import operators as vox
 from rxvoice._check import audio_samples
 from rxvoice.config import SessionConfig
-from rxvoice.elements import AudioChunk, Samples, TurnEvent, TurnFailed
+from rxvoice.elements import AudioChunk, Event, Samples, TurnEvent, TurnFailed
 from rxvoice.errors import SinkStalled
 from rxvoice.policies import energy, silence
 from rxvoice.slots import (
@@ -83,14 +83,14 @@ class VoiceSession:
         synthesize = vox.synthesize(tts if config.play_audio else _mute)
         play = vox.play(self._sink, errors="event")
 
-        def conversation(frames: Observable[Samples]) -> Observable[TurnEvent | TurnFailed]:
+        def conversation(frames: Observable[Samples]) -> Observable[TurnEvent | Event]:
             chunks = frames.pipe(chunk, ops.do_action(self._count), vad_)
             if config.barge_in:
                 chunks = chunks.pipe(observed)
             turns = chunks.pipe(preroll, turn_window, ops.do_action(self._open))
             return turns.pipe(transcribe, respond, synthesize, play)
 
-        self._conversation: Callable[[Observable[Samples]], Observable[TurnEvent | TurnFailed]] = (
+        self._conversation: Callable[[Observable[Samples]], Observable[TurnEvent | Event]] = (
             conversation
         )
 
@@ -179,11 +179,11 @@ class VoiceSession:
         frames = Subject[Samples]()
         consumed = self._chunks
 
-        def log(event: TurnEvent | TurnFailed) -> None:
+        def log(event: TurnEvent | Event) -> None:
             if isinstance(event, TurnEvent):
                 total = consumed + event.chunks_consumed
                 self._events.append(replace(event, chunks_consumed=total))
-            else:
+            elif isinstance(event, TurnFailed):
                 stalled = isinstance(event.error.cause, SinkStalled)
                 self._errors.append(event.error.cause if stalled else event.error)
 

@@ -3,7 +3,7 @@
 Every model slot takes an object with the method named here or a plain callable of the same shape.
 A stage's answer may be a value, an awaitable, an iterable of pieces (a generator, say), an async
 iterable of pieces, or an `Observable` of pieces, which is how a test gives a model a virtual
-duration.
+duration. Among the pieces there may be a `Notice`, for the app.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
 
-from rxvoice.elements import Samples
+from rxvoice.elements import Notice, Samples
 from rxvoice.errors import ConfigError
 
 __all__ = [
@@ -65,7 +65,7 @@ class Transcriber(Protocol):
     An answer in pieces is new text each time; the transcript is all of it.
     """
 
-    def transcribe_turn(self, audio: Samples, /) -> Answer[str]: ...
+    def transcribe_turn(self, audio: Samples, /) -> Answer[str | Notice]: ...
 
 
 class RecognitionSession(Protocol):
@@ -80,7 +80,7 @@ class RecognitionSession(Protocol):
         """Take audio, without decoding it."""
         ...
 
-    def step(self) -> list[str] | str | None:
+    def step(self) -> list[str] | str | Notice | None:
         """Decode some. A list is new text; a str replaces all text so far; None is no news."""
         ...
 
@@ -104,7 +104,7 @@ class Responder(Protocol):
     Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted.
     """
 
-    def respond(self, text: str, /) -> Answer[str]: ...
+    def respond(self, text: str, /) -> Answer[str | Notice]: ...
 
 
 class Synthesizer(Protocol):
@@ -113,7 +113,7 @@ class Synthesizer(Protocol):
     @property
     def sample_rate(self) -> int: ...
 
-    def synthesize_stream(self, text: str, /) -> Answer[Samples]: ...
+    def synthesize_stream(self, text: str, /) -> Answer[Samples | Notice]: ...
 
 
 class TurnPolicy(Protocol):
@@ -161,9 +161,9 @@ class AudioSink(Protocol):
 
 
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
-TranscriberSlot: TypeAlias = Transcriber | Callable[[Samples], Answer[str]]
-ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str]]
-SynthesizerSlot: TypeAlias = Synthesizer | Callable[[str], Answer[Samples]]
+TranscriberSlot: TypeAlias = Transcriber | Callable[[Samples], Answer[str | Notice]]
+ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str | Notice]]
+SynthesizerSlot: TypeAlias = Synthesizer | Callable[[str], Answer[Samples | Notice]]
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 DetectorSlot: TypeAlias = BargeInDetector | Callable[[Samples, bool], bool]
 

@@ -8,7 +8,7 @@ from types import TracebackType
 import numpy as np
 
 from rxvoice._resample import Resampler
-from rxvoice.elements import AudioChunk, Samples, Speech, TurnFailed
+from rxvoice.elements import AudioChunk, Event, Samples, Speech
 from rxvoice.errors import ConfigError
 
 __all__ = ["BothSides"]
@@ -54,7 +54,7 @@ class BothSides:
             self._user = Resampler(chunk.sample_rate, self._rate)
         self._write(0, self._user.feed(chunk.samples))
 
-    def assistant(self, speech: Speech | TurnFailed) -> None:
+    def assistant(self, speech: Speech | Event) -> None:
         """Add a piece of the assistant's."""
         if isinstance(speech, Speech) and speech.samples.shape[0]:
             self._end_user()

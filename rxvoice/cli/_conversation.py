@@ -15,7 +15,16 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxvoice import operators as vox
 from rxvoice.cli._both import BothSides
-from rxvoice.elements import AudioChunk, Reply, Speech, Transcript, TurnEvent, TurnFailed
+from rxvoice.elements import (
+    AudioChunk,
+    Event,
+    Notice,
+    Reply,
+    Speech,
+    Transcript,
+    TurnEvent,
+    TurnFailed,
+)
 from rxvoice.policies import silence
 from rxvoice.slots import AudioSink, ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 from rxvoice.turn import Turn
@@ -60,14 +69,14 @@ class Story:
 
         turn.subscribe(on_error=lambda _: None, on_completed=over)
 
-    def on_transcript(self, transcript: Transcript | TurnFailed) -> None:
+    def on_transcript(self, transcript: Transcript | Event) -> None:
         """Print what the user said."""
         if isinstance(transcript, Transcript) and transcript.final:
             self._mark("heard")
             turn = transcript.turn
             self._say(turn.start / turn.sample_rate, "you", transcript.text or "(no words)")
 
-    def on_reply(self, reply: Reply | TurnFailed) -> None:
+    def on_reply(self, reply: Reply | Event) -> None:
         """Print what the assistant answers, and note when its first word came."""
         if isinstance(reply, Reply):
             self._mark("first word")
@@ -76,20 +85,22 @@ class Story:
                 end = (turn.start + len(turn.audio)) / turn.sample_rate
                 self._say(end, "assistant", reply.text)
 
-    def on_speech(self, speech: Speech | TurnFailed) -> None:
+    def on_speech(self, speech: Speech | Event) -> None:
         """Note when the first sound came."""
         if isinstance(speech, Speech) and not speech.final:
             self._mark("first sound")
 
-    def on_event(self, event: TurnEvent | TurnFailed) -> None:
-        """Print the latencies, or what failed."""
-        if isinstance(event, TurnFailed):
+    def on_event(self, event: TurnEvent | Event) -> None:
+        """Print the latencies, what failed, and what a model wants to be known."""
+        if isinstance(event, TurnEvent):
+            self.events.append(event)
+            latencies = " · ".join(f"{what} {ms:.0f} ms" for what, ms in self._since_over.items())
+            self._line(f"{'':23}after the turn: {latencies}")
+        elif isinstance(event, TurnFailed):
             self.failures.append(event)
             self._say(event.turn.start / event.turn.sample_rate, "error", str(event.error))
-            return
-        self.events.append(event)
-        latencies = " · ".join(f"{what} {ms:.0f} ms" for what, ms in self._since_over.items())
-        self._line(f"{'':23}after the turn: {latencies}")
+        elif isinstance(event, Notice):
+            self._line(f"{'':23}{event.message}")
 
     def _mark(self, what: str) -> None:
         self._since_over.setdefault(what, 1000 * (time.perf_counter() - self._over))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -16,6 +15,7 @@ import mlx.core as mx
 
 from rxvoice._check import at_least, whole, within
 from rxvoice.conversation import Conversation, Message
+from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._exchange import Exchange
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
@@ -27,8 +27,6 @@ __all__ = ["Llm", "LlmStats", "llm"]
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _PENALIZED = 20  # tokens, as mlx-lm has it
 _POSITIONS = "max_position_embeddings"
-
-_log = logging.getLogger("rxvoice")
 
 
 class _Response(Protocol):
@@ -110,7 +108,6 @@ def llm(
     repetition_penalty: float = 1.0,
     tools: Iterable[Tool] = (),
     max_tool_rounds: int = 4,
-    on_tool: Callable[[ToolCall], None] | None = None,
     conversation: Conversation | None = None,
     prefill_step_size: int = 256,
     context_tokens: int | None = None,
@@ -136,8 +133,6 @@ def llm(
             thread of the answer, which waits for them.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
-        on_tool: told each call once it has returned, on the same thread. What it raises fails the
-            turn.
         conversation: one to go on with; None for a new one.
         prefill_step_size: the most tokens of a prompt that one step feeds, at least 1: more is
             faster, less lets other work in sooner.
@@ -159,7 +154,6 @@ def llm(
         repetition_penalty=repetition_penalty,
         tools=tools,
         max_tool_rounds=max_tool_rounds,
-        on_tool=on_tool,
         conversation=conversation,
         prefill_step_size=prefill_step_size,
         context_tokens=context_tokens,
@@ -194,7 +188,6 @@ class Llm:
         repetition_penalty: float = 1.0,
         tools: Iterable[Tool] = (),
         max_tool_rounds: int = 4,
-        on_tool: Callable[[ToolCall], None] | None = None,
         conversation: Conversation | None = None,
         prefill_step_size: int = 256,
         context_tokens: int | None = None,
@@ -231,13 +224,12 @@ class Llm:
         self._repetition_penalty = repetition_penalty
         self._toolbox = Toolbox(tools)
         self._max_tool_rounds = max_tool_rounds
-        self._on_tool = on_tool
         self._step_size = prefill_step_size
         self._context_tokens = context_tokens
         self._loaded_model: _Loaded | None = None
         self._cache: PromptCache | None = None
         self._exchange: Exchange | None = None
-        self._answer: Generator[str, None, None] | None = None
+        self._answer: Generator[str | Notice, None, None] | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -262,12 +254,13 @@ class Llm:
         """
         self._loaded()
 
-    def respond(self, text: str, /) -> Generator[str, None, None]:
+    def respond(self, text: str, /) -> Generator[str | Notice, None, None]:
         """Answer `text`, given the conversation so far.
 
         Gives the new text of each token as it is generated, without the token that ends the
         answer; joined, the pieces are the answer. An empty piece is a step that gave no text yet:
-        a part of a long prompt was fed, a tool was called, or the token said nothing. Nothing
+        a part of a long prompt was fed, or the token said nothing. A `Notice` among the pieces
+        tells of a tool that was called, its `ToolCall` the detail, or of turns dropped. Nothing
         happens before the first piece is asked for. Ends at the model's end token or after
         `max_tokens`. Where the chat template knows about thinking, thinking is off; thoughts that
         come all the same and calls of tools are not given. A new question ends an answer that is
@@ -279,7 +272,7 @@ class Llm:
         tool was called for it, and the error goes to the caller.
 
         When the conversation and `max_tokens` exceed the model's context, the oldest turns are
-        dropped from `messages`, with a warning in the log: as many as it takes to free a quarter
+        dropped from `messages`, and a `Notice` says so: as many as it takes to free a quarter
         of it, so that the prompt does not change at its beginning with every turn. What the system
         prompt and this question leave no room for raises `ConfigError`.
         """
@@ -300,14 +293,20 @@ class Llm:
         else:
             self._exchange.heard(text)
 
-    def _answered(self, text: str) -> Generator[str, None, None]:
+    def _answered(self, text: str) -> Generator[str | Notice, None, None]:
         loaded = self._loaded()
         self.stats = LlmStats()
         self._exchange = exchange = Exchange(self.conversation, text)
         said = ""
         try:
             for rounds in range(self._max_tool_rounds + 2):
+                dropped = self.stats.dropped_turns
                 prompt = self._fitted(loaded)
+                if self.stats.dropped_turns > dropped:
+                    yield Notice(
+                        f"the oldest {self.stats.dropped_turns - dropped} turns no longer fit into "
+                        f"the context of {loaded.window} tokens and were dropped"
+                    )
                 spoken = Spoken(loaded.tokenizer, prompt)
                 exchange.begin()
                 apart = said and not said[-1].isspace()
@@ -327,13 +326,13 @@ class Llm:
                     break
                 for call in self._calls(loaded, spoken.calls, rounds):
                     exchange.called(call)
-                    self._tell(call)
-                    yield ""
+                    self.stats.tool_calls += 1
+                    yield Notice(_told(call), call)
                 if not exchange.open:
                     return
-            _log.warning(
-                "the model went on to call tools after %d rounds: the answer ends there",
-                self._max_tool_rounds,
+            yield Notice(
+                f"the model went on to call tools after {self._max_tool_rounds} rounds: the answer "
+                "ends there"
             )
         except Exception:
             exchange.take_back()
@@ -411,12 +410,6 @@ class Llm:
             )
         del messages[len(head) : turns[dropped]]
         self.stats.dropped_turns += dropped
-        _log.warning(
-            "the conversation no longer fits into the context of %d tokens: "
-            "the oldest %d turns were dropped",
-            loaded.window,
-            dropped,
-        )
         return prompt
 
     def _rendered(self, loaded: _Loaded, messages: list[Message]) -> list[int]:
@@ -444,13 +437,6 @@ class Llm:
                 else:
                     error = RuntimeError("no more tools may be called now: answer without")
                     yield ToolCall(name, arguments, f"Error: {error}", error)
-
-    def _tell(self, call: ToolCall) -> None:
-        self.stats.tool_calls += 1
-        level = logging.INFO if call.error is None else logging.WARNING
-        _log.log(level, "tool %s(%s): %s", call.name, dict(call.arguments), call.result)
-        if self._on_tool is not None:
-            self._on_tool(call)
 
     def _loaded(self) -> _Loaded:
         if self._loaded_model is None:
@@ -513,6 +499,12 @@ class Llm:
                 f"{self._model!r} can have at once, got {self._max_tokens}"
             )
         return found
+
+
+def _told(call: ToolCall) -> str:
+    given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    came = f"gave {call.result}" if call.error is None else f"failed: {call.error}"
+    return f"{call.name}({given}) {came}"
 
 
 def _after(known: list[int], penalty: _Penalty) -> _Penalty:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
@@ -11,7 +12,7 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice.answers import deliver
-from rxvoice.elements import TurnFailed
+from rxvoice.elements import Event, Notice, TurnFailed
 from rxvoice.errors import ConfigError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import Answer
@@ -34,7 +35,7 @@ class Job(Generic[U]):
     def __init__(
         self,
         name: str,
-        out: Subscription[U | TurnFailed],
+        out: Subscription[U | Event],
         end: Callable[[Turn | None], None],
         worker: abc.SchedulerBase | None,
         errors: Errors,
@@ -51,7 +52,7 @@ class Job(Generic[U]):
     def ask(
         self,
         turn: Turn,
-        call: Callable[[], Answer[P]],
+        call: Callable[[], Answer[P | Notice]],
         check: Callable[[P], P],
         on_piece: Callable[[P], None],
         on_end: Callable[[], None],
@@ -62,7 +63,11 @@ class Job(Generic[U]):
             check: gives a piece as it is to be, or raises where it is none.
         """
 
-        def checked(piece: P) -> None:
+        def checked(piece: P | Notice) -> None:
+            if isinstance(piece, Notice):
+                notice = replace(piece, turn=turn, stage=self._name)
+                self._downstream(lambda: self._out.emit(notice))
+                return
             try:
                 good = check(piece)
             except Exception as error:
@@ -128,7 +133,7 @@ def stage(
     *,
     worker: abc.SchedulerBase | None,
     errors: Errors,
-) -> Operator[T | TurnFailed, U | TurnFailed]:
+) -> Operator[T | Event, U | Event]:
     """An operator that works on its elements one at a time, in order, and waits for each.
 
     What is left of a turn that has failed in it is skipped.
@@ -138,9 +143,9 @@ def stage(
     """
     check_errors(name, errors)
 
-    def begin(out: Subscription[U | TurnFailed]) -> Handlers[T | TurnFailed]:
+    def begin(out: Subscription[U | Event]) -> Handlers[T | Event]:
         work = start()
-        waiting: deque[T | TurnFailed] = deque()
+        waiting: deque[T | Event] = deque()
         lock = Lock()
         failed: Turn | None = None
         busy = False
@@ -163,9 +168,9 @@ def stage(
                     element = waiting.popleft()
                     if failed is not None and getattr(element, "turn", None) is failed:
                         continue
-                    busy = not isinstance(element, TurnFailed)
+                    busy = not isinstance(element, Event)
                 try:
-                    if isinstance(element, TurnFailed):
+                    if isinstance(element, Event):
                         out.emit(element)
                     else:
                         work(element, Job(name, out, end, worker, errors))
@@ -184,7 +189,7 @@ def stage(
                 failed = failed_turn or failed
             proceed()
 
-        def step(element: T | TurnFailed) -> None:
+        def step(element: T | Event) -> None:
             waiting.append(element)
             proceed()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rxvoice._writing import SpeechWriter
-from rxvoice.elements import Speech, TurnEvent, TurnFailed
+from rxvoice.elements import Event, Speech, TurnEvent, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, check_errors
@@ -15,7 +15,7 @@ __all__ = ["play"]
 
 def play(
     sink: AudioSink, *, errors: Errors = "raise"
-) -> Operator[Speech | TurnFailed, TurnEvent | TurnFailed]:
+) -> Operator[Speech | Event, TurnEvent | Event]:
     """Write speech to a sink, and log each turn once its reply has been taken.
 
     Emits: a `TurnEvent` at the final `Speech` of each turn; `TurnFailed` as it comes.
@@ -35,13 +35,13 @@ def play(
             raise ConfigError(f"play wanted a sink with {name}(), got {sink!r}")
     check_errors("play", errors)
 
-    def start(out: Subscription[TurnEvent | TurnFailed]) -> Handlers[Speech | TurnFailed]:
+    def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech | Event]:
         writer = SpeechWriter(sink)
         failed: Turn | None = None
 
-        def step(speech: Speech | TurnFailed) -> None:
+        def step(speech: Speech | Event) -> None:
             nonlocal failed
-            if isinstance(speech, TurnFailed):
+            if isinstance(speech, Event):
                 out.emit(speech)
                 return
             turn = speech.turn

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from reactivex import abc
 
-from rxvoice.elements import Reply, Transcript, TurnFailed
+from rxvoice.elements import Event, Notice, Reply, Transcript
 from rxvoice.operators._kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage, text
 from rxvoice.slots import Answer, ResponderSlot, method
@@ -16,13 +16,13 @@ __all__ = ["respond"]
 
 def respond(
     llm: ResponderSlot, *, worker: abc.SchedulerBase | None = None, errors: Errors = "event"
-) -> Operator[Transcript | TurnFailed, Reply | TurnFailed]:
+) -> Operator[Transcript | Event, Reply | Event]:
     """Answer each final transcript.
 
     Emits: a `Reply` for each piece of text, with ``delta``, as it comes; then a final one with all
         of the ``text`` and an empty ``delta``. Replies come whole and in order: the next transcript
-        waits. A `TurnFailed` in place of the final one when the model fails; those that come from
-        upstream pass.
+        waits. A `TurnFailed` in place of the final one when the model fails. A `Notice` that the
+        model gives, and events from upstream, pass.
     Completes: when the source has and every transcript has been answered.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: partial transcripts, and empty pieces of text; on an error of the source, the reply in
@@ -37,7 +37,7 @@ def respond(
             element arrived.
         errors: ``"event"`` or ``"raise"``.
     """
-    ask: Callable[[str], Answer[str]] = method(llm, "respond")
+    ask: Callable[[str], Answer[str | Notice]] = method(llm, "respond")
 
     def start() -> Work[Transcript, Reply]:
         def work(transcript: Transcript, job: Job[Reply]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from reactivex import Observable, abc
 
 from rxvoice._check import audio_samples, whole
-from rxvoice.elements import Reply, Samples, Speech, Transcript, TurnFailed
+from rxvoice.elements import Event, Notice, Reply, Samples, Speech, Transcript
 from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, Job, Work, stage
@@ -28,13 +28,13 @@ def synthesize(
     errors: Errors = "event",
     sample_rate: int = 24_000,
     first_clause_chars: int | None = None,
-) -> Operator[Reply | TurnFailed, Speech | TurnFailed]:
+) -> Operator[Reply | Event, Speech | Event]:
     """Speak each reply, a sentence as soon as it is written.
 
     Emits: a `Speech` for each piece of sound of each sentence, in order, while the reply is still
         being written; then a final one, without samples, when all of it has been given. A
         `TurnFailed` in its place when the synthesizer fails: the rest of that reply is not spoken.
-        Those that come from upstream pass.
+        A `Notice` that it gives, and events from upstream, pass.
     Completes: when the source has and every reply has been spoken.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed
@@ -52,7 +52,7 @@ def synthesize(
         first_clause_chars: speak the first clause of a reply on its own once it has this many
             characters, to be heard sooner. None: whole sentences.
     """
-    ask: Callable[[str], Answer[Samples]] = method(tts, "synthesize_stream")
+    ask: Callable[[str], Answer[Samples | Notice]] = method(tts, "synthesize_stream")
     rate: int = getattr(tts, "sample_rate", sample_rate)
     whole("synthesize sample_rate", rate, 1, "Hz")
 
@@ -75,7 +75,7 @@ def synthesize(
     cut = _cut(first_clause_chars)
     speak = stage("synthesize", start, worker=worker, errors=errors)
 
-    def operator(replies: Observable[Reply | TurnFailed]) -> Observable[Speech | TurnFailed]:
+    def operator(replies: Observable[Reply | Event]) -> Observable[Speech | Event]:
         return speak(cut(replies))
 
     return operator
@@ -104,17 +104,17 @@ class _Sentence:
         return self.reply.turn
 
 
-def _cut(first_clause_chars: int | None) -> Operator[Reply | TurnFailed, _Sentence | TurnFailed]:
+def _cut(first_clause_chars: int | None) -> Operator[Reply | Event, _Sentence | Event]:
     """Replies become sentences, each with the reply that completed it."""
     Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
 
-    def start(out: Subscription[_Sentence | TurnFailed]) -> Handlers[Reply | TurnFailed]:
+    def start(out: Subscription[_Sentence | Event]) -> Handlers[Reply | Event]:
         segmenter = Segmenter(first_clause_chars=first_clause_chars)
         answering: Transcript | None = None
 
-        def step(reply: Reply | TurnFailed) -> None:
+        def step(reply: Reply | Event) -> None:
             nonlocal answering, segmenter
-            if isinstance(reply, TurnFailed):
+            if isinstance(reply, Event):
                 out.emit(reply)
                 return
             if reply.transcript is not answering:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from reactivex import abc
 
 from rxvoice.answers import outwards
-from rxvoice.elements import AudioChunk, Samples, Transcript, TurnFailed
+from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
 from rxvoice.operators._kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage
 from rxvoice.operators._stage import text as text_piece
@@ -23,14 +23,14 @@ News: TypeAlias = list[str] | str | None
 
 def transcribe(
     stt: TranscriberSlot, *, worker: abc.SchedulerBase | None = None, errors: Errors = "event"
-) -> Operator[Turn | TurnFailed, Transcript | TurnFailed]:
+) -> Operator[Turn | Event, Transcript | Event]:
     """Write down each turn.
 
     Emits: for each `Turn`, in order, partial `Transcript`s (``final=False``, all of the text so
         far) where the recogniser streams or answers in pieces, each of which is told when the next
         has come; then one final one when the turn has ended and been recognised, also when its
         text is empty. A `TurnFailed` in place of the final one when the recogniser or the turn
-        fails; those that come from upstream pass.
+        fails. A `Notice` that the recogniser gives, and events from upstream, pass.
     Completes: when the source has and every turn has been dealt with.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: nothing; on an error of the source, the transcript in progress.
@@ -46,7 +46,7 @@ def transcribe(
             where the element arrived.
         errors: ``"event"`` or ``"raise"``.
     """
-    transcribe_turn: Callable[[Samples], Answer[str]] = method(stt, "transcribe_turn")
+    transcribe_turn: Callable[[Samples], Answer[str | Notice]] = method(stt, "transcribe_turn")
     session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
 
     def start() -> Work[Turn, Transcript]:
@@ -55,7 +55,7 @@ def transcribe(
     return stage("transcribe", start, worker=worker, errors=errors)
 
 
-def _whole(transcribe_turn: Callable[[Samples], Answer[str]]) -> Work[Turn, Transcript]:
+def _whole(transcribe_turn: Callable[[Samples], Answer[str | Notice]]) -> Work[Turn, Transcript]:
     def work(turn: Turn, job: Job[Transcript]) -> None:
         pieces: list[str] = []
 
@@ -87,7 +87,7 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
         text = ""
         listening: RecognitionSession | None = None
 
-        def hear(chunk: AudioChunk | None) -> Iterator[News]:
+        def hear(chunk: AudioChunk | None) -> Iterator[News | Notice]:
             """Feed a chunk and take a step; None ends the audio and takes all steps left."""
             nonlocal listening
             if listening is None:

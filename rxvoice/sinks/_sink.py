@@ -14,7 +14,7 @@ from reactivex import abc
 from rxvoice._check import audio_samples, whole
 from rxvoice._resample import Resampler
 from rxvoice._writing import SpeechWriter
-from rxvoice.elements import Samples, Speech, TurnFailed
+from rxvoice.elements import Event, Samples, Speech, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled
 
 __all__ = ["KeepingSink", "Sink"]
@@ -22,7 +22,7 @@ __all__ = ["KeepingSink", "Sink"]
 _log = logging.getLogger("rxvoice")
 
 
-class Sink(abc.ObserverBase[Speech | TurnFailed]):
+class Sink(abc.ObserverBase[Speech | Event]):
     """Where speech goes, for `play` or for ``subscribe``; the base of sinks of your own.
 
     A sink of your own says what becomes of the samples; being an observer comes with the base:
@@ -93,7 +93,7 @@ class Sink(abc.ObserverBase[Speech | TurnFailed]):
     def stop(self) -> None:
         """End it for good: the device is released, the file finished. Again does nothing."""
 
-    def on_next(self, value: Speech | TurnFailed) -> None:
+    def on_next(self, value: Speech | Event) -> None:
         """Write all of a `Speech`; SinkStalled when the sink takes nothing."""
         element = cast("object", value)
         if isinstance(element, Speech):

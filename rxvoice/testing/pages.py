@@ -190,7 +190,7 @@ def render_index(index: str) -> str:
 
 
 def _types(text: str) -> str:
-    return " or ".join(f"`{part}`" for part in text.split(" | ") if part != "TurnFailed")
+    return " or ".join(f"`{part}`" for part in text.split(" | ") if part != "Event")
 
 
 def rendered(directory: Path) -> Iterator[tuple[Path, str]]:

@@ -1,6 +1,8 @@
 """The responder over mlx-lm, driven with the demo's own small model."""
 
 import os
+from collections.abc import Iterable
+from typing import cast
 
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
@@ -24,12 +26,25 @@ from transformers import AutoTokenizer
 
 import rxvoice.offline
 from rxvoice.conversation import Conversation
+from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.mlx import Llm, llm
 from rxvoice.mlx._prompt_cache import PromptCache
 from rxvoice.tools import Toolbox, ToolCall
 
 MODEL = Path(rxvoice.offline.__path__[0]) / "demo-llm"
+
+
+def spoken(answer: Iterable[str | Notice]) -> str:
+    """All that is to be said of an answer."""
+    return "".join(piece for piece in answer if isinstance(piece, str))
+
+
+def notices(answer: Iterable[str | Notice]) -> list[Notice]:
+    """All that an answer tells the app."""
+    return [piece for piece in answer if isinstance(piece, Notice)]
+
+
 MOON = "How far away is the moon?"
 TEA = "How do I make tea?"
 
@@ -106,7 +121,7 @@ def test_closed_early_stores_what_was_given(talk: Llm) -> None:
     said = next(answer) + next(answer) + next(answer)
     answer.close()
     assert talk.messages[1:] == [{"role": "assistant", "content": said}]
-    whole = "".join(talk.respond(TEA))
+    whole = spoken(talk.respond(TEA))
     assert whole.startswith("Boil some fresh water")
     assert [message["role"] for message in talk.messages] == ["user", "assistant"] * 2
 
@@ -120,14 +135,14 @@ def test_closed_before_a_word_joins_the_question_to_the_next(
     assert next(answer) == ""
     answer.close()
     assert talk.messages == [{"role": "user", "content": "What is"}]
-    assert "".join(talk.respond("the moon")) == "Far."
+    assert spoken(talk.respond("the moon")) == "Far."
     assert script.prompts[1].endswith("<|user|> What is the moon<|end|><|assistant|>")
     assert [message["content"] for message in talk.messages[:2]] == ["What is", "the moon"]
 
 
 @pytest.mark.models
 def test_an_error_takes_the_question_back(talk: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
-    "".join(talk.respond(MOON))
+    spoken(talk.respond(MOON))
     before = list(talk.messages)
 
     Script(monkeypatch, [["Boil", RuntimeError("out of memory")]])
@@ -151,7 +166,7 @@ def test_an_answer_that_outlives_a_reset_is_not_stored(talk: Llm) -> None:
 def test_a_new_question_ends_the_answer_in_progress(talk: Llm) -> None:
     first = talk.respond(MOON)
     said = next(first) + next(first) + next(first)
-    assert "".join(talk.respond(TEA)).startswith("Boil")
+    assert spoken(talk.respond(TEA)).startswith("Boil")
     assert list(first) == []
     assert talk.messages[1] == {"role": "assistant", "content": said}
     assert [message["role"] for message in talk.messages] == ["user", "assistant"] * 2
@@ -172,7 +187,7 @@ def test_interleaved_answers_leave_the_default_stream(talk: Llm, first: int) -> 
     assert current_stream() == before
     said[1 - first] += "".join(answers[1 - first])
     assert current_stream() == before
-    assert said[1 - first] == "".join(llm(MODEL).respond([MOON, TEA][1 - first]))
+    assert said[1 - first] == spoken(llm(MODEL).respond([MOON, TEA][1 - first]))
     assert [talk.messages, other.messages][first][1]["content"] == said[first]
 
 
@@ -180,7 +195,7 @@ def test_interleaved_answers_leave_the_default_stream(talk: Llm, first: int) -> 
 def test_system_prompt_survives_a_reset() -> None:
     talk = llm(MODEL, system_prompt="Answer in short sentences.")
     prompt = {"role": "system", "content": "Answer in short sentences."}
-    assert "".join(talk.respond(TEA)).startswith("Boil")
+    assert spoken(talk.respond(TEA)).startswith("Boil")
     assert talk.messages[0] == prompt
     talk.reset()
     assert talk.messages == [prompt]
@@ -189,9 +204,9 @@ def test_system_prompt_survives_a_reset() -> None:
 @pytest.mark.models
 def test_max_tokens_ends_the_answer() -> None:
     talk = llm(MODEL, max_tokens=3)
-    cut = "".join(talk.respond(TEA))
+    cut = spoken(talk.respond(TEA))
     assert cut
-    assert "".join(llm(MODEL).respond(TEA)).startswith(cut)
+    assert spoken(llm(MODEL).respond(TEA)).startswith(cut)
     assert len(cut.split()) <= 3
     assert talk.messages[1]["content"] == cut
 
@@ -199,7 +214,7 @@ def test_max_tokens_ends_the_answer() -> None:
 @pytest.mark.models
 def test_temperature_samples() -> None:
     hot = llm(MODEL, temperature=50.0, max_tokens=12)
-    assert "".join(hot.respond(TEA)) != "".join(llm(MODEL, max_tokens=12).respond(TEA))
+    assert spoken(hot.respond(TEA)) != spoken(llm(MODEL, max_tokens=12).respond(TEA))
 
 
 @pytest.mark.parametrize(
@@ -360,7 +375,7 @@ def test_a_turn_feeds_only_what_is_new() -> None:
     talk = llm(MODEL, max_tokens=80)
     fed: list[tuple[int, int]] = []
     for question in rxvoice.offline.phrases()[:8]:
-        answer = "".join(talk.respond(question))
+        answer = spoken(talk.respond(question))
         stats = talk.stats
         fed.append((stats.prompt_tokens, stats.prefilled_tokens))
         assert 0 < stats.generated_tokens <= 80
@@ -397,7 +412,7 @@ def test_a_long_prompt_is_fed_in_steps_that_each_give_back_control(
     pieces += answer
     assert max(fed) == 16
     big = llm(MODEL)
-    assert "".join(pieces) == "".join(big.respond(long))
+    assert "".join(pieces) == spoken(big.respond(long))
     assert small.stats == big.stats
     assert small.stats.prefilled_tokens == small.stats.prompt_tokens > 100
 
@@ -406,23 +421,23 @@ def test_a_long_prompt_is_fed_in_steps_that_each_give_back_control(
     half.close()
     known = small.stats.prefilled_tokens
     assert known < small.stats.prompt_tokens
-    assert "".join(small.respond(TEA)) == "".join(fresh_turn(small))
+    assert spoken(small.respond(TEA)) == "".join(fresh_turn(small))
 
 
 def fresh_turn(talk: Llm) -> str:
     """What a model without a past says to the last question of a conversation."""
     other = llm(MODEL, conversation=Conversation(messages=talk.messages[:-2]))
-    return "".join(other.respond(talk.messages[-2]["content"]))
+    return spoken(other.respond(talk.messages[-2]["content"]))
 
 
 @pytest.mark.models
 def test_after_an_error_the_cache_starts_anew(talk: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
-    "".join(talk.respond(MOON))
+    spoken(talk.respond(MOON))
     with monkeypatch.context() as patch:
         Script(patch, [[RuntimeError("out of memory")]])
         with pytest.raises(RuntimeError, match="out of memory"):
-            "".join(talk.respond(TEA))
-    assert "".join(talk.respond(TEA)).startswith("Boil")
+            spoken(talk.respond(TEA))
+    assert spoken(talk.respond(TEA)).startswith("Boil")
     assert talk.stats.prefilled_tokens == talk.stats.prompt_tokens
 
 
@@ -441,8 +456,8 @@ def test_the_repetition_penalty_sees_what_is_in_the_cache(
             12,
             logits_processors=make_logits_processors(repetition_penalty=penalty),
         )
-        assert "".join(talk.respond(question)) == wanted
-        differs |= "".join(plain.respond(question)) != wanted
+        assert spoken(talk.respond(question)) == wanted
+        differs |= spoken(plain.respond(question)) != wanted
     assert differs
 
 
@@ -450,7 +465,7 @@ def test_the_repetition_penalty_sees_what_is_in_the_cache(
 def test_samplers_are_passed_on(random_model: Path) -> None:
     def said(**options: float) -> str:
         mx.random.seed(1)
-        return "".join(llm(random_model, max_tokens=12, **options).respond(TEA))  # type: ignore[arg-type]
+        return spoken(llm(random_model, max_tokens=12, **options).respond(TEA))  # type: ignore[arg-type]
 
     greedy = said()
     assert said(temperature=5.0) != greedy
@@ -464,11 +479,11 @@ def test_samplers_are_passed_on(random_model: Path) -> None:
 
 @pytest.mark.models
 def test_heard_cuts_the_answer_and_the_next_turn_goes_on_from_there(talk: Llm) -> None:
-    whole = "".join(talk.respond(MOON))
+    whole = spoken(talk.respond(MOON))
     part = " ".join(whole.split()[:4])
     talk.heard(part)
     assert talk.messages[1] == {"role": "assistant", "content": part}
-    assert "".join(talk.respond(TEA)) == fresh_turn(talk)
+    assert spoken(talk.respond(TEA)) == fresh_turn(talk)
     # All but the cut and the new question was known.
     assert talk.stats.prefilled_tokens < talk.stats.prompt_tokens
 
@@ -490,7 +505,7 @@ def test_nothing_heard_leaves_both_questions(talk: Llm) -> None:
     talk.heard("")
     answer.close()
     assert talk.messages == [{"role": "user", "content": MOON}]
-    "".join(talk.respond(TEA))
+    spoken(talk.respond(TEA))
     assert [message["role"] for message in talk.messages] == ["user", "user", "assistant"]
 
 
@@ -498,36 +513,35 @@ def test_nothing_heard_leaves_both_questions(talk: Llm) -> None:
 
 
 @pytest.mark.models
-def test_the_oldest_turns_are_dropped_when_the_context_is_full(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_the_oldest_turns_are_dropped_when_the_context_is_full() -> None:
     talk = llm(MODEL, system_prompt="You are a voice.", max_tokens=60, context_tokens=240)
     phrases = rxvoice.offline.phrases()
     dropped, lengths = 0, []
     for question in phrases[:16]:
         before = list(talk.messages)
-        "".join(talk.respond(question))
+        told = [notice.message for notice in notices(talk.respond(question))]
         lengths.append(talk.stats.prompt_tokens)
         gone = talk.stats.dropped_turns
         assert talk.messages == [before[0], *before[1 + 2 * gone :], *talk.messages[-2:]]
         assert talk.messages[-2]["content"] == question
         if gone:
             assert talk.stats.prompt_tokens <= 180 * 3 // 4
-            assert f"the oldest {gone} turns were dropped" in caplog.messages[-1]
+            no_room = "no longer fit into the context of 240 tokens and were dropped"
+            assert told == [f"the oldest {gone} turns {no_room}"]
             dropped += 1
     assert max(lengths) <= 240 - 60
-    assert 0 < dropped == len(caplog.messages) < 8
+    assert 0 < dropped < 8
 
 
 @pytest.mark.models
 def test_a_question_that_does_not_fit_fails_its_turn() -> None:
     talk = llm(MODEL, max_tokens=60, context_tokens=120)
-    "".join(talk.respond(TEA))
+    spoken(talk.respond(TEA))
     before = list(talk.messages)
     with pytest.raises(ConfigError, match=r"more than the context of 120 tokens: ask in fewer"):
-        "".join(talk.respond(" ".join([MOON] * 20)))
+        spoken(talk.respond(" ".join([MOON] * 20)))
     assert talk.messages == before
-    assert "".join(talk.respond(TEA)).startswith("Boil")
+    assert spoken(talk.respond(TEA)).startswith("Boil")
 
 
 @pytest.mark.models
@@ -542,11 +556,11 @@ def test_the_context_is_what_the_model_says(random_model: Path) -> None:
 
 @pytest.mark.models
 def test_a_saved_conversation_goes_on(talk: Llm, tmp_path: Path) -> None:
-    "".join(talk.respond(MOON))
+    spoken(talk.respond(MOON))
     talk.conversation.save(tmp_path / "talk.json")
     other = llm(MODEL, conversation=Conversation.load(tmp_path / "talk.json"))
     assert other.messages == talk.messages
-    assert "".join(other.respond(TEA)) == "".join(talk.respond(TEA))
+    assert spoken(other.respond(TEA)) == spoken(talk.respond(TEA))
 
 
 def test_a_system_prompt_replaces_that_of_the_conversation() -> None:
@@ -669,18 +683,16 @@ def calling_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.models
-def test_a_tool_is_called_and_its_result_answered(
-    calling_model: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    told: list[ToolCall] = []
-    talk = llm(calling_model, tools=[weather], on_tool=told.append)
-    caplog.set_level("INFO", "rxvoice")
-    assert "".join(talk.respond(PARIS)) == "Let me look. It is sunny."
-    assert told == [
-        ToolCall("weather", {"city": "Paris", "days": 2}, "sunny in Paris for 2 days", None)
-    ]
-    assert caplog.messages == [
-        "tool weather({'city': 'Paris', 'days': 2}): sunny in Paris for 2 days"
+def test_a_tool_is_called_and_its_result_answered(calling_model: Path) -> None:
+    talk = llm(calling_model, tools=[weather])
+    answer = list(talk.respond(PARIS))
+    assert spoken(answer) == "Let me look. It is sunny."
+    result = "sunny in Paris for 2 days"
+    assert notices(answer) == [
+        Notice(
+            f"weather(city='Paris', days=2) gave {result}",
+            ToolCall("weather", {"city": "Paris", "days": 2}, result, None),
+        )
     ]
     call = {"id": "000000001", "type": "function", "function": CALLED}
     assert talk.messages == [
@@ -702,33 +714,35 @@ def test_a_tool_is_called_and_its_result_answered(
 
 @pytest.mark.models
 def test_an_error_of_a_tool_is_told_to_the_model(calling_model: Path) -> None:
-    told: list[ToolCall] = []
-    talk = llm(calling_model, tools=[weather], on_tool=told.append)
-    assert "".join(talk.respond("And in Atlantis?")) == "There is no such place."
-    assert isinstance(told[0].error, LookupError)
+    talk = llm(calling_model, tools=[weather])
+    answer = list(talk.respond("And in Atlantis?"))
+    assert spoken(answer) == "There is no such place."
+    (notice,) = notices(answer)
+    assert notice.message.endswith("failed: no such city")
+    assert isinstance(cast(ToolCall, notice.detail).error, LookupError)
     assert talk.messages[2]["content"] == "Error: LookupError: no such city"
 
 
 @pytest.mark.models
 def test_thoughts_are_not_given(calling_model: Path) -> None:
     talk = llm(calling_model, tools=[weather])
-    assert "".join(talk.respond("Think first.")) == "It is four."
+    assert spoken(talk.respond("Think first.")) == "It is four."
     assert talk.messages[1] == {"role": "assistant", "content": "It is four."}
 
 
 @pytest.mark.models
 def test_closed_after_a_call_its_result_stays(calling_model: Path) -> None:
-    called: list[ToolCall] = []
-    talk = llm(calling_model, tools=[weather], on_tool=called.append)
+    talk = llm(calling_model, tools=[weather])
     answer = talk.respond(PARIS)
-    said = ""
-    while not called:
-        said += next(answer)
+    pieces: list[str | Notice] = []
+    while not notices(pieces):
+        pieces.append(next(answer))
     answer.close()
-    assert said == "Let me look."
+    assert spoken(pieces) == "Let me look."
+    called = cast(ToolCall, notices(pieces)[0].detail)
     assert [message["role"] for message in talk.messages] == ["user", "assistant", "tool"]
     talk.heard("")
-    assert [message["content"] for message in talk.messages[1:]] == ["", called[0].result]
+    assert [message["content"] for message in talk.messages[1:]] == ["", called.result]
 
 
 def write(calls: list[dict[str, object]], text: str = "") -> list[str | Exception]:
@@ -745,7 +759,7 @@ def caller(calling_model: Path) -> Llm:
 def test_several_calls_and_wrong_ones(caller: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = [CALLED, {"name": "time", "arguments": {}}, {"name": "weather", "arguments": {}}]
     script = Script(monkeypatch, [[*write(wrong), "<tool_call>{"], ["Done", "."]])
-    assert "".join(caller.respond("Go.")) == "Done."
+    assert spoken(caller.respond("Go.")) == "Done."
     results = [message["content"] for message in caller.messages if message["role"] == "tool"]
     assert results[:3] == [
         "sunny in Paris for 2 days",
@@ -760,25 +774,24 @@ def test_several_calls_and_wrong_ones(caller: Llm, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.models
-def test_rounds_are_bounded(
-    caller: Llm, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_rounds_are_bounded(caller: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
     Script(monkeypatch, [write([CALLED], "Wait.") for _ in range(9)])
-    assert "".join(caller.respond("Go.")) == "Wait. Wait. Wait. Wait."
+    answer = list(caller.respond("Go."))
+    assert spoken(answer) == "Wait. Wait. Wait. Wait."
     results = [message["content"] for message in caller.messages if message["role"] == "tool"]
     assert results == [
         "sunny in Paris for 2 days",
         "sunny in Paris for 2 days",
         "Error: no more tools may be called now: answer without",
     ]
-    assert "went on to call tools after 2 rounds" in caplog.messages[-1]
+    assert "went on to call tools after 2 rounds" in notices(answer)[-1].message
 
 
 @pytest.mark.models
 def test_an_error_after_a_call_keeps_the_call(caller: Llm, monkeypatch: pytest.MonkeyPatch) -> None:
     Script(monkeypatch, [write([CALLED]), [RuntimeError("out of memory")]])
     with pytest.raises(RuntimeError, match="out of memory"):
-        "".join(caller.respond("Go."))
+        spoken(caller.respond("Go."))
     assert [message["role"] for message in caller.messages] == ["user", "assistant", "tool"]
 
 
@@ -787,7 +800,7 @@ def test_heard_after_a_tool_cuts_over_both_parts(
     caller: Llm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Script(monkeypatch, [write([CALLED], "Let me look."), ["It is ", "sunny."]])
-    assert "".join(caller.respond("Go.")) == "Let me look. It is sunny."
+    assert spoken(caller.respond("Go.")) == "Let me look. It is sunny."
     caller.heard("Let me look. It is")
     assert [m["content"] for m in caller.messages if m["role"] == "assistant"] == [
         "Let me look.",

@@ -34,8 +34,8 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
         vox.respond(answer),
         vox.synthesize(speak),
     )
-    assert_type(speech, Observable[rxv.Speech | rxv.TurnFailed])
-    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.TurnFailed])
+    assert_type(speech, Observable[rxv.Speech | rxv.Event])
+    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
     speech.subscribe(sink)
 
 
@@ -45,7 +45,7 @@ def each(mic: Observable[rxv.AudioChunk]) -> None:
     assert_type(chunks, Observable[rxv.AudioChunk])
     turns = chunks.pipe(vox.preroll(), vox.turn_window())
     assert_type(turns, Observable[rxv.Turn])
-    assert_type(turns.pipe(vox.transcribe(write_down)), Observable[rxv.Transcript | rxv.TurnFailed])
+    assert_type(turns.pipe(vox.transcribe(write_down)), Observable[rxv.Transcript | rxv.Event])
 
 
 def wrong(mic: Observable[str], chunks: Observable[rxv.AudioChunk]) -> None:
