@@ -12,7 +12,17 @@ from pathlib import Path
 
 from benchmarks._measure import Result
 
-NAMES = ("import_time", "per_chunk", "turn_length", "long_session", "silero", "prompt_cache", "interleaving")
+NAMES = (
+    "import_time",
+    "per_chunk",
+    "turn_length",
+    "long_session",
+    "first_audio",
+    "silero",
+    "never_deaf",
+    "prompt_cache",
+    "interleaving",
+)
 
 
 def main() -> int:
