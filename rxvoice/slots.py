@@ -8,7 +8,7 @@ duration. Among the pieces there may be a `Notice`, for the app.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
@@ -80,7 +80,7 @@ class RecognitionSession(Protocol):
         """Take audio, without decoding it."""
         ...
 
-    def step(self) -> list[str] | str | Notice | None:
+    def step(self) -> Sequence[str | Notice] | str | None:
         """Decode some. A list is new text; a str replaces all text so far; None is no news."""
         ...
 

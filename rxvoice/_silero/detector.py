@@ -42,6 +42,7 @@ class Silero:
     the same `fresh` family may be.
 
     Attributes:
+        model: the directory or hub name it was made with.
         chunk_size: samples in a chunk: 512 at 16 kHz, 256 at 8 kHz (32 ms).
         sample_rate: Hz.
     """
@@ -62,7 +63,8 @@ class Silero:
             )
         self.chunk_size = layout.chunk_size
         self.sample_rate = layout.sample_rate
-        self._model = _Model(str(model), layout)
+        self.model = str(model)
+        self._weights = _Weights(self.model, layout)
         self._pass: Pass | None = None
 
     def load(self) -> None:
@@ -105,11 +107,11 @@ class Silero:
 
     def _loaded(self) -> Pass:
         if self._pass is None:
-            self._pass = Pass(self._model.network())
+            self._pass = Pass(self._weights.network())
         return self._pass
 
 
-class _Model:
+class _Weights:
     """Weights that are loaded when first asked for, and then shared."""
 
     def __init__(self, name: str, layout: Layout) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``rxvoice demo`` and ``rxvoice run``."""
+"""The command line: ``rxvoice demo``, ``rxvoice run`` and ``rxvoice models``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ examples:
   rxvoice demo --realtime                  the same, at the speed of speech
   rxvoice run question.wav -o reply.wav    answer any recording
   rxvoice run long.mp3 -o reply.wav --both both.wav --silence-ms 800
+  rxvoice models --memory 16               models for MLX that fit a machine of 16 GB
 """
 
 _RUN_EPILOG = """\
@@ -54,6 +55,12 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)"
     )
+    demo.add_argument(
+        "--models",
+        choices=("mlx", "offline"),
+        default="mlx",
+        help="hear with a small Moonshine on MLX, or offline with pocketsphinx (mlx)",
+    )
     demo.add_argument("--realtime", action="store_true", help="play it at the speed of speech")
 
     run = commands.add_parser(
@@ -86,6 +93,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="MS",
         help="the silence that ends a turn, in milliseconds (1600)",
     )
+    from rxvoice.cli.models import add_models
+
+    add_models(commands)
     return top
 
 
@@ -96,7 +106,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "demo":
             from rxvoice.cli.demo import demo
 
-            return demo(options.out, realtime=options.realtime)
+            return demo(options.out, models=options.models, realtime=options.realtime)
+        if options.command == "models":
+            from rxvoice.cli.models import models
+
+            return models(memory=options.memory, as_json=options.json)
         from rxvoice.cli.run import run
 
         return run(

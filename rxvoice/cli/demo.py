@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
@@ -11,18 +13,33 @@ from rxvoice import sinks, sources
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._conversation import Parts, Story, converse
 from rxvoice.elements import TurnEvent
+from rxvoice.slots import TranscriberSlot
 
-__all__ = ["demo"]
+__all__ = ["MODELS", "demo"]
+
+MODELS = ("mlx", "offline")
+"""What the demo can hear with; it thinks and speaks the same either way."""
 
 _DATA = Path(__file__).parent.parent / "data"
+
+
+_HEARS = {
+    "mlx": "a small Moonshine that knows twenty sentences, on MLX",
+    "offline": "pocketsphinx, narrowed to the sentences that the language model knows",
+}
 
 
 class _Said(TypedDict):
     text: str
 
 
-def demo(out: Path, *, realtime: bool = False) -> int:
+def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
     """Hold the conversation, print it, write ``reply.wav`` and ``conversation.wav`` into `out`.
+
+    Args:
+        out: a directory; made where it is not there.
+        models: one of `MODELS`.
+        realtime: play the recording at the speed of speech.
 
     Returns:
         0 if every turn was heard as it was said, else 1.
@@ -34,8 +51,8 @@ def demo(out: Path, *, realtime: bool = False) -> int:
     said: list[_Said] = json.loads((_DATA / "demo.json").read_text("utf-8"))["turns"]
 
     print("A recorded voice talks to the embedded models, offline.")
-    print("  hears    Silero, and pocketsphinx narrowed to the sentences the model knows")
-    print("  thinks   a demonstration language model of about twenty subjects, on MLX")
+    print(f"  hears    Silero, and {_HEARS[models]}")
+    print("  thinks   a small Llama that knows about twenty subjects, on MLX")
     print("  speaks   espeak-ng")
     print(flush=True)
 
@@ -44,7 +61,7 @@ def demo(out: Path, *, realtime: bool = False) -> int:
     llm.load()  # so that the first turn does not wait for it
     story = Story()
     with (
-        offline.stt(phrases=offline.phrases()) as stt,
+        _recogniser(models) as stt,
         sinks.wav(reply) as sink,
         BothSides(conversation, tts.sample_rate) as both,
     ):
@@ -62,6 +79,19 @@ def demo(out: Path, *, realtime: bool = False) -> int:
     heard = _heard(said, story.events)
     print(f"heard {heard} of {len(said)} turns as they were said")
     return 0 if heard == len(said) == len(story.events) else 1
+
+
+@contextmanager
+def _recogniser(models: str) -> Generator[TranscriberSlot]:
+    from rxvoice import offline
+
+    if models == "offline":
+        with offline.stt(phrases=offline.phrases()) as stt:
+            yield stt
+        return
+    small = offline.demo_stt()
+    small.load()
+    yield small
 
 
 def _heard(said: list[_Said], events: list[TurnEvent]) -> int:

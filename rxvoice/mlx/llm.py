@@ -66,6 +66,7 @@ class _Loaded:
     """A model that is ready.
 
     Attributes:
+        model: the directory or hub name it was made with.
         generate: of the tokens to feed, the cache they go to and the last tokens in it.
         window: how many tokens it can have at once; None where that is not known.
     """
@@ -215,7 +216,7 @@ class Llm:
         if system_prompt is not None:
             self.conversation.system = system_prompt
         self.stats = LlmStats()
-        self._model = str(model)
+        self.model = str(model)
         self._max_tokens = max_tokens
         self._temperature = temperature
         self._top_p = top_p
@@ -448,18 +449,18 @@ class Llm:
         from mlx_lm.sample_utils import make_logits_processors, make_sampler
 
         try:
-            model, given, config = mlx_lm.load(self._model, return_config=True)[:3]  # pyright: ignore
+            model, given, config = mlx_lm.load(self.model, return_config=True)[:3]  # pyright: ignore
         except (OSError, ValueError) as error:
-            raise ConfigError(_not_loaded(self._model, error)) from error
+            raise ConfigError(_not_loaded(self.model, error)) from error
         tokenizer = cast("_Tokenizer", given)
         if not tokenizer.has_chat_template:
             raise ConfigError(
-                f"the language model {self._model!r} has no chat template, so it cannot hold a "
+                f"the language model {self.model!r} has no chat template, so it cannot hold a "
                 "conversation: use an instruction-tuned one, often named '...-Instruct'"
             )
         if len(self._toolbox) and not tokenizer.has_tool_calling:
             raise ConfigError(
-                f"the chat template of the language model {self._model!r} knows no tools that "
+                f"the chat template of the language model {self.model!r} knows no tools that "
                 "mlx-lm can read: use a model that was trained to call tools, or give no tools"
             )
         window = self._window(cast("dict[str, object]", config))
@@ -496,7 +497,7 @@ class Llm:
         if found <= self._max_tokens:
             raise ConfigError(
                 f"max_tokens must be below the {found} tokens that the language model "
-                f"{self._model!r} can have at once, got {self._max_tokens}"
+                f"{self.model!r} can have at once, got {self._max_tokens}"
             )
         return found
 

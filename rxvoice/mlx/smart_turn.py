@@ -9,6 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
+import numpy as np
 import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
@@ -109,6 +110,9 @@ class SmartTurn:
     sample_rate = _SAMPLE_RATE
     """Hz of the audio that it judges."""
 
+    model: str | None
+    """The directory or hub name it was made with; None for a model that was already there."""
+
     def __init__(
         self,
         model: str | Path | EndpointSlot = "mlx-community/smart-turn-v3",
@@ -133,6 +137,7 @@ class SmartTurn:
         self._max_silence_ms = max_silence_ms
         self._every_ms = every_ms
         self._worker = worker
+        self.model = str(model) if isinstance(model, str | Path) else None
         self._loaded = _loader(model)
         self._silence_ms = 0
 
@@ -151,6 +156,10 @@ class SmartTurn:
             ConfigError: the model cannot be fetched or loaded, or is no smart-turn model.
         """
         self._loaded()
+
+    def warm_up(self) -> None:
+        """Ask the model once, on this thread, so that the first question does not wait for it."""
+        self._predict(np.zeros(_HEARD, np.float32))
 
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]:
         """Whether the user has finished: a bool at once, or the model's answer.

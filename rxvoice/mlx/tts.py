@@ -121,7 +121,7 @@ class Tts:
                 f"model must be a directory or a Hugging Face name, such as "
                 f"'mlx-community/Kokoro-82M-bf16'; there is no directory {str(model)!r}"
             )
-        self._name = str(model)
+        self.model = str(model)
         self._interval = streaming_interval
         wanted: dict[str, object] = {
             "voice": voice,
@@ -145,7 +145,7 @@ class Tts:
         Errors: as `load`.
         """
         if self._sample_rate is None and self._model is None:
-            self._sample_rate = _declared_rate(self._name)
+            self._sample_rate = _declared_rate(self.model)
         if self._sample_rate is None:
             self._sample_rate = int(self._loaded().sample_rate)
         return self._sample_rate
@@ -174,7 +174,7 @@ class Tts:
         model = self._loaded()
         if not self._busy.acquire(blocking=False):
             raise RxvoiceError(
-                f"{self._name!r} cannot speak {text!r}: it is still speaking another text, and "
+                f"{self.model!r} cannot speak {text!r}: it is still speaking another text, and "
                 "does one at a time: iterate that to its end, close it, or use another tts()"
             )
         try:
@@ -204,9 +204,9 @@ class Tts:
 
     def _loaded(self) -> _Model:
         if self._model is None:
-            model = _load(self._name)
+            model = _load(self.model)
             takes = inspect.signature(model.generate).parameters
-            self._options = _named(self._name, self._wanted, takes)
+            self._options = _named(self.model, self._wanted, takes)
             if "ref_audio" in self._options and not getattr(
                 model, "preserve_ref_audio_path", False
             ):

@@ -6,6 +6,7 @@ espeak-ng (speech; GPL-3). Each loads with its first use.
 
 from __future__ import annotations
 
+from rxvoice.offline.demo_stt import demo_phrases, demo_stt
 from rxvoice.offline.llm import llm, phrases
 from rxvoice.offline.stt import SphinxSession, SphinxStt, stt
 from rxvoice.offline.tts import EspeakTts, tts, voices
@@ -16,6 +17,8 @@ __all__ = [
     "SileroVad",
     "SphinxSession",
     "SphinxStt",
+    "demo_phrases",
+    "demo_stt",
     "llm",
     "phrases",
     "silero",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from reactivex import abc
@@ -18,7 +18,7 @@ from rxvoice.turn import Turn
 __all__ = ["transcribe"]
 
 News: TypeAlias = list[str] | str | None
-"""What a step of a `RecognitionSession` gives."""
+"""What a step of a `RecognitionSession` gives, without its notices."""
 
 
 def transcribe(
@@ -86,19 +86,28 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
     def work(turn: Turn, job: Job[Transcript]) -> None:
         text = ""
         listening: RecognitionSession | None = None
+        closed = False
 
         def hear(chunk: AudioChunk | None) -> Iterator[News | Notice]:
             """Feed a chunk and take a step; None ends the audio and takes all steps left."""
-            nonlocal listening
+            nonlocal listening, closed
             if listening is None:
                 listening = session()
             if chunk is not None:
                 listening.feed(chunk.samples)
-                yield listening.step()
+                yield from told(listening.step())
                 return
             listening.close()
+            closed = True
             while not listening.done:
-                yield listening.step()
+                yield from told(listening.step())
+
+        def told(step: Sequence[str | Notice] | str | None) -> Iterator[News | Notice]:
+            if step is None or isinstance(step, str):
+                yield step
+                return
+            yield from (piece for piece in step if isinstance(piece, Notice))
+            yield [piece for piece in step if not isinstance(piece, Notice)]
 
         def on_news(step: News) -> None:
             nonlocal text
@@ -107,7 +116,9 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
                 text = step
             elif step:
                 text += "".join(step)
-            if text != before:
+            # The last news is not told twice: it is in the final transcript.
+            last = closed and listening is not None and listening.done
+            if text != before and not last:
                 job.emit(Transcript(turn, text.strip(), final=False))
 
         def on_end() -> None:

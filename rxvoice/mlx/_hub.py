@@ -1,0 +1,329 @@
+"""Models of the Hugging Face hub: what one consists of, and fetching it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from rxvoice.errors import ConfigError
+
+__all__ = ["Meter", "Progress", "Remote", "gigabytes", "weights_in"]
+
+_RATE_OVER = 5.0  # seconds
+_WEIGHTS = (".safetensors", ".npz")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the download of a model has come.
+
+    Attributes:
+        model: its name on the hub.
+        file: the file that is being fetched.
+        done: bytes of the model that are on the disk, earlier ones included.
+        total: bytes of the model.
+        rate: bytes in a second, over the last five; 0 while that is not known.
+    """
+
+    model: str
+    file: str
+    done: int
+    total: int
+    rate: float
+
+
+class Meter:
+    """Counts the bytes of one download, and reports them.
+
+    Args:
+        model: its name on the hub.
+        done: bytes that are there already.
+        total: bytes of all of it.
+        report: told each time that some have arrived.
+        clock: in seconds.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        done: int,
+        total: int,
+        report: Callable[[Progress], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model = model
+        self._total = total
+        self._report = report
+        self._clock = clock
+        self._file = ""
+        self._size = self._before = 0
+        self.done = done
+        self._seen = deque([(clock(), done)])
+
+    def begin(self, file: str, size: int) -> None:
+        """Go on with another file, of so many bytes."""
+        self._file, self._size, self._before = file, size, self.done
+        self._tell()
+
+    def add(self, count: int) -> None:
+        """Count bytes of the file; fewer than 0 where it has to be fetched anew."""
+        self.done += count
+        self._tell()
+
+    def end(self) -> None:
+        """The file is there, however much of it was counted."""
+        if self.done != self._before + self._size:
+            self.done = self._before + self._size
+            self._tell()
+
+    def _tell(self) -> None:
+        now = self._clock()
+        self._seen.append((now, self.done))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= _RATE_OVER:
+            self._seen.popleft()
+        since, then = self._seen[0]
+        rate = max(0.0, (self.done - then) / (now - since)) if now > since else 0.0
+        self._report(Progress(self._model, self._file, self.done, self._total, rate))
+
+
+@dataclass(frozen=True)
+class _Listing:
+    revision: str
+    files: dict[str, int]
+
+
+class Remote:
+    """A model by its name on the hub.
+
+    What can be known of it is asked of the hub when it is made. Where the hub cannot be asked, a
+    copy in the cache will do.
+
+    Args:
+        name: such as ``"mlx-community/Kokoro-82M-bf16"``.
+        what: what it is, for messages, such as "speech model".
+        patterns: of the files that its library fetches.
+
+    Raises:
+        ConfigError: there is no such model, it may not be read, or the hub cannot be reached and
+            the cache does not have all of it.
+    """
+
+    def __init__(self, name: str, what: str, patterns: Sequence[str]) -> None:
+        self._name = name
+        self._what = what
+        self._patterns = list(patterns)
+        self._here: Path | None = None
+        self._listing: _Listing | None = None
+        try:
+            self._listing = self._listed()
+        # The hub's errors, and those of the transport under it, share no other base.
+        except Exception as error:
+            self._here = self._cached()
+            if self._here is None:
+                raise self._refused(error) from error
+        else:
+            self._check_weights(self._listing)
+
+    @property
+    def weights(self) -> int:
+        """Bytes of its weights."""
+        if self._here is not None or self._listing is None:
+            return 0 if self._here is None else weights_in(self._here)
+        return sum(size for name, size in self._listing.files.items() if name.endswith(_WEIGHTS))
+
+    def fetch(
+        self, check: Callable[[dict[str, object]], None], report: Callable[[Progress], None]
+    ) -> Path:
+        """Fetch what is missing, config.json before all else; the directory where it is then.
+
+        Nothing is reported where nothing is missing.
+
+        Args:
+            check: called with what config.json says, before the rest is fetched.
+
+        Raises:
+            ConfigError: there is too little room on the disk, the files may not be read, or the
+                download broke off; files that were complete by then stay, and the rest is fetched
+                when it is tried again.
+        """
+        if self._here is not None or self._listing is None:
+            return cast("Path", self._here)
+        import huggingface_hub as hub
+
+        listing = self._listing
+        missing = {
+            name: size
+            for name, size in listing.files.items()
+            if not isinstance(
+                hub.try_to_load_from_cache(self._name, name, revision=listing.revision), str
+            )
+        }
+        self._check_disk(sum(missing.values()))
+        total = sum(listing.files.values())
+        meter = Meter(self._name, total - sum(missing.values()), total, report)
+        # Small files first: what is wrong shows before gigabytes were fetched for nothing.
+        order = sorted(listing.files, key=lambda it: (it != "config.json", listing.files[it], it))
+        for name in order:
+            if name in missing:
+                meter.begin(name, missing[name])
+            try:
+                path = hub.hf_hub_download(  # pyright: ignore[reportUnknownMemberType]
+                    self._name,
+                    name,
+                    revision=listing.revision,
+                    tqdm_class=_bar(meter if name in missing else None),
+                )
+            except Exception as error:
+                raise self._refused(error, (name, meter.done, total)) from error
+            if name in missing:
+                meter.end()
+            if name == "config.json":
+                check(_config(Path(path)))
+        try:
+            # By now all is there. This notes that it is complete, for when there is no network.
+            return Path(
+                hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
+                    self._name, allow_patterns=self._patterns, tqdm_class=_bar(None)
+                )
+            )
+        except Exception as error:
+            raise self._refused(error) from error
+
+    def _listed(self) -> _Listing:
+        import huggingface_hub as hub
+        from huggingface_hub.utils import filter_repo_objects
+
+        info = hub.HfApi().model_info(self._name, files_metadata=True)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        names = filter_repo_objects(sizes, allow_patterns=self._patterns)
+        return _Listing(info.sha or "main", {name: sizes[name] for name in names})
+
+    def _check_weights(self, listing: _Listing) -> None:
+        if not any(name.endswith(_WEIGHTS) for name in listing.files):
+            raise ConfigError(
+                f"{self._name!r} has no weights that MLX can load (no file ends in "
+                f"{' or '.join(_WEIGHTS)}): look for a conversion of it, often by mlx-community"
+            )
+
+    def _cached(self) -> Path | None:
+        import huggingface_hub as hub
+
+        try:
+            return Path(
+                hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
+                    self._name, allow_patterns=self._patterns, local_files_only=True
+                )
+            )
+        except OSError:
+            return None
+
+    def _check_disk(self, needed: int) -> None:
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        cache = Path(HF_HUB_CACHE).expanduser()
+        there = next(path for path in (cache, *cache.absolute().parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if needed > free:
+            raise ConfigError(
+                f"the {self._what} {self._name!r} still takes {gigabytes(needed)} of disk, and "
+                f"{str(cache)!r} has {gigabytes(free)} left: make room, or set HF_HOME to a "
+                "directory on another disk"
+            )
+
+    def _refused(self, error: Exception, at: tuple[str, int, int] | None = None) -> ConfigError:
+        from huggingface_hub import errors
+
+        model = f"the {self._what} {self._name!r}"
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(error, errors.GatedRepoError):
+            return ConfigError(
+                f"{model} is gated: its authors want its terms to be accepted first. Log in on the "
+                "hub, accept them on the model's page, and run `hf auth login` here"
+            )
+        if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403):
+            return ConfigError(
+                f"there is no {self._what} {self._name!r} on the Hugging Face hub, or it is "
+                "private: check the name; `rxvoice models` lists some; for a private one run "
+                "`hf auth login`"
+            )
+        said = str(error).strip().splitlines()
+        why = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return ConfigError(
+                f"the disk was full before {model} was fetched ({why}): make room, or set HF_HOME "
+                "to a directory on another disk, and try again"
+            )
+        if at is not None:
+            file, done, total = at
+            return ConfigError(
+                f"the download of {model} broke off in {file} at {gigabytes(done)} of "
+                f"{gigabytes(total)} ({why}): try again; files that were complete are kept"
+            )
+        if isinstance(error, errors.OfflineModeIsEnabled):
+            return ConfigError(
+                f"{model} is not in the cache, or not all of it, and HF_HUB_OFFLINE forbids to "
+                "fetch it: unset that once, or pass a directory"
+            )
+        if status is not None:
+            return ConfigError(
+                f"the Hugging Face hub answered {status} when it was asked for {model} ({why}): "
+                "try again later, or pass a directory"
+            )
+        return ConfigError(
+            f"the Hugging Face hub cannot be reached ({why}), and {model} is not in the cache, or "
+            "not all of it: check the network (and HF_ENDPOINT, if it is set), or pass a directory"
+        )
+
+
+def weights_in(directory: Path) -> int:
+    """Bytes of the weights in a model's directory."""
+    return sum(it.stat().st_size for it in directory.rglob("*") if it.suffix in _WEIGHTS)
+
+
+def gigabytes(count: int) -> str:
+    """A size to read, in powers of 1000."""
+    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= scale:
+            digits = 0 if count >= 100 * scale else 1
+            return f"{count / scale:.{digits}f} {unit}"
+    return f"{count} B"
+
+
+def _config(path: Path) -> dict[str, object]:
+    try:
+        read: object = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}  # its library says better what is wrong with it
+    return cast("dict[str, object]", read) if isinstance(read, dict) else {}
+
+
+def _bar(meter: Meter | None) -> type:
+    """A progress bar as the hub's client wants one, that only counts."""
+    base: type = import_module("tqdm.std").tqdm
+
+    class Bar(base):  # pyright: ignore[reportUntypedBaseClass]
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            kwargs["disable"] = True
+            super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
+            self._count(kwargs.get("initial"))
+
+        def update(self, n: float | None = 1) -> None:
+            self._count(n)
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            """What is received is not counted: what is written is."""
+
+        def _count(self, n: object) -> None:
+            if meter is not None and isinstance(n, int | float) and n:
+                meter.add(int(n))
+
+    return Bar
