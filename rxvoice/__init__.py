@@ -56,7 +56,7 @@ from rxvoice.tools import Tool, ToolCall
 from rxvoice.turn import Turn
 
 if TYPE_CHECKING:
-    from rxvoice import mlx, offline, sinks, sources, testing
+    from rxvoice import mlx, offline, remote, sinks, sources, testing
 
 __version__ = "0.1.0"
 
@@ -101,6 +101,7 @@ __all__ = [
     "mlx",
     "offline",
     "operators",
+    "remote",
     "silence",
     "silero",
     "sinks",
@@ -108,7 +109,7 @@ __all__ = [
     "testing",
 ]
 
-_LAZY = ("mlx", "offline", "sinks", "sources", "testing")
+_LAZY = ("mlx", "offline", "remote", "sinks", "sources", "testing")
 
 
 def __getattr__(name: str) -> object:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.scheduler import NewThreadScheduler
 
 from rxvoice.slots import Answer
 
@@ -47,8 +48,11 @@ def deliver(
     Args:
         worker: where to ask and to take each step; None for here and now. An async answer is
             driven by the running event loop where there is one, else step by step in place.
-        scheduler: where to deliver what came from a worker; None for the worker's own thread.
+        scheduler: where to deliver what came from a worker; None for the worker's own thread, and
+            so for ``NewThreadScheduler`` (``Observable.run`` brings it), which has none to come
+            back to.
     """
+    home = None if isinstance(scheduler, NewThreadScheduler) else scheduler
 
     def pull(pieces: Iterator[T]) -> bool:
         """Take one step; whether there may be more."""
@@ -78,10 +82,10 @@ def deliver(
             if not life.is_disposed:
                 action()
 
-        if worker is None or scheduler is None:
+        if worker is None or home is None:
             run()
         else:
-            scheduler.schedule(run)
+            home.schedule(run)
 
     def fail(error: Exception) -> None:
         hand_over(lambda: on_error(error))

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import reactivex as rx
 from reactivex import Observable
+from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
+from rxvoice import operators as vox
 from rxvoice.answers import deliver
+from rxvoice.turn import Turn
 
 BOOM = RuntimeError("no weights")
 ARRAY = np.zeros(3, np.float32)
@@ -510,3 +513,18 @@ def test_an_async_answer_is_driven_on_the_workers_thread() -> None:
 
 def test_a_hundred_thousand_pieces() -> None:
     assert len(Delivery(lambda: (n for n in range(100_000))).seen) == 100_001
+
+
+def test_run_which_brings_a_thread_for_each_action_loses_nothing() -> None:
+    # Observable.run() subscribes with NewThreadScheduler, which is no thread to come back to.
+    turns = [Turn.of(np.zeros(4, np.float32), id=n) for n in range(1, 30)]
+    worker = EventLoopScheduler()
+    seen: list[str] = []
+    rx.from_iterable(turns).pipe(
+        vox.transcribe(lambda audio: "hi", worker=worker),
+        vox.respond(lambda text: iter("abcdef"), worker=worker),
+        ops.filter(lambda reply: reply.final),
+        ops.do_action(lambda reply: seen.append(f"{reply.turn.id} {reply.text}")),
+    ).run()
+    worker.dispose()
+    assert seen == [f"{turn.id} abcdef" for turn in turns]

@@ -14,7 +14,17 @@ import pytest
 import rxvoice as rxv
 
 PACKAGE = Path(rxv.__file__).parent
-HEAVY = {"mlx", "mlx_lm", "mlx_audio", "sounddevice", "soundfile", "soxr", "scipy", "pytest"}
+HEAVY = {
+    "mlx",
+    "mlx_lm",
+    "mlx_audio",
+    "sounddevice",
+    "soundfile",
+    "soxr",
+    "scipy",
+    "pytest",
+    "openai",
+}
 
 
 def test_importing_rxvoice_loads_no_model_and_no_device() -> None:
@@ -53,6 +63,7 @@ def _imported(node: ast.AST) -> list[str]:
         "rxvoice.sinks",
         "rxvoice.offline",
         "rxvoice.mlx",
+        "rxvoice.remote",
         "rxvoice.testing",
     ],
 )

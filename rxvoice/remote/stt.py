@@ -1,0 +1,131 @@
+"""Recognisers behind a server, as transcribers of whole turns."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+
+from rxvoice._check import audio_samples
+from rxvoice.elements import Samples
+from rxvoice.remote._server import Server
+
+__all__ = ["RemoteStt", "stt"]
+
+
+def stt(
+    model: str,
+    *,
+    base_url: str,
+    api_key: str | None = None,
+    language: str | None = None,
+    timeout_s: float = 30,
+    retries: int = 2,
+    extra_body: Mapping[str, object] | None = None,
+) -> RemoteStt:
+    """A recogniser behind a server, for `transcribe`. Nothing is sent before the first turn.
+
+    Args:
+        model: the name that the server knows it by.
+        base_url: where the interface begins, such as ``"http://127.0.0.1:8000/v1"``.
+        api_key: sent as the bearer token; None where the server wants none.
+        language: what is spoken, as the model names it, such as ``"en"``; None lets it decide.
+        timeout_s: how long the server may be silent, in seconds, above 0: a turn's recognition
+            has to fit in.
+        retries: how often to ask again, at least 0, when the server cannot be reached, is silent
+            or refuses for the moment (408, 409, 429, 5xx). Waits half a second at first, then
+            longer, or as long as the server says.
+        extra_body: what else the request says, as the server names it, such as
+            ``{"prompt": "rxvoice, RxPY"}``.
+
+    Raises:
+        ConfigError: an argument out of range, or no such `base_url`.
+    """
+    return RemoteStt(
+        model,
+        base_url=base_url,
+        api_key=api_key,
+        language=language,
+        timeout_s=timeout_s,
+        retries=retries,
+        extra_body=extra_body,
+    )
+
+
+class RemoteStt:
+    """A recogniser; made by `stt`, whose arguments it takes. Waits on the thread that calls."""
+
+    sample_rate = 16_000
+    """Hz"""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str | None = None,
+        language: str | None = None,
+        timeout_s: float = 30,
+        retries: int = 2,
+        extra_body: Mapping[str, object] | None = None,
+    ) -> None:
+        self._server = Server(
+            "recogniser",
+            model,
+            base_url=base_url,
+            api_key=api_key,
+            timeout_s=timeout_s,
+            retries=retries,
+        )
+        self._extra_body = dict(extra_body or {})
+        if language is not None:
+            self._extra_body["language"] = language
+
+    def load(self) -> None:
+        """Load the client now rather than at the first turn; nothing is sent.
+
+        Raises:
+            MissingDependency: the package openai is not installed.
+        """
+        self._server.client()
+
+    def transcribe_turn(self, audio: Samples, /) -> str:
+        """The text of a turn, without space around it. No audio is no text, and not sent.
+
+        Args:
+            audio: float32 of shape ``(n,)`` at 16 kHz; sent as a WAV of 16 bits.
+
+        Raises:
+            AudioFormatError: other audio.
+            RemoteError: the server cannot be reached, is silent, refuses, breaks off or gives
+                something else; says what to do.
+            MissingDependency: the package openai is not installed.
+        """
+        if not len(audio_samples(audio)):
+            return ""
+        client = self._server.client()
+        with self._server.failures():
+            answer = client.audio.transcriptions.create(
+                model=self._server.model,
+                file=("turn.wav", _wav(audio, self.sample_rate), "audio/wav"),
+                response_format="json",
+                extra_body=self._extra_body,
+            )
+            text = cast("object", answer.text)
+            if not isinstance(text, str):
+                raise TypeError(f"wanted a text, got {text!r}")
+            return text.strip()
+
+
+def _wav(audio: Samples, sample_rate: int) -> bytes:
+    samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(sample_rate)
+        wav.writeframes(samples.tobytes())
+    return file.getvalue()

@@ -1,0 +1,89 @@
+"""A spoken conversation in which every model runs on MLX, all of them on one thread."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from reactivex import operators as ops
+from reactivex.scheduler import EventLoopScheduler
+
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+from tests.mlx import tiny_smart_turn, tiny_tts
+
+DATA = Path(rxv.__file__).parent / "data"
+
+ANSWERS = [
+    "Hello! I am the little voice of rxvoice. I run entirely on this computer.",
+    "I know about twenty subjects. Ask me about the moon or the planets. "
+    "You can also ask how I work, or what a pipe is.",
+    "The moon is about three hundred and eighty four thousand kilometers away. "
+    "Its light reaches us in a little more than one second.",
+    "You are welcome. Goodbye, and have a lovely day!",
+]
+
+
+@pytest.mark.models
+def test_spoken_audio_in_spoken_audio_out(tmp_path: Path) -> None:
+    voice = rxv.mlx.tts(tiny_tts.pocket(tmp_path / "voice"))
+    said = json.loads((DATA / "demo.json").read_text("utf-8"))["turns"]
+    wanted = [turn["text"].lower().replace(",", "").rstrip("?.") for turn in said]
+    sink = rxv.sinks.memory()
+    events: list[rxv.TurnEvent | rxv.Event] = []
+    errors: list[Exception] = []
+    threads: set[str] = set()
+    spoken: list[str] = []
+    over = threading.Event()
+
+    def note(event: rxv.TurnEvent | rxv.Event) -> None:
+        threads.add(threading.current_thread().name)
+        events.append(event)
+
+    def note_speech(speech: rxv.Speech | rxv.Event) -> None:
+        if isinstance(speech, rxv.Speech) and speech.text and speech.text not in spoken:
+            spoken.append(speech.text)
+
+    def failed(error: Exception) -> None:
+        errors.append(error)
+        over.set()
+
+    conversation = EventLoopScheduler(thread_factory=named)
+    with rxv.mlx.MlxScheduler() as models:
+        stt, llm = offline.demo_stt(), offline.llm()
+        policy = rxv.mlx.smart_turn(
+            tiny_smart_turn.build(tmp_path / "turn"), threshold=1.0, worker=models.listening
+        )
+        loaded = rxv.mlx.load(stt, llm, voice, policy, worker=models)
+        assert [each.kind for each in loaded] == ["stt", "llm", "tts", "turn"]
+        turns = rxv.sources.wav(DATA / "demo.wav").pipe(
+            vox.chunk(512),
+            vox.vad(offline.silero()),
+            vox.preroll(250),
+            vox.turn_window(policy),
+            vox.transcribe(stt, worker=models.listening),
+        )
+        turns.pipe(
+            vox.respond(llm, worker=models.text),
+            vox.synthesize(voice, worker=models.speech),
+            ops.do_action(note_speech),
+            vox.play(sink),
+        ).subscribe(note, failed, over.set, scheduler=conversation)
+        assert over.wait(120)
+    conversation.dispose()
+
+    assert errors == []
+    log = [event for event in events if isinstance(event, rxv.TurnEvent)]
+    assert [event.user_text for event in log] == wanted
+    assert [event.assistant_text for event in log] == ANSWERS
+    assert " ".join(spoken) == " ".join(ANSWERS)
+    assert sink.sample_rate == voice.sample_rate
+    assert len(sink.samples) > 0
+    assert threads == {"conversation"}
+
+
+def named(target: object) -> threading.Thread:
+    return threading.Thread(target=target, name="conversation", daemon=True)  # type: ignore[arg-type]
