@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from operator import index
+from pathlib import Path
 from typing import Any, SupportsFloat, SupportsIndex, cast
 
 import numpy as np
@@ -11,11 +13,12 @@ import numpy as np
 from rxvoice.elements import Samples
 from rxvoice.errors import AudioFormatError, ConfigError
 
-__all__ = ["BOOLS", "at_least", "audio_samples", "whole", "within"]
+__all__ = ["BOOLS", "at_least", "audio_samples", "model_name", "whole", "within"]
 
 BOOLS = (bool, np.bool)
 
 _FLOAT32 = np.dtype(np.float32)
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def whole(name: str, value: object, least: int, unit: str) -> None:
@@ -35,6 +38,20 @@ def within(name: str, value: float, least: float, most: float, unit: str) -> Non
     """Raise unless it is a number from `least` to `most`."""
     if not _is_number(value) or not least <= value <= most:
         raise ConfigError(f"{name} must be from {least} to {most} ({unit}), got {value!r}")
+
+
+def model_name(name: str, value: str | Path, example: str, *, instead: str = "") -> None:
+    """Raise unless it is a directory or looks like a name on the Hugging Face hub.
+
+    Args:
+        instead: what else it may be, such as ``"an object with predict_endpoint(...)"``.
+    """
+    if not Path(value).is_dir() and not _HUB_NAME.fullmatch(str(value)):
+        between, after = (",", f", or {instead}") if instead else (" or", "")
+        raise ConfigError(
+            f"{name} must be a directory{between} a Hugging Face name, such as {example!r}{after}; "
+            f"there is no directory {str(value)!r}"
+        )
 
 
 def _is_number(value: object) -> bool:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from copy import copy
 from pathlib import Path
 
-from rxvoice._check import audio_samples
+from rxvoice._check import audio_samples, model_name
 from rxvoice._silero.network import LAYOUTS, Layout, Network, Pass
 from rxvoice._silero.weights import load
 from rxvoice.elements import Samples
 from rxvoice.errors import AudioFormatError, ConfigError
 
 __all__ = ["Silero", "silero"]
-
-_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 def silero(model: str | Path = "mlx-community/silero-vad", *, sample_rate: int = 16_000) -> Silero:
@@ -56,11 +53,7 @@ class Silero:
             raise ConfigError(
                 f"silero sample_rate must be {known} Hz, got {sample_rate!r}: resample the source"
             )
-        if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
-            raise ConfigError(
-                "silero model must be a directory or a Hugging Face name, such as "
-                f"'mlx-community/silero-vad'; there is no directory {str(model)!r}"
-            )
+        model_name("silero model", model, "mlx-community/silero-vad")
         self.chunk_size = layout.chunk_size
         self.sample_rate = layout.sample_rate
         self.model = str(model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
@@ -13,18 +12,18 @@ from typing import Protocol, cast
 
 import mlx.core as mx
 
-from rxvoice._check import at_least, whole, within
+from rxvoice._check import at_least, model_name, whole, within
 from rxvoice.conversation import Conversation, Message
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._exchange import Exchange
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken
+from rxvoice.mlx._stream import same_stream
 from rxvoice.tools import Tool, Toolbox, ToolCall
 
 __all__ = ["Llm", "LlmStats", "llm"]
 
-_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _PENALIZED = 20  # tokens, as mlx-lm has it
 _POSITIONS = "max_position_embeddings"
 
@@ -207,11 +206,7 @@ class Llm:
         whole("prefill_step_size", prefill_step_size, 1, "tokens")
         if context_tokens is not None:
             whole("context_tokens", context_tokens, max_tokens + 1, "tokens (above max_tokens)")
-        if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
-            raise ConfigError(
-                f"model must be a directory or a Hugging Face name, such as "
-                f"'mlx-community/Qwen3-4B-Instruct-2507-4bit'; there is no directory {str(model)!r}"
-            )
+        model_name("model", model, "mlx-community/Qwen3-4B-Instruct-2507-4bit")
         self.conversation = Conversation() if conversation is None else conversation
         if system_prompt is not None:
             self.conversation.system = system_prompt
@@ -524,20 +519,14 @@ def _steps(responses: _Responses) -> _Responses:
     """
     try:
         while True:
-            stream = mx.default_stream(mx.default_device())
-            try:
+            with same_stream():
                 response = next(responses, None)
-            finally:
-                mx.set_default_stream(stream)
             if response is None:
                 return
             yield response
     finally:
-        stream = mx.default_stream(mx.default_device())
-        try:
+        with same_stream():
             responses.close()
-        finally:
-            mx.set_default_stream(stream)
 
 
 def _alternating(messages: list[Message]) -> list[Message]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from copy import copy
 from functools import cache, partial
@@ -14,7 +13,7 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._check import whole, within
+from rxvoice._check import model_name, whole, within
 from rxvoice.answers import deliver
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
@@ -24,8 +23,6 @@ __all__ = ["Endpoint", "EndpointModel", "EndpointSlot", "SmartTurn", "smart_turn
 
 _SAMPLE_RATE = 16_000
 _HEARD = 8 * _SAMPLE_RATE  # samples that a smart-turn model hears
-
-_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
 class Endpoint(Protocol):
@@ -213,12 +210,8 @@ def _loader(model: str | Path | EndpointSlot) -> Callable[[], _Predict]:
     if not isinstance(model, str | Path):
         predict = cast(_Predict, method(model, "predict_endpoint"))
         return lambda: predict
-    if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
-        raise ConfigError(
-            f"model must be a directory, a Hugging Face name, such as "
-            f"'mlx-community/smart-turn-v3', or an object with predict_endpoint(...); there is no "
-            f"directory {str(model)!r}"
-        )
+    instead = "an object with predict_endpoint(...)"
+    model_name("model", model, "mlx-community/smart-turn-v3", instead=instead)
     # Of an attempt that failed nothing is kept: the next question tries again.
     return cache(partial(_open, str(model)))
 

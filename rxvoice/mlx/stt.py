@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-import re
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -15,17 +13,16 @@ from typing import Protocol, cast
 import mlx.core as mx
 import numpy as np
 
-from rxvoice._check import audio_samples, whole
+from rxvoice._check import audio_samples, model_name, whole
 from rxvoice.elements import Notice, Samples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
+from rxvoice.mlx._stream import same_stream
 
 __all__ = ["Stt", "SttSession", "stt"]
 
 _LOG = logging.getLogger("rxvoice")
 
-_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
-
-_EXAMPLE = "'mlx-community/whisper-large-v3-turbo-asr-fp16'"
+_EXAMPLE = "mlx-community/whisper-large-v3-turbo-asr-fp16"
 
 _ALIASES = {"parakeet_tdt", "nemotron_asr_streaming"}
 """Model types that mlx-audio's loader knows beside its families and their other names."""
@@ -134,11 +131,7 @@ class Stt:
             raise ConfigError(
                 f"language must be a name such as 'en', or None for any, got {language!r}"
             )
-        if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
-            raise ConfigError(
-                f"model must be a directory or a Hugging Face name, such as {_EXAMPLE}; there is "
-                f"no directory {str(model)!r}"
-            )
+        model_name("model", model, _EXAMPLE)
         self.model = str(model)
         self._language = language
         self._tokens_per_step = max_decode_tokens_per_step
@@ -185,7 +178,7 @@ class Stt:
             # canary has two, for the language heard and the one written.
             **dict.fromkeys(("language", "source_lang", "target_lang"), self._language),
         )
-        with _same_stream():
+        with same_stream():
             result = model.generate(mx.array(audio), **options)
             # A lazy array would belong to this thread; text does not.
             text = result.text.strip()
@@ -227,7 +220,7 @@ class Stt:
             options["transcription_delay_ms"] = min(
                 _NEMOTRON_DELAYS_MS, key=lambda ms: abs(ms - self._delay_ms)
             )
-        with _same_stream():
+        with same_stream():
             return create(**options)
 
     def _loaded(self) -> _Model:
@@ -239,7 +232,7 @@ class Stt:
         try:
             path: Path = import_module("mlx_audio.utils").get_model_path(self.model)
             family = _family(path)
-            with _same_stream():
+            with same_stream():
                 model = _load(self.model, path, family)
         except ImportError as error:
             raise MissingDependency(
@@ -253,14 +246,14 @@ class Stt:
         if generate is None or _required(generate) > 1:
             raise ConfigError(
                 f"the model {self.model!r} does not turn audio alone into text (its family is "
-                f"{family}): use a recogniser, such as {_EXAMPLE}"
+                f"{family}): use a recogniser, such as {_EXAMPLE!r}"
             )
         if family in _WRITERS and getattr(model, _WRITERS[family], None) is None:
             raise ConfigError(
                 f"the recogniser {self.model!r} has weights but no tokenizer or processor that "
                 "transformers can load: add tokenizer.json, tokenizer_config.json and for whisper "
                 "preprocessor_config.json, from the model it was converted from, or use a "
-                f"conversion that has them, such as {_EXAMPLE}"
+                f"conversion that has them, such as {_EXAMPLE!r}"
             )
         rate = getattr(model, "sample_rate", self.sample_rate)
         if rate != self.sample_rate:
@@ -333,7 +326,7 @@ class SttSession:
         """
         if self._over or self._silent is not None:
             return self._told()
-        with _same_stream():
+        with same_stream():
             news = self._live.step(max_decode_tokens=self._tokens_per_step)
         self._notices += (piece for piece in news if isinstance(piece, Notice))
         pieces = [piece for piece in news if piece and not isinstance(piece, Notice)]
@@ -396,16 +389,6 @@ class _Buffered:
         self.done = True
         text, complaint = self._transcribe(np.concatenate(self._audio))
         return [text, Notice(complaint)] if complaint else [text]
-
-
-@contextmanager
-def _same_stream() -> Generator[None]:
-    """Leave the thread's default stream as it was, whatever a model's generators do to it."""
-    stream = mx.default_stream(mx.default_device())
-    try:
-        yield
-    finally:
-        mx.set_default_stream(stream)
 
 
 def _known(call: Callable[..., object], **options: object) -> dict[str, object]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from threading import Lock
 from types import SimpleNamespace
@@ -13,12 +12,11 @@ from typing import Any, Protocol, cast
 
 import mlx.core as mx
 
-from rxvoice._check import at_least
+from rxvoice._check import at_least, model_name
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
+from rxvoice.mlx._stream import same_stream
 
 __all__ = ["Tts", "tts"]
-
-_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 _NAMES = {
     "voice": ("voice",),
@@ -116,11 +114,7 @@ class Tts:
             at_least("temperature", temperature, 0, "(0 takes the likeliest)")
         if ref_audio is not None and not Path(ref_audio).is_file():
             raise ConfigError(f"ref_audio must be a sound file, got {str(ref_audio)!r}")
-        if not Path(model).is_dir() and not _HUB_NAME.fullmatch(str(model)):
-            raise ConfigError(
-                f"model must be a directory or a Hugging Face name, such as "
-                f"'mlx-community/Kokoro-82M-bf16'; there is no directory {str(model)!r}"
-            )
+        model_name("model", model, "mlx-community/Kokoro-82M-bf16")
         self.model = str(model)
         self._interval = streaming_interval
         wanted: dict[str, object] = {
@@ -226,7 +220,7 @@ def _pieces(generate: Callable[[], Iterable[_Result]]) -> Generator[mx.array, No
     results: Iterator[_Result] | None = None
     try:
         while True:
-            with _same_stream():
+            with same_stream():
                 try:
                     if results is None:
                         results = iter(generate())
@@ -240,17 +234,8 @@ def _pieces(generate: Callable[[], Iterable[_Result]]) -> Generator[mx.array, No
                 yield piece
     finally:
         if isinstance(results, Generator):
-            with _same_stream():
+            with same_stream():
                 cast("Generator[_Result]", results).close()
-
-
-@contextmanager
-def _same_stream() -> Generator[None]:
-    stream = mx.default_stream(mx.default_device())
-    try:
-        yield
-    finally:
-        mx.set_default_stream(stream)
 
 
 def _samples(audio: object) -> mx.array:
