@@ -1,0 +1,43 @@
+"""The seven operators, in order, on a file: a recording goes in, the answers come out as sound.
+
+    python examples/seven_operators.py [RECORDING [REPLY]]
+
+Prints each turn as it is written down; writes REPLY (reply.wav).
+"""
+
+import sys
+from pathlib import Path
+
+from reactivex import operators as ops
+
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+
+DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
+
+
+def heard(transcript: rxv.Transcript | rxv.Event) -> None:
+    if isinstance(transcript, rxv.Transcript) and transcript.final:
+        print("you:", transcript.text)
+
+
+def main(recording: str = str(DEMO), reply: str = "reply.wav") -> None:
+    listen = rxv.sources.wav(recording).pipe(
+        vox.chunk(512),
+        vox.vad(offline.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(1600)),
+        vox.transcribe(offline.stt(phrases=offline.phrases())),
+        ops.do_action(heard),
+    )
+    answer = listen.pipe(
+        vox.respond(offline.llm()),
+        vox.synthesize(offline.tts()),
+    )
+    answer.subscribe(rxv.sinks.wav(reply))
+    print("wrote", reply)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
