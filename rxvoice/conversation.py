@@ -10,7 +10,7 @@ from typing import Literal, NoReturn, NotRequired, TypedDict, cast
 
 from rxvoice.errors import ConfigError
 
-__all__ = ["CalledFunction", "Conversation", "Message", "MessageCall"]
+__all__ = ["CalledFunction", "Conversation", "Message", "MessageCall", "alternating"]
 
 
 class CalledFunction(TypedDict):
@@ -165,6 +165,22 @@ class Conversation:
             if self.messages[index]["role"] == "user":
                 return index
         return -1
+
+
+def alternating(messages: list[Message]) -> list[Message]:
+    """The messages with what one said in a row joined, since many chat templates refuse it.
+
+    A question whose answer was closed before its first word leaves two.
+    """
+    joined: list[Message] = []
+    for message in messages:
+        last = joined[-1] if joined else None
+        if last and last["role"] == message["role"] != "tool" and "tool_calls" not in last:
+            content = f"{last['content']} {message['content']}"
+            joined[-1] = {**message, "content": content}
+        else:
+            joined.append(message)
+    return joined
 
 
 def _cut(said: str, heard: str) -> tuple[str, str]:

@@ -35,6 +35,8 @@ examples:
 def parser() -> argparse.ArgumentParser:
     """All commands and options, with their help."""
     from rxvoice import __version__
+    from rxvoice.cli.demo import MODELS
+    from rxvoice.cli.models import add_models
 
     top = argparse.ArgumentParser(
         prog="rxvoice",
@@ -57,8 +59,8 @@ def parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--models",
-        choices=("mlx", "offline"),
-        default="mlx",
+        choices=MODELS,
+        default=MODELS[0],
         help="hear with a small Moonshine on MLX, or offline with pocketsphinx (mlx)",
     )
     demo.add_argument("--realtime", action="store_true", help="play it at the speed of speech")
@@ -93,8 +95,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="MS",
         help="the silence that ends a turn, in milliseconds (1600)",
     )
-    from rxvoice.cli.models import add_models
-
     add_models(commands)
     return top
 

@@ -17,16 +17,15 @@ from rxvoice.slots import TranscriberSlot
 
 __all__ = ["MODELS", "demo"]
 
-MODELS = ("mlx", "offline")
-"""What the demo can hear with; it thinks and speaks the same either way."""
-
-_DATA = Path(__file__).parent.parent / "data"
-
-
 _HEARS = {
     "mlx": "a small Moonshine that knows twenty sentences, on MLX",
     "offline": "pocketsphinx, narrowed to the sentences that the language model knows",
 }
+
+MODELS = tuple(_HEARS)
+"""What the demo can hear with; it thinks and speaks the same either way."""
+
+_DATA = Path(__file__).parent.parent / "data"
 
 
 class _Said(TypedDict):

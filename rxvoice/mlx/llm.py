@@ -13,7 +13,7 @@ from typing import Protocol, cast
 import mlx.core as mx
 
 from rxvoice._check import at_least, model_name, whole, within
-from rxvoice.conversation import Conversation, Message
+from rxvoice.conversation import Conversation, Message, alternating
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._exchange import Exchange
@@ -410,7 +410,7 @@ class Llm:
 
     def _rendered(self, loaded: _Loaded, messages: list[Message]) -> list[int]:
         return loaded.tokenizer.apply_chat_template(
-            _alternating(messages),
+            alternating(messages),
             tools=self._toolbox.schemas or None,
             add_generation_prompt=True,
             enable_thinking=False,
@@ -527,22 +527,6 @@ def _steps(responses: _Responses) -> _Responses:
     finally:
         with same_stream():
             responses.close()
-
-
-def _alternating(messages: list[Message]) -> list[Message]:
-    """The messages with what one said in a row joined, since many chat templates refuse it.
-
-    A question whose answer was closed before its first word leaves two.
-    """
-    joined: list[Message] = []
-    for message in messages:
-        last = joined[-1] if joined else None
-        if last and last["role"] == message["role"] != "tool" and "tool_calls" not in last:
-            content = f"{last['content']} {message['content']}"
-            joined[-1] = {**message, "content": content}
-        else:
-            joined.append(message)
-    return joined
 
 
 def _read_calls(parsed: object) -> list[tuple[str, dict[str, object]]]:

@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from rxvoice._check import at_least, whole
+from rxvoice.conversation import Message, alternating
 from rxvoice.remote._server import Server
 
 if TYPE_CHECKING:
@@ -96,13 +97,13 @@ class RemoteLlm:
             timeout_s=timeout_s,
             retries=retries,
         )
-        self.messages: list[dict[str, str]] = []
+        self.messages: list[Message] = []
         self._system_prompt = system_prompt
         self._max_tokens = max_tokens
         self._temperature = temperature
         self._extra_body = dict(extra_body or {})
         self._lock = Lock()
-        self._answer: dict[str, str] | None = None
+        self._answer: Message | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -136,12 +137,12 @@ class RemoteLlm:
                 something else; says what to do.
             MissingDependency: the package openai is not installed.
         """
-        question = {"role": "user", "content": text}
-        answer = {"role": "assistant", "content": ""}
+        question: Message = {"role": "user", "content": text}
+        answer: Message = {"role": "assistant", "content": ""}
         with self._lock:
             self.messages.append(question)
             self._answer = answer
-            asked = _alternating(self.messages)
+            asked = alternating(self.messages)
 
         @contextmanager
         def ask(client: OpenAI) -> Generator[Iterator[str | None]]:
@@ -187,11 +188,11 @@ class RemoteLlm:
                 if message["role"] == "user":
                     return
                 if message["role"] == "assistant":
-                    said = {**message, "content": text.strip()}
+                    said: Message = {**message, "content": text.strip()}
                     self.messages[index : index + 1] = [said] if said["content"] else []
                     return
 
-    def _say(self, question: dict[str, str], answer: dict[str, str], piece: str) -> bool:
+    def _say(self, question: Message, answer: Message, piece: str) -> bool:
         """Add to the answer; whether it goes on, which it does not once it is known as heard."""
         with self._lock:
             if self._answer is not answer:
@@ -204,7 +205,7 @@ class RemoteLlm:
                     self.messages.insert(at + 1, answer)
             return True
 
-    def _take_back(self, *own: dict[str, str]) -> None:
+    def _take_back(self, *own: Message) -> None:
         with self._lock:
             for message in own:
                 at = _position(self.messages, message)
@@ -229,21 +230,6 @@ def _deltas(events: Iterator[ChatCompletionChunk]) -> Iterator[str | None]:
                 return
 
 
-def _position(messages: list[dict[str, str]], message: dict[str, str]) -> int | None:
+def _position(messages: list[Message], message: Message) -> int | None:
     # By identity: the caller may have edited or reset the messages in the meantime.
     return next((at for at, it in enumerate(messages) if it is message), None)
-
-
-def _alternating(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The messages with neighbours of one role joined, since many chat templates refuse them.
-
-    A question whose answer was closed before its first word leaves two.
-    """
-    joined: list[dict[str, str]] = []
-    for message in messages:
-        if joined and joined[-1]["role"] == message["role"]:
-            content = f"{joined[-1]['content']} {message['content']}"
-            joined[-1] = {**message, "content": content}
-        else:
-            joined.append(message)
-    return joined
