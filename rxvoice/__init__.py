@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from rxvoice import operators
+from rxvoice import events, operators
 from rxvoice._silero import Silero, silero
 from rxvoice.config import SessionConfig
 from rxvoice.conversation import Conversation, Message
@@ -25,6 +25,7 @@ from rxvoice.elements import (
     Reply,
     Samples,
     Speech,
+    TimedSamples,
     Transcript,
     TurnEvent,
     TurnFailed,
@@ -85,6 +86,7 @@ __all__ = [
     "StageError",
     "StreamingTranscriber",
     "Synthesizer",
+    "TimedSamples",
     "Tool",
     "ToolCall",
     "Transcriber",
@@ -97,6 +99,7 @@ __all__ = [
     "VoiceSession",
     "any_of",
     "energy",
+    "events",
     "max_duration",
     "mlx",
     "offline",

@@ -6,6 +6,8 @@ value: numpy's own ``==`` gives an array, which makes a recorded marble raise wh
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -23,6 +25,7 @@ __all__ = [
     "Reply",
     "Samples",
     "Speech",
+    "TimedSamples",
     "Transcript",
     "TurnEvent",
     "TurnFailed",
@@ -96,6 +99,8 @@ class AudioChunk(Value):
         barge_in: whether the user speaks over the assistant (`barge_in`).
         lead_in: what came just before a speech run's first chunk (`preroll`).
         partial: the tail of a stream, shorter than a chunk: no detector has judged it.
+        time: when its first sample was captured, in seconds of ``time.monotonic()``; None where
+            nobody knows, as in a file.
     """
 
     samples: Samples
@@ -106,6 +111,7 @@ class AudioChunk(Value):
     barge_in: bool = False
     lead_in: Samples | None = None
     partial: bool = False
+    time: float | None = None
 
     @property
     def ms(self) -> int:
@@ -154,7 +160,12 @@ class Speech(Value):
             final one, which only says that the answer is over.
         sample_rate: Hz.
         text: the sentence being spoken; empty on the final one.
-        final: whether the answer is complete.
+        final: whether the answer is over.
+        words: where words end: pairs of an index into ``text`` and one into ``samples``. When
+            that sample has been heard, the text has been, up to there. Empty where the
+            synthesizer does not say.
+        interrupted: on the final one, whether the user interrupted the answer.
+        heard: on the final one of an interrupted answer, what was heard of it.
     """
 
     reply: Reply
@@ -162,6 +173,9 @@ class Speech(Value):
     sample_rate: int
     text: str = ""
     final: bool = False
+    words: tuple[tuple[int, int], ...] = ()
+    interrupted: bool = False
+    heard: str | None = None
 
     @property
     def turn(self) -> Turn:
@@ -176,20 +190,60 @@ class TurnEvent(Value):
     Args:
         chunks_consumed: microphone chunks seen before the turn was finalized, since the start.
         user_text: what was heard.
-        assistant_text: what was answered.
+        assistant_text: what was answered; of an answer that was interrupted, what was heard.
         barge_in_observed: whether the user spoke over the assistant during the turn.
+        interrupted: whether the user interrupted the answer.
     """
 
     chunks_consumed: int
     user_text: str
     assistant_text: str
     barge_in_observed: bool = False
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TimedSamples(Value):
+    """A piece of sound from a synthesizer that knows where its words end.
+
+    Args:
+        samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy or ``mx.array``.
+        words: pairs of an index into the text and one into ``samples``, as `Speech.words`.
+    """
+
+    samples: Samples
+    words: tuple[tuple[int, int], ...] = ()
 
 
 class Event(Value):
     """What happened beside the elements: travels with them, in order, past every later stage."""
 
     __slots__ = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The event as ``json.dumps`` takes it: ``"event"``, its name, and its fields.
+
+        A turn is its ``id``, an error its message, an array its shape.
+        """
+        name = "_".join(re.findall("[A-Z][a-z0-9]*", type(self).__name__)).lower()
+        values = {
+            field.name: _plain(getattr(self, field.name)) for field in fields(cast(Any, self))
+        }
+        return {"event": name, **values}
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in cast("Mapping[object, object]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in cast("list[object]", value)]
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        return list(shape)
+    identity = getattr(value, "id", None)
+    return identity if isinstance(identity, (int, str)) else str(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

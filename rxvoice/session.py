@@ -200,11 +200,12 @@ class VoiceSession:
         self._frames = None
         self._turn = None
 
-    def _count(self, chunk: AudioChunk) -> None:
-        self._chunks += not chunk.partial
+    def _count(self, chunk: AudioChunk | Event) -> None:
+        self._chunks += isinstance(chunk, AudioChunk) and not chunk.partial
 
-    def _open(self, turn: Turn) -> None:
-        self._turn = turn
+    def _open(self, turn: Turn | Event) -> None:
+        if isinstance(turn, Turn):
+            self._turn = turn
 
 
 class _CurrentSink:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
 
-from rxvoice.elements import Notice, Samples
+from rxvoice.elements import Notice, Samples, TimedSamples
 from rxvoice.errors import ConfigError
 
 __all__ = [
@@ -101,19 +101,23 @@ class Responder(Protocol):
     An empty piece is a step that was taken without new text, such as part of a long prompt read or
     a tool called; it is dropped. It lets other work of the same worker in.
 
-    Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted.
+    Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted;
+    ``forget()``, told that the last question was not asked after all, and its answer not given.
     """
 
     def respond(self, text: str, /) -> Answer[str | Notice]: ...
 
 
 class Synthesizer(Protocol):
-    """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz."""
+    """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz.
+
+    A piece may be `TimedSamples` instead, which say where its words end.
+    """
 
     @property
     def sample_rate(self) -> int: ...
 
-    def synthesize_stream(self, text: str, /) -> Answer[Samples | Notice]: ...
+    def synthesize_stream(self, text: str, /) -> Answer[Samples | TimedSamples | Notice]: ...
 
 
 class TurnPolicy(Protocol):
@@ -135,7 +139,17 @@ class BargeInDetector(Protocol):
 class AudioSink(Protocol):
     """Where speech goes.
 
-    Optional: ``set_sample_rate(hz)``, told the rate of the samples that follow when it changes.
+    Optional:
+
+    - ``set_sample_rate(hz)``, told the rate of the samples that follow when it changes.
+    - ``position``, how many of the samples it took have been heard so far. What `clear` has
+      dropped is not among them: when the sound has faded it is the samples taken, less those.
+    - ``played``, an ``Observable[int]`` of `position`: from time to time while sound is played, and
+      at its end; from any thread. Never completes before `stop`.
+    - ``pause()`` and ``resume()``: playback stops at once, and goes on with the next sample that
+      was not heard; ``duck(gain)``, plays at that gain, 1 again for none.
+    - ``queued_ms``: milliseconds of sound taken and not yet heard.
+    - ``events``, an ``Observable[Event]`` of what befell it; from any thread.
     """
 
     @property
@@ -163,7 +177,11 @@ class AudioSink(Protocol):
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
 TranscriberSlot: TypeAlias = Transcriber | Callable[[Samples], Answer[str | Notice]]
 ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str | Notice]]
-SynthesizerSlot: TypeAlias = Synthesizer | Callable[[str], Answer[Samples | Notice]]
+SynthesizerSlot: TypeAlias = (
+    Synthesizer
+    | Callable[[str], Answer[Samples | Notice]]
+    | Callable[[str], Answer[Samples | TimedSamples | Notice]]
+)
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 DetectorSlot: TypeAlias = BargeInDetector | Callable[[Samples, bool], bool]
 

@@ -48,8 +48,10 @@ class BothSides:
         self._end_user()
         self._file.close()
 
-    def user(self, chunk: AudioChunk) -> None:
+    def user(self, chunk: AudioChunk | Event) -> None:
         """Add a chunk of the user's."""
+        if not isinstance(chunk, AudioChunk):
+            return
         if self._user is None:
             self._user = Resampler(chunk.sample_rate, self._rate)
         self._write(0, self._user.feed(chunk.samples))

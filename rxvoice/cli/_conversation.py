@@ -56,18 +56,20 @@ class Story:
     _over: float = 0.0
     _since_over: dict[str, float] = field(default_factory=dict[str, float])
 
-    def on_chunk(self, chunk: AudioChunk) -> None:
+    def on_chunk(self, chunk: AudioChunk | Event) -> None:
         """Report how far the recording has been heard."""
-        self.progress(chunk.start / chunk.sample_rate)
+        if isinstance(chunk, AudioChunk):
+            self.progress(chunk.start / chunk.sample_rate)
 
-    def on_turn(self, turn: Turn) -> None:
+    def on_turn(self, turn: Turn | Event) -> None:
         """Start the watch when the turn is over."""
 
         def over() -> None:
             self._over = time.perf_counter()
             self._since_over.clear()
 
-        turn.subscribe(on_error=lambda _: None, on_completed=over)
+        if isinstance(turn, Turn):
+            turn.subscribe(on_error=lambda _: None, on_completed=over)
 
     def on_transcript(self, transcript: Transcript | Event) -> None:
         """Print what the user said."""

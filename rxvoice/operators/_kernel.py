@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-__all__ = ["Operator", "Subscription", "stateful"]
+from rxvoice.elements import Event
+
+__all__ = ["Operator", "Subscription", "stateful", "stateful_on_events"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -45,28 +47,45 @@ class Subscription(Generic[U]):
         self._observer.on_error(error)
 
 
-def stateful(start: Callable[[Subscription[U]], Handlers[T]]) -> Operator[T, U]:
-    """An operator with state of its own in each subscription.
+def stateful(
+    start: Callable[[Subscription[U | Event]], Handlers[T]],
+) -> Operator[T | Event, U | Event]:
+    """An operator with state of its own in each subscription; an `Event` passes it, at once.
 
     Args:
         start: called once per subscription; gives what to do with an element (step), on
             completion (None: complete) and on an error (None: pass it on). A step catches what
             it calls, never what is downstream: it reports by ``subscription.fail(error)``.
     """
+    return cast("Operator[T | Event, U | Event]", _operator(start, passes=Event))
+
+
+def stateful_on_events(start: Callable[[Subscription[U]], Handlers[T]]) -> Operator[T, U]:
+    """As `stateful`, for one that steps on events too."""
+    return _operator(start, passes=())
+
+
+def _operator(
+    start: Callable[[Subscription[U]], Handlers[T]], *, passes: type[Event] | tuple[()]
+) -> Operator[T, U]:
 
     def operator(source: Observable[T]) -> Observable[U]:
         def subscribe(
             observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             subscription = Subscription(observer, scheduler)
-            life = subscription.life
+            life, emit = subscription.life, subscription.emit
             step, flush, fail = start(subscription)
 
             ended = False
 
             def on_next(element: T) -> None:
                 # A source may go on after its end, or after the operator has failed.
-                if not ended and not life.is_disposed:
+                if ended or life.is_disposed:
+                    return
+                if isinstance(element, passes):
+                    emit(cast("U", element))
+                else:
                     step(element)
 
             def on_error(error: Exception) -> None:

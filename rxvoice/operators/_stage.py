@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
 from rxvoice.errors import ConfigError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import Answer
 from rxvoice.turn import Turn
 
@@ -23,6 +23,7 @@ __all__ = ["Errors", "Job", "Work", "check_errors", "stage", "text"]
 T = TypeVar("T")
 U = TypeVar("U")
 P = TypeVar("P")
+Q = TypeVar("Q")
 
 Errors: TypeAlias = Literal["event", "raise"]
 
@@ -52,8 +53,8 @@ class Job(Generic[U]):
     def ask(
         self,
         turn: Turn,
-        call: Callable[[], Answer[P | Notice]],
-        check: Callable[[P], P],
+        call: Callable[[], Answer[Q | Notice]],
+        check: Callable[[Q], P],
         on_piece: Callable[[P], None],
         on_end: Callable[[], None],
     ) -> None:
@@ -63,7 +64,7 @@ class Job(Generic[U]):
             check: gives a piece as it is to be, or raises where it is none.
         """
 
-        def checked(piece: P | Notice) -> None:
+        def checked(piece: Q | Notice) -> None:
             if isinstance(piece, Notice):
                 notice = replace(piece, turn=turn, stage=self._name)
                 self._downstream(lambda: self._out.emit(notice))
@@ -200,4 +201,4 @@ def stage(
 
         return step, flush, None
 
-    return stateful(begin)
+    return stateful_on_events(begin)  # an event waits for the elements before it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import ConfigError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import energy
@@ -15,7 +15,7 @@ __all__ = ["barge_in"]
 
 def barge_in(
     detector: DetectorSlot = energy(0.02), *, playing: Callable[[], bool]
-) -> Operator[AudioChunk, AudioChunk]:
+) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Note on each chunk of speech whether it interrupts the assistant.
 
     Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
@@ -35,7 +35,7 @@ def barge_in(
     if not callable(playing):
         raise ConfigError(f"barge_in playing must be a callable that gives a bool, got {playing!r}")
 
-    def start(out: Subscription[AudioChunk]) -> Handlers[AudioChunk]:
+    def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         def step(chunk: AudioChunk) -> None:
             if chunk.speech:
                 try:
@@ -62,4 +62,6 @@ def _interrupting(chunk: AudioChunk) -> AudioChunk:
         chunk.probability,
         True,
         chunk.lead_in,
+        chunk.partial,
+        chunk.time,
     )

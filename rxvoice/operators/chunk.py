@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rxvoice._check import audio_samples, whole
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 
@@ -14,7 +14,7 @@ __all__ = ["chunk"]
 
 def chunk(
     size: int = 512, *, sample_rate: int = 16_000
-) -> Operator[Samples | AudioChunk, AudioChunk]:
+) -> Operator[Samples | AudioChunk | Event, AudioChunk | Event]:
     """Cut a microphone's blocks, of any size, into chunks of one size.
 
     Emits: an `AudioChunk` of ``size`` samples as soon as they are there, several for a large
@@ -35,10 +35,11 @@ def chunk(
     whole("chunk size", size, 1, "samples")
     whole("chunk sample_rate", sample_rate, 1, "Hz")
 
-    def start(out: Subscription[AudioChunk]) -> Handlers[Samples | AudioChunk]:
+    def start(out: Subscription[AudioChunk | Event]) -> Handlers[Samples | AudioChunk]:
         held = np.empty(size, np.float32)
         used = 0
         position = 0
+        time: float | None = None  # of the first sample held
 
         def samples_of(block: Samples | AudioChunk) -> Samples:
             if not isinstance(block, AudioChunk):
@@ -54,20 +55,24 @@ def chunk(
             nonlocal position
             samples.setflags(write=False)
             start, position = position, position + len(samples)
-            out.emit(AudioChunk(samples, sample_rate, start, partial=partial))
+            out.emit(AudioChunk(samples, sample_rate, start, partial=partial, time=time))
 
         def step(block: Samples | AudioChunk) -> None:
-            nonlocal held, used
+            nonlocal held, used, time
             try:
                 samples = samples_of(block)
             except AudioFormatError as error:
                 out.fail(error)
                 return
+            captured = block.time if isinstance(block, AudioChunk) else None
             if not used and len(samples) == size:  # as microphones mostly give them
+                time = captured
                 emit(samples.copy())
                 return
             taken = 0
             while taken < len(samples):
+                if not used:
+                    time = None if captured is None else captured + taken / sample_rate
                 n = min(size - used, len(samples) - taken)
                 held[used : used + n] = samples[taken : taken + n]
                 used, taken = used + n, taken + n

@@ -35,15 +35,12 @@ def play(
             raise ConfigError(f"play wanted a sink with {name}(), got {sink!r}")
     check_errors("play", errors)
 
-    def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech | Event]:
+    def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech]:
         writer = SpeechWriter(sink)
         failed: Turn | None = None
 
-        def step(speech: Speech | Event) -> None:
+        def step(speech: Speech) -> None:
             nonlocal failed
-            if isinstance(speech, Event):
-                out.emit(speech)
-                return
             turn = speech.turn
             if turn is failed:
                 return
@@ -80,4 +77,11 @@ def _blamed(turn: Turn | None, error: Exception) -> Exception:
 
 def _event(speech: Speech) -> TurnEvent:
     turn, reply = speech.turn, speech.reply
-    return TurnEvent(turn.chunks_consumed or 0, reply.transcript.text, reply.text, turn.barge_in)
+    said = reply.text if speech.heard is None else speech.heard
+    return TurnEvent(
+        turn.chunks_consumed or 0,
+        reply.transcript.text,
+        said,
+        turn.barge_in,
+        speech.interrupted,
+    )

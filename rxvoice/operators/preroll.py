@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from rxvoice._check import at_least
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["preroll"]
 
 
-def preroll(ms: float = 250) -> Operator[AudioChunk, AudioChunk]:
+def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Note on the first chunk of each speech run what came just before it.
 
     A detector needs a moment to be sure; without the pre-roll the first syllable is cut.
@@ -36,7 +36,7 @@ def preroll(ms: float = 250) -> Operator[AudioChunk, AudioChunk]:
     """
     at_least("preroll", ms, 0, "ms")
 
-    def start(out: Subscription[AudioChunk]) -> Handlers[AudioChunk]:
+    def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         kept: deque[Samples] = deque()
         held = 0
         speaking = False

@@ -59,4 +59,9 @@ def respond(
 
         return work
 
-    return stage("respond", start, worker=worker, errors=errors)
+    operator = stage("respond", start, worker=worker, errors=errors)
+    # For `interruptible`, which is given the operator and not the model.
+    for name in ("heard", "forget"):
+        if callable(found := getattr(llm, name, None)):
+            setattr(operator, name, found)
+    return operator

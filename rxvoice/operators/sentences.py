@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.segmenter import Segmenter
 
 __all__ = ["sentences"]
@@ -42,4 +42,4 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
 
         return step, flush, None
 
-    return stateful(start)
+    return stateful_on_events(start)

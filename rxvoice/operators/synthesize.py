@@ -10,7 +10,7 @@ import numpy as np
 from reactivex import Observable, abc
 
 from rxvoice._check import audio_samples, whole
-from rxvoice.elements import Event, Notice, Reply, Samples, Speech, Transcript
+from rxvoice.elements import Event, Notice, Reply, Samples, Speech, TimedSamples, Transcript
 from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, Job, Work, stage
@@ -43,7 +43,8 @@ def synthesize(
 
     Args:
         tts: an object with ``synthesize_stream(text)``, or such a callable; answers with pieces of
-            float32 samples, shape ``(n,)``, numpy or ``mx.array``.
+            float32 samples, shape ``(n,)``, numpy or ``mx.array``, or with `TimedSamples`, which
+            say where words end as well.
         worker: the scheduler on which the synthesizer is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
@@ -52,7 +53,7 @@ def synthesize(
         first_clause_chars: speak the first clause of a reply on its own once it has this many
             characters, to be heard sooner. None: whole sentences.
     """
-    ask: Callable[[str], Answer[Samples | Notice]] = method(tts, "synthesize_stream")
+    ask: Callable[[str], Answer[Samples | TimedSamples | Notice]] = method(tts, "synthesize_stream")
     rate: int = getattr(tts, "sample_rate", sample_rate)
     whole("synthesize sample_rate", rate, 1, "Hz")
 
@@ -60,15 +61,15 @@ def synthesize(
         def work(sentence: _Sentence, job: Job[Speech]) -> None:
             reply, text = sentence.reply, sentence.text
 
-            def on_piece(samples: Samples) -> None:
-                if samples.shape[0]:
-                    job.emit(Speech(reply, samples, rate, text))
+            def on_piece(piece: TimedSamples) -> None:
+                if piece.samples.shape[0]:
+                    job.emit(Speech(reply, piece.samples, rate, text, words=piece.words))
 
             if sentence.last:
                 job.emit(Speech(reply, np.empty(0, np.float32), rate, final=True))
                 job.done()
             else:
-                job.ask(reply.turn, lambda: ask(text), _sound, on_piece, job.done)
+                job.ask(reply.turn, lambda: ask(text), _timed, on_piece, job.done)
 
         return work
 
@@ -79,6 +80,13 @@ def synthesize(
         return speak(cut(replies))
 
     return operator
+
+
+def _timed(piece: Samples | TimedSamples) -> TimedSamples:
+    """The piece, where it is sound, with the ends of its words where they are known."""
+    if isinstance(piece, TimedSamples):
+        return TimedSamples(_sound(piece.samples), piece.words)
+    return TimedSamples(_sound(piece))
 
 
 def _sound(piece: Samples) -> Samples:
@@ -108,15 +116,12 @@ def _cut(first_clause_chars: int | None) -> Operator[Reply | Event, _Sentence | 
     """Replies become sentences, each with the reply that completed it."""
     Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
 
-    def start(out: Subscription[_Sentence | Event]) -> Handlers[Reply | Event]:
+    def start(out: Subscription[_Sentence | Event]) -> Handlers[Reply]:
         segmenter = Segmenter(first_clause_chars=first_clause_chars)
         answering: Transcript | None = None
 
-        def step(reply: Reply | Event) -> None:
+        def step(reply: Reply) -> None:
             nonlocal answering, segmenter
-            if isinstance(reply, Event):
-                out.emit(reply)
-                return
             if reply.transcript is not answering:
                 answering = reply.transcript
                 segmenter = Segmenter(first_clause_chars=first_clause_chars)

@@ -11,7 +11,7 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._check import BOOLS, at_least
 from rxvoice.answers import outwards
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import fresh, silence
@@ -23,7 +23,7 @@ __all__ = ["turn_window"]
 
 def turn_window(
     policy: PolicySlot = silence(1600), *, max_duration_ms: float = 30_000
-) -> Operator[AudioChunk, Turn]:
+) -> Operator[AudioChunk | Event, Turn | Event]:
     """Gather the chunks of each turn of the user.
 
     A chunk of speech opens a turn, whose audio starts with the chunk's ``lead_in``. While it is
@@ -55,7 +55,7 @@ def turn_window(
     method(policy, "user_finished")
     at_least("turn_window max_duration_ms", max_duration_ms, 1, "ms")
 
-    def start(out: Subscription[Turn]) -> Handlers[AudioChunk]:
+    def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk]:
         own = fresh(policy)
         user_finished: Callable[[Samples, int], bool | Observable[bool]]
         user_finished = method(own, "user_finished")
@@ -101,7 +101,10 @@ def turn_window(
             first = chunk.start - len(lead_in)
             opened = open_turn = TurnWriter(turns, first, chunk.sample_rate)
             if len(lead_in):
-                opened.append(AudioChunk(lead_in, chunk.sample_rate, first, speech=False))
+                time = None if chunk.time is None else chunk.time - len(lead_in) / chunk.sample_rate
+                opened.append(
+                    AudioChunk(lead_in, chunk.sample_rate, first, speech=False, time=time)
+                )
             out.emit(opened.turn)
             return opened
 

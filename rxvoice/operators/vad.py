@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import SupportsFloat, cast
 
 from rxvoice._check import BOOLS, whole, within
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import VadSlot, method
@@ -17,7 +17,7 @@ __all__ = ["vad"]
 
 def vad(
     detector: VadSlot, *, start: float = 0.35, stop: float = 0.2, start_chunks: int = 1
-) -> Operator[AudioChunk, AudioChunk]:
+) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Say of each chunk whether it is speech.
 
     A detector that answers with a bool is taken at its word. A probability goes through
@@ -50,7 +50,7 @@ def vad(
     whole("vad start_chunks", start_chunks, 1, "chunks")
     method(detector, "probability", "is_speech")
 
-    def begin(out: Subscription[AudioChunk]) -> Handlers[AudioChunk]:
+    def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         try:
             own = _own(detector)
         except Exception as error:
@@ -115,6 +115,8 @@ def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> Audio
         probability,
         chunk.barge_in,
         chunk.lead_in,
+        chunk.partial,
+        chunk.time,
     )
 
 

@@ -40,11 +40,14 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
 
 
 def each(mic: Observable[rxv.AudioChunk]) -> None:
-    assert_type(vox.chunk(512), rxv.Operator[rxv.Samples | rxv.AudioChunk, rxv.AudioChunk])
+    assert_type(
+        vox.chunk(512),
+        rxv.Operator[rxv.Samples | rxv.AudioChunk | rxv.Event, rxv.AudioChunk | rxv.Event],
+    )
     chunks = mic.pipe(vox.chunk(512), vox.vad(loud), vox.barge_in(playing=bool))
-    assert_type(chunks, Observable[rxv.AudioChunk])
+    assert_type(chunks, Observable[rxv.AudioChunk | rxv.Event])
     turns = chunks.pipe(vox.preroll(), vox.turn_window())
-    assert_type(turns, Observable[rxv.Turn])
+    assert_type(turns, Observable[rxv.Turn | rxv.Event])
     assert_type(turns.pipe(vox.transcribe(write_down)), Observable[rxv.Transcript | rxv.Event])
 
 
