@@ -19,7 +19,7 @@ def barge_in(
     """Note on each chunk of speech whether it interrupts the assistant.
 
     Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
-        ``barge_in=True``. It is not asked about other chunks.
+        ``barge_in=True``. It is not asked about other chunks. Events from upstream pass.
     Completes: with the source.
     Errors: `StageError` when the detector or ``playing`` raises; the source's.
     Drops: nothing.

@@ -20,6 +20,7 @@ def chunk(
     Emits: an `AudioChunk` of ``size`` samples as soon as they are there, several for a large
         block; on completion what is left, shorter, with ``partial=True``. ``start`` counts the
         samples since the subscription. Samples are copied once: the source may reuse its block.
+        ``time`` is counted on from that of the block. Events from upstream pass.
     Completes: with the source, after the tail.
     Errors: `AudioFormatError` for a block that is not mono float32 in [-1, 1], or of another rate;
         what the source errors with.

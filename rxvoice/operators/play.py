@@ -18,7 +18,8 @@ def play(
 ) -> Operator[Speech | Event, TurnEvent | Event]:
     """Write speech to a sink, and log each turn once its reply has been taken.
 
-    Emits: a `TurnEvent` at the final `Speech` of each turn; `TurnFailed` as it comes.
+    Emits: a `TurnEvent` at the final `Speech` of each turn; events from upstream as they
+        come. Of a reply that was interrupted it says what was heard.
     Completes: with the source, after one ``sink.flush()``, which blocks until all is played.
     Errors: `SinkStalled` when the sink takes nothing; `StageError` when it raises; the source's.
         The sink is then left as it is, with what it took.

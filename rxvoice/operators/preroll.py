@@ -23,6 +23,7 @@ def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]
 
     Emits: the same chunks one for one; the first of a speech run, and only that, with ``lead_in``:
         the last ``sample_rate * ms // 1000`` samples before it, fewer at the start of the stream.
+        Events from upstream pass.
     Completes: with the source.
     Errors: with the source.
     Drops: nothing.

@@ -31,6 +31,7 @@ def turn_window(
     chunk of silence the policy is asked whether the user has finished.
 
     Emits: each `Turn` as it *opens*; it grows from then on and completes when the turn ends.
+        Events from upstream pass.
     Completes: with the source, after ending an open turn (``ended_by="source"``); the partial
         chunk at the end joins an open turn and is not counted.
     Errors: `AudioFormatError` for a chunk that no `vad` has judged, or that is not of the policy's

@@ -25,7 +25,7 @@ def vad(
     on while it is ``stop`` or more.
 
     Emits: the same chunk with ``speech``, and ``probability`` where there is one, filled in, one
-        for one. A partial chunk passes as it is, unasked.
+        for one. A partial chunk passes as it is, unasked; so do events from upstream.
     Completes: with the source.
     Errors: `StageError` when the detector raises or answers with something else; `AudioFormatError`
         for a chunk that is not of the detector's ``chunk_size`` or ``sample_rate``; the source's.
