@@ -111,7 +111,8 @@ class Responder(Protocol):
 class Synthesizer(Protocol):
     """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz.
 
-    A piece may be `TimedSamples` instead, which say where its words end.
+    A piece may be `TimedSamples` instead, which say where its words end. Optional:
+    ``synthesize_timed(text)``, which is then asked, and gives only such.
     """
 
     @property

@@ -8,17 +8,18 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from itertools import count, takewhile
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from rxvoice._check import whole, within
-from rxvoice.elements import Samples
+from rxvoice.elements import Samples, TimedSamples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 
 __all__ = ["EspeakTts", "tts", "voices"]
@@ -36,8 +37,26 @@ _UTF8 = 1
 _END_PAUSE = 0x1000
 _BY_CHARACTER = 1
 _RATE, _PITCH = 1, 3
+_ENDED, _WORD = 0, 1
+
+
+class _Event(ctypes.Structure):
+    """espeak_EVENT."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),  # of the first character, from 1
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),  # milliseconds
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),
+    )
+
+
 _CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
 )
 
 
@@ -111,15 +130,43 @@ class EspeakTts:
         Runs on: this thread. One at a time in a process: another thread waits for those 10 ms.
         """
         for part in _parts(text):
-            yield from self._speak(part)
+            yield from self._speak(part)[0]
 
-    def _speak(self, text: str) -> list[Samples]:
+    def synthesize_timed(self, text: str) -> Iterator[TimedSamples]:
+        """As `synthesize_stream`, and says to the millisecond where words end."""
+        said = 0
+        for part in _parts(text):
+            begins = text.index(part.split(None, 1)[0], said)
+            pieces, words = self._speak(part)
+            # A word is over when the next one begins, the last one with the sound. What is spoken
+            # as several, such as "3.5%", is over with the last of them.
+            starts = [start for start, _ in words[1:]] + [sum(map(len, pieces))]
+            over = {
+                begins + _token_end(part, end): at
+                for at, (_, end) in zip(starts, words, strict=True)
+            }
+            ends = list(over.items())
+            first = 0
+            for piece in pieces:
+                last = first + len(piece)
+                inside = tuple((end, at - first) for end, at in ends if first < at <= last)
+                yield TimedSamples(piece, inside)
+                first = last
+            said = begins + len(part)
+
+    def _speak(self, text: str) -> tuple[list[Samples], list[tuple[int, int]]]:
+        """The sound, and of each word its first sample and the end of its text."""
         pieces: list[Samples] = []
+        words: list[tuple[int, int]] = []
 
-        def take(samples: object, n: int, _events: object) -> int:
+        def take(samples: object, n: int, events: Sequence[_Event]) -> int:
             if samples and n > 0:
                 pcm = ctypes.string_at(cast("ctypes.c_void_p", samples), 2 * n)
                 pieces.append(np.frombuffer(pcm, np.int16).astype(np.float32) / np.float32(32768))
+            for event in takewhile(lambda it: it.type != _ENDED, map(events.__getitem__, count())):
+                if event.type == _WORD:
+                    start = event.audio_position * self._sample_rate // 1000
+                    words.append((start, event.text_position - 1 + event.length))
             return 0
 
         callback = _CALLBACK(take)
@@ -133,7 +180,13 @@ class EspeakTts:
             size = ctypes.c_size_t(len(coded))
             spoken = library.espeak_Synth(coded, size, 0, _BY_CHARACTER, 0, flags, None, None)
             _must(f"speak {text!r}", spoken)
-        return pieces
+        return pieces, words
+
+
+def _token_end(text: str, at: int) -> int:
+    """Where the white space after that index begins, since espeak-ng stops in mid-word."""
+    found = re.compile(r"\S*").match(text, at)
+    return found.end() if found else at
 
 
 def _parts(text: str) -> Iterator[str]:

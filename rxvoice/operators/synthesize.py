@@ -44,7 +44,8 @@ def synthesize(
     Args:
         tts: an object with ``synthesize_stream(text)``, or such a callable; answers with pieces of
             float32 samples, shape ``(n,)``, numpy or ``mx.array``, or with `TimedSamples`, which
-            say where words end as well.
+            say where words end as well. Its ``synthesize_timed(text)`` is asked instead, where it
+            has one.
         worker: the scheduler on which the synthesizer is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
@@ -53,7 +54,9 @@ def synthesize(
         first_clause_chars: speak the first clause of a reply on its own once it has this many
             characters, to be heard sooner. None: whole sentences.
     """
-    ask: Callable[[str], Answer[Samples | TimedSamples | Notice]] = method(tts, "synthesize_stream")
+    ask: Callable[[str], Answer[Samples | TimedSamples | Notice]] = method(
+        tts, "synthesize_timed", "synthesize_stream"
+    )
     rate: int = getattr(tts, "sample_rate", sample_rate)
     whole("synthesize sample_rate", rate, 1, "Hz")
 

@@ -164,3 +164,24 @@ def test_a_missing_wheel(monkeypatch: pytest.MonkeyPatch):
 
 def test_its_docstring_names_the_licence():
     assert "GNU General Public License, version 3" in (offline.tts.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["Hello there, world. How are you?", "Déjà vu — naïve, 3.5% of it's!", "One two. " * 60]
+)
+def test_where_words_end(text: str):
+    tts = offline.tts()
+    pieces = list(tts.synthesize_timed(text))
+    sound = np.concatenate(list(tts.synthesize_stream(text)))
+    np.testing.assert_array_equal(np.concatenate([it.samples for it in pieces]), sound)
+
+    starts = np.cumsum([0, *(len(it.samples) for it in pieces)])
+    ends = [
+        (end, start + at)
+        for start, piece in zip(starts, pieces, strict=False)
+        for end, at in piece.words
+    ]
+    assert ends == sorted(ends)
+    assert ends[-1][1] == len(sound)
+    words = [word for word in text.split() if any(map(str.isalnum, word))]
+    assert [text[:end].split()[-1] for end, _ in ends] == words
