@@ -54,9 +54,9 @@ def synthesize(
         first_clause_chars: speak the first clause of a reply on its own once it has this many
             characters, to be heard sooner. None: whole sentences.
     """
-    ask: Callable[[str], Answer[Samples | TimedSamples | Notice]] = method(
-        tts, "synthesize_timed", "synthesize_stream"
-    )
+    untimed = method(tts, "synthesize_stream")
+    ask: Callable[[str], Answer[Samples | TimedSamples | Notice]]
+    ask = getattr(tts, "synthesize_timed", untimed)
     rate: int = getattr(tts, "sample_rate", sample_rate)
     whole("synthesize sample_rate", rate, 1, "Hz")
 
