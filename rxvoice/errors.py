@@ -11,6 +11,7 @@ __all__ = [
     "AudioFormatError",
     "ConfigError",
     "MissingDependency",
+    "QueueFull",
     "RxvoiceError",
     "SinkStalled",
     "StageError",
@@ -31,6 +32,10 @@ class ConfigError(RxvoiceError, ValueError):
 
 class MissingDependency(RxvoiceError, ImportError):
     """An optional package or system library is not installed; the message has the command."""
+
+
+class QueueFull(RxvoiceError):
+    """A bounded queue had no room, and was told to fail."""
 
 
 class SinkStalled(RxvoiceError):

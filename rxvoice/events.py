@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 DropReason: TypeAlias = Literal["short", "echo", "no_words", "failed", "closed"]
+"""Why a candidate did not become a turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -180,7 +181,9 @@ class Level(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AudioLost(Event):
-    """Captured audio was lost on its way, and replaced by silence of the same length.
+    """Captured audio was lost on its way.
+
+    The microphone replaces it by silence of the same length; `handoff` leaves it out.
 
     Args:
         samples: lost since the last such event, at the device's or the queue's sample rate.
@@ -258,6 +261,7 @@ class TurnMetrics(Event):
         samples_lost: of the microphone, during the turn and its reply.
         underrun_samples: of the loudspeaker, during its reply.
         queued_ms: the most audio that waited for the loudspeaker.
+        over_ms: until the reply was over: heard to its end, interrupted or failed.
     """
 
     turn: Turn
@@ -270,3 +274,4 @@ class TurnMetrics(Event):
     samples_lost: int = 0
     underrun_samples: int = 0
     queued_ms: int = 0
+    over_ms: float | None = None

@@ -31,6 +31,7 @@ from rxvoice.mlx.tts import Tts
 __all__ = ["Kind", "Loadable", "Loaded", "Progress", "ProgressLine", "load"]
 
 Kind: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts", "other"]
+"""What a model is for; ``"other"`` where its family does not say."""
 
 
 @runtime_checkable

@@ -17,8 +17,8 @@ from reactivex.internal import DisposedException
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._check import whole
+from rxvoice._ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
-from rxvoice.mlx._ready import Ready, ReadyLane, Step
 
 __all__ = ["Lane", "MlxScheduler"]
 

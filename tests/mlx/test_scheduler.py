@@ -26,10 +26,10 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
+from rxvoice._ready import Ready, Step
 from rxvoice.answers import deliver
 from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError
-from rxvoice.mlx._ready import Ready, Step
 from rxvoice.mlx.scheduler import MlxScheduler
 from rxvoice.offline import llm
 from rxvoice.turn import Turn

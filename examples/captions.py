@@ -1,0 +1,48 @@
+"""Live captions in a terminal: each turn is written while it is spoken.
+
+    python examples/captions.py           the demo's recording
+    python examples/captions.py --live    the microphone, until Ctrl-C
+
+Prints a line for each turn, and on a terminal what was understood so far.
+"""
+
+import sys
+from pathlib import Path
+
+from reactivex import operators as ops
+
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+
+DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
+
+
+def caption(heard: rxv.Transcript | rxv.Event) -> None:
+    if isinstance(heard, rxv.Event):
+        print(heard)
+    elif heard.final:
+        print(f"\r\033[K{heard.text}" if sys.stdout.isatty() else heard.text)
+    elif sys.stdout.isatty():
+        print(f"\r\033[K\033[2m{heard.text}\033[0m", end="", flush=True)
+
+
+def main(*options: str) -> None:
+    live = "--live" in options
+    microphone = rxv.microphone() if live else rxv.sources.wav(DEMO)
+    captions = microphone.pipe(
+        vox.chunk(512),
+        vox.vad(offline.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(700)),
+        vox.transcribe(offline.stt(phrases=None if live else offline.phrases())),
+        ops.do_action(caption),
+    )
+    try:
+        captions.run()
+    except KeyboardInterrupt:
+        print()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,47 @@
+"""The minutes of a meeting from its recording: what was said, with times.
+
+    python examples/meeting_minutes.py [RECORDING [MINUTES]]
+
+Prints the minutes as they are written to MINUTES (minutes.md).
+"""
+
+import sys
+from pathlib import Path
+
+from reactivex import operators as ops
+
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+
+DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
+
+
+def clock(samples: int, sample_rate: int) -> str:
+    seconds = samples // sample_rate
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def item(heard: rxv.Transcript | rxv.Event) -> str:
+    if not isinstance(heard, rxv.Transcript):
+        return f"({heard})"
+    turn = heard.turn
+    return f"- {clock(turn.start, turn.sample_rate)} {heard.text or '(no words)'}"
+
+
+def main(recording: str = str(DEMO), minutes: str = "minutes.md") -> None:
+    heard = rxv.sources.wav(recording).pipe(
+        vox.chunk(512),
+        vox.vad(offline.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(700), max_duration_ms=60_000),
+        vox.transcribe(offline.stt().transcribe_turn),  # whole turns: no partial transcripts
+        ops.map(item),
+    )
+    with Path(minutes).open("w", encoding="utf-8") as file:
+        heard.pipe(ops.do_action(print)).subscribe(lambda line: print(line, file=file))
+    print("wrote", minutes)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,59 @@
+"""A wake word in front of the pipe: only what begins with it is answered.
+
+    python examples/wake_word.py
+
+Prints the answers to two of the three requests that it makes itself.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import reactivex as rx
+from reactivex import operators as ops
+
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+
+REQUESTS = ["computer open the door", "open the window", "computer close the door"]
+Heard = rxv.Transcript | rxv.Event
+
+
+def after(word: str) -> rxv.Operator[Heard, Heard]:
+    """Let only transcripts pass that begin with the word, without it."""
+
+    def awake(heard: Heard) -> rx.Observable[Heard]:
+        if isinstance(heard, rxv.Transcript) and heard.final:
+            first, _, rest = heard.text.partition(" ")
+            return rx.of(replace(heard, text=rest)) if first == word else rx.empty()
+        return rx.empty()
+
+    return ops.concat_map(awake)
+
+
+def requests(voice: offline.EspeakTts) -> np.ndarray:
+    quiet = np.zeros(2 * voice.sample_rate, np.float32)
+    spoken = [piece for text in REQUESTS for piece in (*voice.synthesize_stream(text), quiet)]
+    return np.concatenate([quiet, *spoken])
+
+
+def main() -> None:
+    voice = offline.tts(rate_wpm=150)
+    awake = rxv.sources.array(requests(voice), voice.sample_rate).pipe(
+        vox.chunk(512),
+        vox.vad(offline.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(800)),
+        vox.transcribe(offline.stt(phrases=REQUESTS)),
+        after("computer"),
+    )
+    awake.pipe(vox.respond(lambda text: f"I {text}.")).subscribe(tell)
+
+
+def tell(reply: rxv.Reply | rxv.Event) -> None:
+    if isinstance(reply, rxv.Reply) and reply.final:
+        print(reply.text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""`live`: a pipe on a conversation thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
+from reactivex.scheduler.eventloop import AsyncIOScheduler, AsyncIOThreadSafeScheduler
+from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxScheduler
+
+from rxvoice._check import whole
+from rxvoice._delivery import Delivery
+from rxvoice._loop import Loop
+from rxvoice.elements import Notice
+from rxvoice.errors import ConfigError
+from rxvoice.events import Level, Partial, ReplyDelta
+
+__all__ = ["Live", "live"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("rxvoice")
+
+_PASSING = (Level, Partial, ReplyDelta)
+"""Events that a later one makes up for."""
+_END_S = 5.0
+"""How long `run` waits for the conversation thread after Ctrl-C."""
+
+
+def live(
+    observable: Observable[T],
+    *,
+    deliver_on: abc.SchedulerBase | None = None,
+    max_events: int = 10_000,
+) -> Live[T]:
+    """Put a pipe on its threads: the conversation on one of its own, the app on the app's.
+
+    ```python
+    speaker = rxv.speaker()
+    conversation = rxv.microphone().pipe(
+        vox.chunk(512),
+        vox.vad(rxv.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(1600)),
+        vox.interruptible(hear, think, speak, sink=speaker),
+        vox.play(speaker),
+    )
+    rxv.live(conversation).subscribe(print)    # goes on beside the program
+    rxv.live(conversation).run()               # or: until it ends, or Ctrl-C
+    ```
+
+    The pipe is subscribed to on a thread "rxvoice-conversation", with a scheduler of that thread:
+    microphones deliver there, models' answers come back there, and ``play`` writes to its sink
+    there. What the app does with the events, and how long it takes, holds none of it up when it has
+    a thread of its own.
+
+    Emits: what the pipe emits, in order; when some were dropped, a `Notice` before the next.
+    Completes: with the pipe, after what is queued.
+    Errors: with the pipe, after what is queued, and with what a part of the pipe raised on the
+        conversation thread. What the subscriber raises is logged, by the logger "rxvoice", and ends
+        nothing.
+    Drops: with ``deliver_on``, when ``max_events`` wait for the app: the oldest `Level`, `Partial`
+        and `ReplyDelta` first, which later events make up for, then the oldest of whatever else;
+        counted and told. On disposal, what is queued.
+    Runs on: ``deliver_on``; None for the conversation thread, which the subscriber then must not
+        hold up: the microphone waits for it. The thread ends with the subscription; each has its
+        own. The scheduler given to ``subscribe`` is not used.
+
+    Disposal, from any thread and from within ``on_next`` too, lets go of the microphone and
+    everything else at once; it does not wait for the thread.
+
+    Args:
+        observable: the pipe, up to and including ``play``.
+        deliver_on: where the app wants its events, a scheduler that may be called from any thread:
+            ``AsyncIOThreadSafeScheduler(loop)``, ``rxv.qt.scheduler()``,
+            ``rxv.tk.scheduler(root)``, an ``EventLoopScheduler``.
+        max_events: how many elements may wait for it, 1 or more.
+    """
+    whole("live max_events", max_events, 1, "events")
+    if isinstance(deliver_on, AsyncIOScheduler) and not isinstance(
+        deliver_on, AsyncIOThreadSafeScheduler
+    ):
+        raise _one_thread(deliver_on, "AsyncIOThreadSafeScheduler(loop)")
+    if isinstance(deliver_on, QtScheduler):
+        raise _one_thread(deliver_on, "rxv.qt.scheduler()")
+    if isinstance(deliver_on, TkinterScheduler):
+        raise _one_thread(deliver_on, "rxv.tk.scheduler(root)")
+    if isinstance(deliver_on, WxScheduler):
+        raise _one_thread(deliver_on, "one that calls wx.CallAfter")
+    return Live(observable, deliver_on, max_events)
+
+
+def _one_thread(given: abc.SchedulerBase, wanted: str) -> ConfigError:
+    return ConfigError(
+        "live deliver_on must be a scheduler that another thread may call, "
+        f"got {type(given).__name__}: use {wanted}"
+    )
+
+
+class Live(Observable[T | Notice]):
+    """Made by `live`."""
+
+    def __init__(
+        self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
+    ) -> None:
+        super().__init__()
+        self._observable = observable
+        self._deliver_on = deliver_on
+        self._max_events = max_events
+
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, scheduler: abc.SchedulerBase | None = None
+    ) -> T | Notice | None:
+        """Subscribe, and wait for the end; gives the last element, None where there was none.
+
+        Ctrl-C ends it: everything is disposed, which closes devices and finishes files, and `run`
+        returns. A second Ctrl-C does not wait for that and is raised. For a program without a
+        loop of its own: whoever waits here delivers nothing on its thread.
+
+        Raises:
+            Exception: what the pipe fails with.
+        """
+        over = threading.Event()
+        errors: list[Exception] = []
+        last: T | Notice | None = None
+
+        def on_next(element: T | Notice) -> None:
+            nonlocal last
+            last = element
+
+        def on_error(error: Exception) -> None:
+            errors.append(error)
+            over.set()
+
+        session = _Session(self._observable, self._deliver_on, self._max_events)
+        try:
+            session.begin(on_next, on_error, over.set)
+            over.wait()
+        except KeyboardInterrupt:
+            session.life.dispose()
+            if not session.loop.join(_END_S):
+                _log.warning("the conversation thread is still busy %g s after Ctrl-C", _END_S)
+        finally:
+            session.life.dispose()
+        session.loop.join(_END_S)
+        if errors:
+            raise errors[0]
+        return last
+
+    def _subscribe_core(
+        self,
+        observer: abc.ObserverBase[T | Notice],
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        session = _Session(self._observable, self._deliver_on, self._max_events)
+        session.begin(observer.on_next, observer.on_error, observer.on_completed)
+        return session.life
+
+
+class _Session(Generic[T]):
+    """One subscription: its thread, its queue, its end."""
+
+    def __init__(
+        self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
+    ) -> None:
+        self._observable = observable
+        self._deliver_on = deliver_on
+        self._waiting: _Waiting[T] = _Waiting(max_events)
+        self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
+        self.life = CompositeDisposable()
+
+    def begin(
+        self, on_next: abc.OnNext[T | Notice], on_error: abc.OnError, on_completed: abc.OnCompleted
+    ) -> None:
+        direct = self._deliver_on is None
+
+        def tell(element: T | Notice) -> None:
+            try:
+                on_next(element)
+            except Exception:
+                _log.exception("a subscriber of live() raised at %r", element)
+
+        def fail(error: Exception) -> None:
+            try:
+                on_error(error)
+            except Exception:
+                _log.error("live() failed, and its subscriber raised", exc_info=error)
+
+        def complete() -> None:
+            try:
+                on_completed()
+            except Exception:
+                _log.exception("a subscriber of live() raised at the end")
+
+        def from_pipe(element: T) -> None:
+            if direct and self.loop.is_current:
+                tell(element)
+                return
+            with self._delivery.lock:
+                self._waiting.put(element)
+            self._deliver(self._delivery.kick)
+
+        self._delivery: Delivery[T | Notice] = Delivery(
+            self._waiting, tell, fail, complete, self._deliver_on or self.loop
+        )
+        source = SingleAssignmentDisposable()
+        for part in (self._delivery, source, Disposable(self.loop.dispose)):
+            self.life.add(part)
+
+        def subscribe(*_: object) -> None:
+            source.disposable = self._observable.subscribe(
+                from_pipe, self._end, self._end, scheduler=self.loop
+            )
+
+        self.loop.schedule(subscribe)
+
+    def _end(self, error: Exception | None = None) -> None:
+        self._deliver(lambda: self._delivery.end(error))
+
+    def _deliver(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:
+            _log.exception("live() cannot deliver on %r any more and ends", self._deliver_on)
+            self.life.dispose()
+
+    def _raised(self, error: BaseException) -> None:
+        if self.life.is_disposed:
+            _log.error("the conversation raised after its end", exc_info=error)
+        elif isinstance(error, Exception):
+            self._end(error)
+        else:
+            wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
+            wrapped.__cause__ = error
+            self._end(wrapped)
+
+
+class _Waiting(Generic[T]):
+    """What waits for the app, in two queues whose numbers say how they interleave."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._passing: deque[tuple[int, T]] = deque()
+        self._lasting: deque[tuple[int, T]] = deque()
+        self._count = 0
+        self._dropped = 0
+        self._total = 0
+
+    def put(self, element: T) -> None:
+        if len(self._passing) + len(self._lasting) >= self._most:
+            (self._passing or self._lasting).popleft()
+            self._dropped += 1
+        self._count += 1
+        queue = self._passing if isinstance(element, _PASSING) else self._lasting
+        queue.append((self._count, element))
+
+    def take(self) -> T | Notice:
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            self._total += dropped
+            message = f"the app did not keep up: {dropped} of its events were dropped"
+            return Notice(message, {"dropped": dropped, "total": self._total}, stage="live")
+        a, b = self._passing, self._lasting
+        queue = a if a and (not b or a[0][0] < b[0][0]) else b
+        return queue.popleft()[1]
+
+    def clear(self) -> None:
+        self._passing.clear()
+        self._lasting.clear()
+        self._dropped = 0
