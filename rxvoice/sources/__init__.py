@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rxvoice.sources.array import array
+from rxvoice.sources.microphone import microphone
 from rxvoice.sources.wav import wav
 
-__all__ = ["array", "wav"]
+__all__ = ["array", "microphone", "wav"]

@@ -66,7 +66,8 @@ class VirtualAudio:
                 *("pacat", "--playback", "--device=mic", "--raw", "--format=float32le"),
                 *(f"--rate={sample_rate}", "--channels=1"),
             ],
-            env=self._environment,
+            # A player with little buffered leaves holes on a busy machine.
+            env={**self._environment, "PULSE_LATENCY_MSEC": "1000"},
             stdin=subprocess.PIPE,
         )
         assert child.stdin is not None

@@ -1,0 +1,163 @@
+"""``rxvoice devices``: which microphones and loudspeakers there are, and how loud it is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from rxvoice.devices import Device, Kind, listing, permission, refresh
+from rxvoice.elements import AudioChunk, Event
+from rxvoice.errors import ConfigError
+
+__all__ = ["add_devices", "devices"]
+
+_EPILOG = """\
+The number or any part of the name is what --microphone and --speaker of `rxvoice talk` take, and
+rxv.microphone() and rxv.speaker(); "*" marks the one that is used when none is named.
+
+examples:
+  rxvoice devices
+  rxvoice devices --level              speak, and see which microphone hears it; Ctrl-C to end
+  rxvoice devices --level --seconds 5
+"""
+
+_WIDTH = 30
+"""Characters of a level meter."""
+_FLOOR = 60
+"""Decibels below full scale at its left end."""
+_REDRAW_S = 0.1
+
+
+class _Parsers(Protocol):
+    """What ``add_subparsers`` gives."""
+
+    def add_parser(
+        self,
+        name: str,
+        *,
+        help: str,
+        description: str,
+        epilog: str,
+        formatter_class: type[argparse.HelpFormatter],
+    ) -> argparse.ArgumentParser: ...
+
+
+def add_devices(commands: _Parsers) -> None:
+    """Add the command, its options and its help."""
+    parser = commands.add_parser(
+        "devices",
+        help="list microphones and loudspeakers",
+        description="List the microphones and loudspeakers of this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--level", action="store_true", help="show how loud each microphone is, until Ctrl-C"
+    )
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="end --level after so many seconds"
+    )
+
+
+def devices(*, level: bool = False, seconds: float | None = None) -> int:
+    """Print the devices.
+
+    Args:
+        level: open every microphone and show how loud it is.
+        seconds: for how long; None until Ctrl-C.
+
+    Returns:
+        0, or 1 where there is no microphone or no loudspeaker.
+
+    Raises:
+        ConfigError: `seconds` is not more than 0, or is given without `level`.
+        MissingDependency: PortAudio is not installed.
+    """
+    if seconds is not None and not level:
+        raise ConfigError("--seconds says how long --level lasts: give both")
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"--seconds must be more than 0 s, got {seconds:g}")
+    refresh()
+    found = listing()
+    inputs = _section("Microphones", found, "microphone")
+    print()
+    outputs = _section("Loudspeakers", found, "speaker")
+    if not inputs and (hint := permission()):
+        print(f"\n{hint}")
+    if level and inputs:
+        print("\nLevels, in decibels below full scale")
+        _show_levels(inputs, seconds)
+    return 0 if inputs and outputs else 1
+
+
+def _section(title: str, found: list[Device], kind: Kind) -> list[Device]:
+    chosen = [it for it in found if it.channels(kind)]
+    print(title)
+    width = max((len(it.name) for it in chosen), default=0)
+    for it in chosen:
+        mark = "*" if it.is_default(kind) else " "
+        count = it.channels(kind)
+        channels = f"{count} channel{'' if count == 1 else 's'}"
+        print(f"{mark} {it.index:3}  {it.name:{width}}  {channels:11}  {it.sample_rate} Hz")
+    if not chosen:
+        print("  none")
+    return chosen
+
+
+@dataclass(slots=True)
+class _Meter:
+    """The loudest sample since it was last drawn, or what went wrong."""
+
+    device: Device
+    peak: float = 0.0
+    problem: str = ""
+
+    def hear(self, element: AudioChunk | Event) -> None:
+        if isinstance(element, AudioChunk):
+            self.peak = max(self.peak, float(np.abs(element.samples).max(initial=0)))
+
+    def fail(self, error: Exception) -> None:
+        self.problem = str(error)
+
+    def draw(self) -> str:
+        peak, self.peak = self.peak, 0.0
+        head = f"  {self.device.index:3}  "
+        if self.problem:
+            return head + self.problem
+        decibels = 20 * float(np.log10(max(peak, 1e-9)))
+        filled = round(_WIDTH * max(0.0, 1 + decibels / _FLOOR))
+        shown = f"{decibels:5.0f} dB" if decibels > -_FLOOR else "silence "
+        return f"{head}[{'#' * filled:{_WIDTH}}] {shown}  {self.device.name}"
+
+
+def _show_levels(inputs: list[Device], seconds: float | None) -> None:
+    from rxvoice.sources import microphone
+
+    meters = [_Meter(it) for it in inputs]
+    live = sys.stdout.isatty()
+    end = None if seconds is None else time.monotonic() + seconds
+    open_ones = [microphone(it.device.index).subscribe(it.hear, it.fail) for it in meters]
+    tick = threading.Event()
+    drawn = False
+    try:
+        while end is None or time.monotonic() < end:
+            # Without a terminal to redraw, one picture a second or at the end.
+            left = _REDRAW_S if live else 1.0
+            tick.wait(left if end is None else max(0.0, min(left, end - time.monotonic())))
+            if live and drawn:
+                print(f"\x1b[{len(meters)}A", end="")
+            for it in meters:
+                print(it.draw() + ("\x1b[K" if live else ""))
+            sys.stdout.flush()
+            drawn = True
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for it in open_ones:
+            it.dispose()
