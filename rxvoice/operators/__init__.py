@@ -1,9 +1,16 @@
 """The operators: one file each, one page each in the specification."""
 
 from rxvoice.operators.barge_in import barge_in
+from rxvoice.operators.cancel_echo import cancel_echo
 from rxvoice.operators.chunk import chunk
+from rxvoice.operators.handoff import handoff
+from rxvoice.operators.interruptible import interruptible
+from rxvoice.operators.meter import meter
+from rxvoice.operators.metrics import metrics
 from rxvoice.operators.play import play
 from rxvoice.operators.preroll import preroll
+from rxvoice.operators.record import record
+from rxvoice.operators.resample import resample
 from rxvoice.operators.respond import respond
 from rxvoice.operators.sentences import sentences
 from rxvoice.operators.synthesize import synthesize
@@ -13,9 +20,16 @@ from rxvoice.operators.vad import vad
 
 __all__ = [
     "barge_in",
+    "cancel_echo",
     "chunk",
+    "handoff",
+    "interruptible",
+    "meter",
+    "metrics",
     "play",
     "preroll",
+    "record",
+    "resample",
     "respond",
     "sentences",
     "synthesize",

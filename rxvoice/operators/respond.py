@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Generator
+from inspect import isgeneratorfunction
+from threading import Lock
+from typing import cast
 
 from reactivex import abc
 
@@ -12,6 +16,8 @@ from rxvoice.operators._stage import Errors, Job, Work, stage, text
 from rxvoice.slots import Answer, ResponderSlot, method
 
 __all__ = ["respond"]
+
+_log = logging.getLogger("rxvoice")
 
 
 def respond(
@@ -37,7 +43,7 @@ def respond(
             element arrived.
         errors: ``"event"`` or ``"raise"``.
     """
-    ask: Callable[[str], Answer[str | Notice]] = method(llm, "respond")
+    question = _Question(method(llm, "respond"))
 
     def start() -> Work[Transcript, Reply]:
         def work(transcript: Transcript, job: Job[Reply]) -> None:
@@ -55,13 +61,65 @@ def respond(
                 job.emit(Reply(transcript, text="".join(pieces), final=True))
                 job.done()
 
-            job.ask(transcript.turn, lambda: ask(transcript.text), text, on_piece, on_end)
+            job.ask(transcript.turn, lambda: question.ask(transcript), text, on_piece, on_end)
 
         return work
 
     operator = stage("respond", start, worker=worker, errors=errors)
     # For `interruptible`, which is given the operator and not the model.
+    setattr(operator, "withdraw", question.withdraw)  # noqa: B010
     for name in ("heard", "forget"):
         if callable(found := getattr(llm, name, None)):
-            setattr(operator, name, found)
+            setattr(operator, name, _in_turn(found, worker))
     return operator
+
+
+class _Question:
+    """The last question: has the model taken it, or can it still be withdrawn?"""
+
+    def __init__(self, ask: Callable[[str], Answer[str | Notice]]) -> None:
+        self._ask = ask
+        self._lock = Lock()
+        self._taken: Transcript | None = None
+        self._withdrawn: Transcript | None = None
+
+    def ask(self, transcript: Transcript) -> Answer[str | Notice]:
+        """Ask, unless it was withdrawn."""
+        if isgeneratorfunction(self._ask):  # the model takes the question with the first step
+            return self._steps(transcript)
+        return self._ask(transcript.text) if self._take(transcript) else ()
+
+    def withdraw(self, transcript: Transcript) -> bool:
+        """Whether the model has taken this question; if it has not, it never will."""
+        with self._lock:
+            self._withdrawn = transcript
+            return self._taken is transcript
+
+    def _steps(self, transcript: Transcript) -> Generator[str | Notice]:
+        if self._take(transcript):
+            yield from cast("Generator[str | Notice]", self._ask(transcript.text))
+
+    def _take(self, transcript: Transcript) -> bool:
+        with self._lock:
+            if self._withdrawn is transcript:
+                return False
+            self._taken = transcript
+            return True
+
+
+def _in_turn(tell: Callable[..., object], worker: abc.SchedulerBase | None) -> Callable[..., None]:
+    """Tell the model something after the step it is taking, and before the next question."""
+
+    def told(*args: str) -> None:
+        def run(*_: object) -> None:
+            try:
+                tell(*args)
+            except Exception:  # nobody waits for it
+                _log.exception("a model raised when it was told what became of its answer")
+
+        if worker is None:
+            run()
+        else:
+            worker.schedule(run)
+
+    return told

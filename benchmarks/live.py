@@ -1,0 +1,242 @@
+"""What a live session costs on stub models: the CPU's share of one core, at real time.
+
+A pipe of all operators on the threads of ``live``, beside mlx-audio's own ``VoicePipeline`` class:
+the same paced frames, the same stubs, each in a process of its own. Neither opens a device, and
+``VoicePipeline``'s scheduler runs its work as it is, since it asks for a GPU otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+from reactivex.scheduler import EventLoopScheduler
+
+import rxvoice as rxv
+from benchmarks._measure import CHUNK_MS, Result, conversation, loud
+from rxvoice import operators as vox
+
+SECONDS = 20
+ANSWER = "It is late, go to bed now and sleep very well. Tomorrow is another day for you and me."
+PIECE = np.zeros(2_400, np.float32)
+PIECES = 20
+
+
+class Recognition:
+    """One turn being recognised: all of it is known when the turn is over."""
+
+    def __init__(self) -> None:
+        self.closed = self.done = False
+
+    def feed(self, samples: rxv.Samples) -> None:
+        pass
+
+    def step(self, max_decode_tokens: int = 6) -> list[str]:
+        self.done = self.closed
+        return ["what time is it"] if self.closed else []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Recogniser:
+    """For both: ``session`` is rxvoice's, ``create_streaming_session`` mlx-audio's."""
+
+    def session(self) -> Recognition:
+        return Recognition()
+
+    def transcribe_turn(self, audio: rxv.Samples) -> str:
+        return "what time is it"
+
+    def create_streaming_session(self, **_: object) -> Recognition:
+        return Recognition()
+
+
+def paced(push: Callable[[rxv.Samples], None], stop: threading.Event) -> None:
+    """Push the frames as a microphone would, on this thread."""
+    began = time.monotonic()
+    for n, block in enumerate(conversation(SECONDS), 1):
+        if stop.wait(max(0.0, began + n * CHUNK_MS / 1000 - time.monotonic())):
+            return
+        push(block)
+
+
+def spent(seconds: float, replies: int) -> None:
+    """Say what this process has used."""
+    print(time.process_time() - seconds, replies)
+
+
+def microphone() -> Observable[rxv.AudioChunk]:
+    """The paced frames, from a thread of their own."""
+
+    def subscribe(
+        observer: abc.ObserverBase[rxv.AudioChunk], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        stop = threading.Event()
+        start = 0
+
+        def push(block: rxv.Samples) -> None:
+            nonlocal start
+            observer.on_next(rxv.AudioChunk(block, start=start, time=time.monotonic()))
+            start += len(block)
+
+        def run() -> None:
+            paced(push, stop)
+            observer.on_completed()
+
+        threading.Thread(target=run, daemon=True).start()
+        return Disposable(stop.set)
+
+    return Observable(subscribe)
+
+
+def synthesize(text: str) -> Iterator[rxv.Samples]:
+    """Half of the pieces for each of the two sentences."""
+    for _ in range(PIECES // 2):
+        yield PIECE
+
+
+def ours() -> None:
+    """The session, with an app that takes its events on another thread."""
+    models, app, over = rxv.mlx.MlxScheduler(), EventLoopScheduler(), threading.Event()
+    sink = rxv.sinks.null()
+    judged = microphone().pipe(
+        vox.handoff(max_ms=2_000, overflow="drop_oldest"),
+        vox.meter(),
+        vox.chunk(512),
+        vox.vad(loud),
+        vox.barge_in(playing=lambda: True),
+        vox.preroll(250),
+    )
+    session = judged.pipe(
+        vox.turn_window(rxv.silence(600)),
+        vox.interruptible(
+            vox.transcribe(Recogniser(), worker=models.listening),
+            vox.respond(lambda text: iter(ANSWER.split(" ")), worker=models.text),
+            vox.synthesize(synthesize, worker=models.speech),
+            sink=sink,
+        ),
+        vox.metrics(sink=sink),
+        vox.play(sink),
+    )
+    replies = 0
+
+    def count(event: object) -> None:
+        nonlocal replies
+        replies += isinstance(event, rxv.events.TurnMetrics)
+
+    before = time.process_time()
+    rxv.live(session, deliver_on=app).subscribe(count, print, over.set)
+    over.wait()
+    spent(before, replies)
+    models.shutdown()
+    app.dispose()
+
+
+def theirs() -> None:
+    """mlx-audio's class, with the paced frames for a device."""
+    import mlx_audio.sts.voice_pipeline as mlx_audio
+
+    replies = 0
+    over = asyncio.Event()
+
+    class Device:
+        def __init__(self, *, callback: Callable[..., None], **_: object) -> None:
+            self._push = lambda block: callback(np.int16(block[:, None] * 32_767), 512, None, None)
+            self._stop = threading.Event()
+
+        def start(self) -> None:
+            loop = asyncio.get_running_loop()
+
+            def run() -> None:
+                paced(self._push, self._stop)
+                loop.call_soon_threadsafe(over.set)
+
+            threading.Thread(target=run, daemon=True).start()
+
+        def stop(self) -> None:
+            self._stop.set()
+
+        def close(self) -> None:
+            pass
+
+    class Gate:
+        def feed(self, chunk: Any, state: object, sample_rate: int) -> tuple[Any, object]:
+            return np.float32(loud(chunk)), state
+
+    class Voice:
+        sample_rate = 24_000
+
+        def generate(self, **_: object) -> Iterable[SimpleNamespace]:
+            return (SimpleNamespace(audio=PIECE) for _ in range(PIECES))
+
+    class Writer:
+        def generate(self, transcript: str, context: object) -> str:
+            nonlocal replies
+            replies += 1
+            return ANSWER
+
+    class Endpoint:
+        def predict(self, audio: object) -> Any:
+            return mlx_audio.EndpointDecision(complete=True, probability=1.0)
+
+    its = cast(Any, mlx_audio)
+    its.sd = SimpleNamespace(InputStream=Device)
+    its.MLXWorkScheduler._run = lambda self, func: func()
+
+    async def run() -> None:
+        pipeline = its.VoicePipeline(
+            speech_gate=its.SileroSpeechGate(Gate()),
+            endpoint_detector=Endpoint(),
+            transcriber=its.VoxtralRealtimeTranscriber(Recogniser()),
+            response_engine=Writer(),
+            tts_responder=its.PocketTTSResponder(Voice()),
+            audio_output=its.AudioOutputStream(sample_rate=24_000, enabled=False),
+        )
+        before = time.process_time()
+        session = asyncio.create_task(pipeline.start())
+        await over.wait()
+        spent(before, replies)
+        session.cancel()
+        await asyncio.gather(session, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def share(side: str) -> float:
+    """Percent of one core."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "benchmarks.live", side], capture_output=True, check=True, text=True
+    )
+    seconds, replies = shown.stdout.split()
+    turns = int(SECONDS * 1000 / CHUNK_MS) // 100
+    if int(replies) < turns:
+        raise RuntimeError(f"{side} answered {replies} of {turns} turns: {shown.stdout}")
+    return 100 * float(seconds) / SECONDS
+
+
+def measure() -> list[Result]:
+    """One after the other."""
+    mine, other = share("ours"), share("theirs")
+    return [
+        Result(
+            "a live session on stub models, of one core",
+            mine,
+            "%",
+            f"VoicePipeline: {other:.2f}",
+            mine / other,
+        )
+    ]
+
+
+if __name__ == "__main__":
+    {"ours": ours, "theirs": theirs}[sys.argv[1]]()

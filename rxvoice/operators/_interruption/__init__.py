@@ -1,0 +1,1 @@
+"""What `interruptible` is made of."""

@@ -1,0 +1,36 @@
+"""What `interruptible` was given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from reactivex import Observable
+
+from rxvoice.operators._interruption._evidence import Gates
+from rxvoice.slots import AudioSink
+
+__all__ = ["Settings", "Stage"]
+
+Stage: TypeAlias = Callable[[Observable[Any]], Observable[Any]]
+"""An operator, whatever it takes and gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Its arguments, as they are documented there."""
+
+    listen: Stage
+    reply: tuple[Stage, ...]
+    sink: AudioSink
+    gates: Gates
+    resume_after_ms: float
+    duck: float | None
+    interruptions: bool
+    echo_tail_ms: float
+    warm_up_ms: float
+    interrupts: Observable[str | None] | None
+    preempt_after_ms: float | None
+    preempt_tries: int
+    idle_ms: float | None

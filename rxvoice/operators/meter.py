@@ -1,0 +1,62 @@
+"""`meter`: how loud it is."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TypeVar
+
+import numpy as np
+
+from rxvoice._check import whole
+from rxvoice.elements import AudioChunk, Event
+from rxvoice.events import Level
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+
+__all__ = ["meter"]
+
+T = TypeVar("T")
+
+
+def meter(every_ms: int = 100) -> Operator[T, T | Event]:
+    """Measure how loud the audio is, for an app's level meter.
+
+    Emits: the same elements, and a `Level` after the chunk by which ``every_ms`` of audio have
+        come since the last one; it says over how much it was measured, in whole chunks.
+    Completes: with the source.
+    Errors: with the source.
+    Drops: nothing; what came after the last `Level` is not told.
+    Runs on: the thread of the source.
+
+    Args:
+        every_ms: milliseconds of audio, 1 or more. Only `AudioChunk` counts.
+
+    Time is counted in samples: audio that comes in a burst is measured as if it had not.
+    """
+    whole("meter every_ms", every_ms, 1, "ms")
+
+    def start(out: Subscription[T | Event]) -> Handlers[T]:
+        power = peak = 0.0
+        samples = rate = 0
+
+        def level() -> Level:
+            nonlocal power, peak, samples
+            measured = Level(sqrt(power / samples), peak, samples * 1000 // rate)
+            power, peak, samples = 0.0, 0.0, 0
+            return measured
+
+        def step(element: T) -> None:
+            nonlocal power, peak, samples, rate
+            out.emit(element)
+            if not isinstance(element, AudioChunk) or not len(element.samples):
+                return
+            if element.sample_rate != rate:
+                power, peak, samples, rate = 0.0, 0.0, 0, element.sample_rate
+            power += float(element.samples.dot(element.samples))
+            peak = max(peak, float(np.abs(element.samples).max()))
+            samples += len(element.samples)
+            if samples * 1000 >= every_ms * rate:
+                out.emit(level())
+
+        return step, None, None
+
+    return stateful_on_events(start)

@@ -1,0 +1,229 @@
+"""`metrics`: how long each turn took, stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
+
+from reactivex import Observable, abc
+from reactivex.disposable import SingleAssignmentDisposable
+from reactivex.scheduler import VirtualTimeScheduler
+
+from rxvoice.elements import AudioChunk, Event, Reply, Speech, Transcript, TurnFailed
+from rxvoice.events import (
+    AudioLost,
+    Dropped,
+    Finished,
+    Interrupted,
+    ReplyDelta,
+    ReplyStarted,
+    Speaking,
+    Transcribed,
+    TurnMetrics,
+    Underrun,
+)
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.slots import AudioSink
+from rxvoice.turn import Turn
+
+__all__ = ["metrics"]
+
+T = TypeVar("T")
+
+_MARKS: dict[type, str] = {
+    Transcribed: "transcript_ms",
+    ReplyStarted: "first_token_ms",
+    ReplyDelta: "first_token_ms",
+    Speaking: "first_heard_ms",
+}
+_OVER = (Finished, Interrupted, TurnFailed)
+_REMEMBERED = 64
+"""Turns that are watched at once, and turns that are over, whose late elements begin nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class _Record:
+    """What is known of a turn that is not over."""
+
+    turn: Turn
+    underrun_before: int
+    speech_end: float | None = None
+    turn_end: float | None = None
+    marks: dict[str, float] = field(default_factory=dict[str, float])
+    interrupted: bool = False
+    samples_lost: int = 0
+    queued_ms: int = 0
+    watching: SingleAssignmentDisposable = field(default_factory=SingleAssignmentDisposable)
+
+    def mark(self, name: str, now: float) -> None:
+        self.marks.setdefault(name, now)
+
+    def result(self, now: float, underrun: int) -> TurnMetrics:
+        spoken = self.speech_end
+
+        def since(moment: float | None) -> float | None:
+            if spoken is None or moment is None:
+                return None
+            return round(1000 * (moment - spoken), 3)
+
+        return TurnMetrics(
+            self.turn,
+            turn_ended_ms=since(self.turn_end),
+            interrupted=self.interrupted,
+            samples_lost=self.samples_lost,
+            underrun_samples=underrun - self.underrun_before,
+            queued_ms=self.queued_ms,
+            over_ms=since(now),
+            **{name: since(moment) for name, moment in self.marks.items()},
+        )
+
+
+def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
+    """Say of each turn how long it took, stage by stage, once its reply is over.
+
+    It belongs after ``interruptible`` and before `play`: there it sees every stage.
+
+    ```python
+    vox.interruptible(hear, think, speak, sink=speaker),
+    vox.metrics(sink=speaker),
+    vox.play(speaker),
+    ```
+
+    Emits: the same elements, and a `TurnMetrics` after the one by which a turn's reply is over:
+        `Finished`, `Interrupted`, `TurnFailed`, or the final `Speech`. All of it is counted from
+        the end of the user's speech: the end of the turn's last chunk that was judged speech, by
+        the ``time`` of the chunk, or by when it arrived where it has none.
+    Completes: with the source; a turn whose reply is not over is not told.
+    Errors: with the source.
+    Drops: nothing.
+    Runs on: the thread of the source. Time is read from the scheduler given to ``subscribe`` where
+        it is a virtual one, otherwise from ``time.monotonic()``.
+
+    Without ``interruptible`` nobody says when a turn opens or is heard. Then the turn's own link
+    says when its speech ended, where its chunks have a ``time``; ``turn_ended_ms`` and
+    ``first_heard_ms`` are None, and the rest is there for the elements that pass.
+
+    Args:
+        sink: the loudspeaker, for ``queued_ms``, by its own ``queued_ms``, looked at with each
+            element, and ``underrun_samples``, by its ``events``; either where it has it.
+    """
+    events = cast("Observable[Event] | None", getattr(sink, "events", None))
+
+    def start(out: Subscription[T | Event]) -> Handlers[T]:
+        now = _clock(out.scheduler)
+        records: dict[tuple[int, int], _Record] = {}
+        over: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+        underrun = 0
+
+        def count_underrun(event: object) -> None:
+            # The sink's events may come from any thread, and in the stream as well.
+            nonlocal underrun
+            if isinstance(event, Underrun):
+                underrun = max(underrun, event.total)
+
+        def record_of(turn: Turn) -> _Record | None:
+            key = turn.id, turn.start
+            if key in over:
+                return None
+            record = records.get(key)
+            if record is None:
+                if len(records) == _REMEMBERED:  # of turns that nobody answers
+                    forget(next(iter(records.values())).turn)
+                record = records[key] = _Record(turn, underrun)
+                watch(record)
+            return record
+
+        def watch(record: _Record) -> None:
+            was_open = record.turn.is_open
+            replaying = True
+
+            def on_chunk(chunk: AudioChunk) -> None:
+                if not chunk.speech:
+                    return
+                if chunk.time is not None:
+                    record.speech_end = chunk.time + len(chunk.samples) / chunk.sample_rate
+                elif was_open or not replaying:
+                    record.speech_end = now()
+                else:
+                    return
+                if not replaying:
+                    record.marks.clear()  # of an answer that began too early, and is void
+
+            def on_end(_: object = None) -> None:
+                if was_open:
+                    record.turn_end = now()
+
+            out.life.add(record.watching)
+            record.watching.disposable = record.turn.subscribe(
+                on_chunk, on_end, on_end, scheduler=out.scheduler
+            )
+            replaying = False
+
+        def forget(turn: Turn) -> None:
+            key = turn.id, turn.start
+            record = records.pop(key, None)
+            if record is not None:
+                out.life.remove(record.watching)
+                over.append(key)
+
+        def note(element: object) -> Turn | None:
+            """Write down what the element says; gives the turn that is over with it."""
+            if isinstance(element, AudioLost):
+                for record in records.values():
+                    record.samples_lost += element.samples
+                return None
+            count_underrun(element)
+            turn = element if isinstance(element, Turn) else getattr(element, "turn", None)
+            if not isinstance(turn, Turn):
+                return None
+            if isinstance(element, Dropped):
+                forget(turn)
+                return None
+            record = record_of(turn)
+            if record is None:
+                return None
+            name = _MARKS.get(type(element))
+            if isinstance(element, Transcript) and element.final:
+                name = "transcript_ms"
+            elif isinstance(element, Reply) and element.delta:
+                name = "first_token_ms"
+            elif isinstance(element, Speech) and len(element.samples):
+                name = "first_audio_ms"
+            if name is not None:
+                record.mark(name, now())
+            final = isinstance(element, Speech) and element.final
+            record.interrupted |= isinstance(element, Interrupted) or (
+                isinstance(element, Speech) and element.interrupted
+            )
+            return turn if final or isinstance(element, _OVER) else None
+
+        def look() -> None:
+            queued = getattr(sink, "queued_ms", None)
+            if queued is not None:
+                for record in records.values():
+                    record.queued_ms = max(record.queued_ms, int(queued))
+
+        def step(element: T) -> None:
+            ended = note(element)
+            out.emit(element)
+            look()  # afterwards: `play` has written by now
+            record = ended and records.get((ended.id, ended.start))
+            if record:
+                result = record.result(now(), underrun)
+                forget(record.turn)
+                out.emit(result)
+
+        if events is not None:
+            out.life.add(events.subscribe(count_underrun, lambda _: None, scheduler=out.scheduler))
+        return step, None, None
+
+    return stateful_on_events(start)
+
+
+def _clock(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:
+    if isinstance(scheduler, VirtualTimeScheduler):
+        return lambda: scheduler.to_seconds(scheduler.now)
+    return time.monotonic

@@ -1,0 +1,121 @@
+"""`record`: what passes is written to a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from reactivex.disposable import Disposable
+
+from rxvoice._writing import write_all
+from rxvoice.elements import AudioChunk, Event, Notice, Samples, Speech
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+
+__all__ = ["record"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("rxvoice")
+
+_SILENCE_AT_ONCE = 1 << 16
+
+
+def record(
+    path: str | os.PathLike[str], *, sample_rate: int | None = None
+) -> Operator[T, T | Event]:
+    """Write the audio that passes to a WAV file: 16 bits, mono.
+
+    Each element is in the file before it goes on, samples first and then the header: whatever
+    becomes of the process, the file can be played. A hole in the ``start`` of chunks, where audio
+    was lost, is silence of the same length in the file.
+
+    Emits: the same elements. When the file cannot be written any more, a `Notice` says why, once;
+        the recording has stopped, and the stream goes on.
+    Completes: with the source, when the file is finished.
+    Errors: with the source, when the file is finished. `ConfigError` here, when the path cannot be
+        written.
+    Drops: nothing.
+    Runs on: the thread of the source, which writes the file.
+
+    The file is begun by each subscription with the first audio, and finished with the
+    subscription, disposal included: an operator serves one subscription at a time.
+
+    Args:
+        path: of the file; one that is there is replaced. Its directory exists.
+        sample_rate: Hz, of the file; None for the rate of the first audio. What comes at another
+            rate is resampled by soxr.
+
+    `AudioChunk` and `Speech` are written. Of speech that is interrupted more is written than was
+    heard: `rxvoice.recorder` records what was.
+    """
+    from rxvoice.sinks.wav import WavSink
+
+    WavSink(path, sample_rate)  # only says whether it can be written: nothing is touched yet
+    name = str(Path(path))
+
+    def start(out: Subscription[T | Event]) -> Handlers[T]:
+        file: WavSink | None = None
+        over = False
+        next_start: int | None = None
+
+        def write(element: AudioChunk | Speech) -> None:
+            nonlocal file, next_start
+            if file is None:
+                file = WavSink(path, sample_rate)
+            file.set_sample_rate(element.sample_rate)
+            samples: Samples = np.asarray(element.samples, np.float32)
+            if isinstance(element, AudioChunk):
+                missing = 0 if next_start is None else element.start - next_start
+                while missing > 0:
+                    n = min(missing, _SILENCE_AT_ONCE)
+                    write_all(file, np.zeros(n, np.float32))
+                    missing -= n
+                next_start = element.start + len(samples)
+            write_all(file, samples)
+
+        def step(element: T) -> None:
+            if isinstance(element, (AudioChunk, Speech)) and not over:
+                try:
+                    write(element)
+                except Exception as error:
+                    give_up(error)
+            out.emit(element)
+
+        def give_up(error: Exception) -> None:
+            finish()
+            message = f"the recording {name} stopped: {error}"
+            _log.warning("%s", message)
+            out.emit(Notice(message, error, stage="record"))
+
+        def finish() -> Exception | None:
+            nonlocal over
+            over = True
+            try:
+                if file is not None:
+                    file.stop()
+            except Exception as error:
+                return error
+            return None
+
+        def close() -> None:
+            error = finish()
+            if error is not None:
+                _log.warning("the recording %s could not be finished: %s", name, error)
+
+        def flush() -> None:
+            error = finish()
+            if error is not None:
+                give_up(error)
+            out.complete()
+
+        def fail(error: Exception) -> None:
+            close()
+            out.fail(error)
+
+        out.life.add(Disposable(close))
+        return step, flush, fail
+
+    return stateful_on_events(start)

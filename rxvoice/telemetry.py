@@ -1,0 +1,112 @@
+"""OpenTelemetry: a span for every turn and each of its stages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from rxvoice.elements import Event
+from rxvoice.errors import MissingDependency
+from rxvoice.events import TurnMetrics
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+__all__ = ["spans"]
+
+T = TypeVar("T")
+
+_log = logging.getLogger("rxvoice")
+
+_STAGES = (
+    ("endpoint", "turn_ended_ms"),
+    ("transcribe", "transcript_ms"),
+    ("respond", "first_token_ms"),
+    ("synthesize", "first_audio_ms"),
+    ("play", "first_heard_ms"),
+    ("speak", "over_ms"),
+)
+"""Each ends at its time, and begins where the one before it ended."""
+
+
+def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Event]:
+    """Export each turn as OpenTelemetry spans, with what `metrics` measured.
+
+    ```python
+    vox.metrics(sink=speaker),
+    rxv.telemetry.spans(),
+    ```
+
+    One span ``rxvoice.turn``, from the user's first word to the end of the reply, and in it one
+    for each stage that the turn came to: ``rxvoice.listen``, ``.endpoint`` (end of speech to end
+    of turn), ``.transcribe``, ``.respond`` (to the first word), ``.synthesize`` (to the first
+    sound), ``.play`` (to the first sample heard) and ``.speak``. The attributes of the turn are
+    the fields of `TurnMetrics`, as ``rxvoice.turn_ended_ms``; no text and no sound.
+
+    Emits: the same elements.
+    Completes: with the source.
+    Errors: with the source. What the exporter raises is logged, and ends nothing.
+    Drops: nothing.
+    Runs on: the thread of the source; the spans' exporter has its own where it is a batching one.
+
+    Args:
+        tracer_provider: where the spans go; None for OpenTelemetry's global one.
+
+    Raises:
+        MissingDependency: OpenTelemetry is not installed.
+    """
+    try:
+        from opentelemetry import trace
+    except ImportError as error:
+        raise MissingDependency(
+            "rxv.telemetry needs OpenTelemetry: pip install 'rxvoice[otel]'"
+        ) from error
+    tracer = trace.get_tracer("rxvoice", tracer_provider=tracer_provider)
+
+    def start(out: Subscription[T | Event]) -> Handlers[T]:
+        def step(element: T) -> None:
+            if isinstance(element, TurnMetrics):
+                try:
+                    _export(tracer, element)
+                except Exception:
+                    _log.exception("the spans of turn %d could not be exported", element.turn.id)
+            out.emit(element)
+
+        return step, None, None
+
+    return stateful_on_events(start)
+
+
+def _export(tracer: Tracer, it: TurnMetrics) -> None:
+    from opentelemetry.trace import set_span_in_context
+
+    # The metrics of a turn come when it is over; all else is counted back from there.
+    now = time.time_ns()
+    spoken = now - _ns(it.over_ms)  # the end of the user's speech
+    listened = it.turn.ms - (it.turn_ended_ms or 0)
+    began = spoken - max(0, _ns(listened))
+
+    def span(name: str, begin: int, parent: Span | None = None) -> Span:
+        context = None if parent is None else set_span_in_context(parent)
+        return tracer.start_span(f"rxvoice.{name}", context, start_time=begin)
+
+    turn = span("turn", began)
+    turn.set_attribute("rxvoice.turn", it.turn.id)
+    for name, value in it.as_json().items():
+        if isinstance(value, (bool, int, float)) and name != "turn":
+            turn.set_attribute(f"rxvoice.{name}", value)
+    span("listen", began, turn).end(spoken)
+    at = spoken
+    for name, reached in _STAGES:
+        ms: float | None = getattr(it, reached)
+        if ms is not None:
+            until = max(at, spoken + _ns(ms))
+            span(name, at, turn).end(until)
+            at = until
+    turn.end(max(at, now))
+
+
+def _ns(ms: float | None) -> int:
+    return round((ms or 0) * 1_000_000)
