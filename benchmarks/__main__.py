@@ -22,6 +22,12 @@ NAMES = (
     "never_deaf",
     "prompt_cache",
     "interleaving",
+    "live",
+    "microphone",
+    "speaker",
+    "echo",
+    "aio",
+    "web",
 )
 
 

@@ -5,8 +5,10 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 ```
 
-``rxv.sources`` and ``rxv.sinks`` are the ends of a pipe, ``vox`` is what goes between,
-``rxv.offline`` and ``rxv.mlx`` are the models, ``rxv.testing`` is for your tests.
+``rxv.microphone`` and ``rxv.speaker``, ``rxv.sources`` and ``rxv.sinks`` are the ends of a pipe,
+``vox`` is what goes between, ``rxv.live`` puts it on its threads. ``rxv.offline``, ``rxv.mlx`` and
+``rxv.remote`` are the models, ``rxv.aio``, ``rxv.qt``, ``rxv.tk`` and ``rxv.web`` the ways into an
+app, ``rxv.testing`` is for your tests.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ from rxvoice.errors import (
     AudioFormatError,
     ConfigError,
     MissingDependency,
+    QueueFull,
     RxvoiceError,
     SinkStalled,
     StageError,
@@ -57,7 +60,25 @@ from rxvoice.tools import Tool, ToolCall
 from rxvoice.turn import Turn
 
 if TYPE_CHECKING:
-    from rxvoice import mlx, offline, remote, sinks, sources, testing
+    from rxvoice import (
+        aio,
+        echo,
+        mlx,
+        offline,
+        qt,
+        recorder,
+        remote,
+        sinks,
+        sources,
+        telemetry,
+        testing,
+        tk,
+        web,
+    )
+    from rxvoice._live import live
+    from rxvoice._paced import paced
+    from rxvoice.sinks.speaker import speaker
+    from rxvoice.sources.microphone import microphone
 
 __version__ = "0.1.0"
 
@@ -74,6 +95,7 @@ __all__ = [
     "Notice",
     "Operator",
     "ProbabilityDetector",
+    "QueueFull",
     "RecognitionSession",
     "Reply",
     "Responder",
@@ -97,26 +119,59 @@ __all__ = [
     "TurnPolicy",
     "VoiceActivityDetector",
     "VoiceSession",
+    "aio",
     "any_of",
+    "echo",
     "energy",
     "events",
+    "live",
     "max_duration",
+    "microphone",
     "mlx",
     "offline",
     "operators",
+    "paced",
+    "qt",
+    "recorder",
     "remote",
     "silence",
     "silero",
     "sinks",
     "sources",
+    "speaker",
+    "telemetry",
     "testing",
+    "tk",
+    "web",
 ]
 
-_LAZY = ("mlx", "offline", "remote", "sinks", "sources", "testing")
+_LAZY = (
+    "aio",
+    "echo",
+    "mlx",
+    "offline",
+    "qt",
+    "recorder",
+    "remote",
+    "sinks",
+    "sources",
+    "telemetry",
+    "testing",
+    "tk",
+    "web",
+)
+_LAZY_IN = {
+    "live": "rxvoice._live",
+    "microphone": "rxvoice.sources.microphone",
+    "paced": "rxvoice._paced",
+    "speaker": "rxvoice.sinks.speaker",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Load a part when it is first asked for: the models' are heavy."""
+    """Load a part when it is first asked for: some are heavy."""
     if name in _LAZY:
         return importlib.import_module(f"rxvoice.{name}")
+    if name in _LAZY_IN:
+        return getattr(importlib.import_module(_LAZY_IN[name]), name)
     raise AttributeError(f"module 'rxvoice' has no attribute {name!r}")

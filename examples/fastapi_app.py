@@ -1,0 +1,59 @@
+"""A voice server: a conversation for each WebSocket, on models that they share.
+
+    python examples/fastapi_app.py                  the server, and a client with a recording
+    uvicorn --app-dir examples fastapi_app:app      the server, for clients as in rxvoice.web
+
+Prints what the client received: each question with its answer.
+"""
+
+import json
+from pathlib import Path
+from socket import create_server
+from threading import Thread
+
+import uvicorn
+from fastapi import FastAPI, WebSocket
+from reactivex import operators as ops
+from websockets.sync.client import connect
+
+import rxvoice as rxv
+from rxvoice import mlx, offline, web
+from rxvoice import operators as vox
+
+models = mlx.MlxScheduler()  # the one model thread
+ears, voice = offline.stt(phrases=offline.phrases()), offline.tts()
+recording = rxv.sources.wav(Path(rxv.__file__).parent / "data" / "demo.wav")
+
+
+def converse(client: web.Client):
+    detector = offline.silero()  # for many sessions rxv.silero(), which is faster
+    turns = (vox.chunk(), vox.vad(detector), vox.preroll(), vox.turn_window(rxv.silence(800)))
+    return client.microphone.pipe(*turns).pipe(
+        vox.transcribe(ears, worker=models.listening),
+        vox.respond(offline.llm(), worker=models.text),  # one each: it remembers what was said
+        vox.synthesize(voice, worker=models.speech),
+        vox.play(client.speaker),
+    )
+
+
+app = FastAPI()
+sessions = web.sessions(converse, max_speed=100)  # a recording comes at once
+
+
+@app.websocket("/talk")
+async def talk(websocket: WebSocket) -> None:
+    await sessions.serve(websocket)
+
+
+if __name__ == "__main__":
+    port = create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    Thread(target=server.run, args=([port],), daemon=True).start()
+    with connect(f"ws://127.0.0.1:{port.getsockname()[1]}/talk") as client:
+        for block in recording.pipe(ops.to_list()).run():
+            client.send((block.samples * 32767).astype("<i2").tobytes())
+        for message in client:
+            if isinstance(message, str) and (event := json.loads(message))["event"] == "turn":
+                print(f"{event['user_text']}: {event['assistant_text']}")
+                if "goodbye" in event["user_text"]:
+                    break

@@ -1,0 +1,59 @@
+"""A window with level, state, transcript and a push-to-talk button; closing it ends the session.
+
+    python examples/qt_app.py      a recording; with --live, microphone and loudspeaker
+
+Prints each question with its answer. After the recording the window closes.
+"""
+
+import sys
+from pathlib import Path
+from threading import Event
+
+from PySide6 import QtWidgets as qw
+from reactivex import operators as ops
+
+import rxvoice as rxv
+from rxvoice import events, offline, qt
+from rxvoice import operators as vox
+
+LIVE, DEMO = "--live" in sys.argv, Path(rxv.__file__).parent / "data" / "demo.wav"
+STATES = {events.TurnOpened: "listening", events.Speaking: "speaking", events.Finished: "ready"}
+STYLE = """* { border: 0; background: #14171f; color: #e8eaf0; font-size: 15px; }
+QTextEdit, QPushButton { border-radius: 8px; padding: 9px; background: #1e2330; }
+QScrollBar { width: 0; } QLabel { color: #8f98ad; } QPushButton { background: #2f6fed; }
+QPushButton:pressed { background: #d13a3f; } QProgressBar::chunk { background: #43c59e; }
+QProgressBar { max-height: 6px; background: #1e2330; }"""
+app, talking = qw.QApplication([]), Event()
+window = qw.QWidget(windowTitle="rxvoice", styleSheet=STYLE, minimumWidth=420, minimumHeight=520)
+state, said = qw.QLabel("ready"), qw.QTextEdit(readOnly=True)
+level, button = qw.QProgressBar(maximum=100, textVisible=False), qw.QPushButton("Hold to talk")
+layout = qw.QVBoxLayout(window)
+[layout.addWidget(part) for part in (state, said, level, button)]
+button.pressed.connect(talking.set)
+button.released.connect(talking.clear)
+
+
+def gate(block):  # silence while the button is up: nothing at all would not end the turn
+    muted = LIVE and isinstance(block, rxv.AudioChunk) and not talking.is_set()
+    return rxv.AudioChunk(block.samples * 0, block.sample_rate) if muted else block
+
+
+def show(event):
+    state.setText(STATES.get(type(event), state.text()))
+    if isinstance(event, events.Level):
+        level.setValue(int(300 * event.rms))
+    elif isinstance(event, rxv.TurnEvent):
+        said.append(f"<font color='#8f98ad'>{event.user_text}</font><br>{event.assistant_text}<br>")
+        print(f"{event.user_text}: {event.assistant_text}")
+
+
+sink = rxv.speaker() if LIVE else rxv.sinks.null()
+source = rxv.microphone() if LIVE else rxv.sources.wav(DEMO)
+turns = vox.vad(offline.silero()), vox.preroll(), vox.turn_window(rxv.silence(800))
+hear, think = vox.transcribe(offline.stt(phrases=offline.phrases())), vox.respond(offline.llm())
+talk = vox.interruptible(hear, think, vox.synthesize(offline.tts()), sink=sink), vox.play(sink)
+pipe = source.pipe(ops.map(gate), vox.chunk(), vox.meter(), *turns, *talk)
+session = rxv.live(pipe, deliver_on=qt.scheduler()).subscribe(show, print, window.close)
+window.show()
+app.exec()
+session.dispose()

@@ -1,0 +1,58 @@
+"""Two assistants talk to each other: what one says is what the other one hears.
+
+    python examples/two_assistants.py
+
+Prints who says what.
+"""
+
+import numpy as np
+from reactivex import Observable, Subject
+
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+
+RATE = offline.tts().sample_rate
+LINES = {
+    "good morning": "how do you do",
+    "how do you do": "very well thank you",
+    "very well thank you": "nice weather today",
+    "nice weather today": "goodbye",
+}
+
+
+def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> None:
+    """Answer what comes in at the ear by sound that goes out at the mouth."""
+    speak = offline.tts(voice, rate_wpm=150)
+    hear = offline.stt(phrases=[*LINES, "goodbye"])
+
+    def say(speech: rxv.Speech | rxv.Event) -> None:
+        if isinstance(speech, rxv.Speech) and speech.final and speech.reply.text:
+            print(f"{name}: {speech.reply.text}")
+            mouth.on_next(rxv.AudioChunk(np.zeros(RATE, np.float32), RATE))  # that was all
+        elif isinstance(speech, rxv.Speech) and not speech.final:
+            mouth.on_next(rxv.AudioChunk(speech.samples, RATE))
+
+    ear.pipe(vox.resample(16_000)).pipe(
+        vox.chunk(512),
+        vox.vad(offline.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(500)),
+        vox.transcribe(hear),
+        vox.respond(lambda text: LINES.get(text, "")),
+        vox.synthesize(speak),
+    ).subscribe(say)
+
+
+def main() -> None:
+    to_bob, to_ann = Subject[rxv.AudioChunk](), Subject[rxv.AudioChunk]()
+    assistant("Ann", "en-us+f3", to_ann, to_bob)
+    assistant("Bob", "en-us", to_bob, to_ann)
+    print("You: good morning")
+    for piece in offline.tts(rate_wpm=150).synthesize_stream("good morning"):
+        to_ann.on_next(rxv.AudioChunk(piece, RATE))
+    to_ann.on_next(rxv.AudioChunk(np.zeros(RATE, np.float32), RATE))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""A conversation for each WebSocket of a Starlette or FastAPI app.
+
+```python
+def converse(client: rxv.web.Client):
+    return client.microphone.pipe(
+        vox.chunk(512),
+        vox.vad(rxv.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(800)),
+        vox.interruptible(
+            listen, think, speak, sink=client.speaker, interrupts=client.interrupts
+        ),
+        vox.play(client.speaker),
+    )
+
+
+sessions = rxv.web.sessions(converse)
+
+
+@app.websocket("/talk")
+async def talk(socket: WebSocket) -> None:
+    await sessions.serve(socket)
+```
+
+The client sends its microphone as binary frames of 16-bit little-endian mono samples, at the rate
+it says in the query (``/talk?sample_rate=48000``, else 16000) or in a first message
+``{"type": "start", "sample_rate": 48000}``. It may also send, as JSON text:
+
+- ``{"type": "interrupt"}``: be quiet; ``{"type": "text", "text": "..."}``: be quiet, and answer
+  this;
+- ``{"type": "end"}``: nothing more will be said; the answer is still spoken, then it is closed;
+- ``{"type": "played", "samples": n, "clears": k}``: how many samples of speech its loudspeaker
+  has played in all, and the number of the last ``clear`` it saw, 0 before one. Some ten times a
+  second, or never: then the clock is taken to play what was sent.
+
+It receives speech as binary frames of the same kind, half a second ahead of its playback, and
+JSON: what happens, as `Event.as_json` has it, and
+
+- ``{"event": "format", "sample_rate": 24000}`` before the first speech, and when that changes;
+- ``{"event": "clear", "position": p, "clears": k}``: drop what was not played; ``samples`` goes
+  on from ``p``. ``pause``, ``resume`` and ``duck`` (``gain``) say what else to do with it;
+- ``{"event": "turn", ...}``: a `TurnEvent`;
+- ``{"event": "error", "code": "...", "message": "..."}`` before it is closed for a reason:
+  ``full`` (1013), ``bad_message`` (1007), ``too_big`` (1009), ``flood``, ``idle``, ``time`` or
+  ``slow_reader`` (1008), ``failed`` (1011).
+"""
+
+from __future__ import annotations
+
+from rxvoice.web._sessions import Client, Sessions, sessions
+from rxvoice.web._speaker import RemoteSpeaker
+
+__all__ = ["Client", "RemoteSpeaker", "Sessions", "sessions"]
