@@ -16,7 +16,7 @@ dir=${VIRTUAL_AUDIO_DIR:-${TMPDIR:-/tmp}/rxvoice-audio-$(id -u)}
 rate=48000
 export XDG_RUNTIME_DIR=$dir/run PULSE_RUNTIME_PATH=$dir/run/pulse PULSE_STATE_PATH=$dir/state
 export PULSE_CONFIG_PATH=$dir/config PULSE_SERVER=unix:$dir/run/native
-export PULSE_LATENCY_MSEC=${PULSE_LATENCY_MSEC:-30}
+export PULSE_LATENCY_MSEC=${PULSE_LATENCY_MSEC:-60}
 pid_file=$dir/pulse.pid
 
 running() { [ -f "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; }

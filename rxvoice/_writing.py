@@ -28,20 +28,22 @@ def write_all(sink: AudioSink, samples: Samples) -> None:
 
 
 class SpeechWriter:
-    """Writes `Speech` to a sink, and tells it the sample rate where it wants to know."""
+    """Writes `Speech` to a sink; tells it the sample rate and the ends where it wants to know."""
 
-    __slots__ = ("_rate", "_set_rate", "_sink")
+    __slots__ = ("_end", "_rate", "_set_rate", "_sink")
 
     def __init__(self, sink: AudioSink) -> None:
         self._sink = sink
         self._set_rate = getattr(sink, "set_sample_rate", None)
+        self._end = getattr(sink, "end_reply", None)
         self._rate: int | None = None
 
     def write(self, speech: Speech) -> None:
         """Write all of it; errors as `write_all`."""
-        if not speech.samples.shape[0]:
-            return
-        if self._set_rate is not None and speech.sample_rate != self._rate:
-            self._rate = speech.sample_rate
-            self._set_rate(speech.sample_rate)
-        write_all(self._sink, speech.samples)
+        if speech.samples.shape[0]:
+            if self._set_rate is not None and speech.sample_rate != self._rate:
+                self._rate = speech.sample_rate
+                self._set_rate(speech.sample_rate)
+            write_all(self._sink, speech.samples)
+        if speech.final and self._end is not None:
+            self._end()

@@ -143,6 +143,7 @@ class AudioSink(Protocol):
     Optional:
 
     - ``set_sample_rate(hz)``, told the rate of the samples that follow when it changes.
+    - ``end_reply()``, told that all of a reply has been written.
     - ``position``, how many of the samples it took have been heard so far. What `clear` has
       dropped is not among them: when the sound has faded it is the samples taken, less those.
     - ``played``, an ``Observable[int]`` of `position`: from time to time while sound is played, and

@@ -1,0 +1,101 @@
+"""A sound system in which nothing happens by itself: the test asks for sound."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+
+from rxvoice import Samples
+
+
+class PortAudioError(Exception):
+    """As sounddevice's."""
+
+
+class Stream:
+    """A loudspeaker's; sound is heard the moment it is asked for."""
+
+    def __init__(self, sound: FakeSound, **options: object) -> None:
+        if sound.refused or options["samplerate"] in sound.refused_rates:
+            raise PortAudioError("Invalid device")
+        self._sound = sound
+        self.options = options
+        self.closed = False
+        sound.streams.append(self)
+
+    @property
+    def time(self) -> float:
+        return time.monotonic()
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+        self.options["finished_callback"]()
+
+    def end(self) -> None:
+        """The device is gone."""
+        self.options["finished_callback"]()
+
+    def ask(self, frames: int, *, late: bool = False, delay: float = -1000.0) -> Samples:
+        """Let it ask for sound, which is heard `delay` seconds from now; what it got."""
+        out = np.full((frames, self.options["channels"]), np.nan, np.float32)
+        at = time.monotonic() + delay
+        times = SimpleNamespace(currentTime=at, outputBufferDacTime=at)
+        self.options["callback"](out, frames, times, SimpleNamespace(output_underflow=late))
+        for channel in range(out.shape[1]):
+            assert np.array_equal(out[:, channel], out[:, 0])
+        return out[:, 0].copy()
+
+
+class FakeSound:
+    """The part of the module sounddevice that a loudspeaker wants."""
+
+    PortAudioError = PortAudioError
+
+    def __init__(self) -> None:
+        self.streams: list[Stream] = []
+        self.devices = [
+            {"name": "box", "outputs": 2, "rate": 48_000},
+            {"name": "phones", "outputs": 1, "rate": 16_000},
+        ]
+        self.refused = False
+        self.refused_rates: set[object] = set()
+
+    def query_devices(self, kind: str | None = None) -> object:
+        listed = [
+            {
+                "index": index,
+                "name": it["name"],
+                "max_input_channels": 0,
+                "max_output_channels": it["outputs"],
+                "default_samplerate": float(it["rate"]),
+            }
+            for index, it in enumerate(self.devices)
+        ]
+        if kind is None:
+            return listed
+        if kind == "input" or not listed:
+            raise ValueError(f"no {kind} device")
+        return listed[0]
+
+    def check_output_settings(self, *, device: int, samplerate: float) -> None:
+        if samplerate != self.devices[device]["rate"]:
+            raise PortAudioError("Invalid sample rate")
+
+    def OutputStream(self, **options: object) -> Stream:
+        return Stream(self, **options)
+
+    def _terminate(self) -> None:
+        pass
+
+    def _initialize(self) -> None:
+        pass
+
+    @property
+    def stream(self) -> Stream:
+        """The last one opened."""
+        return self.streams[-1]
