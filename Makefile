@@ -11,6 +11,7 @@ help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
 	@echo "make check   lint, types and the executed documentation"
+	@echo "make docs    executes the documentation, and builds the site into out/site"
 	@echo "make bench   the benchmarks, as a table"
 
 demo: $(VENV)/demo.installed
@@ -31,7 +32,10 @@ types: $(VENV)/dev.installed
 
 docs: $(VENV)/dev.installed
 	$(BIN)/python -m rxvoice.testing.pages --check operators
-	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py
+	@# mkdocs-material advertises its successor at every build.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py
+	@echo "The site is out/site/index.html"
 
 bench: $(VENV)/dev.installed
 	$(BIN)/python -m benchmarks

@@ -9,24 +9,36 @@ import sys
 from pathlib import Path
 
 import pytest
+from snippets import Snippet, run, snippets
 
 from rxvoice.cli import parser
 
 ROOT = Path(__file__).parent.parent
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+MORE = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "examples" / "README.md",
+    ROOT / "operators" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
-def blocks(language: str) -> list[object]:
+def blocks(language: str, pages: list[Path]) -> list[object]:
     """The fenced blocks of a language, each named by its page and line."""
     return [
-        pytest.param(
-            found[2],
-            id=f"{page.name}:{page.read_text('utf-8')[: found.start()].count(chr(10)) + 1}",
-        )
-        for page in PAGES
-        for found in FENCE.finditer(page.read_text("utf-8"))
-        if found[1] == language
+        pytest.param(it.code, id=f"{page.name}:{it.line}")
+        for page in pages
+        for it in snippets(page)
+        if it.language == language
+    ]
+
+
+def with_python(pages: list[Path]) -> list[object]:
+    """The pages that have a Python snippet."""
+    return [
+        pytest.param(page, id=page.relative_to(ROOT).as_posix())
+        for page in pages
+        if any(it.language == "python" for it in snippets(page))
     ]
 
 
@@ -44,7 +56,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize("code", blocks("python", PAGES))
 def test_a_python_snippet_runs(code: str, checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -60,7 +72,35 @@ def test_a_python_snippet_runs(code: str, checkout: Path) -> None:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("text", blocks("console"))
+@pytest.mark.parametrize("page", with_python(MORE))
+def test_the_python_snippets_of_a_page_run(page: Path, checkout: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(ROOT / "tests" / "snippets.py"), str(page)],
+        cwd=checkout,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", MORE, ids=lambda page: page.name)
+def test_a_page_has_no_snippet_that_nobody_runs(page: Path) -> None:
+    # What is typed without being run is a command for a terminal, or is drawn, or is printed.
+    run_or_shown = {"python", "console", "marble", "text", ""}
+    assert {it.language for it in snippets(page)} <= run_or_shown
+
+
+def test_a_snippet_that_is_wrong_is_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = "from rxvoice import operators as vox\nvox.chunk(sise=512)\n"
+    assert "unexpected keyword argument 'sise'" in (run(Snippet(1, "python", wrong, None)) or "")
+    assert run(Snippet(1, "python", "print(1)\n", "1\n")) is None
+    assert "wanted\n2\n\ngot\n1\n" in (run(Snippet(1, "python", "print(1)\n", "2\n")) or "")
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("text", blocks("console", PAGES + MORE))
 def test_a_console_snippet_prints_what_it_shows(text: str, checkout: Path) -> None:
     # A line that begins with $ is typed; the lines up to the next are what must come.
     for typed in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
@@ -92,6 +132,22 @@ def test_the_readme_names_every_option() -> None:
             for option in command._option_string_actions:
                 if option.startswith("--") and option not in ("--help", "--output"):
                     assert option in readme, f"rxvoice {name} {option}"
+
+
+def test_the_pages_name_only_commands_and_options_that_there_are() -> None:
+    commands = {
+        name: set(command._option_string_actions)
+        for action in parser()._actions
+        if isinstance(action.choices, dict)
+        for name, command in action.choices.items()
+    }
+    for page in PAGES + MORE:
+        for name, rest in re.findall(
+            r"`(?:\$ )?rxvoice ([a-z]+)([^`\n]*)", page.read_text("utf-8")
+        ):
+            assert name in commands, f"{page.name}: rxvoice {name}"
+            options = set(re.findall(r"(?<!\S)--[\w-]+", rest))
+            assert options <= commands[name], f"{page.name}: rxvoice {name}{rest}"
 
 
 def test_make_says_what_the_readme_says() -> None:

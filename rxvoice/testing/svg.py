@@ -29,6 +29,18 @@ STYLE = f"""
   .value {{ text-anchor: middle; font-weight: bold; }}
   .operator {{ text-anchor: middle; font-weight: bold; }}
   .note {{ fill: #52606d; }}
+  @media (prefers-color-scheme: dark) {{
+    text {{ fill: #e4e7eb; }}
+    .name, .note {{ fill: #a9b4c0; }}
+    .value {{ fill: {INK}; }}
+    .plate {{ fill: #1c2029; stroke: #3a4150; }}
+    .box {{ fill: #2a303c; stroke: #8b98a6; }}
+    .group {{ fill: #11141b; }}
+    .end {{ stroke: #e4e7eb; }}
+    .error {{ stroke: #ff7b72; }}
+    .silence {{ fill: #5a6675; }}
+    .speech {{ fill: #58a6e6; }}
+  }}
 """.rstrip()
 
 
@@ -131,7 +143,8 @@ class _Drawing:
             f'viewBox="0 0 {_n(width)} {_n(height)}" role="img" aria-label="{title}">'
         )
         plate = (
-            f'<rect x="0.5" y="0.5" width="{_n(width - 1)}" height="{_n(height - 1)}" rx="10" '
+            f'<rect class="plate" x="0.5" y="0.5" width="{_n(width - 1)}" '
+            f'height="{_n(height - 1)}" rx="10" '
             f'fill="#fcfcfa" stroke="#d3d8de"/>'
         )
         parts = [head, f"<title>{title}</title>", f"<style>{STYLE}\n</style>", plate, *body]
@@ -140,8 +153,8 @@ class _Drawing:
     def _box(self, width: float) -> Iterator[str]:
         top, height = self._box_top, self._box_height
         yield (
-            f'<rect x="{_n(self._left)}" y="{_n(top)}" width="{_n(width)}" height="{height}" '
-            f'rx="6" fill="#eef2f6" stroke="{INK}"/>'
+            f'<rect class="box" x="{_n(self._left)}" y="{_n(top)}" width="{_n(width)}" '
+            f'height="{height}" rx="6" fill="#eef2f6" stroke="{INK}"/>'
         )
         middle = self._left + width / 2
         for i, text in enumerate(self._operator):
@@ -176,8 +189,8 @@ class _Drawing:
             if len(marks) > 1:
                 width = STEP * (len(marks) - 1) + 28
                 yield (
-                    f'<rect x="{_n(x - 14)}" y="{_n(y - 16)}" width="{width}" height="32" '
-                    f'rx="14" fill="#ffffff" stroke="{FAINT}" stroke-dasharray="2 2"/>'
+                    f'<rect class="group" x="{_n(x - 14)}" y="{_n(y - 16)}" width="{width}" '
+                    f'height="32" rx="14" fill="#ffffff" stroke="{FAINT}" stroke-dasharray="2 2"/>'
                 )
             for i, mark in enumerate(marks):
                 yield from self._mark(mark.char, x + STEP * i, y)
@@ -185,23 +198,25 @@ class _Drawing:
     def _mark(self, char: str, x: float, y: float) -> Iterator[str]:
         if char == "|":
             yield (
-                f'<path d="M{_n(x)} {_n(y - 12)}V{_n(y + 12)}" stroke="{INK}" stroke-width="2.5"/>'
+                f'<path class="end" d="M{_n(x)} {_n(y - 12)}V{_n(y + 12)}" stroke="{INK}" '
+                f'stroke-width="2.5"/>'
             )
         elif char == "#":
             yield (
-                f'<path d="M{_n(x - 7)} {_n(y - 7)}L{_n(x + 7)} {_n(y + 7)}M{_n(x - 7)} '
-                f'{_n(y + 7)}L{_n(x + 7)} {_n(y - 7)}" stroke="#c62828" stroke-width="2.5"/>'
+                f'<path class="error" d="M{_n(x - 7)} {_n(y - 7)}L{_n(x + 7)} {_n(y + 7)}'
+                f'M{_n(x - 7)} {_n(y + 7)}L{_n(x + 7)} {_n(y - 7)}" stroke="#c62828" '
+                f'stroke-width="2.5"/>'
             )
         elif char == "_":
             yield (
-                f'<rect x="{_n(x - 11)}" y="{_n(y - 3)}" width="22" height="6" rx="3" '
-                f'fill="#c3cad2"/>'
+                f'<rect class="silence" x="{_n(x - 11)}" y="{_n(y - 3)}" width="22" '
+                f'height="6" rx="3" fill="#c3cad2"/>'
             )
         elif char == "~":
             for i, high in enumerate((5, 10, 7, 4)):
                 yield (
-                    f'<rect x="{_n(x - 10.5 + 5.5 * i)}" y="{_n(y - high)}" width="4" '
-                    f'height="{2 * high}" rx="2" fill="#2f80c3"/>'
+                    f'<rect class="speech" x="{_n(x - 10.5 + 5.5 * i)}" y="{_n(y - high)}" '
+                    f'width="4" height="{2 * high}" rx="2" fill="#2f80c3"/>'
                 )
         else:
             letters = sorted(

@@ -39,6 +39,21 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
     speech.subscribe(sink)
 
 
+def interrupted(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -> None:
+    speech = turns.pipe(
+        vox.interruptible(
+            vox.transcribe(write_down),
+            vox.respond(answer),
+            vox.synthesize(speak),
+            sink=sink,
+            min_words=2,
+            echo=loud,
+        )
+    )
+    assert_type(speech, Observable[rxv.Speech | rxv.Event])
+    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
+
+
 def each(mic: Observable[rxv.AudioChunk]) -> None:
     assert_type(
         vox.chunk(512),
@@ -51,9 +66,10 @@ def each(mic: Observable[rxv.AudioChunk]) -> None:
     assert_type(turns.pipe(vox.transcribe(write_down)), Observable[rxv.Transcript | rxv.Event])
 
 
-def wrong(mic: Observable[str], chunks: Observable[rxv.AudioChunk]) -> None:
+def wrong(mic: Observable[str], chunks: Observable[rxv.AudioChunk], sink: rxv.sinks.Sink) -> None:
     mic.pipe(vox.chunk(512))  # type: ignore[arg-type]
     chunks.pipe(vox.transcribe(write_down))  # type: ignore[arg-type]
     vox.vad(answer)  # type: ignore[arg-type]
     vox.respond(loud)  # type: ignore[arg-type]
+    vox.interruptible(vox.respond(answer), vox.synthesize(speak), sink=sink)  # type: ignore[arg-type]
     vox.chunk(512, 16_000)  # type: ignore[call-arg]

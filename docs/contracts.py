@@ -1,0 +1,42 @@
+"""For the reference: the sections of our docstrings, which Google's style does not know.
+
+``Emits: ...``, one below the other, would be one paragraph; they become a list.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import griffe
+
+from rxvoice.testing._docstring import SECTIONS
+
+_SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):[ \n]", re.MULTILINE)
+
+
+class Contracts(griffe.Extension):
+    """Writes each section as an item of a list."""
+
+    def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Called with each object that was read."""
+        if obj.docstring and _SECTION.search(obj.docstring.value):
+            obj.docstring.value = as_list(obj.docstring.value)
+
+
+def as_list(text: str) -> str:
+    """The docstring, its sections as a list."""
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if found := _SECTION.match(line + "\n"):
+            if not inside:
+                lines += [""] if lines and lines[-1] else []
+            inside = True
+            lines.append(f"- **{found[1]}:** {line[found.end() :]}".rstrip())
+        elif inside and line and not line.startswith(" "):
+            inside = False
+            lines += ["", line]
+        else:
+            lines.append(line)
+    return "\n".join(lines)
