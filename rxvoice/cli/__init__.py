@@ -1,4 +1,4 @@
-"""The command line: ``rxvoice demo``, ``rxvoice run`` and ``rxvoice models``."""
+"""The command line: ``rxvoice talk``, ``demo``, ``run``, ``devices`` and ``models``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ __all__ = ["main", "parser"]
 
 _EPILOG = """\
 examples:
+  rxvoice talk                             talk with this machine, offline
+  rxvoice devices                          its microphones and loudspeakers
   rxvoice demo                             hold the recorded conversation, offline
   rxvoice demo --realtime                  the same, at the speed of speech
   rxvoice run question.wav -o reply.wav    answer any recording
@@ -36,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
     """All commands and options, with their help."""
     from rxvoice import __version__
     from rxvoice.cli.demo import MODELS
+    from rxvoice.cli.devices import add_devices
     from rxvoice.cli.models import add_models
+    from rxvoice.cli.talk import add_talk
 
     top = argparse.ArgumentParser(
         prog="rxvoice",
@@ -47,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"rxvoice {__version__}")
     commands = top.add_subparsers(title="commands", dest="command", required=True)
 
+    add_talk(commands)
     demo = commands.add_parser(
         "demo",
         help="hold a recorded conversation on the embedded models, offline",
@@ -95,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="MS",
         help="the silence that ends a turn, in milliseconds (1600)",
     )
+    add_devices(commands)
     add_models(commands)
     return top
 
@@ -103,6 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when it did what it should, 1 when not, 2 for wrong usage, 130 at Ctrl-C."""
     options = parser().parse_args(arguments)
     try:
+        if options.command == "talk":
+            from rxvoice.cli.talk import talk
+
+            return talk(options)
+        if options.command == "devices":
+            from rxvoice.cli.devices import devices
+
+            return devices(level=options.level, seconds=options.seconds)
         if options.command == "demo":
             from rxvoice.cli.demo import demo
 

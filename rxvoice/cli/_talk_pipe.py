@@ -1,0 +1,120 @@
+"""The conversation of ``rxvoice talk``, as a pipe: what to copy into a program of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from reactivex import Observable, Subject
+from reactivex import operators as ops
+
+from rxvoice import echo
+from rxvoice import operators as vox
+from rxvoice._paced import paced
+from rxvoice.cli._conversation import Parts
+from rxvoice.cli._keys import PushToTalk
+from rxvoice.cli._settings import Settings
+from rxvoice.elements import AudioChunk, Event, Speech, TurnEvent
+from rxvoice.policies import silence
+
+if TYPE_CHECKING:
+    from rxvoice.mlx import MlxScheduler
+
+__all__ = ["Controls", "conversation", "echo_handling"]
+
+_TAIL_MS = 200
+"""Heard after the button was let go: fingers are faster than tongues."""
+
+
+class Controls:
+    """What may be done to a conversation while it goes on; from any thread.
+
+    Args:
+        button: what the user pushes to talk; None to listen all the time.
+    """
+
+    def __init__(self, button: PushToTalk | None = None) -> None:
+        self.button = button
+        self.interrupts: Subject[str | None] = Subject()
+        self.closing = False
+
+    def press(self) -> None:
+        """Push the button: a turn begins, and a reply in progress ends; or the turn ends."""
+        if self.button is not None:
+            self.button.toggle()
+            if self.button.down:
+                self.interrupts.on_next(None)
+
+    def close(self, *, silence: bool) -> None:
+        """Hear nothing more; a turn that is open is written down.
+
+        Args:
+            silence: end the reply that is being heard, too.
+        """
+        self.closing = True
+        if silence:
+            self.interrupts.on_next(None)
+
+    def listens(self, _: object) -> bool:
+        """Whether the microphone is still heard."""
+        return not self.closing
+
+
+def echo_handling(settings: Settings) -> str:
+    """``"cancel"``, ``"correlate"`` or ``"off"``, where the settings leave it open."""
+    if settings.echo != "auto":
+        return settings.echo
+    return "cancel" if find_spec("livekit") else "correlate"
+
+
+def conversation(
+    microphone: Observable[AudioChunk | Event],
+    parts: Parts,
+    speaker: echo.Tap,
+    settings: Settings,
+    *,
+    models: MlxScheduler,
+    controls: Controls,
+    on_speech: Callable[[Speech | Event], None] = lambda _: None,
+) -> Observable[TurnEvent | Event]:
+    """From a microphone to a loudspeaker, with all that happens in between as events.
+
+    Args:
+        microphone: `rxv.microphone()`, or what gives the like.
+        speaker: `rxv.speaker()`, in an `rxv.echo.tap`.
+        models: the thread that runs the models.
+        on_speech: told of each piece of speech before it is written, on the conversation thread.
+    """
+    how = echo_handling(settings)
+    button = controls.button
+    heard = microphone.pipe(
+        ops.take_while(controls.listens),
+        vox.meter(),
+        vox.cancel_echo(speaker) if how == "cancel" else ops.do_action(),
+        vox.chunk(512),
+    )
+    turns = heard.pipe(
+        vox.vad(button or parts.vad, start=settings.vad_start, stop=settings.vad_stop),
+        vox.preroll(settings.preroll_ms),
+        vox.turn_window(
+            silence(_TAIL_MS if button else settings.silence_ms),
+            max_duration_ms=settings.max_turn_ms,
+        ),
+    )
+    return turns.pipe(
+        vox.interruptible(
+            vox.transcribe(parts.stt, worker=models.listening),
+            vox.respond(parts.llm, worker=models.text),
+            vox.synthesize(parts.tts, worker=paced(models.speech, speaker)),
+            sink=speaker,
+            min_speech_ms=settings.min_speech_ms,
+            min_words=settings.min_words,
+            echo=echo.correlation(speaker) if how == "correlate" else None,
+            interruptions=settings.interruptions,
+            interrupts=controls.interrupts,
+        ),
+        vox.metrics(sink=speaker),
+        ops.do_action(on_speech),
+        vox.play(speaker, errors="event"),
+    )

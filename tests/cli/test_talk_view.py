@@ -1,0 +1,349 @@
+"""What a conversation looks like while it goes on."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from rxvoice import events, sinks
+from rxvoice.cli._scene import Scene, printable
+from rxvoice.cli._spoken import Spoken
+from rxvoice.cli._transcript import TranscriptFile
+from rxvoice.cli._view import LiveView, PlainView
+from rxvoice.elements import AudioChunk, Event, Reply, Speech, Transcript
+from rxvoice.errors import ConfigError, StageError
+from rxvoice.turn import Turn, TurnWriter
+
+RATE = 16_000
+HELLO = "Hello! I run entirely on this computer."
+
+
+def opened(id: int = 1, start: int = 8_000) -> TurnWriter:
+    writer = TurnWriter(id, start, RATE)
+    writer.append(AudioChunk(np.zeros(RATE, np.float32), RATE, start, speech=True))
+    return writer
+
+
+def over(id: int = 1, start: int = 8_000) -> Turn:
+    writer = opened(id, start)
+    writer.close("policy", 10)
+    return writer.turn
+
+
+def answered(turn: Turn, text: str = HELLO) -> list[Event]:
+    return [
+        events.TurnOpened(turn),
+        events.Transcribed(turn, "who are you"),
+        events.ReplyStarted(turn),
+        events.ReplyDelta(turn, text),
+        events.Speaking(turn),
+        events.Finished(turn, text),
+    ]
+
+
+class Screen:
+    """A terminal that can be read."""
+
+    def __init__(self, *, width: int = 80, height: int = 24, encoding: str = "utf-8") -> None:
+        self.heard = 0
+        raw = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        self.console = Console(
+            file=raw, width=width, height=height, force_terminal=True, record=True,
+            color_system="truecolor", legacy_windows=False, _environ={},
+        )  # fmt: skip
+        self.view = LiveView(self.console, heard=lambda _: self.heard)
+
+    def after(self, *happened: Event) -> str:
+        """What changes, after these; what is printed above it is thrown away."""
+        for event in happened:
+            self.view.show(event)
+        self.console.export_text()
+        return self.lines()
+
+    def lines(self, *, styles: bool = False, now: float = 0.0) -> str:
+        self.console.print(self.view.render(now))
+        shown = self.console.export_text(styles=styles)
+        return "\n".join(line.rstrip() for line in shown.splitlines())
+
+    def printed(self, *happened: Event) -> str:
+        self.console.export_text()
+        for event in happened:
+            self.view.show(event)
+        return self.console.export_text()
+
+
+def test_states_follow_the_turn() -> None:
+    scene = Scene()
+    writer = opened()
+    turn = writer.turn
+    seen = [scene.state]
+    for event in (
+        *(events.TurnOpened(turn), events.Transcribed(turn, "hi"), events.ReplyDelta(turn, "ho")),
+        *(events.Speaking(turn), events.Paused(turn), events.Resumed(turn)),
+        events.Finished(turn, "ho"),
+    ):
+        scene.on(event)
+        seen.append(scene.state)
+    assert seen == [
+        *("listening", "listening", "thinking", "thinking"),
+        *("speaking", "paused", "speaking", "listening"),
+    ]
+
+
+def test_it_thinks_as_soon_as_the_turn_is_over() -> None:
+    scene = Scene()
+    writer = opened()
+    scene.on(events.TurnOpened(writer.turn))
+    assert (scene.state, scene.hears) == ("listening", True)
+    writer.close("policy", 3)
+    assert (scene.state, scene.hears) == ("thinking", False)
+
+
+def test_a_turn_without_words_is_not_waited_for() -> None:
+    scene = Scene()
+    turn = over()
+    scene.on(events.TurnOpened(turn))
+    assert scene.on(events.Transcribed(turn, " ")) == []
+    assert scene.state == "listening"
+    (line,) = scene.on(events.Dropped(turn, "no_words"))
+    assert (line.who, line.text) == ("notice", "(a sound without words)")
+
+
+def test_a_candidate_pauses_and_is_dropped_with_its_reason() -> None:
+    scene = Scene()
+    first, cough = over(1), opened(2, 40_000).turn
+    for event in answered(first)[:-1]:
+        scene.on(event)
+    scene.on(events.Candidate(cough))
+    scene.on(events.Paused(first))
+    assert (scene.state, scene.hears) == ("paused", True)
+    (line,) = scene.on(events.Dropped(cough, "short"))
+    assert (line.text, line.at) == ("(a sound too short for an interruption)", 2.5)
+    scene.on(events.Resumed(first))
+    assert (scene.state, scene.hears, scene.reply) == ("speaking", False, HELLO)
+
+
+def test_an_interrupted_reply_says_what_was_heard_and_the_next_turn_goes_on() -> None:
+    scene = Scene()
+    first, second = over(1), over(2, 40_000)
+    for event in answered(first)[:-1]:
+        scene.on(event)
+    scene.on(events.Candidate(second))
+    scene.on(events.Confirmed(second))
+    (line,) = scene.on(events.Interrupted(first, "Hello!"))
+    assert (line.who, line.text, line.aside) == ("assistant", "Hello!", "interrupted")
+    assert (scene.reply, scene.state) == ("", "thinking")
+    scene.on(events.Transcribed(second, "stop"))
+    scene.on(events.Finished(second, "Yes."))
+    assert (scene.answered, scene.interrupted, scene.state) == (2, 1, "listening")
+
+
+def test_a_failed_turn_is_told_and_over() -> None:
+    scene = Scene()
+    turn = over()
+    scene.on(events.TurnOpened(turn))
+    (line,) = scene.on(events.TurnFailed(turn, StageError("transcribe", turn, OSError("gone"))))
+    assert (line.who, line.text) == ("error", "transcribe (turn 1) failed: OSError: gone")
+    assert (scene.failed, scene.state) == (1, "listening")
+
+
+def test_a_transcript_cannot_move_the_cursor() -> None:
+    assert printable("a\x1b[2Jb\n\tc\x00 \x9bd") == "a [2Jb c d"
+    scene = Scene()
+    (line,) = scene.on(events.Transcribed(over(), "hi\x1b]0;title\x07"))
+    assert "\x1b" not in line.text
+
+
+def test_the_live_view_shows_a_turn_as_it_happens() -> None:
+    screen = Screen()
+    writer = opened()
+    turn = writer.turn
+    shown = screen.after(events.Level(0.001, 0.001, 100))
+    assert "○ listening" in shown
+    assert "-60 dB" in shown or "silence" in shown
+    shown = screen.after(
+        events.TurnOpened(turn), events.Partial(turn, "who a"), events.Level(0.5, 0.5, 100)
+    )
+    assert "● listening ━━━━━━━━━━━━━━━━━━━━━━━━━━━───" in shown
+    assert "  you       who a▌" in shown
+    assert "-6 dB" in shown
+    writer.close("policy", 10)
+    assert "◆ thinking" in screen.after()
+    shown = screen.after(*answered(turn)[1:4])
+    assert "▌" not in shown
+    assert f"  assistant {HELLO}" in shown
+    assert "▶ speaking" in screen.after(events.Speaking(turn))
+    assert "‖ paused" in screen.after(events.Paused(turn))
+    shown = screen.after(events.Finished(turn, HELLO))
+    assert "○ listening" in shown
+    assert HELLO not in shown
+
+
+def test_what_was_heard_of_the_reply_stands_out() -> None:
+    screen = Screen()
+    screen.after(*answered(over())[:-1])
+    screen.heard = len("Hello!")
+    shown = screen.lines(styles=True)
+    assert "\x1b[35mHello!\x1b[0m\x1b[2m I run entirely on this computer.\x1b[0m" in shown
+
+
+def test_a_long_reply_is_followed_and_fits_a_small_terminal() -> None:
+    screen = Screen(width=50, height=12)
+    words = " ".join(f"word{i}" for i in range(200))
+    screen.after(*answered(over(), words)[:-1])
+    for heard in (0, 600, len(words)):
+        screen.heard = heard
+        shown = screen.lines()
+        assert len(shown.splitlines()) <= 11
+        assert max(map(len, shown.splitlines())) <= 50
+        assert words[max(0, heard - 8) : heard] in " ".join(shown.split())
+    assert shown.split("assistant ")[1].startswith("… ")
+
+
+def test_lines_that_are_done_are_printed_above() -> None:
+    screen = Screen()
+    turn = over()
+    printed = screen.printed(*answered(turn), events.TurnMetrics(turn, 800, 905.4, None, 940, 985))
+    assert printed.splitlines()[0].rstrip() == "    0.5 s  you       who are you"
+    assert printed.splitlines()[1].rstrip() == f"    1.5 s  assistant {HELLO}"
+    assert "over 800 · text 905 · sound 940 · aloud 985 ms" in printed
+    assert "[bold]" in screen.printed(events.Transcribed(turn, "[bold]x[/bold]"))
+
+
+def test_lost_devices_and_lost_audio_come_with_a_remedy() -> None:
+    screen = Screen(width=120)
+    printed = screen.printed(
+        events.AudioLost(160, 320, "full", "give the app more time"),
+        events.DeviceLost("microphone", "USB mic", "unplugged"),
+    )
+    assert "320 samples lost: give the app more time" in printed
+    assert "microphone 'USB mic' is gone (unplugged): plug it in" in printed
+    assert "waiting for microphone 'USB mic'" in screen.lines()
+    printed = screen.printed(events.DeviceRestored("microphone", "Built-in", 2_500))
+    assert "microphone 'Built-in' works; there was none for 2.5 s" in printed
+    assert "waiting" not in screen.lines()
+    printed = screen.printed(
+        events.Underrun(10, 24_000, "use smaller models"), events.Notice("a tool was called")
+    )
+    assert "24000 samples came too late: use smaller models" in printed
+    assert "a tool was called" in printed
+
+
+def test_a_terminal_without_unicode_gets_ascii() -> None:
+    screen = Screen(encoding="ascii")
+    shown = screen.after(events.TurnOpened(opened().turn), events.Level(0.5, 0.5, 100))
+    assert shown.isascii()
+    assert "* listening ########" in shown
+
+
+def test_the_plain_view_prints_lines() -> None:
+    out = io.StringIO()
+    turn = over()
+    with PlainView(out) as view:
+        level = events.Level(0.1, 0.2, 100)
+        metrics = events.TurnMetrics(turn, 800)
+        told = answered(turn)
+        for event in (level, level, *told[:-1], metrics, told[-1], events.Idle(5)):
+            view.show(event)
+        view.draw(1.0)
+        view.say("over")
+    assert out.getvalue().splitlines() == [
+        "listening; ctrl-c ends the conversation",
+        "    0.5 s  you         who are you",
+        f"    1.5 s  assistant   {HELLO}",
+        "                       over 800 ms",
+        "over",
+    ]
+
+
+def test_the_live_view_leaves_only_what_was_said() -> None:
+    screen = Screen()
+    with screen.view as view:
+        for event in answered(over()):
+            view.show(event)
+            view.draw(0.0)
+    raw = screen.console.file.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    assert raw.rstrip().endswith("\x1b[2K")  # the changing lines are erased
+    assert "\x1b[?25h" in raw  # the cursor is back
+
+
+class Loudspeaker(sinks.MemorySink):
+    position = 0
+
+
+def speech(turn: Turn, text: str, n: int, **rest: object) -> Speech:
+    reply = Reply(Transcript(turn, "hi"), text=text)
+    return Speech(reply, np.zeros(n, np.float32), RATE, text, **rest)  # type: ignore[arg-type]
+
+
+def test_what_was_spoken_is_counted_in_characters_of_the_reply() -> None:
+    sink = Loudspeaker()
+    spoken = Spoken(sink)
+    reply = "One two three.  Four five."
+    turn = over()
+    for piece in (
+        speech(turn, "One two three.", 70),
+        speech(turn, "One two three.", 70),
+        speech(turn, "Four five.", 100, words=((4, 40), (10, 90))),
+    ):
+        spoken.on_speech(piece)
+    heard: dict[int, str] = {}
+    for sink.position in (0, 70, 140, 179, 180, 239, 240):
+        heard[sink.position] = printable(reply)[: spoken.characters(printable(reply))]
+    assert heard == {
+        0: "",
+        70: "One two",
+        140: "One two three.",
+        179: "One two three.",
+        180: "One two three. Four",
+        239: "One two three. Four five.",
+        240: "One two three. Four five.",
+    }
+
+
+def test_what_was_cleared_is_not_counted_for_the_next_reply() -> None:
+    sink = Loudspeaker()
+    spoken = Spoken(sink)
+    first, second = over(1), over(2)
+    spoken.on_speech(speech(first, "A long reply.", 1000))
+    sink.position = 300
+    spoken.on_speech(speech(first, "", 0, final=True, interrupted=True))
+    spoken.on_speech(speech(second, "Yes sir.", 40))
+    assert spoken.characters("Yes sir.") == 0
+    sink.position = 320
+    assert spoken.characters("Yes sir.") == 3
+    spoken.on_speech(speech(second, "", 0, final=True))
+    sink.position = 340
+    spoken.on_speech(speech(over(3), "No.", 30))
+    assert spoken.characters("No.") == 0
+    sink.position = 370
+    assert spoken.characters("No.") == 3
+
+
+def test_the_transcript_is_json_lines_with_the_time(tmp_path: Path) -> None:
+    path = tmp_path / "talk.jsonl"
+    at = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
+    turn = over(7)
+    with TranscriptFile(path, now=lambda: at) as transcript:
+        transcript.write(events.TurnOpened(turn))
+        transcript.write(events.Level(0.1, 0.2, 100))
+        transcript.write(events.Transcribed(turn, "wie schön"))
+        first, second = path.read_text("utf-8").splitlines()  # before it is closed
+    assert json.loads(first) == {
+        "time": "2026-01-02T03:04:05.678Z",
+        "event": "turn_opened",
+        "turn": 7,
+    }
+    assert json.loads(second)["text"] == "wie schön"
+    assert "schön" in second
+
+
+def test_a_transcript_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot write the transcript .*: No such file"):
+        TranscriptFile(tmp_path / "nowhere" / "talk.jsonl")
