@@ -171,7 +171,7 @@ def _load(models: Chosen, worker: MlxScheduler, live_view: bool) -> None:
         print("  loading the models ...", end="", flush=True)
     try:
         parts = models.parts
-        load(parts.stt, parts.llm, parts.tts, worker=worker, progress=progress)
+        load(parts.vad, parts.stt, parts.llm, parts.tts, worker=worker, progress=progress)
     finally:
         if live_view:
             print("\r\x1b[K", end="", flush=True)

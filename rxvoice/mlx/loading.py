@@ -153,7 +153,7 @@ class _Part:
         self.bytes = 0
         if named is None:
             return
-        if Path(named).is_dir():
+        if Path(named).exists():
             self.bytes = weights_in(Path(named))
         elif self.kind != "other":
             self._remote = Remote(named, _WHAT[self.kind], _patterns(self.kind))

@@ -513,3 +513,9 @@ def test_a_copy_of_a_model_directory_counts_its_weights(tmp_path: Path) -> None:
     (tmp_path / "m" / "more").mkdir()
     (tmp_path / "m" / "more" / "extra.safetensors").write_bytes(bytes(10))
     assert _hub.weights_in(tmp_path / "m") == WEIGHTS + 10
+
+
+@pytest.mark.models
+def test_a_part_whose_weights_are_in_a_wheel_asks_no_hub() -> None:
+    (loaded,) = load(rxvoice.offline.silero())
+    assert (loaded.kind, Path(loaded.name).name) == ("vad", "ggml-silero-v6.2.0.bin")
