@@ -29,7 +29,7 @@ class Exchange:
 
     @property
     def settled(self) -> bool:
-        """Whether `heard` has been called: it is known what was heard of the answer."""
+        """Whether `heard` or `forget` has been called: it is known what became of the answer."""
         return self._settled
 
     @property
@@ -71,6 +71,12 @@ class Exchange:
         with self._lock:
             self._settled = True
             self._conversation.heard(text)
+
+    def forget(self) -> None:
+        """Take it back; nothing is added to it any more."""
+        with self._lock:
+            self._settled = True
+        self.take_back()
 
     def take_back(self) -> None:
         """Remove the question and its answer, unless a tool has been called for it."""

@@ -164,7 +164,7 @@ class Llm:
     """A conversation with a language model; made by `llm`, whose arguments it takes.
 
     Everything runs on the thread that calls, and MLX wants it to be one: load, iterate and close
-    the answers of one `Llm` on the same thread. Only `heard` may come from another.
+    the answers of one `Llm` on the same thread. Only `heard` and `forget` may come from another.
 
     What the model has computed is kept from answer to answer: the conversation is rendered anew
     each time, and only what comes after the part that it knows already is fed. So a turn costs its
@@ -288,6 +288,16 @@ class Llm:
             self.conversation.heard(text)
         else:
             self._exchange.heard(text)
+
+    def forget(self) -> None:
+        """Say that the last question was not asked after all.
+
+        It is removed from `messages` with its answer, which ends if it is still in progress; unless
+        a tool was called for it. Without a question nothing happens. May be called on another
+        thread than the one that answers.
+        """
+        if self._exchange is not None:
+            self._exchange.forget()
 
     def _answered(self, text: str) -> Generator[str | Notice, None, None]:
         loaded = self._loaded()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Protocol, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
 from reactivex import Observable
 
@@ -12,7 +12,7 @@ from rxvoice.elements import Event, Samples, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.operators._interruption._dialogue import Dialogue
 from rxvoice.operators._interruption._evidence import Gates, phrases
-from rxvoice.operators._interruption._settings import Settings
+from rxvoice.operators._interruption._settings import Settings, Stage
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink, method
 from rxvoice.turn import Turn
@@ -53,20 +53,12 @@ class Options(TypedDict, total=False):
 
 
 Listen: TypeAlias = Operator[Turn | Event, Transcript | Event]
-Stage: TypeAlias = Operator[T | Event, U | Event]
-
-
-@overload
-def interruptible(
-    listen: Listen, first: Stage[Transcript, T], /, *, sink: AudioSink, **options: Unpack[Options]
-) -> Operator[Turn | Event, T | Speech | Event]: ...
 
 
 @overload
 def interruptible(
     listen: Listen,
-    first: Stage[Transcript, U],
-    second: Stage[U, T],
+    first: Operator[Transcript | Event, T | Event],
     /,
     *,
     sink: AudioSink,
@@ -77,9 +69,21 @@ def interruptible(
 @overload
 def interruptible(
     listen: Listen,
-    first: Stage[Transcript, U],
-    second: Stage[U, V],
-    third: Stage[V, T],
+    first: Operator[Transcript | Event, U | Event],
+    second: Operator[U | Event, T | Event],
+    /,
+    *,
+    sink: AudioSink,
+    **options: Unpack[Options],
+) -> Operator[Turn | Event, T | Speech | Event]: ...
+
+
+@overload
+def interruptible(
+    listen: Listen,
+    first: Operator[Transcript | Event, U | Event],
+    second: Operator[U | Event, V | Event],
+    third: Operator[V | Event, T | Event],
     /,
     *,
     sink: AudioSink,
@@ -89,7 +93,7 @@ def interruptible(
 
 def interruptible(
     listen: Listen,
-    *reply: Callable[[Observable[Any]], Observable[Any]],
+    *reply: Stage,
     sink: AudioSink,
     min_speech_ms: float = 180,
     min_words: int = 0,
@@ -179,6 +183,11 @@ def interruptible(
         within("interruptible duck", duck, 0, 1, "gain")
     if preempt_after_ms is not None:
         at_least("interruptible preempt_after_ms", preempt_after_ms, 0, "ms")
+        if any(hasattr(it, "heard") and not hasattr(it, "forget") for it in reply):
+            raise ConfigError(
+                "interruptible preempt_after_ms wants a responder that can forget a question: "
+                "give it forget() beside heard()"
+            )
     whole("interruptible preempt_tries", preempt_tries, 1, "tries")
     if idle_ms is not None:
         at_least("interruptible idle_ms", idle_ms, 1, "ms")

@@ -66,8 +66,8 @@ def llm(
 class RemoteLlm:
     """A conversation with a language model; made by `llm`, whose arguments it takes.
 
-    Waits for the server on the thread that calls. One answer at a time; `heard` may come from
-    another thread.
+    Waits for the server on the thread that calls. One answer at a time; `heard` and `forget`
+    may come from another thread.
 
     Attributes:
         messages: the conversation so far, oldest first, as ``{"role": ..., "content": ...}`` with
@@ -104,6 +104,7 @@ class RemoteLlm:
         self._extra_body = dict(extra_body or {})
         self._lock = Lock()
         self._answer: Message | None = None
+        self._asked: tuple[Message, ...] = ()
         self.reset()
 
     def reset(self) -> None:
@@ -142,6 +143,7 @@ class RemoteLlm:
         with self._lock:
             self.messages.append(question)
             self._answer = answer
+            self._asked = (question, answer)
             asked = alternating(self.messages)
 
         @contextmanager
@@ -191,6 +193,16 @@ class RemoteLlm:
                     said: Message = {**message, "content": text.strip()}
                     self.messages[index : index + 1] = [said] if said["content"] else []
                     return
+
+    def forget(self) -> None:
+        """Say that the last question was not asked after all.
+
+        It is removed from `messages` with its answer, which ends if it is still in progress.
+        """
+        asked, self._asked = self._asked, ()
+        with self._lock:
+            self._answer = None
+        self._take_back(*asked)
 
     def _say(self, question: Message, answer: Message, piece: str) -> bool:
         """Add to the answer; whether it goes on, which it does not once it is known as heard."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rxvoice.testing._speaker import FakeSpeaker
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import (
     FakeBargeIn,
@@ -33,6 +34,7 @@ __all__ = [
     "FakeRecognition",
     "FakeResponder",
     "FakeSink",
+    "FakeSpeaker",
     "FakeStreamingTranscriber",
     "FakeSynthesizer",
     "FakeTranscriber",

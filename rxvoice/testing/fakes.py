@@ -157,6 +157,8 @@ class FakeResponder:
         """The texts it was asked to answer."""
         self.told: list[str] = []
         """What it was told was heard of its interrupted replies."""
+        self.forgotten: list[str] = []
+        """The texts it was told to forget."""
 
     def respond(self, text: str, /) -> str | Iterator[str] | Observable[str]:
         self.asked.append(text)
@@ -166,7 +168,12 @@ class FakeResponder:
         return _later([reply] if isinstance(reply, str) else reply, self._every_ms)
 
     def heard(self, text: str, /) -> None:
+        """Keep it in ``told``."""
         self.told.append(text)
+
+    def forget(self) -> None:
+        """Keep the last text in ``forgotten``."""
+        self.forgotten.extend(self.asked[-1:])
 
 
 class FakeSynthesizer:
@@ -282,6 +289,7 @@ class FakeSink:
         return np.concatenate([np.empty(0, np.float32), *self.writes])
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
+        """Keep it in ``rates``."""
         self.rates.append(sample_rate)
 
     def write_samples(self, samples: Samples, /) -> int:

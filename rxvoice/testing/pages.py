@@ -25,6 +25,7 @@ from rxvoice import operators as vox
 from rxvoice.testing import fakes
 from rxvoice.testing._block import AUDIO, Block, Line, parse_block
 from rxvoice.testing._docstring import Contract, contract
+from rxvoice.testing._speaker import FakeSpeaker
 from rxvoice.testing._values import Audio, Like, Window
 from rxvoice.testing.marbles import audio, like, marbles, sound, turn, window
 from rxvoice.testing.svg import draw
@@ -80,6 +81,7 @@ def execute(block: Block) -> None:
     }
     names |= {"np": np, "ops": ops, "rx": rx, "rxv": rxv, "vox": vox}
     names |= {name: getattr(fakes, name) for name in fakes.__all__}
+    names |= {"FakeSpeaker": FakeSpeaker, "clock": runner.scheduler}
     names |= {"audio": audio, "like": like, "sound": sound, "turn": turn, "window": window}
     legend: dict[str, object] = {}
     for name, expression in block.legend.items():

@@ -509,6 +509,31 @@ def test_nothing_heard_leaves_both_questions(talk: Llm) -> None:
     assert [message["role"] for message in talk.messages] == ["user", "user", "assistant"]
 
 
+# What was not asked after all.
+
+
+def test_without_a_question_there_is_nothing_to_forget() -> None:
+    talk = llm(
+        "nowhere/nothing", conversation=Conversation(messages=[{"role": "user", "content": "hi"}])
+    )
+    talk.forget()
+    assert talk.messages == [{"role": "user", "content": "hi"}]
+
+
+@pytest.mark.models
+def test_forget_takes_back_the_last_question_and_its_answer(talk: Llm) -> None:
+    spoken(talk.respond(MOON))
+    before = talk.messages.copy()
+    answer = talk.respond(TEA)
+    next(answer), next(answer)
+    talk.forget()
+    assert list(answer) == []
+    assert talk.messages == before
+    talk.forget()
+    assert talk.messages == before
+    assert spoken(talk.respond(TEA)) == fresh_turn(talk)
+
+
 # The context window.
 
 

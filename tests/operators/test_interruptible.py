@@ -231,6 +231,31 @@ def test_while_thinking_one_reply_comes_and_both_messages_stay() -> None:
     assert llm.open == 0
 
 
+def test_a_question_that_the_model_has_not_taken_goes_in_front_of_the_next() -> None:
+    """The model's thread is busy: nobody was asked, so there is nothing to be told either."""
+    m = clock()
+    worker = TestScheduler()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    llm = Talk("Yes.")
+    operator = vox.interruptible(
+        vox.transcribe(FakeTranscriber("what is", "the time")),
+        vox.respond(llm, worker=worker),
+        vox.synthesize(VOICE),
+        sink=speaker,
+        min_speech_ms=30,
+    )
+    m.scheduler.schedule_relative(0.2, lambda *_: worker.start())
+    mic = m.cold(HI + "_~~~~___" + pad(400) + "|")
+    recorded = m.record(mic.pipe(vox.turn_window(rxv.silence(30)), operator, vox.play(speaker)))
+    kinds = [(it.ms, type(it.value).__name__) for it in recorded]
+    assert (120, "Interrupted") in kinds
+    assert [ms for ms, kind in kinds if kind == "TurnEvent"] == [240]
+    assert llm.asked == ["what is the time"]
+    assert llm.told == []
+    assert llm.history == [("user", "what is the time"), ("assistant", "Yes.")]
+    assert not speaker.paused
+
+
 def test_wordless_noise_while_thinking_changes_nothing() -> None:
     llm = Talk("One two.", every_ms=300)
     scene = Scene(HI + "_~~~~~___" + pad(400) + "|", "hi", "", llm=llm, min_speech_ms=30)
@@ -1248,6 +1273,22 @@ def test_a_bad_argument_raises_when_it_is_built(options: dict[str, Any], message
     with pytest.raises(ConfigError, match=message):
         vox.interruptible(
             vox.transcribe(FakeTranscriber("x")), vox.respond(FakeResponder("x")), **given
+        )
+
+
+def test_a_reply_begun_early_wants_a_model_that_can_forget() -> None:
+    class Stubborn:
+        def respond(self, text: str, /) -> str:
+            return text
+
+        def heard(self, text: str, /) -> None: ...
+
+    with pytest.raises(ConfigError, match="can forget a question"):
+        vox.interruptible(
+            vox.transcribe(FakeTranscriber("x")),
+            vox.respond(Stubborn()),
+            sink=FakeSink(),
+            preempt_after_ms=100,
         )
 
 

@@ -445,3 +445,82 @@ def test_bad_arguments() -> None:
     assert str(raised.value) == 'respond errors must be "event" or "raise", got \'ignore\''
     with pytest.raises(ConfigError, match=r"wanted an object with respond\(\.\.\.\) or a callable"):
         vox.respond(None)  # type: ignore[arg-type]
+
+
+# What `interruptible` asks of it
+
+
+class Remembering:
+    """A model whose answers are generators, and which notes what happens to it."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def respond(self, text: str) -> Iterator[str]:
+        self.notes.append(f"asked {text}")
+        try:
+            yield "One. "
+            yield "Two."
+        finally:
+            self.notes.append("closed")
+
+    def heard(self, text: str) -> None:
+        self.notes.append(f"heard {text}")
+
+    def forget(self) -> None:
+        raise OSError("gone")
+
+
+def test_a_question_can_be_withdrawn_until_the_model_takes_it() -> None:
+    llm, worker = Remembering(), TestScheduler()
+    operator: Any = vox.respond(llm, worker=worker)
+    transcript = said("hi")
+    seen: list[Any] = []
+    rx.of(transcript).pipe(operator).subscribe(seen.append)
+    assert operator.withdraw(transcript) is False
+    worker.start()
+    assert llm.notes == []
+    assert [reply.text for reply in seen] == [""]
+
+
+def test_a_question_that_the_model_has_taken_cannot_be_withdrawn() -> None:
+    llm = Remembering()
+    operator: Any = vox.respond(llm)
+    transcript = said("hi")
+    rx.of(transcript).pipe(operator).subscribe()
+    assert operator.withdraw(transcript) is True
+    assert operator.withdraw(said("hi")) is False
+
+
+def test_a_plain_callable_takes_the_question_when_it_is_called() -> None:
+    worker = TestScheduler()
+    asked: list[str] = []
+    operator: Any = vox.respond(lambda text: asked.append(text) or "Yes.", worker=worker)
+    first, second = said("one"), said("two")
+    rx.of(first, second).pipe(operator).subscribe()
+    assert operator.withdraw(first) is False
+    worker.start()
+    assert asked == ["two"]
+    assert operator.withdraw(second) is True
+    assert not hasattr(operator, "heard")
+
+
+def test_the_model_is_told_after_the_step_that_it_takes() -> None:
+    llm, worker = Remembering(), TestScheduler()
+    operator: Any = vox.respond(llm, worker=worker)
+    transcript = said("hi")
+    life = rx.disposable.SerialDisposable()
+
+    def on_next(reply: Any) -> None:
+        life.dispose()
+        operator.heard("One.")
+
+    life.disposable = rx.of(transcript).pipe(operator).subscribe(on_next)
+    worker.start()
+    assert llm.notes == ["asked hi", "closed", "heard One."]
+
+
+def test_a_model_that_raises_when_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    operator: Any = vox.respond(Remembering())
+    operator.forget()
+    assert "a model raised when it was told" in caplog.text

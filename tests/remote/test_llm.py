@@ -153,6 +153,30 @@ def test_heard_ends_an_answer_in_progress_which_then_changes_nothing(stub: Stub)
     assert [message["content"] for message in bot.messages] == ["hi", "on", "still there", "Yes."]
 
 
+def test_forget_takes_back_the_last_question_and_its_answer(stub: Stub) -> None:
+    stub.answers[CHAT] = [says("One."), says("Two."), says("Three.")]
+    bot = talk(stub)
+    list(bot.respond("first"))
+    list(bot.respond("second"))
+    bot.forget()
+    assert [message["content"] for message in bot.messages] == ["first", "One."]
+    bot.forget()
+    assert [message["content"] for message in bot.messages] == ["first", "One."]
+    list(bot.respond("third"))
+    assert [message["content"] for message in bot.messages][2:] == ["third", "Three."]
+
+
+def test_forget_ends_an_answer_in_progress(stub: Stub) -> None:
+    stub.answers[CHAT] = [endless(event("on "))]
+    bot = talk(stub)
+    answer = bot.respond("hi")
+    next(answer)
+    bot.forget()
+    assert next(answer, None) is None
+    assert stub.left.wait(10)
+    assert bot.messages == []
+
+
 def test_a_failure_after_heard_keeps_what_was_heard(stub: Stub) -> None:
     stub.answers[CHAT] = [streams(event("One."), event("Two."), end=False)]
     bot = talk(stub)

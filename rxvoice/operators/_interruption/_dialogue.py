@@ -552,10 +552,7 @@ class Dialogue:
             return
         if answer is None or answer.held is not None:
             self._take_back(current)
-            self._current = None  # it is still listened to
-            self._unanswered = [*current.before, current]
-            self._release()
-            self._say(Interrupted(current.turn, ""))
+            self._set_aside(current)
             return
         position = self._playback.position
         if answer.over and not answer.failed and position >= answer.ledger.end:
@@ -563,18 +560,23 @@ class Dialogue:
             return
         answer.life.dispose()
         heard = answer.ledger.heard(self._playback.clear())
-        self._release()
-        if self._withdrawn(answer):
-            if answer.failed != "respond":
-                self._tell("heard", heard)
-            if not answer.failed:
-                self._say(_last(answer, heard))
-            self._leave()
-        else:
+        if not self._withdrawn(answer):
             current.answer = None
-            self._current = None
-            self._unanswered = [*current.before, current]
+            self._set_aside(current)
+            return
+        if answer.failed != "respond":
+            self._tell("heard", heard)
+        if not answer.failed:
+            self._say(_last(answer, heard))
+        self._leave()
         self._say(Interrupted(current.turn, heard))
+
+    def _set_aside(self, exchange: Exchange) -> None:
+        """Nobody was asked yet: its words, once they are known, go in front of the next turn's."""
+        self._current = None
+        self._unanswered = [*exchange.before, exchange]
+        self._release()
+        self._say(Interrupted(exchange.turn, ""))
 
     def _on_interrupt(self, text: str | None) -> None:
         """The app interrupts, with what the user says instead or to hear what that is."""
