@@ -14,10 +14,12 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.internal import DisposedException
 from reactivex.scheduler import NewThreadScheduler
 
 from rxvoice.slots import Answer
@@ -25,6 +27,9 @@ from rxvoice.slots import Answer
 __all__ = ["deliver", "outwards"]
 
 T = TypeVar("T")
+
+_ON_WAY = 2
+"""Pieces that a worker has made and that have not been taken; it makes no more before they are."""
 
 _log = logging.getLogger("rxvoice")
 
@@ -68,7 +73,7 @@ def deliver(
             fail(error)
             return False
         try:
-            hand_over(lambda: on_piece(piece))
+            hand_over(lambda: on_piece(piece), then=arrived)
         except BaseException:  # from downstream: not ours to handle
             _close(pieces)
             raise
@@ -77,10 +82,13 @@ def deliver(
             return False
         return True
 
-    def hand_over(action: Callable[[], None]) -> None:
+    def hand_over(action: Callable[[], None], then: Callable[[], None] = _nothing) -> None:
         def run(_: abc.SchedulerBase | None = None, __: object = None) -> None:
-            if not life.is_disposed:
-                action()
+            try:
+                if not life.is_disposed:
+                    action()
+            finally:
+                then()
 
         if worker is None or home is None:
             run()
@@ -162,20 +170,56 @@ def deliver(
         where = scheduler if worker is None else worker
         life.add(answer.subscribe(on_next, on_fail, lambda: hand_over(on_end), scheduler=where))
 
+    lock = Lock()
+    on_way = 0
+    held: Iterator[T] | None = None
+
+    def work(_: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
+        nonlocal on_way, held
+        if pieces is None and not life.is_disposed:
+            pieces = begin()
+        if pieces is None:
+            return
+        with lock:
+            on_way += 1
+        if not pull(pieces):
+            return
+        with lock:
+            if on_way >= _ON_WAY and not life.is_disposed:
+                held = pieces  # what was made has to arrive first
+                return
+        if worker is not None:
+            # As its state, so that a worker that shuts down can close it on its own thread.
+            worker.schedule(work, pieces)
+
+    def arrived() -> None:
+        nonlocal on_way
+        with lock:
+            on_way -= 1
+        go_on()
+
+    def go_on() -> None:
+        nonlocal held
+        with lock:
+            pieces, held = held, None
+        if pieces is not None and worker is not None:
+            try:
+                worker.schedule(work, pieces)
+            except DisposedException:  # it was shut down, and will not close it
+                _close(pieces)
+
     if worker is None:
         pieces = begin()
         while pieces is not None and pull(pieces):
             pass
         return
-
-    def work(_: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
-        if pieces is None and not life.is_disposed:
-            pieces = begin()
-        if pieces is not None and pull(pieces):
-            # As its state, so that a worker that shuts down can close it on its own thread.
-            worker.schedule(work, pieces)
-
+    # Over while it is held: the worker closes it.
+    life.add(Disposable(go_on))
     worker.schedule(work)
+
+
+def _nothing() -> None:
+    """Nothing follows."""
 
 
 def outwards(

@@ -9,11 +9,12 @@ duration. Among the pieces there may be a `Notice`, for the app.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from inspect import signature
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
 
-from rxvoice.elements import Notice, Samples, TimedSamples
+from rxvoice.elements import AudioChunk, Notice, Samples, TimedSamples
 from rxvoice.errors import ConfigError
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "AudioSink",
     "BargeInDetector",
     "DetectorSlot",
+    "EchoDetector",
+    "EchoSlot",
     "PolicySlot",
     "ProbabilityDetector",
     "RecognitionSession",
@@ -34,6 +37,7 @@ __all__ = [
     "TurnPolicy",
     "VadSlot",
     "VoiceActivityDetector",
+    "echo_judge",
     "method",
 ]
 
@@ -137,6 +141,16 @@ class BargeInDetector(Protocol):
     def detect(self, samples: Samples, playing: bool, /) -> bool: ...
 
 
+class EchoDetector(Protocol):
+    """Says whether a chunk is what the loudspeaker has just played.
+
+    One whose ``is_echo`` has a parameter ``time`` is told when the first sample was captured, as
+    `AudioChunk.time` has it.
+    """
+
+    def is_echo(self, samples: Samples, /) -> bool: ...
+
+
 class AudioSink(Protocol):
     """Where speech goes.
 
@@ -185,7 +199,16 @@ SynthesizerSlot: TypeAlias = (
     | Callable[[str], Answer[Samples | TimedSamples | Notice]]
 )
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
+EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]
 DetectorSlot: TypeAlias = BargeInDetector | Callable[[Samples, bool], bool]
+
+
+def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:
+    """What says of a chunk whether it is an echo, told the time of its capture if it wants it."""
+    ask = method(slot, "is_echo")
+    if "time" in signature(ask).parameters:
+        return lambda chunk: bool(ask(chunk.samples, time=chunk.time))
+    return lambda chunk: bool(ask(chunk.samples))
 
 
 def method(slot: object, *names: str) -> Callable[..., Any]:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
+from collections.abc import Sequence
+from typing import TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 from reactivex import Observable
 
 from rxvoice._check import at_least, whole, within
-from rxvoice.elements import Event, Samples, Speech, Transcript
+from rxvoice.elements import Event, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.operators._interruption._dialogue import Dialogue
 from rxvoice.operators._interruption._evidence import Gates, phrases
 from rxvoice.operators._interruption._settings import Settings, Stage
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
-from rxvoice.slots import AudioSink, method
+from rxvoice.slots import AudioSink, EchoSlot, echo_judge
 from rxvoice.turn import Turn
 
-__all__ = ["EchoSlot", "interruptible"]
+__all__ = ["interruptible"]
 
 T = TypeVar("T")
 U = TypeVar("U")
 V = TypeVar("V")
-
-
-class EchoDetector(Protocol):
-    """Says whether a chunk is what the loudspeaker has just played."""
-
-    def is_echo(self, samples: Samples, /) -> bool: ...
-
-
-EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]
 
 
 class Options(TypedDict, total=False):
@@ -113,10 +104,10 @@ def interruptible(
     """Answer each turn, and fall silent when the user speaks over the answer.
 
     A reply is in progress from the end of its turn until it was heard to its end, and for
-    `echo_tail_ms` after. A turn that opens then is only a candidate: playback is paused, and goes
-    on with the very next sample if the candidate turns out to be none. Once it is confirmed the
-    reply in progress is disposed, the sink cleared, the responder told what was heard, and the
-    candidate is the next turn, with all its audio.
+    `echo_tail_ms` after. A turn that opens then is only a candidate: playback is paused at its
+    first chunk that counts as speech, and goes on with the very next sample if the candidate turns
+    out to be none. Once it is confirmed the reply in progress is disposed, the sink cleared, the
+    responder told what was heard, and the candidate is the next turn, with all its audio.
 
     To be followed directly by ``play(sink)`` or ``subscribe(sink)``: it holds the sink back and
     clears it, and reads its position, but writes nothing.
@@ -157,7 +148,7 @@ def interruptible(
         interruptions: False: turns that open during a reply wait, and are answered in order.
         stop_words: words or phrases that confirm a candidate whatever else is wanted.
         echo: an object with ``is_echo(samples) -> bool``, or such a callable: such chunks of a
-            candidate are not speech.
+            candidate do not count as speech. `vad` takes one too, and opens no turn at them.
         echo_tail_ms: milliseconds after a reply during which a turn must still be confirmed, 0 or
             more.
         warm_up_ms: milliseconds from a reply's first sample during which no speech counts, 0 or
@@ -198,7 +189,7 @@ def interruptible(
         raise ConfigError(
             f'interruptible stop_words must be words or phrases, as ("stop",), got {stop_words!r}'
         )
-    is_echo = None if echo is None else cast("Callable[[Samples], bool]", method(echo, "is_echo"))
+    is_echo = None if echo is None else echo_judge(echo)
     settings = Settings(
         listen=listen,
         reply=reply,

@@ -10,13 +10,18 @@ from rxvoice._check import BOOLS, whole, within
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.slots import VadSlot, method
+from rxvoice.slots import EchoSlot, VadSlot, echo_judge, method
 
 __all__ = ["vad"]
 
 
 def vad(
-    detector: VadSlot, *, start: float = 0.35, stop: float = 0.2, start_chunks: int = 1
+    detector: VadSlot,
+    *,
+    start: float = 0.35,
+    stop: float = 0.2,
+    start_chunks: int = 1,
+    echo: EchoSlot | None = None,
 ) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Say of each chunk whether it is speech.
 
@@ -39,7 +44,11 @@ def vad(
             ``reset()``, where it has them.
         start: probability, 0 to 1, at which speech starts.
         stop: probability, 0 to ``start``, below which it stops.
-        start_chunks: chunks in a row, 1 or more, that it takes to start.
+        start_chunks: chunks in a row, 1 or more, that it takes to start. Beside a loudspeaker 3
+            are better: what ``echo`` misses of one chunk is then no turn.
+        echo: an object with ``is_echo(samples) -> bool``, or such a callable, asked about what the
+            detector takes for speech: an echo of the loudspeaker is none. ``probability`` stays.
+            `rxvoice.echo.correlation` is one.
 
     Thresholds as mlx-audio's ``VoicePipelineConfig``.
     """
@@ -56,6 +65,7 @@ def vad(
         except Exception as error:
             raise StageError("vad", None, error) from error
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
+        is_echo = None if echo is None else echo_judge(echo)
         size: int | None = getattr(own, "chunk_size", None)
         rate: int | None = getattr(own, "sample_rate", None)
         speaking = False
@@ -64,15 +74,16 @@ def vad(
         def judged(chunk: AudioChunk, answer: bool | float) -> AudioChunk:
             nonlocal speaking, run
             if isinstance(answer, BOOLS):
-                return _judged(chunk, bool(answer), None)
+                return _judged(chunk, bool(answer) and not (is_echo and is_echo(chunk)), None)
             number = isinstance(cast("object", answer), SupportsFloat)
             probability = float(answer) if number else math.nan
             if not 0 <= probability <= 1:
                 raise ValueError(f"wanted a bool or a probability from 0 to 1, got {answer!r}")
+            heard = 0.0 if probability >= stop and is_echo and is_echo(chunk) else probability
             if speaking:
-                speaking = probability >= stop
+                speaking = heard >= stop
             else:
-                run = run + 1 if probability >= start else 0
+                run = run + 1 if heard >= start else 0
                 speaking = run >= start_chunks
             if speaking:
                 run = 0

@@ -539,17 +539,32 @@ def test_echo_is_no_speech() -> None:
         return True
 
     scene = Scene(HI + pad(50) + "~~~~~~~~~~___" + pad(300) + "|", min_speech_ms=50, echo=is_echo)
-    assert scene.only("Dropped", "Confirmed") == ["220 Dropped 2 echo"]
+    # It does not even hold playback back.
+    assert scene.only("Dropped", "Confirmed", "Paused") == ["220 Dropped 2 echo"]
     assert asked == [10] * 10
     assert scene.heard == "One two.Three four."
+
+
+def test_a_user_over_the_echo_pauses_at_the_first_chunk_that_is_none() -> None:
+    """An echo opens the candidate at 100; the user's first chunk comes at 140."""
+    answers = iter([True] * 4 + [False] * 100)
+    scene = Scene(
+        HI + pad(50) + "~~~~~~~~~~___" + pad(300) + "|",
+        min_speech_ms=50,
+        echo=lambda samples: next(answers),
+    )
+    assert scene.only("Candidate", "Paused", "Confirmed") == [
+        "100 Candidate 2",
+        "140 Paused 1",
+        "180 Confirmed 2",
+    ]
 
 
 def test_an_echo_detector_that_fails_drops_the_candidate() -> None:
     broken = failing(lambda samples: False)
     scene = Scene(HI + pad(50) + "~~~~~___" + pad(300) + "|", min_speech_ms=50, echo=broken)
-    assert scene.without(*TOLD)[2:6] == [
+    assert scene.without(*TOLD)[2:5] == [
         "100 Candidate 2",
-        "100 Paused 1",
         "100 TurnFailed 2 interruptible",
         "100 Dropped 2 failed",
     ]
@@ -1116,7 +1131,11 @@ def test_while_playback_warms_up_no_speech_counts() -> None:
     talk = "~" * 12 + "___" + pad(400) + "|"
     early = Scene(HI + talk, "hi", "stop", min_speech_ms=30, warm_up_ms=60, resume_after_ms=LATE)
     # Speaking at 41: until 101 nothing counts; 110, 120, 130 do.
-    assert early.only("Candidate", "Confirmed") == ["50 Candidate 2", "130 Confirmed 2"]
+    assert early.only("Candidate", "Paused", "Confirmed") == [
+        "50 Candidate 2",
+        "110 Paused 1",
+        "130 Confirmed 2",
+    ]
 
 
 # Begun early

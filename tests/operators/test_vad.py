@@ -9,7 +9,7 @@ import reactivex as rx
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
+from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeVad, failing
@@ -266,3 +266,36 @@ def test_a_detector_without_a_method() -> None:
         vox.vad(object())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"got the class FakeVad; pass an instance: FakeVad\(\)"):
         vox.vad(FakeVad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("answers", "echoes", "asked", "speech"),
+    [
+        ([0.9, 0.9, 0.9, 0.1], [True, False, False], 3, "_~~_"),
+        ([0.9, 0.3, 0.9, 0.9], [False, True, False, False], 4, "~_~~"),  # speech is over at an echo
+        ([True, True, False], [True, False], 2, "_~_"),
+    ],
+)
+def test_an_echo_is_no_speech(
+    answers: list[float], echoes: list[bool], asked: int, speech: str
+) -> None:
+    told: list[float | None] = []
+
+    def is_echo(samples: Samples, *, time: float | None) -> bool:
+        told.append(time)
+        return echoes[len(told) - 1]
+
+    chunks = [AudioChunk(np.zeros(4, np.float32), time=float(n)) for n in range(len(answers))]
+    seen: list[Any] = []
+    rx.from_iterable(chunks).pipe(vox.vad(FakeVad(answers), echo=is_echo)).subscribe(seen.append)
+    assert "".join("_~"[it.speech] for it in seen) == speech
+    assert [it.probability for it in seen] == [None if a in (True, False) else a for a in answers]
+    assert told == [float(n) for n in range(asked)]
+
+
+def test_an_echo_detector_that_raises_ends_the_stream() -> None:
+    errors: list[Exception] = []
+    chunk = AudioChunk(np.zeros(4, np.float32))
+    echo = failing(lambda samples: False)
+    rx.of(chunk).pipe(vox.vad(FakeVad([0.9]), echo=echo)).subscribe(on_error=errors.append)
+    assert [str(it) for it in errors] == ["vad failed: RuntimeError: failing"]

@@ -151,7 +151,6 @@ class Dialogue:
             exchange.evidence = Evidence(self._settings.gates)
             self._candidates.append(exchange)
             self._say(Candidate(turn))
-            self._hold()
         elif self._current:
             self._waiting.append(exchange)
             self._say(TurnOpened(turn))
@@ -210,12 +209,15 @@ class Dialogue:
             return
         warming_up = self._ms_since(self._began) < self._settings.warm_up_ms
         try:
-            exchange.evidence.hear(chunk, deaf=warming_up)
+            counts = exchange.evidence.hear(chunk, deaf=warming_up)
         except Exception as error:
             turn = exchange.turn
             self._say(TurnFailed(turn, StageError("interruptible", turn, error)))
             self._on_lost(exchange)
         else:
+            if counts and not exchange.held:
+                exchange.held = True
+                self._hold()
             self._judge(exchange)
 
     def _on_turn_over(self, exchange: Exchange) -> None:
@@ -440,7 +442,8 @@ class Dialogue:
         elif isinstance(element, TurnFailed):
             answer.failed = element.error.stage
         self._say(element)
-        self._advance()
+        # When it has gone out: what this confirms clears the sink, and must find the piece there.
+        self._mailbox.post(self._advance)
 
     def _on_made_out(self, answer: Answer) -> None:
         if not answer.over:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk
 from rxvoice.events import DropReason
 from rxvoice.operators._interruption._words import words
 
@@ -27,7 +27,7 @@ class Gates:
     min_words: int
     min_chars: int
     stop_words: tuple[tuple[str, ...], ...]
-    is_echo: Callable[[Samples], bool] | None
+    is_echo: Callable[[AudioChunk], bool] | None
 
 
 class Evidence:
@@ -42,8 +42,8 @@ class Evidence:
         self.spoke = not gates.min_speech_ms
         """Whether it has spoken long enough in one go."""
 
-    def hear(self, chunk: AudioChunk, *, deaf: bool) -> None:
-        """Count a chunk.
+    def hear(self, chunk: AudioChunk, *, deaf: bool) -> bool:
+        """Count a chunk; whether it is speech that counts.
 
         Args:
             deaf: whether playback has only begun, and nothing counts.
@@ -53,10 +53,11 @@ class Evidence:
             self._silence_ms = 0
             self._speech_ms += ms
             self.spoke = self.spoke or self._speech_ms >= self._gates.min_speech_ms
-        else:
-            self._silence_ms += ms
-            if self._silence_ms >= _GAP_MS:
-                self._speech_ms = 0
+            return True
+        self._silence_ms += ms
+        if self._silence_ms >= _GAP_MS:
+            self._speech_ms = 0
+        return False
 
     def read(self, text: str, spoken: frozenset[str]) -> None:
         """Take the words it has said so far, but for those that the assistant is saying."""
@@ -90,7 +91,7 @@ class Evidence:
 
     def _is_echo(self, chunk: AudioChunk) -> bool:
         is_echo = self._gates.is_echo
-        echo = is_echo is not None and is_echo(chunk.samples)
+        echo = is_echo is not None and is_echo(chunk)
         self._echoed = self._echoed or echo
         return echo
 

@@ -52,6 +52,7 @@ class Exchange:
         turn: what the user says.
         number: counts them.
         evidence: of a candidate; None once it is a turn.
+        held: whether playback was held back for it.
         life: everything that works for it. Disposed when it is over: what comes later is stale.
         before: turns that were not answered, whose words belong in front of its own.
         text: what was said, once it is known.
@@ -65,6 +66,7 @@ class Exchange:
     turn: Turn
     number: int
     evidence: Evidence | None = None
+    held: bool = False
     life: CompositeDisposable = field(default_factory=CompositeDisposable)
     before: list[Exchange] = field(default_factory=list["Exchange"])
     text: str | None = None
