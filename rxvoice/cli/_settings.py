@@ -202,13 +202,13 @@ class Settings:
         metavar="N",
     )
     echo: str = _setting(
-        "auto",
+        "correlate",
         "interruption",
         "text",
-        "how the assistant does not hear itself: 'cancel' takes its voice out of the microphone's "
-        "signal, 'correlate' notices it, 'off' is for headphones; 'auto' cancels where livekit "
-        "is installed and correlates elsewhere",
-        choices=("auto", "cancel", "correlate", "off"),
+        "how the assistant does not hear itself: 'correlate' knows its voice in what the "
+        "microphone hears, 'cancel' takes it out of that, which changes the user's voice too and "
+        "wants rxvoice[echo], 'off' is for headphones",
+        choices=("correlate", "cancel", "off"),
     )
 
     record: Path | None = _setting(  # noqa: RUF009

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from reactivex import Observable, Subject
@@ -21,8 +20,10 @@ from rxvoice.policies import silence
 if TYPE_CHECKING:
     from rxvoice.mlx import MlxScheduler
 
-__all__ = ["Controls", "conversation", "echo_handling"]
+__all__ = ["Controls", "conversation"]
 
+_START_CHUNKS = 3
+"""A click, or a chunk of echo that was not known as one, is no turn."""
 _TAIL_MS = 200
 """Heard after the button was let go: fingers are faster than tongues."""
 
@@ -61,13 +62,6 @@ class Controls:
         return not self.closing
 
 
-def echo_handling(settings: Settings) -> str:
-    """``"cancel"``, ``"correlate"`` or ``"off"``, where the settings leave it open."""
-    if settings.echo != "auto":
-        return settings.echo
-    return "cancel" if find_spec("livekit") else "correlate"
-
-
 def conversation(
     microphone: Observable[AudioChunk | Event],
     parts: Parts,
@@ -86,16 +80,21 @@ def conversation(
         models: the thread that runs the models.
         on_speech: told of each piece of speech before it is written, on the conversation thread.
     """
-    how = echo_handling(settings)
     button = controls.button
     heard = microphone.pipe(
         ops.take_while(controls.listens),
         vox.meter(),
-        vox.cancel_echo(speaker) if how == "cancel" else ops.do_action(),
+        vox.cancel_echo(speaker) if settings.echo == "cancel" else ops.do_action(),
         vox.chunk(512),
     )
     turns = heard.pipe(
-        vox.vad(button or parts.vad, start=settings.vad_start, stop=settings.vad_stop),
+        vox.vad(
+            button or parts.vad,
+            start=settings.vad_start,
+            stop=settings.vad_stop,
+            start_chunks=1 if button else _START_CHUNKS,
+            echo=echo.correlation(speaker) if settings.echo == "correlate" and not button else None,
+        ),
         vox.preroll(settings.preroll_ms),
         vox.turn_window(
             silence(_TAIL_MS if button else settings.silence_ms),
@@ -110,7 +109,6 @@ def conversation(
             sink=speaker,
             min_speech_ms=settings.min_speech_ms,
             min_words=settings.min_words,
-            echo=echo.correlation(speaker) if how == "correlate" else None,
             interruptions=settings.interruptions,
             interrupts=controls.interrupts,
         ),

@@ -39,8 +39,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _EPILOG = """\
-Speak, and end it with ctrl-c. Headphones are best; on loudspeakers the assistant's own voice is
-taken out of what the microphone hears (--echo). The demonstration's models need no download and
+Speak, and end it with ctrl-c. Headphones are best; on loudspeakers the assistant knows its
+own voice in what the microphone hears (--echo). The demonstration's models need no download and
 know about twenty subjects: ask what they can talk about. Under a reply stand its latencies, in
 milliseconds from the end of your speech: until the turn was over, its text was known, the first
 word was written, the first sound was made, and it was heard aloud.

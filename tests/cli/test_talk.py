@@ -30,7 +30,7 @@ from rxvoice.cli._settings import Settings
 from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_models import choose
-from rxvoice.cli._talk_pipe import Controls, conversation, echo_handling
+from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._view import PlainView
 from rxvoice.cli.talk import _also, _sum_up, hold
 from rxvoice.elements import AudioChunk, Notice
@@ -102,8 +102,6 @@ def test_settings_reach_the_pipe() -> None:
     pipe = Pipe(Controls(), silence_ms=64, max_turn_ms=96)
     pipe.hear(LOUD, 4)
     assert "Transcribed" in pipe.names()  # though nobody was silent
-    assert echo_handling(Settings(echo="correlate")) == "correlate"
-    assert echo_handling(Settings()) in ("cancel", "correlate")
 
 
 def test_push_to_talk_hears_only_what_it_is_told_to() -> None:
@@ -388,7 +386,7 @@ def test_a_mistake_in_the_settings_file_is_told_and_nothing_is_begun(
     path.write_text("echo = 'loud'\n", "utf-8")
     assert main(["talk", "--settings", str(path)]) == 1
     told = capsys.readouterr().err
-    assert f"rxvoice: error: {path}: echo = 'loud': wanted one of 'auto'" in told
+    assert f"rxvoice: error: {path}: echo = 'loud': wanted one of 'correlate'" in told
 
 
 def test_a_recording_does_not_overwrite_its_transcript(

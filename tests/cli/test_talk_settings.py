@@ -121,7 +121,7 @@ def test_a_file_that_is_not_toml_is_named_with_the_place(home: Path) -> None:
     [
         (["--silence-ms", "soon"], "--silence-ms: wanted a whole number of milliseconds, 0 or"),
         (["--vad-stop", "2"], "--vad-stop: wanted a number, 0 to 1, got '2'"),
-        (["--echo", "yes"], "--echo: wanted one of 'auto', 'cancel', 'correlate', 'off', got"),
+        (["--echo", "yes"], "--echo: wanted one of 'correlate', 'cancel', 'off', got"),
     ],
 )
 def test_a_mistake_in_an_option_is_wrong_usage(
