@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from reactivex import Observable, abc, typing
 from reactivex.disposable import SerialDisposable
+from reactivex.internal import DisposedException
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._check import whole
@@ -151,6 +152,8 @@ class Paced(PeriodicScheduler):
         def look(_: object = None) -> None:
             try:
                 self._forward()
+            except DisposedException:  # the worker was shut down
+                self._drop()
             except Exception:
                 _log.exception("the worker takes no more: what was held for it is dropped")
                 self._drop()

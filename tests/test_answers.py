@@ -528,3 +528,47 @@ def test_run_which_brings_a_thread_for_each_action_loses_nothing() -> None:
     ).run()
     worker.dispose()
     assert seen == [f"{turn.id} abcdef" for turn in turns]
+
+
+def test_a_worker_is_two_pieces_ahead_of_what_was_taken() -> None:
+    """However slow the scheduler is on which they are delivered."""
+    worker, home = TestScheduler(), TestScheduler()
+    made: list[int] = []
+
+    def five() -> Iterator[int]:
+        for n in range(5):
+            made.append(n)
+            yield n
+
+    delivery = Delivery(five, worker=worker, scheduler=home)
+    ahead: list[tuple[list[int], list[Any]]] = []
+    while "end" not in delivery.seen:
+        worker.start()
+        ahead.append((made.copy(), delivery.seen.copy()))
+        home.start()
+    assert ahead == [([0, 1], []), ([0, 1, 2, 3], [0, 1]), ([0, 1, 2, 3, 4], [0, 1, 2, 3])]
+    assert delivery.seen == [0, 1, 2, 3, 4, "end"]
+
+
+@pytest.mark.parametrize("shut", [False, True])
+def test_over_while_the_worker_waits_the_generator_is_closed(shut: bool) -> None:
+    worker, home = EventLoopScheduler(), TestScheduler()
+    closed = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    delivery = Delivery(endless, worker=worker, scheduler=home)
+    idle = threading.Event()
+    worker.schedule(lambda *_: worker.schedule(lambda *_: worker.schedule(lambda *_: idle.set())))
+    assert idle.wait(10)
+    assert not closed.is_set()
+    if shut:
+        worker.dispose()
+    delivery.life.dispose()
+    assert closed.wait(10)
+    worker.dispose()

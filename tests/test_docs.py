@@ -56,23 +56,7 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("code", blocks("python", PAGES))
-def test_a_python_snippet_runs(code: str, checkout: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=checkout,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    for written in re.findall(r'sinks\.wav\("(.*?)"\)', code):
-        assert (checkout / written).stat().st_size > 10_000
-
-
-@pytest.mark.models
-@pytest.mark.parametrize("page", with_python(MORE))
+@pytest.mark.parametrize("page", with_python(PAGES + MORE))
 def test_the_python_snippets_of_a_page_run(page: Path, checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(ROOT / "tests" / "snippets.py"), str(page)],
@@ -83,6 +67,8 @@ def test_the_python_snippets_of_a_page_run(page: Path, checkout: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    for written in re.findall(r'sinks\.wav\("(.*?)"\)', page.read_text("utf-8")):
+        assert (checkout / written).stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("page", MORE, ids=lambda page: page.name)
