@@ -149,18 +149,20 @@ class Turn(Observable[AudioChunk]):
                     record.observers.remove(observer)
 
         told = 0
+        joined = False  # whoever ends the turn tells those who have
         while not gone:
             with self.lock:
                 if told == len(record.chunks):
                     if not record.over:
                         record.observers.append(observer)
+                        joined = True
                     break
                 chunk = record.chunks[told]
             observer.on_next(chunk)
             told += 1
-        if record.error is not None:
+        if record.error is not None and not joined:
             observer.on_error(record.error)
-        elif record.over:
+        elif record.over and not joined:
             observer.on_completed()
         return Disposable(leave)
 

@@ -110,7 +110,8 @@ def interruptible(
     responder told what was heard, and the candidate is the next turn, with all its audio.
 
     To be followed directly by ``play(sink)`` or ``subscribe(sink)``: it holds the sink back and
-    clears it, and reads its position, but writes nothing.
+    clears it, and reads its position, but writes nothing. What is not written is waited for: with
+    ``play(errors="event")`` a failed write would leave the reply without an end.
 
     Emits: what the last stage gives, in order, as it comes; a reply's final `Speech` once it was
         heard to its end. Of a reply that was interrupted, a final one that says what was heard.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from inspect import isgeneratorfunction
 from threading import Lock
@@ -18,6 +19,9 @@ from rxvoice.slots import Answer, ResponderSlot, method
 __all__ = ["respond"]
 
 _log = logging.getLogger("rxvoice")
+
+_WITHDRAWN = 16
+"""Questions that were withdrawn lately."""
 
 
 def respond(
@@ -81,7 +85,8 @@ class _Question:
         self._ask = ask
         self._lock = Lock()
         self._taken: Transcript | None = None
-        self._withdrawn: Transcript | None = None
+        # More than one: the worker may not have come past the last.
+        self._withdrawn: deque[Transcript] = deque(maxlen=_WITHDRAWN)
 
     def ask(self, transcript: Transcript) -> Answer[str | Notice]:
         """Ask, unless it was withdrawn."""
@@ -92,7 +97,7 @@ class _Question:
     def withdraw(self, transcript: Transcript) -> bool:
         """Whether the model has taken this question; if it has not, it never will."""
         with self._lock:
-            self._withdrawn = transcript
+            self._withdrawn.append(transcript)
             return self._taken is transcript
 
     def _steps(self, transcript: Transcript) -> Generator[str | Notice]:
@@ -101,7 +106,7 @@ class _Question:
 
     def _take(self, transcript: Transcript) -> bool:
         with self._lock:
-            if self._withdrawn is transcript:
+            if any(it is transcript for it in self._withdrawn):
                 return False
             self._taken = transcript
             return True

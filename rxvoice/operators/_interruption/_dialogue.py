@@ -280,7 +280,7 @@ class Dialogue:
             return
         if exchange.evidence is not None:
             self._drop(exchange, "failed")
-        elif exchange.answer is None:
+        elif exchange.answer is None or exchange.answer.held is not None:
             exchange.failed, exchange.text = True, ""
             self._answer_current()
         elif exchange is self._current:
@@ -448,7 +448,8 @@ class Dialogue:
     def _on_made_out(self, answer: Answer) -> None:
         if not answer.over:
             answer.over = True
-            answer.ledger.close()
+            if answer.failed in (None, "respond"):  # the last sentence was spoken whole
+                answer.ledger.close()
             self._playback.end_reply()
         self._advance()
 
