@@ -17,7 +17,7 @@ __all__ = ["Played", "Sound", "Steady"]
 _STALLED_S = 0.06
 """Behind by more, it stands still; by less, its position is told in steps."""
 
-_SLACK_S = 0.001
+_SLACK_S = 0.004
 _SLIP_S = 1 / 16_000
 _MARGIN_S = 0.01
 """On either side, for a resampler: beyond it, its filter is 120 dB down."""
@@ -27,7 +27,7 @@ class Steady:
     """The difference of two clocks of nearly one pace, one of which is read with jitter.
 
     An echo canceller loses 40 dB where what it is told jumps by a millisecond. So this stays as it
-    is, and moves by one sample at a time once the mean of what is read is off by a millisecond.
+    is, and moves by one sample at a time once the mean of what is read is off by four.
     """
 
     __slots__ = ("_off", "value")

@@ -62,9 +62,9 @@ def _of_the_function(module: ast.Module, name: str) -> Iterator[str]:
     if not found:
         yield "the function"
         return
-    if len(public) > 1:
+    if len({it.name for it in public}) > 1:
         yield "one public function only"
-    doc = ast.get_docstring(found[0]) or ""
+    doc = ast.get_docstring(found[-1]) or ""  # the others are overloads
     yield from (f"the docstring's {it}" for it in SECTIONS if f"\n{it}: " not in doc)
 
 

@@ -307,7 +307,7 @@ def test_drift_moves_it_by_one_sample_at_a_time() -> None:
         steady.read(5 + n * 1e-5)
         assert abs(steady.value - before) < 1.01 / 16_000
         before = steady.value
-    assert abs(steady.value - 5.02) < 0.002
+    assert abs(steady.value - 5.02) < 0.005
 
 
 def test_pieces_are_one_signal_at_any_rate() -> None:

@@ -6,6 +6,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
@@ -74,6 +75,13 @@ class _Loaded:
     tokenizer: _Tokenizer
     generate: Callable[[list[int], list[Layer], list[int]], _Responses]
     window: int | None
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What a `fresh` family has in common: the model, once one of them was asked."""
+
+    model: _Loaded | None = None
 
 
 @dataclass(slots=True)
@@ -164,7 +172,8 @@ class Llm:
     """A conversation with a language model; made by `llm`, whose arguments it takes.
 
     Everything runs on the thread that calls, and MLX wants it to be one: load, iterate and close
-    the answers of one `Llm` on the same thread. Only `heard` and `forget` may come from another.
+    the answers of a `fresh` family on the same thread, where they may be interleaved. Only `heard`,
+    `forget` and `fresh` may come from another.
 
     What the model has computed is kept from answer to answer: the conversation is rendered anew
     each time, and only what comes after the part that it knows already is fed. So a turn costs its
@@ -222,7 +231,7 @@ class Llm:
         self._max_tool_rounds = max_tool_rounds
         self._step_size = prefill_step_size
         self._context_tokens = context_tokens
-        self._loaded_model: _Loaded | None = None
+        self._shared = _Shared()
         self._cache: PromptCache | None = None
         self._exchange: Exchange | None = None
         self._answer: Generator[str | Notice, None, None] | None = None
@@ -240,8 +249,24 @@ class Llm:
         """Forget the conversation, all but the system prompt. The model stays loaded."""
         self.conversation.clear()
 
+    def fresh(self) -> Llm:
+        """Another conversation with the same model, in which nothing was said yet.
+
+        Both have the same weights, loaded once for all that come of one `llm`, whichever is asked
+        first. The new one has the options, the tools and the system prompt of this one, and its
+        `conversation`, `stats` and what the model has computed to itself: a server gives each
+        client ``respond(llm.fresh(), worker=worker)``. `respond` does not call it, so that the app
+        knows whose conversation it is.
+        """
+        own = copy(self)
+        system = [it.copy() for it in self.messages[:1] if it["role"] == "system"]
+        own.conversation = Conversation(messages=system)
+        own.stats = LlmStats()
+        own._cache = own._exchange = own._answer = None
+        return own
+
     def load(self) -> None:
-        """Load the model on this thread, now rather than at the first answer; once.
+        """Load the model on this thread, now rather than at the first answer; once for a family.
 
         Raises:
             ConfigError: the model is no directory, cannot be fetched, cannot be loaded, has no
@@ -445,9 +470,9 @@ class Llm:
                     yield ToolCall(name, arguments, f"Error: {error}", error)
 
     def _loaded(self) -> _Loaded:
-        if self._loaded_model is None:
-            self._loaded_model = self._open()
-        return self._loaded_model
+        if self._shared.model is None:
+            self._shared.model = self._open()
+        return self._shared.model
 
     def _open(self) -> _Loaded:
         import mlx_lm
@@ -477,16 +502,19 @@ class Llm:
             repetition_penalty=None if penalty == 1 else penalty, repetition_context_size=_PENALIZED
         )
 
+        # Not self: the model outlives the conversation that loaded it.
+        max_tokens, step_size = self._max_tokens, self._step_size
+
         def generate(prompt: list[int], layers: list[Layer], known: list[int]) -> _Responses:
             return mlx_lm.stream_generate(  # pyright: ignore[reportUnknownMemberType]
                 model,
                 given,
                 prompt,
-                max_tokens=self._max_tokens,
+                max_tokens=max_tokens,
                 sampler=sampler,
                 logits_processors=[_after(known, it) for it in penalties],
                 prompt_cache=layers,
-                prefill_step_size=self._step_size,
+                prefill_step_size=step_size,
             )
 
         return _Loaded(cast("_Model", model), tokenizer, generate, window)

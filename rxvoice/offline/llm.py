@@ -18,7 +18,8 @@ def llm() -> Llm:
     """The demo's language model, for `respond`: small, real, and limited to twenty subjects.
 
     It answers the questions in `phrases`, near misses of them too, and says so when it is asked
-    anything else. `rxvoice.mlx.llm` says what comes out and on which thread.
+    anything else. `rxvoice.mlx.llm` says what comes out and on which thread; ``llm().fresh()`` is
+    another conversation with the same weights.
     """
     from rxvoice.mlx.llm import llm as mlx_llm
 

@@ -24,7 +24,7 @@ U = TypeVar("U")
 V = TypeVar("V")
 
 
-class Options(TypedDict, total=False):
+class _Options(TypedDict, total=False):
     """The options of `interruptible`."""
 
     min_speech_ms: float
@@ -53,7 +53,7 @@ def interruptible(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[Options],
+    **options: Unpack[_Options],
 ) -> Operator[Turn | Event, T | Speech | Event]: ...
 
 
@@ -65,7 +65,7 @@ def interruptible(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[Options],
+    **options: Unpack[_Options],
 ) -> Operator[Turn | Event, T | Speech | Event]: ...
 
 
@@ -78,7 +78,7 @@ def interruptible(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[Options],
+    **options: Unpack[_Options],
 ) -> Operator[Turn | Event, T | Speech | Event]: ...
 
 

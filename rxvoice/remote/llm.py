@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from copy import copy
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
@@ -111,6 +112,19 @@ class RemoteLlm:
         """Forget the conversation, all but the system prompt."""
         prompt = self._system_prompt
         self.messages = [] if prompt is None else [{"role": "system", "content": prompt}]
+
+    def fresh(self) -> RemoteLlm:
+        """Another conversation with the same model, in which nothing was said yet.
+
+        Both ask through the same client, and may do so at once; the new one has the options and
+        the system prompt of this one, and its `messages` to itself. A server gives each of its
+        clients ``respond(llm.fresh(), worker=worker)``.
+        """
+        own = copy(self)
+        own._lock = Lock()
+        own._answer, own._asked = None, ()
+        own.reset()
+        return own
 
     def load(self) -> None:
         """Load the client now rather than at the first answer; nothing is sent.

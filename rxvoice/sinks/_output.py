@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rxvoice import devices
+from rxvoice._played import Steady
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError, RxvoiceError
 
@@ -25,6 +26,9 @@ _SILENT_S = 2.0
 
 _LATENCY_S = 0.03
 """That is asked for; three blocks: Python's lock may keep one waiting."""
+
+_JUMP_S = 0.02
+"""The device's clock is off by more after a gap; by less, it is told with jitter."""
 
 _WAITS_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -123,9 +127,11 @@ class Output:
         mono = np.zeros(8192, np.float32)
         self._opened += 1
         number = self._opened
+        frames_before = 0
+        clock: Steady | None = None  # when the stream's first sample left the loudspeaker
 
         def callback(out: NDArray[np.float32], frames: int, times: _Times, status: _Status) -> None:
-            nonlocal mono
+            nonlocal mono, frames_before, clock
             if number != self._opened:
                 out.fill(0)
                 return
@@ -134,8 +140,16 @@ class Output:
             self._called = time.monotonic()
             if frames > len(mono):
                 mono = np.zeros(frames, np.float32)
-            heard = max(times.outputBufferDacTime, times.currentTime) + self._offset
-            self._render(mono[:frames], heard, bool(status.output_underflow))
+            # An echo canceller needs it to the sample, in all of the replies alike.
+            lasted = frames_before / rate
+            told = max(times.outputBufferDacTime, times.currentTime) + self._offset - lasted
+            late = bool(status.output_underflow)
+            if clock is None or late or abs(told - clock.value) > _JUMP_S:
+                clock = Steady(told)
+            else:
+                clock.read(told)
+            frames_before += frames
+            self._render(mono[:frames], clock.value + lasted, late)
             for channel in range(channels):
                 out[:, channel] = mono[:frames]
 
