@@ -26,6 +26,7 @@ NAMES = (
     "microphone",
     "speaker",
     "echo",
+    "interruption",
     "aio",
     "web",
 )

@@ -1,0 +1,368 @@
+"""How soon an interruption is obeyed while a model writes, and how much work it throws away.
+
+From the last sample of the chunk that confirms it to the sink cleared: a real language model writes
+flat out, voice and recogniser are stubs. Beside it mlx-audio's own ``VoicePipeline`` with the same
+ones, whose detector waits for the text call in progress, which is the whole reply.
+
+And, in virtual time, what was written and spoken of a reply and never heard, with models of known
+speed, with and without ``rxv.paced``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import reactivex as rx
+from reactivex import Observable, Subject, abc
+from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+
+import rxvoice as rxv
+from benchmarks._measure import CHUNK_MS, SILENCE, SPEECH, Result, loud, median
+from rxvoice import offline
+from rxvoice import operators as vox
+from rxvoice.testing import FakeSpeaker, marbles
+
+TIMES = 24
+ANSWERS = 6
+QUESTION = "How far away is the moon?"
+CONFIRMED_BY = 6  # chunks of 32 ms are more than 180 ms
+SOUND = np.zeros(24_000, np.float32)
+ENOUGH_S = 60.0
+
+TOKEN_MS = 20.0
+PIECE_S, PIECE_MS = 0.32, 80.0  # a quarter of real time
+REPLY = "The moon is far away and its light takes a second to reach us. " * 12
+
+
+class Loudspeaker(rxv.sinks.Sink):
+    """A second of sound at a time that never ends, and when it was cleared."""
+
+    def __init__(self) -> None:
+        self.position = self.taken = 0
+        self.played: Subject[int] = Subject()
+        self.heard = threading.Event()
+        self.cleared = threading.Event()
+        self.cleared_at = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        return True
+
+    def write_samples(self, samples: Any, /) -> int:
+        self.taken += len(samples)
+        self.position = max(self.position, self.taken - len(SOUND) // 2)
+        self.played.on_next(self.position)
+        self.heard.set()
+        return len(samples)
+
+    def pause(self) -> None:
+        """As it is: it is paused in the middle of a piece."""
+
+    def resume(self) -> None:
+        """As it is."""
+
+    def flush(self) -> None:
+        """As it is."""
+
+    def clear(self) -> rxv.Samples:
+        unheard = self.taken - self.position
+        self.taken = self.position
+        self.cleared_at = time.perf_counter()
+        self.cleared.set()
+        return np.zeros(unheard, np.float32)
+
+    def stop(self) -> None:
+        """As it is."""
+
+
+class Writer:
+    """Several answers of the demo's model in one reply, and whether it is at it."""
+
+    def __init__(self) -> None:
+        self._llm = offline.llm()
+        self.writing = threading.Event()
+        self.spent: list[float] = []
+
+    def respond(self, text: str, /) -> Generator[str]:
+        begin = time.perf_counter()
+        for _ in range(ANSWERS):
+            for piece in self._llm.respond(QUESTION):
+                self.writing.set()
+                yield piece
+            self._llm.reset()
+            yield " "
+        self.spent.append(1000 * (time.perf_counter() - begin))
+
+    def endless(self, text: str, /) -> Generator[str]:
+        """The same, for as long as it is let."""
+        try:
+            while True:
+                yield from self.respond(text)
+        finally:
+            self._llm.reset()
+
+
+def chunks(push: Callable[[rxv.Samples], None], block: rxv.Samples, n: int) -> float:
+    """Push so many, as a microphone would; when the last one was."""
+    pushed = 0.0
+    for _ in range(n):
+        time.sleep(CHUNK_MS / 1000)
+        pushed = time.perf_counter()
+        push(block)
+    return pushed
+
+
+def ours() -> list[float]:
+    """Milliseconds for each interruption: the user asks again and again, over the answer."""
+    spent: list[float] = []
+    dice = random.Random(1)
+    writer, sink = Writer(), Loudspeaker()
+    microphone: Subject[rxv.Samples] = Subject()
+    with rxv.mlx.MlxScheduler() as models:
+        conversation = microphone.pipe(
+            vox.handoff(max_ms=10_000, overflow="fail"),
+            vox.chunk(512),
+            vox.vad(loud),
+            vox.turn_window(rxv.silence(64)),
+            vox.interruptible(
+                vox.transcribe(lambda audio: QUESTION, worker=models.listening),
+                vox.respond(writer.endless, worker=models.text),
+                vox.synthesize(lambda text: SOUND, worker=models.speech),
+                sink=sink,
+            ),
+            vox.play(sink),
+        )
+        ready = threading.Event()
+        live = rx.defer(lambda _: (ready.set(), conversation)[1])
+        life = rxv.live(live).subscribe(on_error=print)
+        ready.wait(ENOUGH_S)
+        models.schedule(lambda *_: None)
+        chunks(microphone.on_next, SPEECH, 4)
+        for _ in range(TIMES):
+            sink.heard.clear()
+            chunks(microphone.on_next, SILENCE, 3)
+            if not sink.heard.wait(ENOUGH_S):
+                raise TimeoutError("the reply was never spoken")
+            time.sleep(dice.random() * 0.2)
+            sink.cleared.clear()
+            pushed = chunks(microphone.on_next, SPEECH, CONFIRMED_BY)
+            if not sink.cleared.wait(ENOUGH_S):
+                raise TimeoutError("the reply was never interrupted")
+            spent.append(1000 * (sink.cleared_at - pushed))
+        life.dispose()
+    return spent
+
+
+class Recognition:
+    """One turn being recognised: all of it is known when the turn is over."""
+
+    def __init__(self) -> None:
+        self.closed = self.done = False
+
+    def feed(self, samples: rxv.Samples) -> None:
+        """Take it."""
+
+    def step(self, max_decode_tokens: int = 6) -> list[str]:
+        self.done = self.closed
+        return [QUESTION] if self.closed else []
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def theirs() -> tuple[list[float], float]:
+    """The same user, and how many milliseconds their text call takes."""
+    import mlx_audio.sts.voice_pipeline as mlx_audio
+
+    its = cast(Any, mlx_audio)
+    spent: list[float] = []
+    writer = Writer()
+    cleared, cleared_at = threading.Event(), 0.0
+
+    def push(block: rxv.Samples) -> None:
+        """Until there is a device."""
+
+    class Device:
+        def __init__(self, *, callback: Callable[..., None], **_: object) -> None:
+            nonlocal push
+
+            def pushed(block: rxv.Samples) -> None:
+                callback(np.int16(block[:, None] * 32_767), 512, None, None)
+
+            push = pushed
+
+        def start(self) -> None:
+            loop = asyncio.get_running_loop()
+            user = threading.Thread(target=lambda: (ask(), loop.call_soon_threadsafe(over.set)))
+            user.start()
+
+        def stop(self) -> None:
+            """As it is."""
+
+        close = stop
+
+    class Output(its.AudioOutputStream):
+        def flush(self) -> dict[str, Any]:
+            nonlocal cleared_at
+            cleared_at = time.perf_counter()
+            cleared.set()
+            return super().flush()
+
+    class Gate:
+        def feed(self, chunk: Any, state: object, sample_rate: int) -> tuple[Any, object]:
+            return np.float32(loud(chunk)), state
+
+    class Endpoint:
+        def predict(self, audio: object) -> Any:
+            return its.EndpointDecision(complete=True, probability=1.0)
+
+    class Voice:
+        sample_rate = 24_000
+
+        def generate(self, **_: object) -> Iterable[SimpleNamespace]:
+            return iter((SimpleNamespace(audio=SOUND),))
+
+    def ask() -> None:
+        dice = random.Random(1)
+        chunks(push, SPEECH, 4)
+        for _ in range(TIMES):
+            writer.writing.clear()
+            chunks(push, SILENCE, 20)  # its default wants 600 ms
+            if not writer.writing.wait(ENOUGH_S):
+                raise TimeoutError("VoicePipeline never wrote a reply")
+            time.sleep(dice.random() * 0.2)
+            cleared.clear()
+            pushed = chunks(push, SPEECH, 1)  # it wants one chunk, as nothing is being played yet
+            chunks(push, SPEECH, CONFIRMED_BY - 1)
+            if not cleared.wait(ENOUGH_S):
+                raise TimeoutError("VoicePipeline was never interrupted")
+            spent.append(1000 * (cleared_at - pushed))
+
+    over = asyncio.Event()
+    its.sd = SimpleNamespace(InputStream=Device)
+    its.MLXWorkScheduler._run = lambda self, func: func()
+
+    async def run() -> None:
+        pipeline = its.VoicePipeline(
+            speech_gate=its.SileroSpeechGate(Gate()),
+            endpoint_detector=Endpoint(),
+            transcriber=its.VoxtralRealtimeTranscriber(
+                SimpleNamespace(create_streaming_session=lambda **_: Recognition())
+            ),
+            response_engine=SimpleNamespace(
+                generate=lambda transcript, context: "".join(writer.respond(transcript))
+            ),
+            tts_responder=its.PocketTTSResponder(Voice()),
+            audio_output=Output(sample_rate=24_000, enabled=False),
+        )
+        session = asyncio.create_task(pipeline.start())
+        await over.wait()
+        session.cancel()
+        await asyncio.gather(session, return_exceptions=True)
+
+    asyncio.run(run())
+    return spent, median(writer.spent)
+
+
+class Busy(PeriodicScheduler):
+    """A worker in virtual time, each of whose steps takes as long."""
+
+    def __init__(self, clock: abc.SchedulerBase, ms: float) -> None:
+        super().__init__()
+        self._clock, self._ms = clock, ms
+        self._free = clock.now
+
+    def schedule(self, action: Any, state: Any = None) -> abc.DisposableBase:
+        self._free = max(self._free, self._clock.now) + self.to_timedelta(self._ms / 1000)
+        return self._clock.schedule_absolute(self._free, lambda *_: action(self, state))
+
+    def schedule_relative(self, duetime: Any, action: Any, state: Any = None) -> Any:
+        return self._clock.schedule_relative(duetime, lambda *_: self.schedule(action, state))
+
+    def schedule_absolute(self, duetime: Any, action: Any, state: Any = None) -> Any:
+        return self._clock.schedule_absolute(duetime, lambda *_: self.schedule(action, state))
+
+
+def wasted(after_ms: float, ahead_ms: int | None) -> tuple[int, float]:
+    """Tokens and seconds of sound that were made and not heard, when it is interrupted then."""
+    clock = marbles().scheduler
+    speaker = FakeSpeaker(clock)
+    tokens = samples = 0
+    told: list[str] = []
+    piece = np.zeros(int(PIECE_S * 24_000), np.float32)
+
+    def write(text: str) -> Iterator[str]:
+        nonlocal tokens
+        for word in REPLY.split():
+            tokens += 1
+            yield word + " "
+
+    def speak(text: str) -> Iterator[rxv.Samples]:
+        nonlocal samples
+        for _ in range(round(len(text) / 15 / PIECE_S)):  # 15 characters a second
+            samples += len(piece)
+            yield piece
+
+    interrupts: Subject[str | None] = Subject()
+    turn = rxv.Turn.of(np.zeros(512, np.float32))
+    turns: Observable[rxv.Turn] = rx.merge(rx.of(turn), rx.never())
+
+    def on_next(event: object) -> None:
+        if isinstance(event, rxv.events.Speaking):
+            clock.schedule_relative(after_ms / 1000, lambda *_: interrupts.on_next(None))
+        elif isinstance(event, rxv.events.Interrupted):
+            told.append(event.heard)
+
+    def worker(ms: float) -> abc.SchedulerBase:
+        busy = Busy(clock, ms)
+        return busy if ahead_ms is None else rxv.paced(busy, speaker, ahead_ms=ahead_ms)
+
+    turns.pipe(
+        vox.interruptible(
+            vox.transcribe(lambda audio: QUESTION),
+            vox.respond(write, worker=worker(TOKEN_MS)),
+            vox.synthesize(speak, worker=worker(PIECE_MS)),
+            sink=speaker,
+            interrupts=interrupts,
+        ),
+        vox.play(speaker),
+    ).subscribe(on_next, scheduler=clock)
+    cast(Any, clock).start()
+    (heard,) = told
+    return tokens - len(heard.split()), (samples - len(speaker.heard)) / 24_000
+
+
+def measure() -> list[Result]:
+    """One after the other."""
+    results: list[Result] = []
+    mine, (other, call_ms) = ours(), theirs()
+    for name, of in (("p50", median), ("p99", lambda v: float(np.percentile(v, 99)))):
+        against = f"VoicePipeline: {of(other):.0f}"
+        label = f"confirming chunk to sink cleared, {call_ms:.0f} ms of writing, {name}"
+        limit = 0.5 if name == "p50" else None
+        results.append(Result(label, of(mine), "ms", against, of(mine) / of(other), limit))
+    dice = random.Random(2)
+    moments = [dice.random() * 15_000 for _ in range(40)]
+    paced = [wasted(ms, 3_000) for ms in moments]
+    free = [wasted(ms, None) for ms in moments]
+    for n, (name, unit) in enumerate((("text", "words"), ("speech", "s"))):
+        ours_mean = float(np.mean([made[n] for made in paced]))
+        free_mean = float(np.mean([made[n] for made in free]))
+        results.append(
+            Result(
+                f"{name} made and never heard per interruption, paced(ahead_ms=3_000)",
+                ours_mean,
+                unit,
+                f"not paced: {free_mean:.3g}",
+                ours_mean / free_mean,
+                0.5 if unit == "s" else None,
+            )
+        )
+    return results
