@@ -35,6 +35,7 @@ class Evidence:
 
     def __init__(self, gates: Gates) -> None:
         self._gates = gates
+        self._counted = False
         self._speech_ms = 0.0
         self._silence_ms = 0.0
         self._words: list[str] = []
@@ -43,7 +44,7 @@ class Evidence:
         """Whether it has spoken long enough in one go."""
 
     def hear(self, chunk: AudioChunk, *, deaf: bool) -> bool:
-        """Count a chunk; whether it is speech that counts.
+        """Count a chunk; whether it is the first one of speech that counts.
 
         Args:
             deaf: whether playback has only begun, and nothing counts.
@@ -53,7 +54,8 @@ class Evidence:
             self._silence_ms = 0
             self._speech_ms += ms
             self.spoke = self.spoke or self._speech_ms >= self._gates.min_speech_ms
-            return True
+            first, self._counted = not self._counted, True
+            return first
         self._silence_ms += ms
         if self._silence_ms >= _GAP_MS:
             self._speech_ms = 0
@@ -65,22 +67,13 @@ class Evidence:
         self._words = [word for word in said if word not in spoken]
         self._echoed = bool(said) and not self._words
 
-    @property
-    def has_words(self) -> bool:
-        """Whether it has said enough."""
-        gates, said = self._gates, self._words
-        letters = sum(map(len, said))
-        return letters >= max(1, gates.min_chars) and len(said) >= gates.min_words
+    def suffices(self, *, wants_words: bool) -> bool:
+        """Whether it confirms the candidate.
 
-    @property
-    def stops(self) -> bool:
-        """Whether it has said a stop word."""
-        said = self._words
-        return any(
-            tuple(said[at : at + len(phrase)]) == phrase
-            for phrase in self._gates.stop_words
-            for at in range(len(said))
-        )
+        Args:
+            wants_words: whether it must have said enough as well, not only spoken long enough.
+        """
+        return self._stops() or (self.spoke and (self._has_words() or not wants_words))
 
     @property
     def against(self) -> DropReason:
@@ -88,6 +81,21 @@ class Evidence:
         if self._echoed:
             return "echo"
         return "no_words" if self.spoke else "short"
+
+    def _has_words(self) -> bool:
+        """Whether it has said enough."""
+        gates, said = self._gates, self._words
+        letters = sum(map(len, said))
+        return letters >= max(1, gates.min_chars) and len(said) >= gates.min_words
+
+    def _stops(self) -> bool:
+        """Whether it has said a stop word."""
+        said = self._words
+        return any(
+            tuple(said[at : at + len(phrase)]) == phrase
+            for phrase in self._gates.stop_words
+            for at in range(len(said))
+        )
 
     def _is_echo(self, chunk: AudioChunk) -> bool:
         is_echo = self._gates.is_echo

@@ -1,0 +1,155 @@
+"""The ways in and out of one subscription of `interruptible`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.scheduler import (
+    ImmediateScheduler,
+    NewThreadScheduler,
+    TimeoutScheduler,
+    TrampolineScheduler,
+)
+
+from rxvoice.elements import Reply
+from rxvoice.errors import StageError
+from rxvoice.operators._interruption._mailbox import Action, Mailbox
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+
+__all__ = ["Ports", "Way", "just", "tapped"]
+
+Way: TypeAlias = Callable[[Action], None]
+"""How an action gets into the mailbox."""
+
+
+class Ports:
+    """All that comes in is done in one mailbox, and so alone; what it has to say follows it."""
+
+    def __init__(self, out: Subscription[Any]) -> None:
+        self._out = out
+        self._mailbox = Mailbox(self._on_raised)
+        self._home = _home(out.scheduler)
+        self._completed = False
+        self.life = out.life
+        self.clock: abc.SchedulerBase = self._home or TimeoutScheduler.singleton()
+
+    # In, from any thread
+
+    def post(self, action: Action) -> None:
+        """Do it when its time has come, on this thread or on the one that is busy here."""
+        self._mailbox.post(action)
+
+    def from_afar(self, action: Action) -> None:
+        """The way for what comes from any thread: to the subscription's own, where it has one."""
+        if self.life.is_disposed:
+            return
+
+        def run(*_: object) -> None:
+            self.post(action)
+
+        if self._home is None:
+            run()
+        else:
+            self._home.schedule(run)
+
+    def door(self, life: CompositeDisposable, on_raised: Action) -> Way:
+        """The way for what works for an exchange; closed to what comes when its life is over.
+
+        Args:
+            on_raised: what is to be done after downstream has raised.
+        """
+
+        def way(action: Action) -> None:
+            try:
+                self.post(lambda: None if life.is_disposed else action())
+            except BaseException:  # RxPY has closed the observable that it came from
+                self._mailbox.leave(on_raised)
+                raise
+
+        return way
+
+    def follow(
+        self,
+        observable: Observable[Any],
+        way: Way,
+        on_next: Callable[[Any], None],
+        on_completed: Action | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        life: CompositeDisposable | None = None,
+    ) -> None:
+        """Subscribe for as long as `life` lasts, and take in all that comes.
+
+        Args:
+            on_error: None: the subscription fails with it.
+            life: None: the subscription's.
+        """
+        fail = on_error or self.fail
+        (self.life if life is None else life).add(
+            observable.subscribe(
+                lambda value: way(partial(on_next, value)),
+                lambda error: way(partial(fail, error)),
+                None if on_completed is None else lambda: way(on_completed),
+                scheduler=self._out.scheduler,
+            )
+        )
+
+    # Out; to be called in the mailbox
+
+    def say(self, element: object) -> None:
+        """Let it go downstream."""
+        self._send(lambda: self._out.emit(element))
+
+    def fail(self, error: Exception) -> None:
+        """End the subscription by an error."""
+        self._send(lambda: self._out.fail(error))
+
+    def complete(self) -> None:
+        """End the subscription, once."""
+        if not self._completed:
+            self._completed = True
+            self._send(self._out.complete)
+
+    def _send(self, outgoing: Action) -> None:
+        self._mailbox.send(lambda: None if self.life.is_disposed else outgoing())
+
+    def _on_raised(self, error: Exception) -> None:
+        """The sink, or another part that was called here, has raised."""
+        self.fail(StageError("interruptible", None, error))
+
+
+def just(element: object) -> Observable[Any]:
+    """The element, here and now; ``rx.just`` would schedule it."""
+
+    def subscribe(
+        observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        observer.on_next(element)
+        observer.on_completed()
+        return Disposable()
+
+    return Observable(subscribe)
+
+
+def tapped(note: Callable[[Reply], None]) -> Operator[Any, Any]:
+    """Everything passes; replies are noted on the way."""
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        def step(element: object) -> None:
+            if isinstance(element, Reply):
+                note(element)
+            out.emit(element)
+
+        return step, None, None
+
+    return stateful_on_events(start)
+
+
+def _home(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase | None:
+    """The scheduler, where it has a place of its own and can wait without blocking."""
+    if isinstance(scheduler, ImmediateScheduler | NewThreadScheduler | TrampolineScheduler):
+        return None
+    return scheduler
