@@ -1357,3 +1357,36 @@ def test_what_downstream_raises_does_not_make_it_deaf() -> None:
     source.on_next(turn("~_", id=2))
     assert seen[3:6] == ["ReplyDelta", "Speech", "Speaking"]
     assert "Finished" in seen
+
+
+class Deaf(FakeStreamingTranscriber):
+    """Its fourth step fails, while the user still speaks."""
+
+    def session(self) -> Any:
+        return failing(super().session(), "step", at=4)
+
+
+def test_a_text_typed_after_the_recogniser_failed_is_asked() -> None:
+    scene = Scene(
+        "~~~~~~~~~~~~~~~~~~~~____|",
+        stt=Deaf("one two three four five six"),
+        llm=Talk("One two. Three four. Five six.", "No."),
+        interrupts=lambda m: m.cold("-A----------B", {"A": "first", "B": "second"}),
+    )
+    assert scene.llm.asked == ["first", "second"], scene.lines
+
+
+def test_the_reply_to_a_typed_text_waits_for_a_candidate_too() -> None:
+    scene = Scene(
+        HI + pad(50) + "~" * 40 + pad(400) + "|",
+        "hi",
+        "wait a moment",
+        min_speech_ms=300,
+        interrupts=lambda m: m.cold("-" * 15 + "T", {"T": "typed"}),
+    )
+    assert scene.only("Candidate", "Paused", "Confirmed")[:4] == [
+        "100 Candidate 2",
+        "100 Paused 1",
+        "150 Paused 0",
+        "520 Confirmed 2",
+    ]

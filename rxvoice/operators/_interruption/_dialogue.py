@@ -232,7 +232,7 @@ class Dialogue:
         current = self._floor.current
         if self._candidates:
             self._candidates.confirm_last()
-        elif current and not current.turn.is_open:
+        elif current and not current.is_listened_to:
             self._floor.interrupt()
             self._floor.go_on()
         self._floor.skip_echo_tail()
@@ -241,7 +241,7 @@ class Dialogue:
         """Answer this, as if it had been said."""
         typed = self._exchange(Turn.of(np.empty(0, np.float32), id=0))
         current = self._floor.current
-        if current and current.turn.is_open:
+        if current and current.is_listened_to:
             self._ports.say(TurnOpened(typed.turn))
             self._on_text(typed, text)
             self._floor.put_in_front(typed, current)
@@ -249,6 +249,8 @@ class Dialogue:
             self._floor.interrupt()
             self._floor.give(typed)
             self._ports.say(TurnOpened(typed.turn))
+            if self._candidates:
+                self._candidates.hold_playback()
             self._on_text(typed, text)
 
     # Playback goes on

@@ -56,6 +56,11 @@ class Exchange:
         self.partial = partial
 
     @property
+    def is_listened_to(self) -> bool:
+        """Whether the user is still speaking, and was not answered yet."""
+        return self.turn.is_open and (self.answer is None or self.answer.held_back)
+
+    @property
     def question(self) -> str | None:
         """All that was said, with what is to go in front; None as long as some is not known."""
         parts: list[str] = []
