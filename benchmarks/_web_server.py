@@ -62,7 +62,7 @@ async def main() -> None:
             return {"p99": float(np.percentile(measured or [0.0], 99))}
         gc.collect()
         things = [type(thing).__name__ for thing in gc.get_objects()]
-        names = ("_Session", "RemoteSpeaker", "Client", "Task")
+        names = ("Session", "RemoteSpeaker", "Client", "Task")
         return {
             "active": sessions.active,
             "threads": threading.active_count(),

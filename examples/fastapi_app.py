@@ -21,7 +21,7 @@ from rxvoice import mlx, offline, web
 from rxvoice import operators as vox
 
 models = mlx.MlxScheduler()  # the one model thread
-ears, voice = offline.stt(phrases=offline.phrases()), offline.tts()
+ears, mind, voice = offline.stt(phrases=offline.phrases()), offline.llm(), offline.tts()
 recording = rxv.sources.wav(Path(rxv.__file__).parent / "data" / "demo.wav")
 
 
@@ -30,7 +30,7 @@ def converse(client: web.Client):
     turns = (vox.chunk(), vox.vad(detector), vox.preroll(), vox.turn_window(rxv.silence(800)))
     return client.microphone.pipe(*turns).pipe(
         vox.transcribe(ears, worker=models.listening),
-        vox.respond(offline.llm(), worker=models.text),  # one each: it remembers what was said
+        vox.respond(mind.fresh(), worker=models.text),  # the one model, a conversation each
         vox.synthesize(voice, worker=models.speech),
         vox.play(client.speaker),
     )

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
 from threading import Lock
 from typing import Generic, TypeVar, cast
 
@@ -310,9 +310,10 @@ def source(
 
     Emits: each item, when it comes.
     Completes: with the iterable.
-    Errors: with what it raises; `ConfigError` where no loop is known, and for a second
-        subscription to what can be iterated only once: an async generator, rather than the
-        function that makes one; `RuntimeError` when somebody cancels its task.
+    Errors: with what it raises; `ConfigError` where no loop is known, for a function that makes
+        something else, and for a second subscription to what can be iterated only once: an async
+        generator, rather than the function that makes one; `RuntimeError` when somebody cancels
+        its task.
     Drops: nothing; what is subscribed holds the iterable back.
     Runs on: a task of the loop, in the context (``contextvars``) of the subscriber. Disposing of
         it, on any thread, cancels the task and closes the generator there.
@@ -351,8 +352,18 @@ def source(
             )
             return Disposable()
         used = True
-        made = cast("AsyncIterable[T]", iterable() if not once and callable(iterable) else iterable)
-        return _Drive(home, made, observer).begin()
+        made = iterable() if not once and callable(iterable) else iterable
+        if not isinstance(made, AsyncIterable):
+            if isinstance(made, Coroutine):
+                made.close()
+            observer.on_error(
+                ConfigError(
+                    f"source wanted an async iterable of {iterable!r}, and it gave {made!r}: an "
+                    "async generator is an async def with a yield"
+                )
+            )
+            return Disposable()
+        return _Drive(home, cast("AsyncIterable[T]", made), observer).begin()
 
     return Observable(subscribe)
 
@@ -404,7 +415,11 @@ class _Drive(Generic[T]):
 
     async def _run(self) -> None:
         self._begun = True
-        items = aiter(self._iterable)
+        try:
+            items = aiter(self._iterable)
+        except Exception as error:
+            self._finish(error)
+            return
         try:
             await self._deliver(items)
         except asyncio.CancelledError:

@@ -106,7 +106,8 @@ class Responder(Protocol):
     a tool called; it is dropped. It lets other work of the same worker in.
 
     Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted;
-    ``forget()``, told that the last question was not asked after all, and its answer not given.
+    ``forget()``, told that the last question was not asked after all, and its answer not given;
+    ``fresh()``, another conversation on the same model, which the app asks for: `respond` does not.
     """
 
     def respond(self, text: str, /) -> Answer[str | Notice]: ...

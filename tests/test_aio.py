@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 import pytest
 import reactivex as rx
@@ -431,6 +431,31 @@ def test_what_it_raises_is_the_error() -> None:
         return await collected(aio.source(failing()))
 
     assert asyncio.run(main()) == [1, "OSError('the socket is gone')"]
+
+
+def test_a_function_that_makes_no_async_iterable_is_an_error() -> None:
+    async def numbers() -> list[int]:
+        return [1]
+
+    async def main() -> list[object]:
+        wrong = aio.source(numbers)  # type: ignore[arg-type]
+        return await collected(wrong)
+
+    (told,) = asyncio.run(main())
+    assert str(told).startswith("ConfigError(")
+    assert "and it gave <coroutine object" in str(told)
+    assert "an async generator is an async def with a yield" in str(told)
+
+
+def test_what_cannot_begin_is_an_error() -> None:
+    class Shut(AsyncIterable[int]):
+        def __aiter__(self) -> AsyncIterator[int]:
+            raise OSError("the socket is gone")
+
+    async def main() -> list[object]:
+        return await collected(aio.source(Shut()))
+
+    assert asyncio.run(main()) == ["OSError('the socket is gone')"]
 
 
 @pytest.mark.parametrize("where", ["loop", "thread", "on_next", "before"])

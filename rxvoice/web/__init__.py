@@ -1,6 +1,10 @@
 """A conversation for each WebSocket of a Starlette or FastAPI app.
 
 ```python
+models = rxv.mlx.MlxScheduler()  # the one model thread
+stt, llm, tts = rxv.offline.stt(), rxv.offline.llm(), rxv.offline.tts()
+
+
 def converse(client: rxv.web.Client):
     return client.microphone.pipe(
         vox.chunk(512),
@@ -8,7 +12,11 @@ def converse(client: rxv.web.Client):
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
         vox.interruptible(
-            listen, think, speak, sink=client.speaker, interrupts=client.interrupts
+            vox.transcribe(stt, worker=models.listening),
+            vox.respond(llm.fresh(), worker=models.text),  # the model of all, a history of its own
+            vox.synthesize(tts, worker=models.speech),
+            sink=client.speaker,
+            interrupts=client.interrupts,
         ),
         vox.play(client.speaker),
     )
@@ -47,7 +55,8 @@ JSON: what happens, as `Event.as_json` has it, and
 
 from __future__ import annotations
 
-from rxvoice.web._sessions import Client, Sessions, sessions
+from rxvoice.web._session import Client
+from rxvoice.web._sessions import Sessions, sessions
 from rxvoice.web._speaker import RemoteSpeaker
 
 __all__ = ["Client", "RemoteSpeaker", "Sessions", "sessions"]

@@ -35,7 +35,7 @@ class RemoteSpeaker(Sink):
 
     Args:
         tell: sends a message to the client.
-        wake: there is something to send.
+        wake: there may be something to send, or to tell `played`.
         ahead_ms: how much is sent ahead of playback.
         max_ms: how much it takes ahead of playback.
     """
@@ -132,7 +132,7 @@ class RemoteSpeaker(Sink):
         """Have it go on."""
         if self._paused:
             self._paused = False
-            self._clock = self._now() if self._sent else None
+            self._clock = self._now() if self._sent and not self._acknowledged else None
             self._tell({"event": "resume"})
             self._wake()
 
@@ -159,7 +159,7 @@ class RemoteSpeaker(Sink):
             raise ValueError(f"at most {self._sent_position} samples, as were sent")
         self._acknowledged, self._clock = True, None
         self._hear(samples - self._position)
-        self.tick()
+        self._wake()
 
     def tick(self) -> None:
         """Tell `played` where it is."""

@@ -6,9 +6,12 @@ from typing import cast
 
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
+import gc
 import json
 import random
 import shutil
+import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +19,9 @@ import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
 import mlx_lm
+import numpy as np
 import pytest
+import reactivex as rx
 from mlx.utils import tree_flatten
 from mlx_lm.models.cache import KVCache, RotatingKVCache
 from mlx_lm.models.llama import LlamaModel, Model, ModelArgs
@@ -24,11 +29,13 @@ from mlx_lm.sample_utils import make_logits_processors
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer
 
+import rxvoice as rxv
 import rxvoice.offline
+from rxvoice import operators as vox
 from rxvoice.conversation import Conversation
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
-from rxvoice.mlx import Llm, llm
+from rxvoice.mlx import Llm, MlxScheduler, llm
 from rxvoice.mlx._prompt_cache import PromptCache
 from rxvoice.tools import Toolbox, ToolCall
 
@@ -45,6 +52,7 @@ def notices(answer: Iterable[str | Notice]) -> list[Notice]:
     return [piece for piece in answer if isinstance(piece, Notice)]
 
 
+WAIT = 60
 MOON = "How far away is the moon?"
 TEA = "How do I make tea?"
 
@@ -189,6 +197,154 @@ def test_interleaved_answers_leave_the_default_stream(talk: Llm, first: int) -> 
     assert current_stream() == before
     assert said[1 - first] == spoken(llm(MODEL).respond([MOON, TEA][1 - first]))
     assert [talk.messages, other.messages][first][1]["content"] == said[first]
+
+
+# A family on one model.
+
+
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which models mlx-lm is told to load from now on."""
+    told: list[str] = []
+    load = mlx_lm.load
+
+    def watched(path: str, **options: object):  # type: ignore[no-untyped-def]
+        told.append(path)
+        return load(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mlx_lm, "load", watched)
+    return told
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("first", ["parent", "child"])
+def test_a_family_loads_once_whichever_is_asked_first(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = loads(monkeypatch)
+    parent = llm(MODEL)
+    child = parent.fresh()
+    grandchild = child.fresh()
+    (parent if first == "parent" else child).load()
+    for one in (grandchild, parent, child):
+        assert spoken(one.respond(TEA)).startswith("Boil")
+    assert told == [str(MODEL)]
+    weights = [dict(tree_flatten(it._loaded().model.parameters())) for it in (parent, grandchild)]  # type: ignore[attr-defined]
+    assert weights[0]
+    assert all(weights[1][name] is array for name, array in weights[0].items())
+
+
+@pytest.mark.models
+def test_a_fresh_one_has_a_conversation_of_its_own(talk: Llm) -> None:
+    talk.conversation.system = "Answer in short sentences."
+    try:
+        first = spoken(talk.respond(MOON))
+        other = talk.fresh()
+        prompt = {"role": "system", "content": "Answer in short sentences."}
+        assert other.messages == [prompt]
+        assert other.stats.generated_tokens == 0
+        spoken(other.respond(TEA))
+        assert other.stats.prefilled_tokens == other.stats.prompt_tokens  # nothing of the other's
+        assert talk.messages[1:] == [
+            {"role": "user", "content": MOON},
+            {"role": "assistant", "content": first},
+        ]
+        other.conversation.system = "Speak like a pirate."
+        other.heard("Boil")
+        assert talk.conversation.system == "Answer in short sentences."
+        assert talk.messages[-1]["content"] == first
+        spoken(talk.respond(TEA))
+        assert talk.stats.prefilled_tokens < talk.stats.prompt_tokens  # its cache is as it was
+    finally:
+        talk.conversation.system = None
+
+
+@pytest.mark.models
+def test_what_was_said_to_one_is_not_answered_by_another(talk: Llm) -> None:
+    answer = talk.respond(MOON)
+    next(answer)
+    other = talk.fresh()
+    other.forget()
+    other.reset()
+    assert spoken(other.respond(TEA)).startswith("Boil")
+    assert len(spoken(answer)) > 10  # not ended by the other's question
+    assert [message["content"] for message in talk.messages[:1]] == [MOON]
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("step", [256, 5], ids=["one step", "many steps"])
+def test_a_family_answers_interleaved_as_alone(step: int) -> None:
+    talks = [
+        [MOON, "What is a pipe?", "Thank you, goodbye."],
+        [TEA, "Tell me a joke.", "Count to ten."],
+        ["Why is the sky blue?", MOON, TEA],
+    ]
+    parent = llm(MODEL, prefill_step_size=step)
+
+    def alone(questions: list[str]) -> list[dict[str, object]]:
+        one = llm(MODEL, prefill_step_size=step)
+        for question in questions:
+            spoken(one.respond(question))
+        return one.messages  # type: ignore[return-value]
+
+    def asked(one: Llm, questions: list[str]):  # type: ignore[no-untyped-def]
+        for question in questions:
+            yield from one.respond(question)
+
+    family = [parent, parent.fresh(), parent.fresh()]
+    before = current_stream()
+    going = [asked(one, questions) for one, questions in zip(family, talks, strict=True)]
+    order = random.Random(5)
+    while going:
+        one = order.choice(going)
+        if next(one, None) is None:
+            going.remove(one)
+        assert current_stream() == before
+    assert [one.messages for one in family] == [alone(questions) for questions in talks]
+
+
+@pytest.mark.models
+def test_two_sessions_share_a_model_on_one_lane() -> None:
+    models = MlxScheduler()
+    parent = llm(MODEL)
+    talks = [parent.fresh(), parent.fresh()]
+    questions = [MOON, TEA]
+    taken: list[int] = []
+    over = [threading.Event(), threading.Event()]
+    said: list[list[str]] = [[], []]
+    turn = rxv.Turn.of(np.zeros(16, np.float32), sample_rate=16_000)
+
+    def ask(index: int) -> None:
+        def take(reply: object) -> None:
+            if isinstance(reply, rxv.Reply):
+                taken.append(index)
+                said[index].append(reply.delta)
+
+        rx.just(rxv.Transcript(turn, questions[index])).pipe(
+            vox.respond(talks[index], worker=models.text)
+        ).subscribe(take, on_error=print, on_completed=over[index].set)
+
+    begin = threading.Event()
+    models.text.schedule(lambda *_: begin.wait(WAIT))  # so that both wait when it goes on
+    for index in (0, 1):
+        ask(index)
+    begin.set()
+    assert all(event.wait(WAIT) for event in over)
+    models.dispose()
+    assert taken.index(1) < len(said[0])  # while the other was still at it
+    for index, question in enumerate(questions):
+        assert "".join(said[index]) == spoken(llm(MODEL).respond(question))
+
+
+@pytest.mark.models
+def test_the_model_does_not_keep_the_conversation_that_loaded_it() -> None:
+    parent = llm(MODEL)
+    child = parent.fresh()
+    spoken(child.respond(TEA))
+    gone = weakref.ref(child)
+    del child
+    gc.collect()
+    assert gone() is None
+    assert spoken(parent.respond(TEA)).startswith("Boil")
 
 
 @pytest.mark.models

@@ -86,6 +86,16 @@ def test_an_interrupted_answer_does_not_spoil_the_next(talk: Llm) -> None:
 
 
 @pytest.mark.models
+def test_a_fresh_talk_has_the_weights_and_not_the_words(talk: Llm) -> None:
+    "".join(talk.respond(DEMO[0]))
+    other = talk.fresh()
+    assert other.messages == []
+    assert "".join(other.respond(DEMO[2])) == ANSWERS[DEMO[2]]
+    assert other._loaded().model is talk._loaded().model
+    assert [message["content"] for message in talk.messages] == [DEMO[0], ANSWERS[DEMO[0]]]
+
+
+@pytest.mark.models
 @pytest.mark.parametrize("text", ["", "purple elephant window seven", "Play some music."])
 def test_anything_else_gets_the_fallback(talk: Llm, text: str) -> None:
     assert "".join(talk.respond(text)) == DIALOGUES["fallback"]["assistant"]

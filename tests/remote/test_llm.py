@@ -197,6 +197,27 @@ def test_reset_forgets_all_but_the_system_prompt_also_within_an_answer(stub: Stu
     assert bot.messages == [{"role": "system", "content": "Be brief."}]
 
 
+def test_fresh_ones_talk_at_once_through_one_client_each_for_itself(stub: Stub) -> None:
+    stub.answers[CHAT] = [says("One."), says("A", "B"), says("C", "D")]
+    bot = talk(stub, system_prompt="Be brief.", max_tokens=7)
+    list(bot.respond("first"))
+    other = bot.fresh()
+    prompt = {"role": "system", "content": "Be brief."}
+    assert other.messages == [prompt]
+    one = bot.respond("second")
+    given = next(one)
+    given_other = list(other.respond("hello"))
+    other.heard("C")
+    assert given + "".join(one) == "AB"
+    assert "".join(given_other) == "CD"
+    assert [message["content"] for message in bot.messages[1:]] == ["first", "One.", "second", "AB"]
+    assert [message["content"] for message in other.messages[1:]] == ["hello", "C"]
+    asked = stub.requests[2].json
+    assert asked["messages"] == [prompt, {"role": "user", "content": "hello"}]
+    assert asked["max_tokens"] == 7
+    assert bot._server.client() is other._server.client()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ import uvicorn
 from reactivex import Observable
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -54,15 +55,18 @@ def echoing(client: web.Client) -> Observable[rxv.TurnEvent | rxv.Event]:
     )
 
 
-def app(sessions: web.Sessions) -> Starlette:
-    return Starlette(routes=[WebSocketRoute("/talk", sessions.serve)])
+Serve = Callable[[WebSocket], Awaitable[None]]
+
+
+def app(serve: Serve) -> Starlette:
+    return Starlette(routes=[WebSocketRoute("/talk", serve)])
 
 
 @contextmanager
-def serving(sessions: web.Sessions, **options: Any) -> Iterator[str]:
+def serving(talk: Serve, **options: Any) -> Iterator[str]:
     """A real server in a thread; gives its address."""
     config = uvicorn.Config(
-        app(sessions), port=0, log_level="error", lifespan="off", ws="websockets-sansio", **options
+        app(talk), port=0, log_level="error", lifespan="off", ws="websockets-sansio", **options
     )
     server = uvicorn.Server(config)
     started = threading.Event()

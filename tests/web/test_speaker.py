@@ -124,9 +124,13 @@ def test_clear_gives_what_was_not_heard(bench: Bench) -> None:
 def test_what_the_client_says_it_played_is_heard(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
+    wakes = bench.wakes
     bench.speaker.acknowledge(60, 0)
+    assert bench.wakes > wakes
     bench.now += 9
     assert bench.speaker.position == 60
+    assert bench.played == []
+    bench.speaker.tick()
     assert bench.played == [60]
     assert bench.send() == [40, 40]
     bench.speaker.acknowledge(30, 0)  # out of order
@@ -174,6 +178,19 @@ def test_pause_holds_the_clock_and_what_waits(bench: Bench) -> None:
     assert bench.speaker.position == 100
     bench.speaker.duck(0.25)
     assert bench.told == [{"event": "pause"}, {"event": "resume"}, {"event": "duck", "gain": 0.25}]
+
+
+@on_loop
+def test_after_a_pause_the_client_still_says_what_it_played(bench: Bench) -> None:
+    bench.write(0, 500)
+    bench.send()
+    bench.speaker.acknowledge(60, 0)
+    bench.speaker.pause()
+    bench.speaker.resume()
+    bench.now += 0.1
+    assert bench.speaker.position == 60
+    bench.speaker.acknowledge(90, 0)
+    assert bench.speaker.position == 90
 
 
 @on_loop

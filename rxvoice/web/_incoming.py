@@ -1,0 +1,184 @@
+"""What a client sends: checked, and made into what its pipe hears."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import NoReturn, cast
+
+import numpy as np
+from reactivex import Subject
+
+from rxvoice._resample import Resampler
+from rxvoice.elements import AudioChunk, Samples
+from rxvoice.web._limits import Limits, Over
+
+__all__ = ["Incoming"]
+
+_RATE = 16_000
+_RATES = (8_000, 96_000)
+_BURST = 10.0  # seconds of audio that may come at once, after a gap in the network
+# Seconds of audio that any message counts for: a browser's smallest frame, 128 samples at 48 kHz,
+# is more.
+_LEAST = 0.0025
+
+
+class Incoming:
+    """The messages of one client. What is wrong with one raises `Over`.
+
+    Args:
+        limits: what it may send.
+        query_rate: the sample rate in its request; None where it says none.
+        acknowledge: told how many samples of speech the client has played, and the last clear that
+            it saw; raises ValueError where that cannot be.
+
+    Attributes:
+        microphone: what it says, at 16 kHz.
+        interrupts: None when it wants silence, or a text to be answered.
+        last: when the last message came, in the time of the loop.
+        ended: whether it has said all.
+    """
+
+    def __init__(
+        self, limits: Limits, query_rate: str | None, acknowledge: Callable[[int, int], None]
+    ) -> None:
+        self.microphone: Subject[AudioChunk] = Subject()
+        self.interrupts: Subject[str | None] = Subject()
+        self.ended = False
+        self._limits = limits
+        self._query_rate = query_rate
+        self._acknowledge = acknowledge
+        self._now = asyncio.get_running_loop().time
+        self.last = self._refilled = self._now()
+        self._credit = _BURST
+        self._messages = 0
+        self._rate = _RATE
+        self._resampler = Resampler(_RATE, _RATE)
+        self._start = 0
+
+    def admit(self, data: bytes | str) -> None:
+        """A message has come: is it small enough, and is the rate that the first one says good?"""
+        self.last = self._now()
+        most = self._limits.max_frame_bytes
+        size = len(data if isinstance(data, bytes) else data.encode())
+        if size > most:
+            raise Over("too_big", 1009, f"a message may have {most} bytes, got {size}")
+        self._messages += 1
+        if self._messages == 1:
+            self._rate = self._asked_rate(data)
+            self._resampler = Resampler(self._rate, _RATE)
+
+    def take(self, data: bytes | str) -> None:
+        """Do what the admitted message says."""
+        if isinstance(data, str):
+            self._pay(0)
+            self._command(_parsed(data))
+            return
+        if len(data) % 2:
+            _bad(f"wanted 16-bit samples, got {len(data)} bytes, an odd number")
+        if self.ended:
+            _bad('got audio after {"type": "end"}')
+        self._pay(len(data) / 2 / self._rate)
+        samples = np.frombuffer(data, "<i2").astype(np.float32) * np.float32(1 / 32768)
+        self._hear(self._resampler.feed(samples))
+
+    def _asked_rate(self, first: bytes | str) -> int:
+        """The rate that the client says in its first message, or in its query."""
+        if isinstance(first, str):
+            message = _parsed(first)
+            if message.get("type") == "start" and "sample_rate" in message:
+                return _rate(message["sample_rate"])
+        given = self._query_rate
+        if given is None:
+            return _RATE
+        return _rate(int(given) if re.fullmatch("[0-9]{1,9}", given) else given)
+
+    def _command(self, message: dict[str, object]) -> None:
+        match message.get("type"):
+            case "interrupt":
+                self.interrupts.on_next(None)
+            case "text":
+                text = message.get("text")
+                if not isinstance(text, str) or not text.strip():
+                    _bad(f"wanted some text, got {_shown(text)}")
+                self.interrupts.on_next(text)
+            case "played":
+                self._played(message)
+            case "start":
+                if self._messages > 1:
+                    _bad('"start" must be the first message')
+            case "end":
+                self._end()
+            case kind:
+                wanted = "a type of start, text, interrupt, played or end"
+                _bad(f"wanted {wanted}, got {_shown(kind)}")
+
+    def _played(self, message: dict[str, object]) -> None:
+        samples, clears = message.get("samples"), message.get("clears", 0)
+        if not _is_count(samples) or not _is_count(clears):
+            _bad(f"wanted numbers of samples and clears, got {_shown(message)}")
+        try:
+            self._acknowledge(cast("int", samples), cast("int", clears))
+        except ValueError as error:
+            _bad(f"wanted {error}, got {samples}")
+
+    def _end(self) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        self._hear(self._resampler.end())
+        self.microphone.on_completed()
+        self.interrupts.on_completed()
+
+    def _pay(self, seconds: float) -> None:
+        now = self._now()
+        earned = (now - self._refilled) * self._limits.max_speed
+        self._credit = min(_BURST, self._credit + earned) - max(seconds, _LEAST)
+        self._refilled = now
+        if self._credit < 0:
+            raise Over(
+                "flood",
+                1008,
+                "audio came faster than it is spoken, or in too many messages: pace it, in frames "
+                "of some 20 ms",
+            )
+
+    def _hear(self, samples: Samples) -> None:
+        if not len(samples):
+            return
+        start, self._start = self._start, self._start + len(samples)
+        captured = time.monotonic() - len(samples) / _RATE
+        self.microphone.on_next(AudioChunk(samples, _RATE, start, time=captured))
+
+
+def _parsed(data: str) -> dict[str, object]:
+    try:
+        message: object = json.loads(data)
+    except (ValueError, RecursionError):
+        _bad(f"wanted JSON, got {_shown(data)}")
+    if not isinstance(message, dict):
+        _bad(f"wanted a JSON object, got {_shown(message)}")
+    return cast("dict[str, object]", message)
+
+
+def _rate(value: object) -> int:
+    least, most = _RATES
+    if not _is_count(value) or not least <= cast("int", value) <= most:
+        _bad(f"sample_rate must be a whole number from {least} to {most} Hz, got {_shown(value)}")
+    return cast("int", value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _bad(message: str) -> NoReturn:
+    raise Over("bad_message", 1007, message)
