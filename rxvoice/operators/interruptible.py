@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 from reactivex import Observable
 
 from rxvoice._check import at_least, whole, within
 from rxvoice.elements import Event, Speech, Transcript
 from rxvoice.errors import ConfigError
-from rxvoice.operators._interruption._dialogue import Dialogue
-from rxvoice.operators._interruption._evidence import Gates, phrases
-from rxvoice.operators._interruption._settings import Settings, Stage
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink, EchoSlot, echo_judge
 from rxvoice.turn import Turn
+
+if TYPE_CHECKING:
+    from rxvoice.operators._interruption._settings import Stage
 
 __all__ = ["interruptible"]
 
@@ -163,6 +163,11 @@ def interruptible(
         idle_ms: ``Idle`` when nobody has spoken for so many milliseconds, above 0, since a reply
             was heard; once. None: never.
     """
+    # Its engine is not loaded by ``import rxvoice``, which is to be quick.
+    from rxvoice.operators._interruption._dialogue import Dialogue
+    from rxvoice.operators._interruption._evidence import Gates, phrases
+    from rxvoice.operators._interruption._settings import Settings
+
     if not reply:
         raise ConfigError("interruptible wants one or more stages that answer, got none")
     at_least("interruptible min_speech_ms", min_speech_ms, 0, "ms")
