@@ -226,7 +226,7 @@ def main(argv: list[str] | None = None) -> int:
         for example in examples((directory / f"{name}.md").read_text("utf-8")):
             try:
                 execute(example.block)
-            except AssertionError as error:
+            except Exception as error:  # also of the expressions in the page
                 failed = True
                 print(f"{name}.md, diagram {example.number}: {error}", file=sys.stderr)
     old = stale(directory)
