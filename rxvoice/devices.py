@@ -44,6 +44,10 @@ _PERMISSION = (
     "macOS may not let this program hear the microphone: allow the app it runs in (Terminal, your "
     "editor) in System Settings > Privacy & Security > Microphone, and start that app again"
 )
+_SERVER = (
+    "PortAudio finds none when the sound server does not run: `pactl info` says whether it does, "
+    "and `pulseaudio --start` starts PulseAudio"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,11 @@ def _remedy() -> str:
 def permission() -> str | None:
     """What may be why a microphone is silent or does not open: what to do on a Mac, or None."""
     return _PERMISSION if sys.platform == "darwin" else None
+
+
+def server() -> str | None:
+    """What may be why there is no device at all: what to do on Linux, or None."""
+    return _SERVER if sys.platform == "linux" else None
 
 
 def open_stream(make: Callable[[], S]) -> S:
@@ -213,7 +222,7 @@ def find(device: int | str | None, kind: Kind) -> Device:
     else:
         problem = f"there is no {kind} {wanted}: choose one of"
     shown = [f"{it.index} {it.name!r}" for it in found or devices]
-    hint = permission() if kind == "microphone" and not devices else None
+    hint = None if devices else (permission() if kind == "microphone" else None) or server()
     raise ConfigError(f"{problem} {', '.join(shown)}".rstrip() + (f"; {hint}" if hint else ""))
 
 

@@ -9,7 +9,7 @@ duration. Among the pieces there may be a `Notice`, for the app.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from inspect import signature
+from inspect import isfunction, signature
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
@@ -220,6 +220,10 @@ def method(slot: object, *names: str) -> Callable[..., Any]:
         found = getattr(slot, name, None)
         if callable(found):
             return cast("Callable[..., Any]", found)
+    if isfunction(slot) and not signature(slot).parameters:
+        raise ConfigError(
+            f"got the function {slot.__name__}; pass what it gives: {slot.__name__}()"
+        )
     if callable(slot):
         return cast("Callable[..., Any]", slot)
     wanted = " or ".join(f"{name}(...)" for name in names)

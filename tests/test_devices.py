@@ -105,9 +105,13 @@ def test_the_same_name_twice_is_the_first_of_them(sound: FakeSound) -> None:
 def test_without_any_device_it_says_so(sound: FakeSound, monkeypatch: pytest.MonkeyPatch) -> None:
     sound.plugged = sound.seen = []
     assert devices.listing() == []
+    monkeypatch.setattr(sys, "platform", "linux")
+    for kind in ("microphone", "speaker"):
+        with pytest.raises(ConfigError, match=f"^there is no {kind}: connect one; .*`pactl info`"):
+            devices.find(None, kind)
+    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ConfigError, match=r"^there is no speaker: connect one$"):
         devices.find(None, "speaker")
-    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(ConfigError, match="Privacy & Security > Microphone"):
         devices.find(None, "microphone")
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rxvoice.devices import Device, Kind, listing, permission, refresh
+from rxvoice.devices import Device, Kind, listing, permission, refresh, server
 from rxvoice.elements import AudioChunk, Event
 from rxvoice.errors import ConfigError
 
@@ -88,7 +88,8 @@ def devices(*, level: bool = False, seconds: float | None = None) -> int:
     inputs = _section("Microphones", found, "microphone")
     print()
     outputs = _section("Loudspeakers", found, "speaker")
-    if not inputs and (hint := permission()):
+    hint = None if inputs else permission()
+    if hint := hint or (None if inputs and outputs else server()):
         print(f"\n{hint}")
     if level and inputs:
         print("\nLevels, in decibels below full scale")

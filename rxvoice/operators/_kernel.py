@@ -9,8 +9,9 @@ from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice.elements import Event
+from rxvoice.errors import ConfigError
 
-__all__ = ["Operator", "Subscription", "stateful", "stateful_on_events"]
+__all__ = ["Operator", "Subscription", "misplaced", "stateful", "stateful_on_events"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -47,17 +48,30 @@ class Subscription(Generic[U]):
         self._observer.on_error(error)
 
 
+def misplaced(takes: tuple[str, type[object], str], element: object) -> ConfigError:
+    """What an operator fails with when it is given what another one makes."""
+    name, wanted, maker = takes
+    return ConfigError(
+        f"{name}() takes {wanted.__name__}, which {maker} gives, got {type(element).__name__}: "
+        "check the order of the operators"
+    )
+
+
 def stateful(
     start: Callable[[Subscription[U | Event]], Handlers[T]],
+    *,
+    takes: tuple[str, type[T], str] | None = None,
 ) -> Operator[T | Event, U | Event]:
     """An operator with state of its own in each subscription; an `Event` passes it, at once.
 
     Args:
+        takes: its name, what it takes, and the operator that makes it: anything else fails, with
+            an error that says which operators are in the wrong order.
         start: called once per subscription; gives what to do with an element (step), on
             completion (None: complete) and on an error (None: pass it on). A step catches what
             it calls, never what is downstream: it reports by ``subscription.fail(error)``.
     """
-    return cast("Operator[T | Event, U | Event]", _operator(start, passes=Event))
+    return cast("Operator[T | Event, U | Event]", _operator(start, passes=Event, takes=takes))
 
 
 def stateful_on_events(start: Callable[[Subscription[U]], Handlers[T]]) -> Operator[T, U]:
@@ -66,9 +80,11 @@ def stateful_on_events(start: Callable[[Subscription[U]], Handlers[T]]) -> Opera
 
 
 def _operator(
-    start: Callable[[Subscription[U]], Handlers[T]], *, passes: type[Event] | tuple[()]
+    start: Callable[[Subscription[U]], Handlers[T]],
+    *,
+    passes: type[Event] | tuple[()],
+    takes: tuple[str, type[T], str] | None = None,
 ) -> Operator[T, U]:
-
     def operator(source: Observable[T]) -> Observable[U]:
         def subscribe(
             observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None = None
@@ -83,8 +99,12 @@ def _operator(
                 # A source may go on after its end, or after the operator has failed.
                 if ended or life.is_disposed:
                     return
-                if isinstance(element, passes):
+                if takes and isinstance(element, takes[1]):
+                    step(element)
+                elif isinstance(element, passes):
                     emit(cast("U", element))
+                elif takes:
+                    subscription.fail(misplaced(takes, element))
                 else:
                     step(element)
 

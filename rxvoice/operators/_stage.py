@@ -14,7 +14,13 @@ from reactivex.disposable import CompositeDisposable
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
 from rxvoice.errors import ConfigError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators._kernel import (
+    Handlers,
+    Operator,
+    Subscription,
+    misplaced,
+    stateful_on_events,
+)
 from rxvoice.slots import Answer
 from rxvoice.turn import Turn
 
@@ -132,6 +138,8 @@ def stage(
     name: str,
     start: Callable[[], Work[T, U]],
     *,
+    takes: type[T],
+    made_by: str,
     worker: abc.SchedulerBase | None,
     errors: Errors,
 ) -> Operator[T | Event, U | Event]:
@@ -141,6 +149,8 @@ def stage(
 
     Args:
         start: called once per subscription; gives the function that works on an element.
+        takes: what it works on; anything else, but an `Event`, ends it with a `ConfigError`.
+        made_by: the operator that makes those.
     """
     check_errors(name, errors)
 
@@ -191,6 +201,9 @@ def stage(
             proceed()
 
         def step(element: T | Event) -> None:
+            if not isinstance(element, (takes, Event)):
+                out.fail(misplaced((name, takes, made_by), element))
+                return
             waiting.append(element)
             proceed()
 

@@ -49,7 +49,7 @@ def barge_in(
 
         return step, None, None
 
-    return stateful(start)
+    return stateful(start, takes=("barge_in", AudioChunk, "chunk()"))
 
 
 def _interrupting(chunk: AudioChunk) -> AudioChunk:

@@ -170,6 +170,11 @@ def interruptible(
 
     if not reply:
         raise ConfigError("interruptible wants one or more stages that answer, got none")
+    for stage in (listen, *reply):
+        if not callable(stage):
+            raise ConfigError(
+                f"interruptible takes operators, such as vox.transcribe(stt), got {stage!r}"
+            )
     at_least("interruptible min_speech_ms", min_speech_ms, 0, "ms")
     whole("interruptible min_words", min_words, 0, "words")
     whole("interruptible min_chars", min_chars, 0, "characters")

@@ -33,7 +33,9 @@ def play(
     """
     for name in ("write_samples", "flush"):
         if not callable(getattr(sink, name, None)):
-            raise ConfigError(f"play wanted a sink with {name}(), got {sink!r}")
+            raise ConfigError(
+                f"play wanted a sink with {name}(), got {sink!r}: pass rxv.speaker(), say"
+            )
     check_errors("play", errors)
 
     def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech]:
@@ -69,7 +71,7 @@ def play(
 
         return step, flush, None
 
-    return stateful(start)
+    return stateful(start, takes=("play", Speech, "synthesize()"))
 
 
 def _blamed(turn: Turn | None, error: Exception) -> Exception:

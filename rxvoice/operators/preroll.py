@@ -62,4 +62,4 @@ def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]
 
         return step, None, None
 
-    return stateful(start)
+    return stateful(start, takes=("preroll", AudioChunk, "chunk()"))

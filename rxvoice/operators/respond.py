@@ -69,7 +69,9 @@ def respond(
 
         return work
 
-    operator = stage("respond", start, worker=worker, errors=errors)
+    operator = stage(
+        "respond", start, takes=Transcript, made_by="transcribe()", worker=worker, errors=errors
+    )
     # For `interruptible`, which is given the operator and not the model.
     setattr(operator, "withdraw", question.withdraw)  # noqa: B010
     for name in ("heard", "forget"):

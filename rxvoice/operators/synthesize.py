@@ -77,7 +77,9 @@ def synthesize(
         return work
 
     cut = _cut(first_clause_chars)
-    speak = stage("synthesize", start, worker=worker, errors=errors)
+    speak = stage(
+        "synthesize", start, takes=_Sentence, made_by="respond()", worker=worker, errors=errors
+    )
 
     def operator(replies: Observable[Reply | Event]) -> Observable[Speech | Event]:
         return speak(cut(replies))
@@ -140,4 +142,4 @@ def _cut(first_clause_chars: int | None) -> Operator[Reply | Event, _Sentence | 
 
         return step, None, None
 
-    return stateful(start)
+    return stateful(start, takes=("synthesize", Reply, "respond()"))

@@ -52,7 +52,9 @@ def transcribe(
     def start() -> Work[Turn, Transcript]:
         return _streaming(session) if callable(session) else _whole(transcribe_turn)
 
-    return stage("transcribe", start, worker=worker, errors=errors)
+    return stage(
+        "transcribe", start, takes=Turn, made_by="turn_window()", worker=worker, errors=errors
+    )
 
 
 def _whole(transcribe_turn: Callable[[Samples], Answer[str | Notice]]) -> Work[Turn, Transcript]:

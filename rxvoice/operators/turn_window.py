@@ -173,4 +173,4 @@ def turn_window(
 
         return step, flush, fail
 
-    return stateful(start)
+    return stateful(start, takes=("turn_window", AudioChunk, "chunk()"))

@@ -113,7 +113,7 @@ def vad(
 
         return step, None, None
 
-    return stateful(begin)
+    return stateful(begin, takes=("vad", AudioChunk, "chunk()"))
 
 
 def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> AudioChunk:

@@ -57,9 +57,10 @@ class Sink(abc.ObserverBase[Speech | Event]):
     changes; without it, it never learns the rate.
 
     As an observer it writes every piece of `Speech`, whole. A `TurnFailed` is logged as a warning
-    to the logger ``rxvoice``. When the stream completes it is flushed once and stopped; when the
-    stream fails, the same, and the error is raised, as RxPY does for an observer without
-    ``on_error``. So it serves one subscription. With `play` it is flushed and not stopped.
+    to the logger ``rxvoice``, any other event as information. When the stream completes it is
+    flushed once and stopped; when the stream fails, the same, and the error is raised, as RxPY does
+    for an observer without ``on_error``. So it serves one subscription. With `play` it is flushed
+    and not stopped.
 
     A ``with`` block stops it at the end.
     """
@@ -102,6 +103,8 @@ class Sink(abc.ObserverBase[Speech | Event]):
             self._writer.write(element)
         elif isinstance(element, TurnFailed):
             _log.warning("turn %d was not spoken: %s", element.turn.id, element.error)
+        elif isinstance(element, Event):
+            _log.info("%s", element)
         else:
             raise ConfigError(
                 f"a sink takes Speech, got {type(element).__name__}: subscribe it to what "

@@ -63,7 +63,8 @@ def speaker(
     Playing begins once `start_buffer_ms` of sound are there, or its first sample has waited for as
     long, and at `flush`, at a reply's end and at `start`. When all has been played it begins anew.
     Each piece is taken whole. One that comes when more than `max_buffer_ms` are queued waits until
-    no more are: memory is bounded by that and one piece. Behind a `paced` worker none ever waits.
+    no more are: memory is bounded by that and one piece. While it is paused none waits, since the
+    one who writes may be the one to resume it. Behind a `paced` worker none ever waits.
 
     Silence in the middle of a reply is counted, and reported as an `Underrun` event: once, then
     every 5 s at most. The middle is where more was written after everything had been played, and
@@ -226,7 +227,12 @@ class Speaker(Sink):
         return len(written)
 
     def _wait_for_room(self, era: int) -> None:
-        while not self._stopped and era == self._era and self._queued() > self._max_buffer_ms:
+        # Paused, it never has room; who waited here could not resume it.
+        while (
+            not (self._stopped or self._player.is_paused)
+            and era == self._era
+            and self._queued() > self._max_buffer_ms
+        ):
             self._check_device()
             self._changed.wait()
         if self._stopped:
@@ -315,6 +321,7 @@ class Speaker(Sink):
         """Play no more from the device's next block on, after a fade of 5 ms, which is heard."""
         with self._changed:
             self._player.pause()
+            self._changed.notify_all()
         self._look()
 
     def resume(self) -> None:

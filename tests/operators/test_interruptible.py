@@ -1390,3 +1390,8 @@ def test_the_reply_to_a_typed_text_waits_for_a_candidate_too() -> None:
         "150 Paused 0",
         "520 Confirmed 2",
     ]
+
+
+def test_a_model_in_the_place_of_an_operator() -> None:
+    with pytest.raises(ConfigError, match=r"takes operators, such as vox.transcribe\(stt\), got"):
+        vox.interruptible(vox.transcribe(len), FakeResponder("no"), sink=FakeSink())  # type: ignore[call-overload]

@@ -12,7 +12,7 @@ import reactivex as rx
 from numpy.typing import NDArray
 from reactivex import Subject
 
-from rxvoice import Reply, Samples, Speech, Transcript, Turn, TurnFailed, sinks
+from rxvoice import Notice, Reply, Samples, Speech, Transcript, Turn, TurnFailed, sinks
 from rxvoice import operators as vox
 from rxvoice.errors import ConfigError, SinkStalled, StageError
 
@@ -139,3 +139,13 @@ def test_the_example_in_its_docstring_runs(capsys: pytest.CaptureFixture[str]) -
     code = textwrap.dedent(example.removeprefix("python"))
     exec(code, {"Sink": sinks.Sink, "np": np, "speech": rx.of(speech([0.5, -0.5]), FINAL)})
     assert capsys.readouterr().out == "0.50\n"
+
+
+def test_events_that_come_along_leave_a_subscribed_sink_as_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = sinks.memory()
+    with caplog.at_level(logging.INFO, "rxvoice"):
+        rx.of(Notice("so much was lost")).subscribe(sink)
+    assert "so much was lost" in caplog.text
+    assert len(sink.samples) == 0

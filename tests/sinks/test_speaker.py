@@ -283,6 +283,20 @@ def test_a_write_waits_for_room(sound: FakeSound, sink: Speaker) -> None:
     assert sink.queued_ms == pytest.approx(4000 + 100 / 48)
 
 
+def test_paused_no_write_waits(sound: FakeSound, sink: Speaker) -> None:
+    thread, came = full(sink, sound)
+    sink.pause()
+    thread.join(SOON)
+    assert came == [100]
+    assert sink.write_samples(ramp(100, 6)) == 100
+    sink.resume()
+    thread, came = aside(lambda: sink.write_samples(ramp(100, 7)))
+    waiting(sink, thread)
+    sink.clear()
+    thread.join(SOON)
+    assert came == [100]
+
+
 def test_clear_takes_what_waits_as_well(sound: FakeSound, sink: Speaker) -> None:
     thread, came = full(sink, sound)
     unheard = sink.clear()
