@@ -18,7 +18,7 @@ demo: $(VENV)/demo.installed
 	@$(BIN)/rxvoice demo
 
 test: $(VENV)/dev.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types docs
 

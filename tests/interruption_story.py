@@ -242,6 +242,8 @@ class Story:
         self._answering(it, "ReplyStarted")
         self._want(not it.started, "ReplyStarted twice")
         it.started = True
+        if it.state == "failing":  # its recogniser did, but there are words in front
+            it.state = "current"
 
     def _on_replydelta(self, it: Told, event: events.ReplyDelta) -> None:
         self._answering(it, "ReplyDelta")
@@ -316,7 +318,8 @@ class Story:
         stage = event.error.stage
         if stage == "turn_window":  # the source failed, and the turn with it
             stage = "transcribe"
-        self._promote(it)
+        if stage != "transcribe":  # who waits is listened to as well
+            self._promote(it)
         self._want(it.state != "over", f"TurnFailed after {it.end}")
         self._want(it.failed in (None, "transcribe"), f"TurnFailed after {it.failed} failed")
         self._want(it.failed != stage, "TurnFailed twice")

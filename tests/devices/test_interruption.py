@@ -85,7 +85,7 @@ def test_it_reads_over_its_own_echo_and_a_voice_stops_it(
     with talking(audio, answer, echo="correlate", silence_ms=SILENCE_MS) as talk:
         talks.append(talk)
         talk.ask(phrases[0])
-        talk.play_on(8)
+        talk.play_on(5)
         assert not talk.heard.of(events.Interrupted), talk.heard.told()
         # The microphone did hear it.
         own = talk.captured(talk.microphone[-30].start)

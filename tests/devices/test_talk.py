@@ -187,7 +187,7 @@ def test_it_falls_silent_when_the_user_speaks_over_it(audio: VirtualAudio, tmp_p
     assert HELLO.startswith(interrupted["heard"])
     assert interrupted["heard"] != HELLO
     assert asked["text"] == "how far away is the moon"
-    assert any(line.endswith("(interrupted)") for line in talk.printed)
+    assert any("(interrupted" in line for line in talk.printed)
 
 
 def test_ctrl_c_while_the_user_speaks_writes_that_down(audio: VirtualAudio, tmp_path: Path) -> None:
