@@ -121,7 +121,8 @@ def interruptible(
     Errors: with the source, at once; with what a stage, the sink's ``events`` or `interrupts`
         errors with; a `StageError` when a method of the sink raises.
     Drops: candidates that are not confirmed, and turns without a word, each with a ``Dropped``; of
-        a reply that was interrupted, what was not heard.
+        a reply that was interrupted, what was not heard; the words of a turn that the app
+        interrupted before it was answered, where no other turn follows.
     Runs on: the threads of the source and the stages, one at a time, never two at once. What comes
         from the sink and from `interrupts` is taken to the scheduler given to ``subscribe``, where
         there is one. Timers run on that as well; without one, on threads of their own. Disposed or
