@@ -42,6 +42,11 @@ class Told:
     ended_at: int = -1
     speech: list[Speech] = field(default_factory=list)
 
+    @property
+    def failed_waiting(self) -> bool:
+        """Whether nothing more need come of it when those before it are over."""
+        return self.state == "waiting" and self.failed is not None
+
 
 class Story:
     """Takes what was told, element by element, and raises at the first that cannot be.
@@ -114,7 +119,7 @@ class Story:
         for it in self.turns.values():
             # A failed reply is heard to its end without a word; nobody takes up what pends.
             self._want(
-                it.state in ("over", "failing", "pending"),
+                it.state in ("over", "failing", "pending") or it.failed_waiting,
                 f"completed with turn {it.turn.id} {it.state}: {it.kinds}",
             )
             self._want(it.final is None or it.log is not None, "a final Speech without TurnEvent")
@@ -141,7 +146,7 @@ class Story:
 
     def _alive(self) -> Told | None:
         for it in self.turns.values():
-            if it.state in ("candidate", "waiting", "current"):
+            if it.state in ("candidate", "waiting", "current") and not it.failed_waiting:
                 return it
         return None
 
@@ -149,26 +154,26 @@ class Story:
         self._want(id(turn) not in self.turns, f"turn {turn.id} opened twice")
         self._want(self._dropping is None, "a failed candidate had to be dropped")
         self._want(self._ending is None, "a turn between a final Speech and its event")
-        self._goes_first(self._in_front)
-        self._want(self._in_front is None, "a turn that is put in front has to end at once")
         it = self.turns[id(turn)] = Told(turn, "candidate", [name])
         if name == "Candidate":
             self._want(self._interruptions, "a Candidate with interruptions off")
+            self._nobody_in_front()
             return
         self._take_place(it, typed=not len(turn.audio))
 
     def _take_place(self, it: Told, *, typed: bool) -> None:
-        current = self._current
-        if current is None:
+        self._nobody_in_front()
+        if self._current is None:
             it.state, self._current = "current", it
         elif not self._interruptions and not typed:
             it.state = "waiting"
             self._waiting.append(it)
-        elif current.state == "failing":
-            current.state = "over"
-            it.state, self._current = "current", it
         else:
             it.state, self._in_front = "current", it
+
+    def _nobody_in_front(self) -> None:
+        self._goes_first(self._in_front)
+        self._want(self._in_front is None, "a turn that is put in front has to end at once")
 
     def _promote(self, it: Told) -> None:
         """One that waited is answered now; that a failed reply was over is not told."""
@@ -178,12 +183,21 @@ class Story:
             self._goes_first(it)
 
     def _goes_first(self, it: Told | None) -> None:
-        """A typed one that does not end at once has passed by those that wait."""
-        if it is not None and it is self._in_front and not self._interruptions:
-            assert self._current is not None
-            self._waiting.appendleft(self._current)
-            self._current.state = "waiting"
-            self._current, self._in_front = it, None
+        """One that does not end at once was put in front of nobody.
+
+        Who failed was over; or, without interruptions, was passed by, and may be answered yet.
+        """
+        current = self._current
+        if it is None or it is not self._in_front or current is None:
+            return
+        if not self._interruptions:
+            self._waiting.appendleft(current)
+            current.state = "waiting"
+        elif current.state == "failing":
+            current.state = "over"
+        else:
+            return
+        self._current, self._in_front = it, None
 
     def _listening(self, it: Told, name: str) -> None:
         self._want(it.state != "over", f"{name} after {it.end}")
@@ -269,6 +283,7 @@ class Story:
 
     def _on_paused(self, it: Told, event: events.Paused) -> None:
         self._want(self._pauses, "Paused by a sink that cannot or is ducked")
+        self._promote(it)
         self._want(it is self._current, f"Paused while {it.state}")
         self._want(not it.paused, "Paused twice")
         self._want(
@@ -318,6 +333,7 @@ class Story:
         stage = event.error.stage
         if stage == "turn_window":  # the source failed, and the turn with it
             stage = "transcribe"
+        self._goes_first(it)
         if stage != "transcribe":  # who waits is listened to as well
             self._promote(it)
         self._want(it.state != "over", f"TurnFailed after {it.end}")

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import reactivex as rx
 from interruption_kit import RATE, VOICE, Scene, Talk, Voice, clock, decode
+from interruption_story import Story, tell
 from reactivex import Observable
+from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
@@ -254,6 +256,30 @@ def test_a_question_that_the_model_has_not_taken_goes_in_front_of_the_next() -> 
     assert llm.told == []
     assert llm.history == [("user", "what is the time"), ("assistant", "Yes.")]
     assert not speaker.paused
+
+
+def test_one_that_waits_and_was_not_understood_takes_up_what_was_typed() -> None:
+    m = clock()
+    worker = TestScheduler()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    llm = Talk("Yes.")
+    operator = vox.interruptible(
+        vox.transcribe(failing(FakeTranscriber("one", "two"), "transcribe_turn", at=2)),
+        vox.respond(llm, worker=worker),
+        vox.synthesize(VOICE),
+        sink=speaker,
+        interruptions=False,
+        interrupts=m.cold("-" * 22 + "T-N", {"T": "what?", "N": None}),
+    )
+    m.scheduler.schedule_relative(0.4, lambda *_: worker.start())
+    mic = m.cold(HI + pad(20) + "~~___" + pad(400) + "|")
+    told: list[Any] = []
+    said = mic.pipe(vox.turn_window(rxv.silence(30)), operator, ops.do_action(told.append))
+    logs = [it.value for it in m.record(said.pipe(vox.play(speaker)))]
+    told[-1:-1] = [it for it in logs if isinstance(it, rxv.TurnEvent)]  # before the one Finished
+    tell(told, Story(interruptions=False, pauses=True))
+    assert llm.asked == ["one what?"]
+    assert [it.turn.id for it in told if isinstance(it, rxv.events.Finished)] == [2]
 
 
 def test_wordless_noise_while_thinking_changes_nothing() -> None:
