@@ -15,7 +15,7 @@ from collections.abc import (
     Iterator,
 )
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -59,7 +59,7 @@ def deliver(
     """
     home = None if isinstance(scheduler, NewThreadScheduler) else scheduler
 
-    def pull(pieces: Iterator[T]) -> bool:
+    def pull(pieces: Iterator[T], taken: Callable[[], None] = _nothing) -> bool:
         """Take one step; whether there may be more."""
         if life.is_disposed:
             _close(pieces)
@@ -73,13 +73,10 @@ def deliver(
             fail(error)
             return False
         try:
-            hand_over(lambda: on_piece(piece), then=arrived)
+            hand_over(lambda: on_piece(piece), then=taken)
         except BaseException:  # from downstream: not ours to handle
             _close(pieces)
             raise
-        if life.is_disposed:  # closed at once, before the worker takes up what was asked next
-            _close(pieces)
-            return False
         return True
 
     def hand_over(action: Callable[[], None], then: Callable[[], None] = _nothing) -> None:
@@ -170,52 +167,90 @@ def deliver(
         where = scheduler if worker is None else worker
         life.add(answer.subscribe(on_next, on_fail, lambda: hand_over(on_end), scheduler=where))
 
-    lock = Lock()
-    on_way = 0
-    held: Iterator[T] | None = None
-
-    def work(_: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
-        nonlocal on_way, held
-        if pieces is None and not life.is_disposed:
-            pieces = begin()
-        if pieces is None:
-            return
-        with lock:
-            on_way += 1
-        if not pull(pieces):
-            return
-        with lock:
-            if on_way >= _ON_WAY and not life.is_disposed:
-                held = pieces  # what was made has to arrive first
-                return
-        if worker is not None:
-            # As its state, so that a worker that shuts down can close it on its own thread.
-            worker.schedule(work, pieces)
-
-    def arrived() -> None:
-        nonlocal on_way
-        with lock:
-            on_way -= 1
-        go_on()
-
-    def go_on() -> None:
-        nonlocal held
-        with lock:
-            pieces, held = held, None
-        if pieces is not None and worker is not None:
-            try:
-                worker.schedule(work, pieces)
-            except DisposedException:  # it was shut down, and will not close it
-                _close(pieces)
-
     if worker is None:
         pieces = begin()
         while pieces is not None and pull(pieces):
             pass
         return
-    # Over while it is held: the worker closes it.
-    life.add(Disposable(go_on))
-    worker.schedule(work)
+    _Steps(begin, pull, life, worker).start()
+
+
+class _Steps(Generic[T]):
+    """The steps of an answer on a worker, at most `_ON_WAY` pieces ahead of what was taken.
+
+    Args:
+        begin: asks; None where there are no steps to be taken.
+        pull: takes one, or closes once `life` is disposed; whether there may be more. Calls its
+            second argument when the piece has arrived, or never will.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], Iterator[T] | None],
+        pull: Callable[[Iterator[T], Callable[[], None]], bool],
+        life: CompositeDisposable,
+        worker: abc.SchedulerBase,
+    ) -> None:
+        self._begin = begin
+        self._pull = pull
+        self._life = life
+        self._worker = worker
+        self._lock = Lock()
+        self._on_way = 0
+        self._between: Iterator[T] | None = None  # two steps
+        self._held = False  # the next one, until what was made has arrived
+
+    def start(self) -> None:
+        """Have it asked for."""
+        self._life.add(Disposable(self._end))
+        self._worker.schedule(self._first)
+
+    def _first(self, *_: object) -> None:
+        if not self._life.is_disposed and (pieces := self._begin()) is not None:
+            self._step(pieces)
+
+    def _next(self, _: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
+        assert pieces is not None
+        with self._lock:
+            self._between = None
+        self._step(pieces)
+
+    def _step(self, pieces: Iterator[T]) -> None:
+        with self._lock:
+            self._on_way += 1
+        if not self._pull(pieces, self._taken):
+            return
+        with self._lock:
+            # Seen here or by `_end`: closed before the worker takes up what is asked for next.
+            over = self._life.is_disposed
+            if not over:
+                self._between, self._held = pieces, self._on_way >= _ON_WAY
+            held = self._held
+        if over:
+            _close(pieces)
+        elif not held:
+            self._schedule(pieces)
+
+    def _taken(self) -> None:
+        with self._lock:
+            self._on_way -= 1
+            pieces = self._between if self._held else None
+            self._held = False
+        if pieces is not None:
+            self._schedule(pieces)
+
+    def _end(self) -> None:
+        with self._lock:
+            pieces, self._between, self._held = self._between, None, False
+        if pieces is not None:
+            self._schedule(pieces)
+
+    def _schedule(self, pieces: Iterator[T]) -> None:
+        try:
+            # As its state, so that a worker that shuts down can close it on its own thread.
+            self._worker.schedule(self._next, pieces)
+        except DisposedException:  # it was shut down, and will not close it
+            _close(pieces)
 
 
 def _nothing() -> None:

@@ -550,6 +550,23 @@ def test_a_worker_is_two_pieces_ahead_of_what_was_taken() -> None:
     assert delivery.seen == [0, 1, 2, 3, 4, "end"]
 
 
+def test_over_between_two_steps_it_is_closed_before_what_is_asked_next() -> None:
+    """Another thread ends it after a step, before the next one was scheduled."""
+    it = Endless()
+
+    class Late(TestScheduler):
+        def schedule(self, action: Any, state: Any = None) -> Any:
+            if state is not None and not delivery.life.is_disposed:
+                delivery.life.dispose()
+                super().schedule(lambda *_: it.log.append("asked next"))
+            return super().schedule(action, state)
+
+    worker = Late()
+    delivery = Delivery(it.sync, worker=worker)
+    worker.start()
+    assert it.log == ["step", "closed", "asked next"]
+
+
 @pytest.mark.parametrize("shut", [False, True])
 def test_over_while_the_worker_waits_the_generator_is_closed(shut: bool) -> None:
     worker, home = EventLoopScheduler(), TestScheduler()
