@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,3 +102,21 @@ def resident_mb() -> float:
     pid = str(os.getpid())
     shown = subprocess.run(["ps", "-o", "rss=", "-p", pid], capture_output=True, check=True)
     return int(shown.stdout) / 1024
+
+
+@contextmanager
+def holding_the_gil() -> Iterator[None]:
+    """A thread that gives it up only when it must."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            sum(range(20_000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()

@@ -14,12 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks._measure import Result
+from benchmarks._measure import Result, holding_the_gil
 from rxvoice import AudioChunk, Event, devices, sources
 from rxvoice.errors import RxvoiceError
 from rxvoice.events import AudioLost, DeviceLost
@@ -91,24 +90,6 @@ def usual() -> Callable[[memoryview], None]:
         callback(np.frombuffer(data, np.float32).reshape(-1, 1), FRAMES, None, flags)
 
     return call
-
-
-@contextmanager
-def holding_the_gil() -> Iterator[None]:
-    """A thread that gives it up only when it must."""
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            sum(range(20_000))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def callbacks(call: Callable[[memoryview], None], count: int, pause: float) -> list[float]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from mlx_audio.tts import audio_player
 
-from benchmarks._measure import Result, median
+from benchmarks._measure import Result, holding_the_gil, median
 from rxvoice import devices, sinks
 from rxvoice.errors import RxvoiceError
 
@@ -90,23 +90,6 @@ def _without_sound() -> Iterator[_Sound]:
             sys.modules["sounddevice"] = before
 
 
-@contextmanager
-def _holding_the_gil() -> Iterator[None]:
-    stop = threading.Event()
-
-    def work() -> None:
-        while not stop.is_set():
-            sum(range(20_000))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 SECOND = np.full(48_000, 0.1, np.float32)
 
 
@@ -128,7 +111,7 @@ def callbacks(*, mine: bool, busy: bool) -> list[float]:
         for _ in range(3):
             write(SECOND)
         if busy:
-            stack.enter_context(_holding_the_gil())
+            stack.enter_context(holding_the_gil())
         assert sound.stream is not None
         for call in range(count):
             if call % 100 == 0:  # a second is played

@@ -13,7 +13,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._ready import Ready, Step
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "next_step"]
 
 S = TypeVar("S")
 
@@ -112,12 +112,21 @@ class Loop(PeriodicScheduler):
 
     def _next(self) -> Step | None:
         with self._changed:
-            while not self._ended:
-                step = self._ready.take(now := time.monotonic())
-                if step is not None:
-                    return step
-                seconds = self._ready.until_due(now)
-                if seconds is not None:
-                    seconds = min(seconds, threading.TIMEOUT_MAX)
-                self._changed.wait(seconds)
-            return None
+            return next_step(self._ready, self._changed, lambda: self._ended)
+
+
+def next_step(ready: Ready, changed: threading.Condition, ended: Callable[[], bool]) -> Step | None:
+    """Wait for the next step and take it; None once it has ended.
+
+    Args:
+        changed: held by the caller, and notified when a step was added or it has ended.
+    """
+    while not ended():
+        step = ready.take(now := time.monotonic())
+        if step is not None:
+            return step
+        seconds = ready.until_due(now)
+        if seconds is not None:
+            seconds = min(seconds, threading.TIMEOUT_MAX)
+        changed.wait(seconds)
+    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 import threading
 import time
 from collections import deque
@@ -18,6 +17,7 @@ import numpy as np
 
 from rxvoice._check import audio_samples, whole
 from rxvoice._resample import Resampler
+from rxvoice._wav import HEADER_BYTES, MOST_BYTES, header
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks.wav import WavSink
@@ -27,9 +27,8 @@ __all__ = ["RecordedSink", "StereoRecorder"]
 
 _log = logging.getLogger("rxvoice")
 
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _FRAME = 4  # bytes: two sides of 16 bits
-_MOST_FRAMES = (2**32 - 64) // _FRAME
+_MOST_FRAMES = MOST_BYTES // _FRAME
 _MIC, _ASSISTANT = 0, 1
 _MIC_JUMP_S = 0.1
 """Between two chunks of the microphone, beyond what clocks and buffers are off by: it was gone."""
@@ -210,11 +209,11 @@ class StereoRecorder:
                 raise SinkStalled(f"{self._path} is full, at 4 GiB: go on in another file")
             # What the other side has there stays; beyond the end of the file there is silence.
             frames = np.zeros((len(block), 2), "<i2")
-            file.seek(_HEADER.size + _FRAME * at)
+            file.seek(HEADER_BYTES + _FRAME * at)
             there = np.frombuffer(file.read(_FRAME * len(block)), "<i2").reshape(-1, 2)
             frames[: len(there)] = there
             frames[:, which] = block
-            file.seek(_HEADER.size + _FRAME * at)
+            file.seek(HEADER_BYTES + _FRAME * at)
             file.write(frames.tobytes())
             file.flush()
             side.next = until
@@ -226,13 +225,7 @@ class StereoRecorder:
         file, rate, size = self._file, self._rate, _FRAME * self._frames
         assert file is not None
         file.seek(0)
-        file.write(
-            _HEADER.pack(
-                *(b"RIFF", _HEADER.size - 8 + size, b"WAVE"),
-                *(b"fmt ", 16, 1, 2, rate, _FRAME * rate, _FRAME, 16),
-                *(b"data", size),
-            )
-        )
+        file.write(header(2, rate, size))
         file.flush()
 
 

@@ -193,12 +193,17 @@ def pushed(
     return Observable(subscribe)
 
 
+def threaded_plan(seed: int) -> Plan:
+    """Many turns, and all of them short."""
+    return Plan.roll(seed, turns=(25, 45), longest=25, ms=0.02)
+
+
 def threaded(seed: int, models: MlxScheduler) -> World:
     """A conversation on threads: of the microphone, the app, the models, the loudspeaker.
 
     Every other one has a conversation thread as well; without, all of them bring what they have.
     """
-    plan = Plan.roll(seed, turns=(25, 45), longest=25, ms=0.02)
+    plan = threaded_plan(seed)
     dice = random.Random(f"threaded {seed}")
     speaker = Quick(seed)
     own = EventLoopScheduler() if dice.random() < 0.3 else None  # for the voice
@@ -274,7 +279,7 @@ def run_threaded(seeds: Sequence[int], models: MlxScheduler) -> int:
             world = done.result()
             world.check()
         except Exception as error:
-            error.add_note(f"STRESS_SEED={seed}: {Plan.roll(seed).options}")
+            error.add_note(f"STRESS_SEED={seed}: {threaded_plan(seed).options}")
             raise
         turns += len(world.turns)
     assert not left(before), f"threads are left of {seeds}"

@@ -7,10 +7,10 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from rxvoice.cli._commands import Commands
 from rxvoice.devices import Device, Kind, listing, permission, refresh, server
 from rxvoice.elements import AudioChunk, Event
 from rxvoice.errors import ConfigError
@@ -34,21 +34,7 @@ _FLOOR = 60
 _REDRAW_S = 0.1
 
 
-class _Parsers(Protocol):
-    """What ``add_subparsers`` gives."""
-
-    def add_parser(
-        self,
-        name: str,
-        *,
-        help: str,
-        description: str,
-        epilog: str,
-        formatter_class: type[argparse.HelpFormatter],
-    ) -> argparse.ArgumentParser: ...
-
-
-def add_devices(commands: _Parsers) -> None:
+def add_devices(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "devices",

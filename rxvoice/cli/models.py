@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
-from typing import Protocol
 
 from rxvoice.cli._cached import Cached, cache_directory, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
+from rxvoice.cli._commands import Commands
 from rxvoice.errors import ConfigError
 
 __all__ = ["add_models", "models"]
@@ -31,21 +31,7 @@ examples:
 """
 
 
-class _Parsers(Protocol):
-    """What ``add_subparsers`` gives."""
-
-    def add_parser(
-        self,
-        name: str,
-        *,
-        help: str,
-        description: str,
-        epilog: str,
-        formatter_class: type[argparse.HelpFormatter],
-    ) -> argparse.ArgumentParser: ...
-
-
-def add_models(commands: _Parsers) -> None:
+def add_models(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "models",

@@ -9,12 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reactivex import Observable
 
 from rxvoice import echo
 from rxvoice._live import live
+from rxvoice.cli._commands import Commands
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._main_loop import MainLoop, ending_signals
 from rxvoice.cli._scene import Scene
@@ -67,21 +68,7 @@ _CLOSING_S = 3.0
 """How long ctrl-c waits for the text of what is being said."""
 
 
-class _Parsers(Protocol):
-    """What ``add_subparsers`` gives."""
-
-    def add_parser(
-        self,
-        name: str,
-        *,
-        help: str,
-        description: str,
-        epilog: str,
-        formatter_class: type[argparse.HelpFormatter],
-    ) -> argparse.ArgumentParser: ...
-
-
-def add_talk(commands: _Parsers) -> None:
+def add_talk(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "talk",

@@ -17,6 +17,7 @@ from reactivex.internal import DisposedException
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._check import whole
+from rxvoice._loop import next_step
 from rxvoice._ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
 
@@ -251,15 +252,7 @@ class MlxScheduler(PeriodicScheduler):
 
     def _next(self) -> Step | None:
         with self._changed:
-            while not self._ended:
-                step = self._ready.take(now := time.monotonic())
-                if step is not None:
-                    return step
-                seconds = self._ready.until_due(now)
-                if seconds is not None:
-                    seconds = min(seconds, threading.TIMEOUT_MAX)
-                self._changed.wait(seconds)
-            return None
+            return next_step(self._ready, self._changed, lambda: self._ended)
 
     def _close(self) -> None:
         while True:

@@ -51,9 +51,7 @@ def play(
                 writer.write(speech)
             except Exception as error:
                 if errors == "raise":
-                    out.fail(
-                        error if isinstance(error, SinkStalled) else StageError("play", turn, error)
-                    )
+                    out.fail(_blamed(turn, error))
                 else:
                     failed = turn
                     out.emit(TurnFailed(turn, StageError("play", turn, error)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import struct
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from rxvoice._wav import HEADER_BYTES, MOST_BYTES, header
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.sinks._sink import KeepingSink
@@ -19,9 +19,7 @@ __all__ = ["WavSink", "wav"]
 _log = logging.getLogger("rxvoice")
 
 _DEFAULT_RATE = 24_000
-_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
-_MOST_SAMPLES = (2**32 - 64) // 2
-"""What the sizes in a WAV's header can say."""
+_MOST_SAMPLES = MOST_BYTES // 2
 
 
 def wav(path: str | os.PathLike[str], *, sample_rate: int | None = None) -> WavSink:
@@ -89,7 +87,7 @@ class WavSink(KeepingSink):
             _log.warning("%s: samples beyond full scale are clipped: lower the gain", self._path)
         self._clipped += beyond
         words = np.rint(samples * 32_768).clip(-32_768, 32_767).astype("<i2")
-        file.seek(_HEADER.size + 2 * self._written)
+        file.seek(HEADER_BYTES + 2 * self._written)
         file.write(words.tobytes())
         file.flush()
         self._written += len(samples)
@@ -106,13 +104,7 @@ class WavSink(KeepingSink):
         # In one write, after the samples: at no moment does it say more than there is.
         rate, size = self._kept_rate, 2 * self._written
         file.seek(0)
-        file.write(
-            _HEADER.pack(
-                *(b"RIFF", _HEADER.size - 8 + size, b"WAVE"),
-                *(b"fmt ", 16, 1, 1, rate, 2 * (rate or 0), 2, 16),
-                *(b"data", size),
-            )
-        )
+        file.write(header(1, rate or 0, size))
         file.flush()
 
     def _finish(self) -> None:

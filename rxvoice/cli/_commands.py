@@ -1,0 +1,22 @@
+"""What each command is added to."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Protocol
+
+__all__ = ["Commands"]
+
+
+class Commands(Protocol):
+    """What ``add_subparsers`` gives."""
+
+    def add_parser(
+        self,
+        name: str,
+        *,
+        help: str,
+        description: str,
+        epilog: str,
+        formatter_class: type[argparse.HelpFormatter],
+    ) -> argparse.ArgumentParser: ...
