@@ -39,6 +39,7 @@ __all__ = [
     "likeness",
     "reading",
     "resampled",
+    "silences",
     "talking",
 ]
 
@@ -107,6 +108,12 @@ def likeness(part: Audio, where: Audio) -> tuple[int, float]:
     alike = found / np.maximum(strength, 1e-9)
     at = int(np.argmax(alike))
     return at, float(alike[at])
+
+
+def silences(samples: Audio, length: int) -> NDArray[np.intp]:
+    """Where each silence of that length begins."""
+    quiet = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.abs(samples) < AUDIBLE)])
+    return np.flatnonzero(quiet[length:] - quiet[: len(quiet[length:])] == length)
 
 
 @dataclass(frozen=True)
@@ -196,7 +203,7 @@ class Heard:
 class Listener:
     """Records the loudspeaker, and knows when each sample was heard."""
 
-    RATE = 16_000
+    RATE = 48_000  # the loudspeaker's own: a third of a sample at 16 kHz is not alike any more
 
     def __init__(self, audio: VirtualAudio) -> None:
         self._child = subprocess.Popen(
@@ -247,12 +254,8 @@ class Listener:
 
     def last_sound(self, begin: float, end: float, gap_s: float = 0.3) -> float | None:
         """When the first silence of `gap_s` in that time begins; None where there is none."""
-        quiet = np.abs(self.between(begin, end)) < AUDIBLE
-        width = round(gap_s * self.RATE)
-        if len(quiet) < width:
-            return None
-        runs = np.convolve(quiet, np.ones(width, np.int32), "valid") == width
-        return begin + int(np.argmax(runs)) / self.RATE if runs.any() else None
+        silent = silences(self.between(begin, end), round(gap_s * self.RATE))
+        return begin + int(silent[0]) / self.RATE if len(silent) else None
 
     def close(self) -> None:
         self._child.kill()

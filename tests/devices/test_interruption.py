@@ -9,7 +9,6 @@ from itertools import count
 import numpy as np
 import pytest
 from devices.live_kit import (
-    AUDIBLE,
     Audio,
     Listener,
     Talk,
@@ -17,6 +16,7 @@ from devices.live_kit import (
     likeness,
     reading,
     resampled,
+    silences,
     talking,
 )
 from devices.virtual_audio import VirtualAudio
@@ -161,10 +161,9 @@ def goes_on_where_it_was(recorded: Audio, expected: Audio) -> None:
     # The silence is as long as the one delay is more than the other: nothing is missing there.
     pause, fade = after - before, Listener.RATE // 200
     first, last = loud[torn - 1].start + before, loud[min(torn + 1, len(loud) - 1)].stop + after
-    quiet = np.abs(recorded[first:last]) < AUDIBLE
-    silent = np.convolve(quiet, np.ones(pause - 2 * fade, np.int32), "valid") == pause - 2 * fade
-    gap = first + int(np.argmax(silent)) - fade
-    assert silent.any()
+    silent = silences(recorded[first:last], pause - 2 * fade)
+    assert len(silent)
+    gap = first + int(silent[0]) - fade
     joined = np.concatenate([recorded[before:gap], recorded[gap + pause :]])[: len(expected)]
     off = joined - expected
     around = slice(gap - before - size // 2, gap - before + size // 2)
