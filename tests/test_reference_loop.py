@@ -16,7 +16,7 @@ from reactivex import Subject
 import rxvoice as rxv
 from rxvoice import operators as vox
 
-CONVERSATIONS = 600
+CONVERSATIONS = 400
 
 
 def pcm(samples: Any) -> bytes:
