@@ -75,6 +75,8 @@ class _Sound:
         self.stream = _Stream(**options)
         return self.stream
 
+    RawOutputStream = OutputStream
+
 
 @contextmanager
 def _without_sound() -> Iterator[_Sound]:
@@ -128,13 +130,16 @@ def callbacks(*, mine: bool, busy: bool) -> list[float]:
 class _Watch:
     """What a real stream is given to play, and when that is heard."""
 
-    def __init__(self, sd: Any) -> None:
+    def __init__(self) -> None:
         self.begun = threading.Event()
         self.first = self.last = 0.0
         self.offset = 0.0  # from PortAudio's clock to ours
+
+    def over(self, stream: Any) -> Any:
+        """The class of streams, watched."""
         watch = self
 
-        class Stream(sd.OutputStream):
+        class Stream(stream):
             def __init__(self, **options: Any) -> None:
                 inner = options["callback"]
                 rate = options["samplerate"]
@@ -143,7 +148,9 @@ class _Watch:
                     try:
                         inner(out, frames, times, status)
                     finally:
-                        heard = np.flatnonzero(out[:, 0])
+                        heard = (
+                            np.frombuffer(out, np.float32).reshape(frames, -1)[:, 0].nonzero()[0]
+                        )
                         if len(heard):
                             begin = max(times.outputBufferDacTime, times.currentTime)
                             watch.last = begin + heard[-1] / rate
@@ -161,18 +168,18 @@ class _Watch:
                 super().abort(*given, **options)
                 watch.last = min(watch.last, self.time)  # what waits in the device is dropped
 
-        self.Stream = Stream
+        return Stream
 
 
 @contextmanager
 def _watched() -> Iterator[_Watch]:
     sd = devices.sound()
-    kept, watch = sd.OutputStream, _Watch(sd)
-    sd.OutputStream = watch.Stream
+    kept, watch = (sd.OutputStream, sd.RawOutputStream), _Watch()
+    sd.OutputStream, sd.RawOutputStream = map(watch.over, kept)
     try:
         yield watch
     finally:
-        sd.OutputStream = kept
+        sd.OutputStream, sd.RawOutputStream = kept
 
 
 def live(*, mine: bool) -> tuple[list[float], list[float]]:

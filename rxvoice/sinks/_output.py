@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rxvoice import devices
 from rxvoice._played import Steady
@@ -130,8 +129,9 @@ class Output:
         frames_before = 0
         clock: Steady | None = None  # when the stream's first sample left the loudspeaker
 
-        def callback(out: NDArray[np.float32], frames: int, times: _Times, status: _Status) -> None:
+        def callback(data: memoryview, frames: int, times: _Times, status: _Status) -> None:
             nonlocal mono, frames_before, clock
+            out = np.frombuffer(data, np.float32).reshape(frames, channels)
             if number != self._opened:
                 out.fill(0)
                 return
@@ -162,7 +162,7 @@ class Output:
         stream = cast(
             "_Stream",
             devices.open_stream(
-                lambda: sd.OutputStream(
+                lambda: sd.RawOutputStream(
                     samplerate=rate,
                     device=device.index,
                     channels=channels,

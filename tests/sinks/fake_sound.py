@@ -45,7 +45,8 @@ class Stream:
         out = np.full((frames, self.options["channels"]), np.nan, np.float32)
         at = time.monotonic() + delay
         times = SimpleNamespace(currentTime=at, outputBufferDacTime=at)
-        self.options["callback"](out, frames, times, SimpleNamespace(output_underflow=late))
+        data, status = memoryview(out).cast("B"), SimpleNamespace(output_underflow=late)
+        self.options["callback"](data, frames, times, status)
         for channel in range(out.shape[1]):
             assert np.array_equal(out[:, channel], out[:, 0])
         return out[:, 0].copy()
@@ -86,7 +87,7 @@ class FakeSound:
         if samplerate != self.devices[device]["rate"]:
             raise PortAudioError("Invalid sample rate")
 
-    def OutputStream(self, **options: object) -> Stream:
+    def RawOutputStream(self, **options: object) -> Stream:
         return Stream(self, **options)
 
     def _terminate(self) -> None:
