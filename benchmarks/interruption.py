@@ -14,7 +14,7 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -179,9 +179,8 @@ class Recognition:
 
 def theirs() -> tuple[list[float], float]:
     """The same user, and how many milliseconds their text call takes."""
-    import mlx_audio.sts.voice_pipeline as mlx_audio
+    from benchmarks._voice_pipeline import ITS, talking
 
-    its = cast(Any, mlx_audio)
     spent: list[float] = []
     writer = Writer()
     cleared, cleared_at = threading.Event(), 0.0
@@ -208,26 +207,12 @@ def theirs() -> tuple[list[float], float]:
 
         close = stop
 
-    class Output(its.AudioOutputStream):
+    class Output(ITS.AudioOutputStream):
         def flush(self) -> dict[str, Any]:
             nonlocal cleared_at
             cleared_at = time.perf_counter()
             cleared.set()
             return super().flush()
-
-    class Gate:
-        def feed(self, chunk: Any, state: object, sample_rate: int) -> tuple[Any, object]:
-            return np.float32(loud(chunk)), state
-
-    class Endpoint:
-        def predict(self, audio: object) -> Any:
-            return its.EndpointDecision(complete=True, probability=1.0)
-
-    class Voice:
-        sample_rate = 24_000
-
-        def generate(self, **_: object) -> Iterable[SimpleNamespace]:
-            return iter((SimpleNamespace(audio=SOUND),))
 
     def ask() -> None:
         dice = random.Random(1)
@@ -246,26 +231,16 @@ def theirs() -> tuple[list[float], float]:
             spent.append(1000 * (cleared_at - pushed))
 
     over = asyncio.Event()
-    its.sd = SimpleNamespace(InputStream=Device)
-    its.MLXWorkScheduler._run = lambda self, func: func()
 
     async def run() -> None:
-        pipeline = its.VoicePipeline(
-            speech_gate=its.SileroSpeechGate(Gate()),
-            endpoint_detector=Endpoint(),
-            transcriber=its.VoxtralRealtimeTranscriber(
-                SimpleNamespace(create_streaming_session=lambda **_: Recognition())
-            ),
-            response_engine=SimpleNamespace(
-                generate=lambda transcript, context: "".join(writer.respond(transcript))
-            ),
-            tts_responder=its.PocketTTSResponder(Voice()),
-            audio_output=Output(sample_rate=24_000, enabled=False),
-        )
-        session = asyncio.create_task(pipeline.start())
-        await over.wait()
-        session.cancel()
-        await asyncio.gather(session, return_exceptions=True)
+        async with talking(
+            Device,
+            recogniser=SimpleNamespace(create_streaming_session=lambda **_: Recognition()),
+            generate=lambda transcript, context: "".join(writer.respond(transcript)),
+            pieces=lambda: [SOUND],
+            output=Output,
+        ):
+            await over.wait()
 
     asyncio.run(run())
     return spent, median(writer.spent)

@@ -12,9 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from types import SimpleNamespace
-from typing import Any, cast
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from reactivex import Observable, abc
@@ -144,7 +142,7 @@ def ours() -> None:
 
 def theirs() -> None:
     """mlx-audio's class, with the paced frames for a device."""
-    import mlx_audio.sts.voice_pipeline as mlx_audio
+    from benchmarks._voice_pipeline import talking
 
     replies = 0
     over = asyncio.Event()
@@ -169,45 +167,18 @@ def theirs() -> None:
         def close(self) -> None:
             pass
 
-    class Gate:
-        def feed(self, chunk: Any, state: object, sample_rate: int) -> tuple[Any, object]:
-            return np.float32(loud(chunk)), state
-
-    class Voice:
-        sample_rate = 24_000
-
-        def generate(self, **_: object) -> Iterable[SimpleNamespace]:
-            return (SimpleNamespace(audio=PIECE) for _ in range(PIECES))
-
-    class Writer:
-        def generate(self, transcript: str, context: object) -> str:
-            nonlocal replies
-            replies += 1
-            return ANSWER
-
-    class Endpoint:
-        def predict(self, audio: object) -> Any:
-            return mlx_audio.EndpointDecision(complete=True, probability=1.0)
-
-    its = cast(Any, mlx_audio)
-    its.sd = SimpleNamespace(InputStream=Device)
-    its.MLXWorkScheduler._run = lambda self, func: func()
+    def generate(transcript: str, context: object) -> str:
+        nonlocal replies
+        replies += 1
+        return ANSWER
 
     async def run() -> None:
-        pipeline = its.VoicePipeline(
-            speech_gate=its.SileroSpeechGate(Gate()),
-            endpoint_detector=Endpoint(),
-            transcriber=its.VoxtralRealtimeTranscriber(Recogniser()),
-            response_engine=Writer(),
-            tts_responder=its.PocketTTSResponder(Voice()),
-            audio_output=its.AudioOutputStream(sample_rate=24_000, enabled=False),
-        )
-        before = time.process_time()
-        session = asyncio.create_task(pipeline.start())
-        await over.wait()
-        spent(before, replies)
-        session.cancel()
-        await asyncio.gather(session, return_exceptions=True)
+        async with talking(
+            Device, recogniser=Recogniser(), generate=generate, pieces=lambda: [PIECE] * PIECES
+        ):
+            before = time.process_time()
+            await over.wait()
+            spent(before, replies)
 
     asyncio.run(run())
 

@@ -9,6 +9,7 @@ import numpy as np
 import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
+from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -123,8 +124,12 @@ class Voice(FakeSynthesizer):
 class Scene:
     """Somebody speaks as in a diagram, and it is answered.
 
+    Args:
+        busy_ms: how long the text model's thread does something else; None: it has none.
+
     Attributes:
         lines: what came, a line each: ``"120 Speaking 1"``.
+        told: what came out of the operator, before it was played.
         heard: the text that was heard, decoded from the samples.
     """
 
@@ -141,6 +146,7 @@ class Scene:
         at: Sequence[tuple[int, Any]] = (),
         source: Any = None,
         preroll_ms: int = 0,
+        busy_ms: int | None = None,
         **options: Any,
     ) -> None:
         self.m = m = clock()
@@ -150,6 +156,10 @@ class Scene:
         self.speaker = FakeSpeaker(m.scheduler, sample_rate=RATE) if sink is None else sink(m)
         self.turns: list[rxv.Turn] = []
         chunks = m.cold(mic) if source is None else source(m)
+        worker = None
+        if busy_ms is not None:
+            worker = TestScheduler()
+            m.scheduler.schedule_relative(busy_ms / 1000, lambda *_: worker.start())
         for ms, act in at:
             m.scheduler.schedule_relative(ms / 1000, lambda *_, act=act: act(self))
         turns = chunks.pipe(
@@ -161,22 +171,23 @@ class Scene:
             options["interrupts"] = interrupts(m)
         operator = vox.interruptible(
             vox.transcribe(self.stt),
-            vox.respond(self.llm),
+            vox.respond(self.llm, worker=worker),
             vox.synthesize(self.tts),
             sink=self.speaker,
             **options,
         )
-        self.speech: list[Speech] = []
-        said = turns.pipe(
-            operator,
-            ops.do_action(lambda it: self.speech.append(it) if isinstance(it, Speech) else None),
-        )
+        self.told: list[Any] = []
+        said = turns.pipe(operator, ops.do_action(self.told.append))
         self.recorded = m.record(said.pipe(vox.play(self.speaker)), dispose_at=dispose_at)
         self.lines = [
             f"{it.ms} {line}"
             for it in self.recorded
             if (line := _line(it.kind, it.value)) is not None
         ]
+
+    @property
+    def speech(self) -> list[Speech]:
+        return [it for it in self.told if isinstance(it, Speech)]
 
     @property
     def heard(self) -> str:

@@ -14,7 +14,6 @@ import reactivex as rx
 from interruption_kit import RATE, VOICE, Scene, Talk, Voice, clock, decode
 from interruption_story import Story, tell
 from reactivex import Observable
-from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
@@ -235,50 +234,37 @@ def test_while_thinking_one_reply_comes_and_both_messages_stay() -> None:
 
 def test_a_question_that_the_model_has_not_taken_goes_in_front_of_the_next() -> None:
     """The model's thread is busy: nobody was asked, so there is nothing to be told either."""
-    m = clock()
-    worker = TestScheduler()
-    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
-    llm = Talk("Yes.")
-    operator = vox.interruptible(
-        vox.transcribe(FakeTranscriber("what is", "the time")),
-        vox.respond(llm, worker=worker),
-        vox.synthesize(VOICE),
-        sink=speaker,
+    scene = Scene(
+        HI + "_~~~~___" + pad(400) + "|",
+        "what is",
+        "the time",
+        llm=Talk("Yes."),
+        busy_ms=200,
         min_speech_ms=30,
     )
-    m.scheduler.schedule_relative(0.2, lambda *_: worker.start())
-    mic = m.cold(HI + "_~~~~___" + pad(400) + "|")
-    recorded = m.record(mic.pipe(vox.turn_window(rxv.silence(30)), operator, vox.play(speaker)))
-    kinds = [(it.ms, type(it.value).__name__) for it in recorded]
+    kinds = [(it.ms, type(it.value).__name__) for it in scene.recorded]
     assert (120, "Interrupted") in kinds
     assert [ms for ms, kind in kinds if kind == "TurnEvent"] == [240]
-    assert llm.asked == ["what is the time"]
-    assert llm.told == []
-    assert llm.history == [("user", "what is the time"), ("assistant", "Yes.")]
-    assert not speaker.paused
+    assert scene.llm.asked == ["what is the time"]
+    assert scene.llm.told == []
+    assert scene.llm.history == [("user", "what is the time"), ("assistant", "Yes.")]
+    assert not scene.speaker.paused
 
 
 def test_one_that_waits_and_was_not_understood_takes_up_what_was_typed() -> None:
-    m = clock()
-    worker = TestScheduler()
-    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
-    llm = Talk("Yes.")
-    operator = vox.interruptible(
-        vox.transcribe(failing(FakeTranscriber("one", "two"), "transcribe_turn", at=2)),
-        vox.respond(llm, worker=worker),
-        vox.synthesize(VOICE),
-        sink=speaker,
+    scene = Scene(
+        HI + pad(20) + "~~___" + pad(400) + "|",
+        stt=failing(FakeTranscriber("one", "two"), "transcribe_turn", at=2),
+        llm=Talk("Yes."),
+        busy_ms=400,
         interruptions=False,
-        interrupts=m.cold("-" * 22 + "T-N", {"T": "what?", "N": None}),
+        interrupts=lambda m: m.cold("-" * 22 + "T-N", {"T": "what?", "N": None}),
     )
-    m.scheduler.schedule_relative(0.4, lambda *_: worker.start())
-    mic = m.cold(HI + pad(20) + "~~___" + pad(400) + "|")
-    told: list[Any] = []
-    said = mic.pipe(vox.turn_window(rxv.silence(30)), operator, ops.do_action(told.append))
-    logs = [it.value for it in m.record(said.pipe(vox.play(speaker)))]
-    told[-1:-1] = [it for it in logs if isinstance(it, rxv.TurnEvent)]  # before the one Finished
+    told = scene.told.copy()
+    logs = [it.value for it in scene.recorded if isinstance(it.value, rxv.TurnEvent)]
+    told[-1:-1] = logs  # before the one Finished
     tell(told, Story(interruptions=False, pauses=True))
-    assert llm.asked == ["one what?"]
+    assert scene.llm.asked == ["one what?"]
     assert [it.turn.id for it in told if isinstance(it, rxv.events.Finished)] == [2]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from web.loop_kit import on_loop
 
 import rxvoice as rxv
 from rxvoice import web
@@ -48,18 +48,7 @@ class Bench:
         self.incoming.take(message)
 
 
-def on_loop(test: Callable[[Bench], None]) -> Callable[[], None]:
-    def run() -> None:
-        async def main() -> None:
-            test(Bench())
-
-        asyncio.run(main())
-
-    run.__name__ = test.__name__
-    return run
-
-
-@on_loop
+@on_loop(Bench)
 def test_sound_is_heard_without_a_gap(bench: Bench) -> None:
     bench.send(np.array([0, 16384, -32768], "<i2").tobytes())
     bench.send(b"")
@@ -69,7 +58,7 @@ def test_sound_is_heard_without_a_gap(bench: Bench) -> None:
     assert {chunk.sample_rate for chunk in bench.heard} == {16_000}
 
 
-@on_loop
+@on_loop(Bench)
 def test_its_end_gives_all_and_comes_once(bench: Bench) -> None:
     bench.incoming = bench.client("48000")
     for _ in range(10):
@@ -82,7 +71,7 @@ def test_its_end_gives_all_and_comes_once(bench: Bench) -> None:
     assert bench.said == []
 
 
-@on_loop
+@on_loop(Bench)
 def test_commands(bench: Bench) -> None:
     bench.send({"type": "interrupt"})
     bench.send({"type": "text", "text": "hello"})
@@ -104,26 +93,26 @@ def speak(bench: Bench, frame: bytes, spoken: float, seconds: float, speed: floa
     return bench.now - began
 
 
-@on_loop
+@on_loop(Bench)
 def test_a_browsers_smallest_frames_are_no_flood(bench: Bench) -> None:
     bench.incoming = bench.client("48000")
     frame = np.zeros(128, "<i2").tobytes()
     assert speak(bench, frame, 128 / 48_000, 60, 1) >= 60
 
 
-@on_loop
+@on_loop(Bench)
 def test_audio_that_comes_faster_than_it_is_spoken_is_a_flood(bench: Bench) -> None:
     frame = np.zeros(320, "<i2").tobytes()
     assert speak(bench, frame, 0.02, 60, 1.25) >= 60
     assert speak(bench, frame, 0.02, 60, 2.25) == pytest.approx(10, abs=0.1)  # of 10 s ahead
 
 
-@on_loop
+@on_loop(Bench)
 def test_small_messages_are_a_flood(bench: Bench) -> None:
     assert speak(bench, b"", 0.001, 60, 1) < 10
 
 
-@on_loop
+@on_loop(Bench)
 def test_after_a_gap_ten_seconds_may_come_at_once(bench: Bench) -> None:
     second = np.zeros(16_000, "<i2").tobytes()
     for _ in range(2):
@@ -135,7 +124,7 @@ def test_after_a_gap_ten_seconds_may_come_at_once(bench: Bench) -> None:
     assert (over.value.code, over.value.close_code) == ("flood", 1008)
 
 
-@on_loop
+@on_loop(Bench)
 def test_a_size_is_of_bytes_in_text_too(bench: Bench) -> None:
     bench.incoming = bench.client(max_frame_bytes=100)
     bench.send('{"type": "text", "text": "' + "a" * 60 + '"}')
@@ -143,7 +132,7 @@ def test_a_size_is_of_bytes_in_text_too(bench: Bench) -> None:
         bench.send('{"type": "text", "text": "' + "é" * 60 + '"}')
 
 
-@on_loop
+@on_loop(Bench)
 def test_a_rate_too_long_for_a_number_is_the_clients_mistake(bench: Bench) -> None:
     bench.incoming = bench.client("9" * 5000)
     with pytest.raises(Over, match="sample_rate must be a whole number") as over:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from web.loop_kit import on_loop
 
 import rxvoice as rxv
 from rxvoice.web import RemoteSpeaker
@@ -44,22 +44,11 @@ class Bench:
         return sizes
 
 
-def on_loop(test: Callable[[Bench], None]) -> Callable[[], None]:
-    def run() -> None:
-        async def main() -> None:
-            test(Bench())
-
-        asyncio.run(main())
-
-    run.__name__ = test.__name__
-    return run
-
-
 def ramp(first: int, last: int) -> Any:
     return pytest.approx(np.arange(first, last) / 10_000)
 
 
-@on_loop
+@on_loop(Bench)
 def test_it_sends_as_far_ahead_as_it_may(bench: Bench) -> None:
     bench.write(0, 500)
     assert bench.wakes == 1
@@ -82,7 +71,7 @@ def test_it_sends_as_far_ahead_as_it_may(bench: Bench) -> None:
     assert bench.played == [500]
 
 
-@on_loop
+@on_loop(Bench)
 def test_the_first_frame_and_a_new_rate_are_told(bench: Bench) -> None:
     bench.write(0, 40)
     bench.speaker.set_sample_rate(2000)
@@ -97,7 +86,7 @@ def test_the_first_frame_and_a_new_rate_are_told(bench: Bench) -> None:
     assert bench.speaker.position == 80
 
 
-@on_loop
+@on_loop(Bench)
 def test_samples_are_sent_as_pcm16(bench: Bench) -> None:
     bench.speaker.write_samples(np.array([0, 0.5, 1, -1], np.float32))
     frame = bench.speaker.next_frame()
@@ -105,7 +94,7 @@ def test_samples_are_sent_as_pcm16(bench: Bench) -> None:
     assert np.frombuffer(frame[0], "<i2").tolist() == [0, 16383, 32767, -32767]
 
 
-@on_loop
+@on_loop(Bench)
 def test_clear_gives_what_was_not_heard(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
@@ -120,7 +109,7 @@ def test_clear_gives_what_was_not_heard(bench: Bench) -> None:
     assert bench.speaker.position == 173
 
 
-@on_loop
+@on_loop(Bench)
 def test_what_the_client_says_it_played_is_heard(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
@@ -140,7 +129,7 @@ def test_what_the_client_says_it_played_is_heard(bench: Bench) -> None:
     assert bench.speaker.clear() == ramp(280, 500)
 
 
-@on_loop
+@on_loop(Bench)
 def test_what_was_played_before_a_clear_was_seen_does_not_count(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
@@ -154,7 +143,7 @@ def test_what_was_played_before_a_clear_was_seen_does_not_count(bench: Bench) ->
     assert bench.speaker.position == 150
 
 
-@on_loop
+@on_loop(Bench)
 def test_more_than_was_sent_cannot_have_been_played(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
@@ -162,7 +151,7 @@ def test_more_than_was_sent_cannot_have_been_played(bench: Bench) -> None:
         bench.speaker.acknowledge(201, 0)
 
 
-@on_loop
+@on_loop(Bench)
 def test_pause_holds_the_clock_and_what_waits(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
@@ -180,7 +169,7 @@ def test_pause_holds_the_clock_and_what_waits(bench: Bench) -> None:
     assert bench.told == [{"event": "pause"}, {"event": "resume"}, {"event": "duck", "gain": 0.25}]
 
 
-@on_loop
+@on_loop(Bench)
 def test_after_a_pause_the_client_still_says_what_it_played(bench: Bench) -> None:
     bench.write(0, 500)
     bench.send()
@@ -193,7 +182,7 @@ def test_after_a_pause_the_client_still_says_what_it_played(bench: Bench) -> Non
     assert bench.speaker.position == 90
 
 
-@on_loop
+@on_loop(Bench)
 def test_too_much_stalls(bench: Bench) -> None:
     bench.write(0, 1001)
     with pytest.raises(rxv.SinkStalled, match=r"more than 1000 ms of speech .*rxv\.paced"):
@@ -203,7 +192,7 @@ def test_too_much_stalls(bench: Bench) -> None:
     bench.write(0, 1)
 
 
-@on_loop
+@on_loop(Bench)
 def test_stop_takes_nothing_more(bench: Bench) -> None:
     bench.write(0, 500)
     bench.speaker.stop()
