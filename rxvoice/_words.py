@@ -1,0 +1,124 @@
+"""Words, letters and user-perceived characters of a text, in every script.
+
+Borders are those of Unicode UAX #29, by ICU, which knows the words of Thai, Lao, Khmer and Burmese
+from dictionaries. A Chinese character, or a kana but for a run of Katakana, is a word: so "停" is
+found in "停下来". Positions are indices into the text as it is given, composed or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+from typing import Final
+from unicodedata import category, normalize
+
+__all__ = ["has_letters", "letters", "up_to_grapheme", "up_to_word", "words"]
+
+_ALONE: Final = (  # Han, Hiragana, Bopomofo: each character is a word
+    "\u3005-\u3007\u3021-\u3029\u3041-\u3096\u309d-\u309f\u3105-\u312f\u31a0-\u31bf\u3400-\u4dbf"
+    "\u4e00-\u9fff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"
+)
+_UNSPACED: Final = re.compile(  # and Katakana, Thai and Lao, Tibetan, Burmese, Khmer, Tai
+    rf"[{_ALONE}\u30a1-\u30fa\uff66-\uff9d\u0e00-\u0fff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaadf"
+    r"\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf]"
+)
+_VARIANTS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_MARKS: Final = f"\u3099-\u309c\u30fc{_VARIANTS}"  # voicing, a long vowel: of the kana before
+_PIECE: Final = re.compile(rf"[{_ALONE}][{_MARKS}]*|[^{_ALONE}]+")
+_NUMBER: Final = re.compile(r"\d+(?:(?:[^\w\s]|[\u00a0\u2007\u2009\u202f])\d+)*")
+_UNITS: Final = "%‰٪°"  # and the signs of currencies
+_BETWEEN: Final = re.compile(r"(?<!\d)[._:](?=\w)|[._:](?!\d)")  # words, not digits
+# What two writings of one word may differ in.
+_LOOSE: Final = re.compile(rf"['’‘ʼ＇`´׳״\"{_UNITS}{_VARIANTS}]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text without regard to case, punctuation, apostrophes and composition.
+
+    Two that look alike are equal: "ＯＫ" and "ok", "é" in one code point and in two. Accents and
+    vowel signs tell words apart. A number is one word with its separators, without its unit.
+    """
+    text = _BETWEEN.sub(" ", normalize("NFC", text))
+    return [_plain(text[start:end]) for start, end in _spans(text)]
+
+
+def up_to_word(text: str, length: int) -> int:
+    """Where the last word ends of those that end within the first `length` characters; 0: none.
+
+    A number is a word with its separators and its unit: "$13.50", "10:30", "50%".
+    """
+    return _last(_spans(text), length)
+
+
+def up_to_grapheme(text: str, length: int) -> int:
+    """The last border between user-perceived characters within the first `length` code points."""
+    return _last(_segments(text, words=False), length)
+
+
+def letters(text: str) -> int:
+    """How many letters and digits it has; one with its accents and signs ("é", "को") is one."""
+    return sum(_is_word(text[start:end]) for start, end in _segments(text, words=False))
+
+
+def has_letters(text: str, least: int) -> bool:
+    """Whether it has so many letters and digits, or any letter of a script without spaces.
+
+    There, one may be all that is said: "停".
+    """
+    return letters(text) >= least or any(it.group().isalpha() for it in _UNSPACED.finditer(text))
+
+
+def _last(spans: Iterator[tuple[int, int]], length: int) -> int:
+    last = 0
+    for _, end in spans:
+        if end > length:
+            break
+        last = end
+    return last
+
+
+def _plain(word: str) -> str:
+    """A word as it is compared: what is not seen (joiners, soft hyphens, direction) is left out."""
+    word = _LOOSE.sub("", normalize("NFKC", word).casefold())
+    seen = [char for char in word if category(char) not in ("Cf", "Sc")]
+    return normalize("NFC", "".join(seen))
+
+
+def _is_word(text: str) -> bool:
+    return any(char.isalnum() and char not in "ーｰ" for char in text)
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where each word begins and ends."""
+    numbers = _numbers(text)
+    number = next(numbers, None)
+    begun = -1
+    for start, end in _segments(text):
+        begun = start if begun < 0 else begun
+        while number and number[1] <= begun:
+            number = next(numbers, None)
+        if number and number[0] < end < number[1]:
+            continue
+        if _is_word(text[begun:end]):
+            yield begun, end
+        begun = -1
+
+
+def _numbers(text: str) -> Iterator[tuple[int, int]]:
+    for found in _NUMBER.finditer(text):
+        end = found.end()
+        while end < len(text) and (text[end] in _UNITS or category(text[end]) == "Sc"):
+            end += 1
+        yield found.start(), end
+
+
+def _segments(text: str, *, words: bool = True) -> Iterator[tuple[int, int]]:
+    """The pieces between two borders of words, or of user-perceived characters."""
+    from icu4py.breakers import CharacterBreaker, WordBreaker
+
+    text = _SURROGATE.sub("\ufffd", text)  # ICU takes no half of a pair
+    found = (WordBreaker if words else CharacterBreaker)(text, "en")
+    pieces = (part for piece in found for part in _PIECE.findall(piece)) if words else found
+    return pairwise(accumulate(map(len, pieces), initial=0))
