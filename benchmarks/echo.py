@@ -206,7 +206,7 @@ def wrong(scene: Scene, seed: int, *, cancel: bool, correlate: bool) -> bool:
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(GAP_MS)),
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(lambda _: "Read to me."),
             vox.respond(lambda _: "Once upon a time."),
             vox.synthesize(Voice(read)),
@@ -216,7 +216,6 @@ def wrong(scene: Scene, seed: int, *, cancel: bool, correlate: bool) -> bool:
             echo=echo.correlation(out, clock=room.clock) if correlate else None,
         ),
         ops.do_action(note),
-        vox.play(out),
     ).subscribe(note, raise_, scheduler=scheduler)
 
     asked = say(ASKED, PEOPLE[0], 0.5)

@@ -131,13 +131,12 @@ def ours() -> list[float]:
             vox.chunk(512),
             vox.vad(loud),
             vox.turn_window(rxv.silence(64)),
-            vox.interruptible(
+            vox.converse(
                 vox.transcribe(lambda audio: QUESTION, worker=models.listening),
                 vox.respond(writer.endless, worker=models.text),
                 vox.synthesize(lambda text: SOUND, worker=models.speech),
                 sink=sink,
             ),
-            vox.play(sink),
         )
         ready = threading.Event()
         live = rx.defer(lambda _: (ready.set(), conversation)[1])
@@ -300,14 +299,13 @@ def wasted(after_ms: float, ahead_ms: int | None) -> tuple[int, float]:
         return busy if ahead_ms is None else rxv.paced(busy, speaker, ahead_ms=ahead_ms)
 
     turns.pipe(
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(lambda audio: QUESTION),
             vox.respond(write, worker=worker(TOKEN_MS)),
             vox.synthesize(speak, worker=worker(PIECE_MS)),
             sink=speaker,
             interrupts=interrupts,
         ),
-        vox.play(speaker),
     ).subscribe(on_next, scheduler=clock)
     cast(Any, clock).start()
     (heard,) = told

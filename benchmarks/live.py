@@ -117,14 +117,13 @@ def ours() -> None:
     )
     session = judged.pipe(
         vox.turn_window(rxv.silence(600)),
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(Recogniser(), worker=models.listening),
             vox.respond(lambda text: iter(ANSWER.split(" ")), worker=models.text),
             vox.synthesize(synthesize, worker=models.speech),
             sink=sink,
         ),
         vox.metrics(sink=sink),
-        vox.play(sink),
     )
     replies = 0
 

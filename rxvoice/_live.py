@@ -47,15 +47,14 @@ def live(
         vox.vad(rxv.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(1600)),
-        vox.interruptible(hear, think, speak, sink=speaker),
-        vox.play(speaker),
+        vox.converse(hear, think, speak, sink=speaker),
     )
     rxv.live(conversation).subscribe(print)    # goes on beside the program
     rxv.live(conversation).run()               # or: until it ends, or Ctrl-C
     ```
 
     The pipe is subscribed to on a thread "rxvoice-conversation", with a scheduler of that thread:
-    microphones deliver there, models' answers come back there, and ``play`` writes to its sink
+    microphones deliver there, models' answers come back there, and the sink is written to
     there. What the app does with the events, and how long it takes, holds none of it up when it has
     a thread of its own.
 

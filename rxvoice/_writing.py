@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rxvoice.elements import Samples, Speech
-from rxvoice.errors import SinkStalled
+from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.slots import AudioSink
 
-__all__ = ["SpeechWriter", "write_all"]
+__all__ = ["SpeechWriter", "refuse_conversation", "write_all"]
 
 
 def write_all(sink: AudioSink, samples: Samples) -> None:
@@ -27,6 +27,17 @@ def write_all(sink: AudioSink, samples: Samples) -> None:
         written += taken
 
 
+def refuse_conversation(who: str, element: object) -> None:
+    """Raise where this comes from `converse`, whose speech its own sink has already."""
+    from rxvoice.events import Candidate, TurnOpened
+
+    if isinstance(element, (Candidate, TurnOpened)):
+        raise ConfigError(
+            f"{who} was put behind converse(), which writes to its sink itself: leave it out; for "
+            "a copy of the speech put rxv.only(rxv.Speech) in front of it"
+        )
+
+
 class SpeechWriter:
     """Writes `Speech` to a sink; tells it the sample rate and the ends where it wants to know."""
 
@@ -40,10 +51,16 @@ class SpeechWriter:
 
     def write(self, speech: Speech) -> None:
         """Write all of it; errors as `write_all`."""
-        if speech.samples.shape[0]:
-            if self._set_rate is not None and speech.sample_rate != self._rate:
-                self._rate = speech.sample_rate
-                self._set_rate(speech.sample_rate)
-            write_all(self._sink, speech.samples)
+        self.put(speech.samples, speech.sample_rate)
         if speech.final and self._end is not None:
             self._end()
+
+    def put(self, samples: Samples, sample_rate: int) -> int:
+        """Write all of these samples, in Hz, and say how many they are; errors as `write_all`."""
+        count = samples.shape[0]
+        if count:
+            if self._set_rate is not None and sample_rate != self._rate:
+                self._rate = sample_rate
+                self._set_rate(sample_rate)
+            write_all(self._sink, samples)
+        return count

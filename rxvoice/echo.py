@@ -6,8 +6,7 @@ rxv.microphone().pipe(
     vox.cancel_echo(out),
     vox.chunk(512),
     ...,
-    vox.interruptible(listen, respond, synthesize, sink=out, echo=rxv.echo.correlation(out)),
-    vox.play(out),
+    vox.converse(listen, respond, synthesize, sink=out, echo=rxv.echo.correlation(out)),
 )
 ```
 """
@@ -278,7 +277,7 @@ def correlation(
 ) -> Correlation:
     """Tells the assistant's own voice in the microphone by its likeness to what was just played.
 
-    For `interruptible`'s ``echo``, and as a detector for `barge_in`. A chunk that follows the one
+    For `converse`'s ``echo``, and as a detector for `barge_in`. A chunk that follows the one
     before is judged together with it: 256 ms tell the voices apart better than 32. After eight
     strong matches at one delay only that one counts, give or take 30 ms, until there are eight at
     another: two voices are alike at some delay now and then, an echo always at the same.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -74,16 +74,16 @@ class Value:
 
     def __repr__(self) -> str:
         shown = [
-            f"{field.name}={brief(value)}"
-            for field in fields(cast(Any, self))
-            if field.default is MISSING or getattr(self, field.name) is not field.default
-            for value in [getattr(self, field.name)]
+            f"{it.name}={brief(value)}"
+            for it in fields(cast(Any, self))
+            if it.repr and (it.default is MISSING or getattr(self, it.name) is not it.default)
+            for value in [getattr(self, it.name)]
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def _items(element: object) -> list[object]:
-    return [getattr(element, field.name) for field in fields(cast(Any, element))]
+    return [getattr(element, it.name) for it in fields(cast(Any, element)) if it.compare]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -149,6 +149,28 @@ class Reply(Value):
         """The turn this answers."""
         return self.transcript.turn
 
+    @property
+    def written(self) -> str:
+        """x"""
+        return self.delta
+
+
+class Sentence:
+    """A sentence that is being spoken: what its pieces of `Speech` share.
+
+    Args:
+        text: what is spoken.
+
+    Attributes:
+        is_over: whether all of its sound has been made.
+    """
+
+    __slots__ = ("is_over", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.is_over = False
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Speech(Value):
@@ -166,6 +188,8 @@ class Speech(Value):
             synthesizer does not say.
         interrupted: on the final one, whether the user interrupted the answer.
         heard: on the final one of an interrupted answer, what was heard of it.
+        sentence: shared by the pieces of one sentence, it tells whether there will be more of them;
+            None where nobody knows. Not compared.
     """
 
     reply: Reply
@@ -176,6 +200,7 @@ class Speech(Value):
     words: tuple[tuple[int, int], ...] = ()
     interrupted: bool = False
     heard: str | None = None
+    sentence: Sentence | None = field(default=None, compare=False, repr=False)
 
     @property
     def turn(self) -> Turn:
@@ -226,9 +251,7 @@ class Event(Value):
         A turn is its ``id``, an error its message, an array its shape.
         """
         name = "_".join(re.findall("[A-Z][a-z0-9]*", type(self).__name__)).lower()
-        values = {
-            field.name: _plain(getattr(self, field.name)) for field in fields(cast(Any, self))
-        }
+        values = {it.name: _plain(getattr(self, it.name)) for it in fields(cast(Any, self))}
         return {"event": name, **values}
 
 

@@ -30,24 +30,44 @@ __all__ = [
     "Paused",
     "ReplyDelta",
     "ReplyStarted",
+    "ResumeReason",
     "Resumed",
     "Speaking",
     "Transcribed",
+    "TurnEnded",
     "TurnFailed",
     "TurnMetrics",
     "TurnOpened",
     "Underrun",
 ]
 
-DropReason: TypeAlias = Literal["short", "echo", "no_words", "failed", "closed"]
-"""Why a candidate did not become a turn."""
+DropReason: TypeAlias = Literal[
+    "short", "echo", "no_words", "backchannel", "failed", "discarded", "closed"
+]
+"""Why a candidate did not become a turn, or a turn was not answered."""
+
+ResumeReason: TypeAlias = DropReason | Literal["quiet", "too_long", "joined"]
+"""Why a reply goes on: why the last candidate was dropped, or what else became of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnOpened(Event):
-    """The user has begun to speak, and no reply is in progress."""
+    """The user has the floor: a turn has begun, or a candidate was `Confirmed`."""
 
     turn: Turn
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TurnEnded(Event):
+    """The user's turn, or a candidate, is over; its words may be known later.
+
+    Args:
+        turn: the turn.
+        position: index of the sample after its last, counted from the subscription.
+    """
+
+    turn: Turn
+    position: int
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -66,13 +86,14 @@ class Confirmed(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dropped(Event):
-    """The candidate was none.
+    """The candidate was none, or the turn is not answered.
 
     Args:
-        turn: the candidate.
-        reason: ``"short"``: too little speech; ``"echo"``: it was the assistant's own voice;
-            ``"no_words"``: no words, or too few; ``"failed"``: the recogniser failed;
-            ``"closed"``: the conversation ended first.
+        turn: the candidate, or the turn.
+        reason: ``"short"``: too little speech over the assistant's voice; ``"echo"``: it was the
+            assistant's own voice; ``"no_words"``: no words, or too few; ``"backchannel"``: words
+            that only say that somebody listens; ``"failed"``: the recogniser failed;
+            ``"discarded"``: the app discarded it; ``"closed"``: the conversation ended first.
     """
 
     turn: Turn
@@ -126,9 +147,18 @@ class Paused(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resumed(Event):
-    """The reply goes on with the next sample that was not heard."""
+    """The reply goes on with the next sample that was not heard.
+
+    Args:
+        turn: the one that is being answered.
+        reason: why the last candidate was dropped; ``"quiet"``: it fell silent before it had
+            spoken long enough; ``"too_long"``: it has held the reply back for long enough. The
+            candidate may still be confirmed after either of these two; ``"joined"``: its words were
+            joined with the question that is to be answered.
+    """
 
     turn: Turn
+    reason: ResumeReason
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

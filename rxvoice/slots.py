@@ -161,6 +161,8 @@ class AudioSink(Protocol):
     - ``end_reply()``, told that all of a reply has been written.
     - ``position``, how many of the samples it took have been heard so far. What `clear` has
       dropped is not among them: when the sound has faded it is the samples taken, less those.
+    - ``written``, how many samples it took, without those that `clear` has dropped. A conversation
+      on a sink that is still playing something else begins to count there.
     - ``played``, an ``Observable[int]`` of `position`: from time to time while sound is played, and
       at its end; from any thread. Never completes before `stop`.
     - ``pause()`` and ``resume()``: playback stops at once, and goes on with the next sample that

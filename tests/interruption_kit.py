@@ -1,7 +1,8 @@
-"""A conversation in virtual time, for the tests of `interruptible`."""
+"""A conversation in virtual time, for the tests of `converse`."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,14 @@ from reactivex.testing import TestScheduler
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.elements import Notice, Speech, TurnEvent, TurnFailed
-from rxvoice.testing import FakeSpeaker, FakeSynthesizer, FakeTranscriber, Marbles, marbles
+from rxvoice.testing import (
+    FakeSpeaker,
+    FakeStreamingTranscriber,
+    FakeSynthesizer,
+    FakeTranscriber,
+    Marbles,
+    marbles,
+)
 
 RATE = 1000
 CHAR = 10  # samples and milliseconds per character of speech
@@ -128,8 +136,8 @@ class Scene:
         busy_ms: how long the text model's thread does something else; None: it has none.
 
     Attributes:
-        lines: what came, a line each: ``"120 Speaking 1"``.
-        told: what came out of the operator, before it was played.
+        lines: what came, a line each: ``"120 Speaking 1"``; without `Speech` and ``TurnEnded``.
+        told: what came out of the operator.
         heard: the text that was heard, decoded from the samples.
     """
 
@@ -169,7 +177,7 @@ class Scene:
         )
         if callable(interrupts := options.get("interrupts")):
             options["interrupts"] = interrupts(m)
-        operator = vox.interruptible(
+        operator = vox.converse(
             vox.transcribe(self.stt),
             vox.respond(self.llm, worker=worker),
             vox.synthesize(self.tts),
@@ -178,11 +186,12 @@ class Scene:
         )
         self.told: list[Any] = []
         said = turns.pipe(operator, ops.do_action(self.told.append))
-        self.recorded = m.record(said.pipe(vox.play(self.speaker)), dispose_at=dispose_at)
+        self.recorded = m.record(said, dispose_at=dispose_at)
         self.lines = [
             f"{it.ms} {line}"
             for it in self.recorded
-            if (line := _line(it.kind, it.value)) is not None
+            if not isinstance(it.value, Speech | rxv.events.TurnEnded)
+            and (line := _line(it.kind, it.value)) is not None
         ]
 
     @property
@@ -198,6 +207,55 @@ class Scene:
 
     def without(self, *names: str) -> list[str]:
         return [line for line in self.lines if line.split()[1] not in names]
+
+
+WORDS = ["stop", "what is it", "no", "", "go on please", "two", "hm"]
+
+
+def random_scene(seed: int) -> Scene:
+    """Whatever is said when."""
+    dice = random.Random(seed)
+    mic = "".join(
+        "~" * dice.randint(1, 14) + "_" * dice.choice([1, 2, 4, 8, 20, 60, 90])
+        for _ in range(dice.randint(3, 8))
+    )
+    texts = ["hi", *(dice.choice(WORDS) for _ in range(8))]
+    slow = dice.choice([None, 5, 60, 200])
+    stt = dice.choice(
+        [
+            FakeTranscriber(*texts, after_ms=slow),
+            FakeStreamingTranscriber(*texts),
+        ]
+    )
+    replies = [
+        [f"{chr(65 + n)} one two. ", "Three four five. ", "The end!"][: dice.randint(1, 3)]
+        for n in range(12)
+    ]
+    voice = Voice(pieces=dice.randint(1, 3), every_ms=dice.choice([None, None, 15]))
+    preempt = dice.choice([None, None, 20])
+    keys: dict[str, Any] = {"N": None, "T": "typed"}
+    presses = "".join(dice.choice("-" * 40 + "NT") for _ in range(len(mic)))
+    return Scene(
+        mic + "_" * 10 + "|",
+        stt=stt,
+        llm=Talk(*replies, every_ms=dice.choice([None, 10, 40, 150])),
+        tts=voice,
+        silence_ms=dice.choice([20, 40, 80]),
+        min_speech_ms=dice.choice([0, 20, 50, 100]),
+        min_words=dice.choice([0, 0, 2]),
+        resume_after_ms=dice.choice([0, 30, 100, 1500]),
+        hold_ms=dice.choice([0, 50, 10_000]),
+        backchannels=dice.choice([(), ("hm",)]),
+        own_words=dice.random() > 0.3,
+        interruptions=dice.random() > 0.15,
+        stop_words=dice.choice([(), ("stop",)]),
+        echo_tail_ms=dice.choice([0, 50, 450]),
+        warm_up_ms=dice.choice([0, 0, 40]),
+        duck=dice.choice([None, None, 0.3]),
+        preempt_after_ms=preempt,
+        idle_ms=dice.choice([None, 70]),
+        interrupts=(lambda m: m.cold(presses, keys)) if dice.random() < 0.4 else None,
+    )
 
 
 def decode(samples: Any) -> str:

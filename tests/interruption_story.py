@@ -1,4 +1,4 @@
-"""What `interruptible` may tell, as its page says it, and not as its code does."""
+"""What `converse` may tell, as its page says it, and not as its code does."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Told:
     heard: str | None = None
     reason: str | None = None
     failed: str | None = None
+    confirmed: bool = False
     deaf: bool = False  # its own words are lost: it may be asked with those of others
     answered_at: int = -1  # which of all that was told, and was the last of it
     ended_at: int = -1
@@ -53,8 +54,7 @@ class Story:
 
     Args:
         interruptions: whether they are on.
-        pauses: whether playback is paused, not ducked, and the sink can.
-        reports: whether the sink says what was heard when.
+        pauses: whether playback is paused, not ducked.
     """
 
     def __init__(self, *, interruptions: bool, pauses: bool) -> None:
@@ -67,6 +67,7 @@ class Story:
         self._dropping: Told | None = None  # has to be Dropped at once
         self._ending: Told | None = None  # its final Speech is out
         self._at_once: str | None = None  # what has to come next
+        self._last_drop: str | None = None  # why the last candidate was dropped
         self.idles = 0
         self._count = 0
 
@@ -90,10 +91,13 @@ class Story:
             it.log = element
             return
         turn: rxv.Turn = element.turn  # type: ignore[attr-defined]
+        it = self.turns.get(id(turn))
+        if isinstance(element, events.TurnOpened) and it is not None and it.confirmed:
+            self._want(at_once == name, "TurnOpened twice")
+            return
         if isinstance(element, events.TurnOpened | events.Candidate):
             self._open(turn, name)
             return
-        it = self.turns.get(id(turn))
         self._want(it is not None, f"{name} of a turn that was never opened")
         assert it is not None
         it.kinds.append(name)
@@ -200,7 +204,7 @@ class Story:
         self._current, self._in_front = it, None
 
     def _listening(self, it: Told, name: str) -> None:
-        self._want(it.state != "over", f"{name} after {it.end}")
+        self._want(it.state not in ("over", "pending"), f"{name} after {it.end}")
         self._want(it.text is None, f"{name} after Transcribed")
 
     def _answering(self, it: Told, name: str) -> None:
@@ -219,17 +223,21 @@ class Story:
             self._current = self._waiting.popleft()
             self._current.state = "failing" if self._current.failed else "current"
 
+    def _on_turnended(self, it: Told, event: events.TurnEnded) -> None:
+        self._want(it.state not in ("over", "pending"), f"TurnEnded after {it.end}")
+        self._want(it.kinds.count("TurnEnded") == 1, "TurnEnded twice")
+        self._want(event.position == it.turn.start + len(it.turn.audio), "ended elsewhere")
+
     def _on_partial(self, it: Told, event: events.Partial) -> None:
         self._listening(it, "Partial")
 
     def _on_transcribed(self, it: Told, event: events.Transcribed) -> None:
         self._listening(it, "Transcribed")
         it.text = event.text
-        if it.state == "pending":
-            it.state = "over"
 
     def _on_confirmed(self, it: Told, event: events.Confirmed) -> None:
         self._want(it.state == "candidate", f"Confirmed while {it.state}")
+        it.confirmed, self._at_once = True, "TurnOpened"
         self._take_place(it, typed=False)
 
     def _on_dropped(self, it: Told, event: events.Dropped) -> None:
@@ -246,6 +254,8 @@ class Story:
                 f"{event.reason} after {it.failed} failed",
             )
         it.reason = event.reason
+        if it is not self._current:
+            self._last_drop = event.reason
         self._over(it, "Dropped")
         current = self._current
         others = any(other.state == "candidate" for other in self.turns.values())
@@ -282,7 +292,7 @@ class Story:
         it.speaking = True
 
     def _on_paused(self, it: Told, event: events.Paused) -> None:
-        self._want(self._pauses, "Paused by a sink that cannot or is ducked")
+        self._want(self._pauses, "Paused where it is ducked")
         self._promote(it)
         self._want(it is self._current, f"Paused while {it.state}")
         self._want(not it.paused, "Paused twice")
@@ -295,6 +305,10 @@ class Story:
     def _on_resumed(self, it: Told, event: events.Resumed) -> None:
         self._want(it is self._current, f"Resumed while {it.state}")
         self._want(it.paused, "Resumed but not Paused")
+        last = self._last_drop
+        others = any(other.state == "candidate" for other in self.turns.values())
+        if not others and event.reason != "joined":
+            self._want(event.reason == last, f"Resumed for {event.reason} after {last}")
         it.paused = False
 
     def _on_interrupted(self, it: Told, event: events.Interrupted) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from threading import Lock
 
 from rxvoice.cli._scene import printable
-from rxvoice.elements import Event, Speech
-from rxvoice.events import ReplyDelta
-from rxvoice.operators._interruption._ledger import Ledger
+from rxvoice.elements import Reply, Speech, Transcript
+from rxvoice.operators._conversation._ledger import Ledger
+from rxvoice.operators._conversation._written import Written
 from rxvoice.slots import AudioSink
+from rxvoice.turn import Turn
 
 __all__ = ["Spoken"]
 
 
 class Spoken:
-    """Follows the pieces of speech on their way to a sink.
+    """Follows a reply on its way to the voice and to a sink.
 
     Args:
         sink: with its ``position``; of one without, what was written counts as heard.
@@ -23,18 +24,25 @@ class Spoken:
     def __init__(self, sink: AudioSink) -> None:
         self._sink = sink
         self._lock = Lock()
-        self._turn = 0
+        self._turn: Turn | None = None
+        self._answered: Transcript | None = None
+        self._text = Written()  # of the reply that is being written
         self._ledger = Ledger(int(getattr(sink, "position", 0)))
         self._all_heard = False
-        self._texts: dict[int, str] = {}
 
-    def on_speech(self, speech: Speech | Event) -> None:
-        """Note a piece, of sound or of text; before it is written, on the thread that writes."""
+    def on_reply(self, reply: object) -> None:
+        """Note a piece of text that the voice is given; anything else is no matter of its own."""
+        if not isinstance(reply, Reply):
+            return
         with self._lock:
-            if isinstance(speech, ReplyDelta):
-                turn = speech.turn.id
-                self._texts[turn] = self._texts.get(turn, "") + speech.text
-            elif isinstance(speech, Speech):
+            if reply.transcript is not self._answered:
+                self._answered, self._text = reply.transcript, Written()
+            self._text.add(reply)
+
+    def on_speech(self, speech: object) -> None:
+        """Note a piece of sound, once it was written; on the thread that writes."""
+        if isinstance(speech, Speech):
+            with self._lock:
                 self._note(speech)
 
     def characters(self, reply: str) -> int:
@@ -43,17 +51,23 @@ class Spoken:
             return min(len(reply), len(printable(self._ledger.heard(self._position()))))
 
     def _note(self, speech: Speech) -> None:
-        if speech.turn.id != self._turn:
-            self._turn = speech.turn.id
-            # Of what was written, the part that was cleared does not count any more.
-            self._ledger = Ledger(self._ledger.end if self._all_heard else self._position())
+        if speech.turn is not self._turn:
+            self._turn = speech.turn
+            self._ledger = Ledger(self._start(speech))
+            self._ledger.text = self._text
         self._all_heard = speech.final and not speech.interrupted
         if speech.final:
             self._ledger.close()
-            self._texts.pop(self._turn, None)
-            return
-        self._ledger.text = self._texts.get(self._turn, "")
-        self._ledger.add(speech)
+        else:
+            self._ledger.add(speech)
+
+    def _start(self, first: Speech) -> int:
+        """Where a reply begins whose first piece was just written."""
+        written: int | None = getattr(self._sink, "written", None)
+        if written is not None:
+            return written - first.samples.shape[0]
+        # Of what was written, the part that was cleared does not count any more.
+        return self._ledger.end if self._all_heard else self._position()
 
     def _position(self) -> int:
         return int(getattr(self._sink, "position", self._ledger.end))

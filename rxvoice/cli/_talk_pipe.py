@@ -14,7 +14,7 @@ from rxvoice._paced import paced
 from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk
 from rxvoice.cli._settings import Settings
-from rxvoice.elements import AudioChunk, Event, Speech, TurnEvent
+from rxvoice.elements import AudioChunk, Event, Reply, Speech, TurnEvent
 from rxvoice.policies import silence
 
 if TYPE_CHECKING:
@@ -70,15 +70,17 @@ def conversation(
     *,
     models: MlxScheduler,
     controls: Controls,
-    on_speech: Callable[[Speech | Event], None] = lambda _: None,
-) -> Observable[TurnEvent | Event]:
+    on_reply: Callable[[Reply | Event], None] = lambda _: None,
+    on_speech: Callable[[Speech | TurnEvent | Event], None] = lambda _: None,
+) -> Observable[Speech | TurnEvent | Event]:
     """From a microphone to a loudspeaker, with all that happens in between as events.
 
     Args:
         microphone: `rxv.microphone()`, or what gives the like.
         speaker: `rxv.speaker()`, in an `rxv.echo.tap`.
         models: the thread that runs the models.
-        on_speech: told of each piece of speech before it is written, on the conversation thread.
+        on_reply: told of each piece of text that the voice is given, on the conversation thread.
+        on_speech: told of each piece of speech once it was written, on the conversation thread.
     """
     button = controls.button
     heard = microphone.pipe(
@@ -102,9 +104,10 @@ def conversation(
         ),
     )
     return turns.pipe(
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(parts.stt, worker=models.listening),
             vox.respond(parts.llm, worker=models.text),
+            ops.do_action(on_reply),
             vox.synthesize(parts.tts, worker=paced(models.speech, speaker)),
             sink=speaker,
             min_speech_ms=settings.min_speech_ms,
@@ -114,5 +117,4 @@ def conversation(
         ),
         vox.metrics(sink=speaker),
         ops.do_action(on_speech),
-        vox.play(speaker, errors="event"),
     )

@@ -137,6 +137,7 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
         chosen,
         models=worker,
         controls=controls,
+        on_reply=spoken.on_reply,
         on_speech=spoken.on_speech,
     )
     if transcript:

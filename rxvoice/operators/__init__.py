@@ -3,8 +3,8 @@
 from rxvoice.operators.barge_in import barge_in
 from rxvoice.operators.cancel_echo import cancel_echo
 from rxvoice.operators.chunk import chunk
+from rxvoice.operators.converse import converse
 from rxvoice.operators.handoff import handoff
-from rxvoice.operators.interruptible import interruptible
 from rxvoice.operators.meter import meter
 from rxvoice.operators.metrics import metrics
 from rxvoice.operators.play import play
@@ -22,8 +22,8 @@ __all__ = [
     "barge_in",
     "cancel_echo",
     "chunk",
+    "converse",
     "handoff",
-    "interruptible",
     "meter",
     "metrics",
     "play",

@@ -84,12 +84,11 @@ class _Record:
 def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
     """Say of each turn how long it took, stage by stage, once its reply is over.
 
-    It belongs after ``interruptible`` and before `play`: there it sees every stage.
+    It belongs after ``converse``, or before `play`: there it sees every stage.
 
     ```python
-    vox.interruptible(hear, think, speak, sink=speaker),
+    vox.converse(hear, think, speak, sink=speaker),
     vox.metrics(sink=speaker),
-    vox.play(speaker),
     ```
 
     Emits: the same elements, and a `TurnMetrics` after the one by which a turn's reply is over:
@@ -102,7 +101,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
     Runs on: the thread of the source. Time is read from the scheduler given to ``subscribe`` where
         it is a virtual one, otherwise from ``time.monotonic()``.
 
-    Without ``interruptible`` nobody says when a turn opens or is heard. Then the turn's own link
+    Without ``converse`` nobody says when a turn opens or is heard. Then the turn's own link
     says when its speech ended, where its chunks have a ``time``; ``turn_ended_ms`` and
     ``first_heard_ms`` are None, and the rest is there for the elements that pass.
 

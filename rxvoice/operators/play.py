@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from rxvoice._writing import SpeechWriter
+from typing import cast
+
+from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import Event, Speech, TurnEvent, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators._kernel import (
+    Handlers,
+    Operator,
+    Subscription,
+    misplaced,
+    stateful_on_events,
+)
 from rxvoice.operators._stage import Errors, check_errors
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
@@ -17,6 +25,8 @@ def play(
     sink: AudioSink, *, errors: Errors = "raise"
 ) -> Operator[Speech | Event, TurnEvent | Event]:
     """Write speech to a sink, and log each turn once its reply has been taken.
+
+    For the plain pipe: `converse` writes to its sink itself, and `play` behind it fails.
 
     Emits: a `TurnEvent` at the final `Speech` of each turn; events from upstream as they
         come. Of a reply that was interrupted it says what was heard.
@@ -38,11 +48,24 @@ def play(
             )
     check_errors("play", errors)
 
-    def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech]:
+    def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech | Event]:
         writer = SpeechWriter(sink)
         failed: Turn | None = None
 
-        def step(speech: Speech) -> None:
+        def step(element: Speech | Event) -> None:
+            try:
+                refuse_conversation("play()", element)
+            except ConfigError as error:
+                out.fail(error)
+                return
+            if isinstance(element, Speech):
+                write(element)
+            elif isinstance(cast("object", element), Event):
+                out.emit(element)
+            else:
+                out.fail(misplaced(("play", Speech, "synthesize()"), element))
+
+        def write(speech: Speech) -> None:
             nonlocal failed
             turn = speech.turn
             if turn is failed:
@@ -69,7 +92,7 @@ def play(
 
         return step, flush, None
 
-    return stateful(start, takes=("play", Speech, "synthesize()"))
+    return stateful_on_events(start)
 
 
 def _blamed(turn: Turn | None, error: Exception) -> Exception:

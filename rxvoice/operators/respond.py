@@ -72,7 +72,8 @@ def respond(
     operator = stage(
         "respond", start, takes=Transcript, made_by="transcribe()", worker=worker, errors=errors
     )
-    # For `interruptible`, which is given the operator and not the model.
+    # For `converse`, which is given the operator and not the model.
+    setattr(operator, "speaks", False)  # noqa: B010
     setattr(operator, "withdraw", question.withdraw)  # noqa: B010
     for name in ("heard", "forget"):
         if callable(found := getattr(llm, name, None)):

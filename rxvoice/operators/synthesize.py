@@ -10,7 +10,16 @@ import numpy as np
 from reactivex import Observable, abc
 
 from rxvoice._check import audio_samples, whole
-from rxvoice.elements import Event, Notice, Reply, Samples, Speech, TimedSamples, Transcript
+from rxvoice.elements import (
+    Event,
+    Notice,
+    Reply,
+    Samples,
+    Sentence,
+    Speech,
+    TimedSamples,
+    Transcript,
+)
 from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, Job, Work, stage
@@ -63,16 +72,22 @@ def synthesize(
     def start() -> Work[_Sentence, Speech]:
         def work(sentence: _Sentence, job: Job[Speech]) -> None:
             reply, text = sentence.reply, sentence.text
+            shared = Sentence(text)
 
             def on_piece(piece: TimedSamples) -> None:
                 if piece.samples.shape[0]:
-                    job.emit(Speech(reply, piece.samples, rate, text, words=piece.words))
+                    samples, words = piece.samples, piece.words
+                    job.emit(Speech(reply, samples, rate, text, words=words, sentence=shared))
+
+            def on_end() -> None:
+                shared.is_over = True
+                job.done()
 
             if sentence.last:
                 job.emit(Speech(reply, np.empty(0, np.float32), rate, final=True))
                 job.done()
             else:
-                job.ask(reply.turn, lambda: ask(text), _timed, on_piece, job.done)
+                job.ask(reply.turn, lambda: ask(text), _timed, on_piece, on_end)
 
         return work
 
@@ -84,6 +99,8 @@ def synthesize(
     def operator(replies: Observable[Reply | Event]) -> Observable[Speech | Event]:
         return speak(cut(replies))
 
+    # For `converse`, which is given the operator and not the model.
+    setattr(operator, "speaks", True)  # noqa: B010
     return operator
 
 

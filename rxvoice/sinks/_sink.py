@@ -13,7 +13,7 @@ from reactivex import abc
 
 from rxvoice._check import audio_samples, whole
 from rxvoice._resample import Resampler
-from rxvoice._writing import SpeechWriter
+from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import Event, Samples, Speech, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled
 
@@ -97,6 +97,7 @@ class Sink(abc.ObserverBase[Speech | Event]):
     def on_next(self, value: Speech | Event) -> None:
         """Write all of a `Speech`; SinkStalled when the sink takes nothing."""
         element = cast("object", value)
+        refuse_conversation("a sink", element)
         if isinstance(element, Speech):
             if self._writer is None:
                 self._writer = SpeechWriter(self)

@@ -376,6 +376,12 @@ class Speaker(Sink):
         with self._changed:
             return self._position(time.monotonic())
 
+    @property
+    def written(self) -> int:
+        """Samples taken so far, without those that `clear` dropped."""
+        with self._changed:
+            return self._ledger.written
+
     def _position(self, now: float) -> int:
         return self._ledger.position(self._player.heard(now))
 

@@ -9,6 +9,7 @@ from reactivex import Observable, Subject, abc
 from reactivex.disposable import SerialDisposable
 
 from rxvoice._check import whole
+from rxvoice._writing import refuse_conversation
 from rxvoice.elements import Event, Samples, Speech
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.sinks._sink import Sink
@@ -59,6 +60,11 @@ class FakeSpeaker(Sink):
             return self._before
         passed = round((self._clock.now - self._since) / _US)
         return min(len(self._taken), self._before + passed * self._rate // 1_000_000)
+
+    @property
+    def written(self) -> int:
+        """How many samples it took, without those that `clear` dropped."""
+        return len(self._taken)
 
     @property
     def played(self) -> Observable[int]:
@@ -140,7 +146,8 @@ class FakeSpeaker(Sink):
             self._played.on_completed()
 
     def on_next(self, value: Speech | Event) -> None:
-        """Write a `Speech`; events are not its business."""
+        """Write a `Speech`; it logs no events."""
+        refuse_conversation("a FakeSpeaker", value)
         if isinstance(value, Speech):
             super().on_next(value)
 

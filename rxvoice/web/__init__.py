@@ -11,14 +11,13 @@ def converse(client: rxv.web.Client):
         vox.vad(rxv.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(stt, worker=models.listening),
             vox.respond(llm.fresh(), worker=models.text),  # the model of all, a history of its own
             vox.synthesize(tts, worker=models.speech),
             sink=client.speaker,
             interrupts=client.interrupts,
         ),
-        vox.play(client.speaker),
     )
 
 

@@ -41,8 +41,8 @@ class Client:
     Args:
         socket: its WebSocket, for what its request says: headers, path, user. Not to be read.
         microphone: what it says, at 16 kHz, as it comes; completes when it says that it ends.
-        speaker: where its speech goes, for `play` and `interruptible`.
-        interrupts: None when it wants silence, a text when it typed one, as `interruptible` takes
+        speaker: where its speech goes, for `play` and `converse`.
+        interrupts: None when it wants silence, a text when it typed one, as `converse` takes
             them.
     """
 

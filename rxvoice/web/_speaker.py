@@ -73,6 +73,13 @@ class RemoteSpeaker(Sink):
         return self._position
 
     @property
+    def written(self) -> int:
+        """How many samples it took, without those that `clear` dropped."""
+        self._advance()
+        queued = sum(len(piece.samples) for piece in (*self._sent, *self._waiting))
+        return self._position + queued
+
+    @property
     def played(self) -> Observable[int]:
         """`position`, some twenty times a second while sound is played, and at its end."""
         return self._played

@@ -66,7 +66,8 @@ class Pipe:
         models: Any = SimpleNamespace(listening=self.clock, text=self.clock, speech=self.clock)
         conversation(
             self.microphone, parts, tap, Settings(echo="off", **options),
-            models=models, controls=controls, on_speech=self.spoken.on_speech,
+            models=models, controls=controls, on_reply=self.spoken.on_reply,
+            on_speech=self.spoken.on_speech,
         ).subscribe(
             self.happened.append, self.happened.append, lambda: self.over.append("over"),
             scheduler=self.clock,

@@ -402,7 +402,7 @@ def talking(
         answer: the text model.
         echo: how the assistant does not hear itself.
         silence_ms: that ends a turn.
-        options: more for `interruptible`.
+        options: more for `converse`.
     """
     models = rxv.mlx.MlxScheduler()
     listener = Listener(audio)
@@ -426,7 +426,7 @@ def talking(
             vox.turn_window(rxv.silence(silence_ms)),
         )
         conversation = turns.pipe(
-            vox.interruptible(
+            vox.converse(
                 vox.transcribe(stt, worker=models.listening),
                 vox.respond(answer, worker=models.text),
                 vox.synthesize(offline.tts(), worker=rxv.paced(models.speech, tap)),
@@ -435,7 +435,6 @@ def talking(
                 **options,
             ),
             vox.metrics(sink=tap),
-            vox.play(tap),
         )
         live = rxv.live(conversation).subscribe(talk.heard, talk.heard.fail)
         try:

@@ -244,7 +244,7 @@ def test_what_play_has_just_written_counts_as_queued() -> None:
     assert told.queued_ms == 5
 
 
-def test_without_interruptible_the_elements_say_what_they_can() -> None:
+def test_without_converse_the_elements_say_what_they_can() -> None:
     scene = Scene()
     writer = turn_of()
     scene.hear(writer, "~~_", timed=True)  # speech until 16
@@ -253,7 +253,7 @@ def test_without_interruptible_the_elements_say_what_they_can() -> None:
     assert scene.told == [TurnMetrics(writer.turn, first_audio_ms=84, over_ms=184)]
 
 
-def test_without_a_time_and_without_interruptible_there_is_nothing_to_count_from() -> None:
+def test_without_a_time_and_without_converse_there_is_nothing_to_count_from() -> None:
     scene = Scene()
     writer = turn_of()
     scene.hear(writer, "~~_")
@@ -300,21 +300,20 @@ def test_in_real_time_the_clock_is_that_of_the_microphone(monkeypatch: pytest.Mo
     assert seen[-1] == TurnMetrics(writer.turn, over_ms=400)
 
 
-def test_behind_interruptible_every_stage_is_there() -> None:
+def test_behind_converse_every_stage_is_there() -> None:
     clock = TestScheduler()
     source: Subject[Any] = Subject()
     seen: list[Any] = []
     sink = FakeSink()
     source.pipe(
         vox.turn_window(rxv.silence(64)),
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(FakeTranscriber("hi", after_ms=50)),
             vox.respond(FakeResponder("Hello.", every_ms=100)),
             vox.synthesize(FakeSynthesizer(every_ms=20)),
             sink=sink,
         ),
         vox.metrics(sink=sink),
-        vox.play(sink),
     ).subscribe(seen.append, scheduler=clock)
     for n, speech in enumerate([False, True, True, *[False] * 20]):
         clock.advance_to((n + 1) * 0.032)

@@ -447,7 +447,7 @@ def test_bad_arguments() -> None:
         vox.respond(None)  # type: ignore[arg-type]
 
 
-# What `interruptible` asks of it
+# What `converse` asks of it
 
 
 class Remembering:

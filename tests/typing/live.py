@@ -36,19 +36,20 @@ def two_pipes(speaker: rxv.AudioSink) -> None:
     heard = handed.pipe(vox.meter(), vox.vad(loud), vox.preroll(), vox.turn_window())
     assert_type(heard, Observable[rxv.Turn | rxv.Event])
     hear, think, talk = vox.transcribe(write_down), vox.respond(answer), vox.synthesize(speak)
-    spoken = heard.pipe(vox.interruptible(hear, think, talk, sink=speaker, min_words=2))
-    assert_type(spoken, Observable[rxv.Speech | rxv.Event])
-    told = spoken.pipe(vox.metrics(sink=speaker), vox.play(speaker))
-    assert_type(spoken.pipe(vox.metrics()), Observable[rxv.Speech | rxv.Event])
-    assert_type(told, Observable[rxv.TurnEvent | rxv.Event])
+    spoken = heard.pipe(vox.converse(hear, think, talk, sink=speaker, min_words=2))
+    assert_type(spoken, Observable[rxv.Speech | rxv.TurnEvent | rxv.Event])
+    told = spoken.pipe(vox.metrics(sink=speaker))
+    assert_type(told, Observable[rxv.Speech | rxv.TurnEvent | rxv.Event])
     live = rxv.live(told)
     assert_type(live.pipe(ops.map(name)), Observable[str])
 
 
-def name(event: rxv.TurnEvent | rxv.Event) -> str:
+def name(event: rxv.Speech | rxv.TurnEvent | rxv.Event) -> str:
     match event:
         case rxv.TurnEvent():
             return event.user_text
+        case rxv.Speech():
+            return event.text
         case events.Interrupted():
             return assert_type(event.heard, str)
         case _:
@@ -56,16 +57,14 @@ def name(event: rxv.TurnEvent | rxv.Event) -> str:
 
 
 def text_only(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.AudioSink) -> None:
-    replies = turns.pipe(
-        vox.interruptible(vox.transcribe(write_down), vox.respond(answer), sink=sink)
-    )
-    assert_type(replies, Observable[rxv.Reply | rxv.Speech | rxv.Event])
+    replies = turns.pipe(vox.converse(vox.transcribe(write_down), vox.respond(answer), sink=sink))
+    assert_type(replies, Observable[rxv.Reply | rxv.Speech | rxv.TurnEvent | rxv.Event])
 
 
 def wrong(mic: Observable[rxv.AudioChunk | rxv.Event], sink: rxv.AudioSink) -> None:
     vox.handoff(max_ms=2_000)  # type: ignore[call-arg]
     vox.handoff(max_ms=2_000, overflow="drop_some")  # type: ignore[arg-type]
-    vox.interruptible(vox.transcribe(write_down), vox.respond(answer))  # type: ignore[call-overload]
-    vox.interruptible(vox.respond(answer), vox.synthesize(speak), sink=sink)  # type: ignore[arg-type]
+    vox.converse(vox.transcribe(write_down), vox.respond(answer))  # type: ignore[call-overload]
+    vox.converse(vox.respond(answer), vox.synthesize(speak), sink=sink)  # type: ignore[arg-type]
     mic.pipe(vox.play(sink))  # type: ignore[arg-type]
-    mic.pipe(vox.interruptible(vox.transcribe(write_down), vox.respond(answer), sink=sink))  # type: ignore[arg-type]
+    mic.pipe(vox.converse(vox.transcribe(write_down), vox.respond(answer), sink=sink))  # type: ignore[arg-type]

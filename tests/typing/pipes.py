@@ -41,7 +41,7 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
 
 def interrupted(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -> None:
     speech = turns.pipe(
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(write_down),
             vox.respond(answer),
             vox.synthesize(speak),
@@ -50,8 +50,7 @@ def interrupted(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -
             echo=loud,
         )
     )
-    assert_type(speech, Observable[rxv.Speech | rxv.Event])
-    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
+    assert_type(speech, Observable[rxv.Speech | rxv.TurnEvent | rxv.Event])
 
 
 def each(mic: Observable[rxv.AudioChunk]) -> None:
@@ -71,5 +70,5 @@ def wrong(mic: Observable[str], chunks: Observable[rxv.AudioChunk], sink: rxv.si
     chunks.pipe(vox.transcribe(write_down))  # type: ignore[arg-type]
     vox.vad(answer)  # type: ignore[arg-type]
     vox.respond(loud)  # type: ignore[arg-type]
-    vox.interruptible(vox.respond(answer), vox.synthesize(speak), sink=sink)  # type: ignore[arg-type]
+    vox.converse(vox.respond(answer), vox.synthesize(speak), sink=sink)  # type: ignore[arg-type]
     vox.chunk(512, 16_000)  # type: ignore[call-arg]

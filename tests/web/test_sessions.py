@@ -311,26 +311,25 @@ def test_texts_and_interrupts_reach_the_pipe() -> None:
         assert rest(socket)[1] == 1000
 
 
-def interruptible(client: web.Client) -> Observable[Any]:
+def conversing(client: web.Client) -> Observable[Any]:
     """Counts aloud, a tenth of a second a word, until somebody wants it to stop."""
     return client.microphone.pipe(
         vox.chunk(512),
         vox.vad(loud),
         vox.turn_window(rxv.silence(320)),
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(lambda audio: "count"),
             vox.respond(lambda text: iter([f"I heard {text}. ", *["One two three. "] * 20])),
             vox.synthesize(say),
             sink=client.speaker,
             interrupts=client.interrupts,
         ),
-        vox.play(client.speaker),
     )
 
 
 @pytest.mark.parametrize("how", ["speech", "interrupt", "text"])
 def test_a_client_interrupts(how: str) -> None:
-    with talking(interruptible, max_idle_seconds=WAIT) as socket:
+    with talking(conversing, max_idle_seconds=WAIT) as socket:
         receive, messages = reader(socket), list[bytes | str]()
         for frame in a_turn():
             socket.send_bytes(frame)

@@ -1,4 +1,4 @@
-"""One answer: it is made, held back where need be, heard, and perhaps cut."""
+"""One answer: it is made, held back where need be, written to the sink, heard, and perhaps cut."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from functools import partial
 import numpy as np
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice.elements import Reply, Speech, Transcript, TurnFailed
+from rxvoice.elements import Reply, Speech, Transcript, TurnEvent, TurnFailed
+from rxvoice.errors import StageError
 from rxvoice.events import Finished, ReplyDelta, ReplyStarted
-from rxvoice.operators._interruption._ledger import Ledger
-from rxvoice.operators._interruption._mailbox import Action
-from rxvoice.operators._interruption._playback import Playback
-from rxvoice.operators._interruption._ports import Ports, just, tapped
-from rxvoice.operators._interruption._responder import Responder
-from rxvoice.operators._interruption._settings import Stage
+from rxvoice.operators._conversation._ledger import Ledger
+from rxvoice.operators._conversation._mailbox import Action
+from rxvoice.operators._conversation._playback import Playback
+from rxvoice.operators._conversation._ports import Ports, just, tapped
+from rxvoice.operators._conversation._responder import Responder
+from rxvoice.operators._conversation._settings import Stage
 
 __all__ = ["Answer"]
 
@@ -23,27 +24,27 @@ __all__ = ["Answer"]
 class Answer:
     """What one run of the reply's stages makes, and how much of it has been heard.
 
-    It ends in one of four ways: `finish`, when it was heard to its end; `cut`, when the user
-    interrupts; `take_back`, when it was the answer to another question; or the life of its
-    exchange ends.
+    It ends in one of five ways: `finish`, when it was heard to its end; `cut`, when the user
+    interrupts; `fail`, when the sink does; `take_back`, when it was the answer to another question;
+    or the life of its exchange ends.
 
     Args:
         transcript: the question.
+        interrupts: whether the question has interrupted a reply.
         pace: samples per character, as of the answers before.
         held_back: whether nothing of it may come out yet: the user may go on.
-        on_progress: told when more of it may have been heard, or it may be over.
     """
 
     def __init__(
         self,
         transcript: Transcript,
         *,
+        interrupts: bool,
         pace: float,
         held_back: bool,
         playback: Playback,
         responder: Responder,
         ports: Ports,
-        on_progress: Action,
     ) -> None:
         self.transcript = transcript
         self.ledger = Ledger(playback.written, pace)
@@ -51,10 +52,10 @@ class Answer:
         """Whether any of it was heard."""
         self.life = CompositeDisposable()
         """What makes it; disposed, nothing more of it comes."""
+        self._interrupts = interrupts
         self._playback = playback
         self._responder = responder
         self._ports = ports
-        self._on_progress = on_progress
         self._held: deque[Action] | None = deque() if held_back else None
         self._begun = False  # whether a word was written
         self._made = False  # whether nothing more will come
@@ -75,10 +76,12 @@ class Answer:
             door(partial(self._take, partial(self._on_reply, reply)))
 
         made = just(self.transcript)
-        for stage in stages[:-1]:
-            made = made.pipe(stage, tapped(note))
+        voice = _voice(stages)
+        for index, stage in enumerate(stages):
+            # Only what reaches the voice may be spoken, and so be heard.
+            made = made.pipe(tapped(note), stage) if index == voice else made.pipe(stage)
         self._ports.follow(
-            made.pipe(stages[-1]),
+            made,
             door,
             lambda element: self._take(partial(self._on_element, element)),
             lambda: self._take(self._on_made),
@@ -92,30 +95,36 @@ class Answer:
             self._held.append(step)
 
     def _on_reply(self, reply: Reply) -> None:
-        if not reply.delta:
+        if reply.final:
+            return
+        self.ledger.text.add(reply)
+        if not reply.written:
             return
         turn = self.transcript.turn
         if not self._begun:
             self._begun = True
             self._ports.say(ReplyStarted(turn))
-        self.ledger.text += reply.delta
-        self._ports.say(ReplyDelta(turn, reply.delta))
+        self._ports.say(ReplyDelta(turn, reply.written))
 
     def _on_element(self, element: object) -> None:
-        if isinstance(element, Speech) and element.final:
-            self._final = element
-            self._on_made()
+        if isinstance(element, Speech):
+            self._on_speech(element)
             return
         if isinstance(element, Reply):
             self._on_reply(element)
-        elif isinstance(element, Speech):
-            self.ledger.add(element)
-            self._playback.written += element.samples.shape[0]
         elif isinstance(element, TurnFailed):
             self._failed = element.error.stage
         self._ports.say(element)
-        # When it has gone out: what this confirms clears the sink, and must find the piece there.
-        self._ports.post(self._on_progress)
+
+    def _on_speech(self, speech: Speech) -> None:
+        if speech.final:
+            self._final = speech
+            self._on_made()
+        elif self._playback.write(speech):
+            self.ledger.add(speech)
+            self._ports.say(speech)
+        else:
+            self.life.dispose()  # the engine fails it for what the sink has raised
 
     def _on_made(self) -> None:
         if not self._made:
@@ -123,12 +132,11 @@ class Answer:
             if self._failed in (None, "respond"):  # the last sentence was spoken whole
                 self.ledger.close()
             self._playback.end_reply()
-        self._on_progress()
 
     def break_off(self) -> None:
         """Make no more of it: downstream has raised. What there is will be heard."""
         self.life.dispose()
-        self._made, self._failed = True, "interruptible"
+        self._made, self._failed = True, "converse"
 
     # It is held back as long as the user may go on
 
@@ -145,7 +153,7 @@ class Answer:
                 step()
 
     def take_back(self) -> None:
-        """The question was another one: nobody has asked this one."""
+        """The question was another one: the responder forgets this one."""
         self.life.dispose()
         if self._responder.withdraw(self.transcript):
             self._responder.forget()
@@ -175,10 +183,13 @@ class Answer:
             if self._failed != "respond" and self._responder.withdraw(self.transcript):
                 self._responder.heard(self.ledger.heard(self.ledger.end))
             return
-        text = self.ledger.text
+        text = self._final.reply.text if self._final else self.ledger.text.written
+        if self._final and self.ledger.is_silent:
+            text = ""  # the voice has said nothing of it
+            self._responder.heard(text)
         if self._final:
-            text = self._final.reply.text
             self._ports.say(self._final)
+        self._log(text)
         self._ports.say(Finished(self.transcript.turn, text))
 
     def cut(self) -> str | None:
@@ -191,10 +202,36 @@ class Answer:
             self._responder.heard(heard)
         if not self._failed:
             self._ports.say(self._last(heard))
+            self._log(heard, interrupted=True)
         return heard
+
+    def fail(self, error: Exception) -> None:
+        """The sink has raised: no more of it can be played."""
+        turn = self.transcript.turn
+        self._failed = self._failed or "converse"
+        self.cut()
+        self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
 
     def _last(self, heard: str) -> Speech:
         """What ends it downstream in place of its final piece."""
-        reply = Reply(self.transcript, text=self.ledger.text, final=True)
+        reply = Reply(self.transcript, text=self.ledger.text.written, final=True)
         none = np.empty(0, np.float32)
         return Speech(reply, none, 24_000, final=True, interrupted=True, heard=heard)
+
+    def _log(self, said: str, *, interrupted: bool = False) -> None:
+        """The entry of the finished turn."""
+        turn = self.transcript.turn
+        over_reply = turn.barge_in or self._interrupts
+        self._ports.say(
+            TurnEvent(
+                turn.chunks_consumed or 0, self.transcript.text, said, over_reply, interrupted
+            )
+        )
+
+
+def _voice(stages: tuple[Stage, ...]) -> int | None:
+    """Which stage speaks: the one that says so, else the last, unless that one says it writes."""
+    says = [getattr(stage, "speaks", None) for stage in stages]
+    if True in says:
+        return says.index(True)
+    return len(stages) - 1 if says[-1] is None else None

@@ -5,25 +5,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rxvoice.elements import Reply, Speech, Transcript
-from rxvoice.operators._interruption._ledger import Ledger
-from rxvoice.operators._interruption._words import up_to_word, words
+from rxvoice._words import up_to_word, words
+from rxvoice.elements import Reply, Sentence, Speech, Transcript
+from rxvoice.operators._conversation._ledger import Ledger
 from rxvoice.testing import turn
 
 REPLY = Reply(Transcript(turn("~"), "hi"), "")
 
 
-def said(text: str, samples: int | None = None, words: tuple[tuple[int, int], ...] = ()) -> Speech:
+def said(
+    text: str,
+    samples: int | None = None,
+    words: tuple[tuple[int, int], ...] = (),
+    sentence: Sentence | None = None,
+) -> Speech:
     """A piece of sound: a sample a character, unless told otherwise."""
     length = len(text) if samples is None else samples
-    return Speech(REPLY, np.zeros(length, np.float32), 1000, text, words=words)
+    sound = np.zeros(length, np.float32)
+    return Speech(REPLY, sound, 1000, text, words=words, sentence=sentence)
 
 
 def ledger(
     text: str, *pieces: Speech, start: int = 0, over: bool = True, pace: float = 0
 ) -> Ledger:
     made = Ledger(start, pace)
-    made.text = text
+    made.text.add(Reply(REPLY.transcript, text))
     for piece in pieces:
         made.add(piece)
     if over:
@@ -81,9 +87,14 @@ def test_a_sentence_in_pieces_is_one() -> None:
 
 
 def test_the_same_sentence_twice() -> None:
-    first, second = "".join(["No", "."]), "".join(["N", "o."])
-    assert first is not second
-    it = ledger("No. No. Yes.", said(first, 10), said(second, 5), said(second, 5), said("Yes.", 10))
+    first, second, third = Sentence("No."), Sentence("No."), Sentence("Yes.")
+    it = ledger(
+        "No. No. Yes.",
+        said("No.", 10, sentence=first),
+        said("No.", 5, sentence=second),
+        said("No.", 5, sentence=second),
+        said("Yes.", 10, sentence=third),
+    )
     assert [it.heard(position) for position in (9, 10, 15, 20, 30)] == [
         "No",
         "No.",
@@ -120,8 +131,25 @@ def test_a_sentence_that_may_go_on_is_not_whole() -> None:
     assert it.heard(18) == "One. Two three four."
 
 
-def test_a_sentence_that_may_go_on_is_whole_where_no_pace_is_known() -> None:
-    assert ledger("One.", said("One.", 8), over=False).heard(8) == "One."
+def test_a_sentence_that_may_go_on_is_measured_by_a_usual_pace_where_none_is_known() -> None:
+    """15 characters in a second, so 1000 samples for 15 of them."""
+    text = "One two three four."
+    it = ledger(text, said(text, 510), over=False)
+    assert it.heard(510) == "One two"
+
+
+def test_a_sentence_that_may_go_on_is_never_heard_to_its_end() -> None:
+    it = ledger("One two", said("One two", 20), over=False, pace=1)
+    assert it.heard(20) == "One"
+
+
+def test_a_sentence_is_whole_once_all_of_its_sound_was_made() -> None:
+    sentence = Sentence("One two.")
+    it = ledger("One two.", said("One two.", 8, sentence=sentence), over=False)
+    assert it.heard(8) == ""
+    sentence.is_over = True
+    assert it.heard(8) == "One two."
+    assert it.pace == 1
 
 
 def test_the_pace_of_the_last_reply_is_the_guess() -> None:

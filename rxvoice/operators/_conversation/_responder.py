@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rxvoice.elements import Transcript
-from rxvoice.operators._interruption._settings import Stage
+from rxvoice.operators._conversation._settings import Stage
 
 __all__ = ["Responder"]
 

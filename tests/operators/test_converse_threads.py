@@ -13,9 +13,13 @@ from reactivex.scheduler import EventLoopScheduler
 from rxvoice import events
 from rxvoice import operators as vox
 from rxvoice.elements import AudioChunk
-from rxvoice.operators._interruption._mailbox import Mailbox
+from rxvoice.operators._conversation._mailbox import Mailbox
 from rxvoice.testing import FakeResponder, FakeSink, FakeSynthesizer, FakeTranscriber
 from rxvoice.turn import TurnWriter
+
+
+def nothing() -> None:
+    """Nothing follows from an action."""
 
 
 def test_one_action_at_a_time_whichever_thread_brings_it() -> None:
@@ -30,7 +34,7 @@ def test_one_action_at_a_time_whichever_thread_brings_it() -> None:
         mailbox.send(lambda: None)
         inside -= 1
 
-    mailbox = Mailbox(lambda error: None)
+    mailbox = Mailbox(nothing, lambda error: None)
 
     def bring(first: int) -> None:
         for n in range(first, first + 2_000):
@@ -50,7 +54,7 @@ def test_one_action_at_a_time_whichever_thread_brings_it() -> None:
 
 def test_an_action_never_runs_inside_another_and_says_its_piece_first() -> None:
     seen: list[str] = []
-    mailbox = Mailbox(lambda error: None)
+    mailbox = Mailbox(nothing, lambda error: None)
 
     def first() -> None:
         mailbox.post(lambda: seen.append("second"))
@@ -64,7 +68,7 @@ def test_an_action_never_runs_inside_another_and_says_its_piece_first() -> None:
 def test_what_is_raised_downstream_is_raised_and_the_rest_is_kept() -> None:
     seen: list[str] = []
     errors: list[Exception] = []
-    mailbox = Mailbox(errors.append)
+    mailbox = Mailbox(nothing, errors.append)
 
     def downstream() -> None:
         raise KeyError("mine")
@@ -84,7 +88,7 @@ def test_what_is_raised_downstream_is_raised_and_the_rest_is_kept() -> None:
 
 def test_what_an_action_raises_is_told() -> None:
     errors: list[Exception] = []
-    mailbox = Mailbox(errors.append)
+    mailbox = Mailbox(nothing, errors.append)
     wrong = OSError("sink")
 
     def action() -> None:
@@ -120,7 +124,6 @@ def test_a_conversation_on_an_event_loop_is_delivered_there() -> None:
         where.add(threading.current_thread().name)
         seen.append(element)
         if type(element).__name__ == "Speech" and not element.final:
-            sink.write_samples(element.samples)
             written.set()
         if isinstance(element, events.Finished):
             finished.set()
@@ -129,7 +132,7 @@ def test_a_conversation_on_an_event_loop_is_delivered_there() -> None:
     turns: Subject[Any] = Subject()
     life = turns.pipe(
         rx.operators.observe_on(home),
-        vox.interruptible(
+        vox.converse(
             vox.transcribe(FakeTranscriber("hi"), worker=worker),
             vox.respond(FakeResponder("One two."), worker=worker),
             vox.synthesize(FakeSynthesizer(), worker=worker),

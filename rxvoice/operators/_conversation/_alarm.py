@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reactivex.disposable import Disposable, SerialDisposable
 
-from rxvoice.operators._interruption._mailbox import Action
-from rxvoice.operators._interruption._ports import Ports
+from rxvoice.operators._conversation._mailbox import Action
+from rxvoice.operators._conversation._ports import Ports
 
 __all__ = ["Alarm"]
 

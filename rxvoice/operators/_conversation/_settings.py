@@ -1,4 +1,4 @@
-"""What `interruptible` was given."""
+"""What `converse` was given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from reactivex import Observable
 
-from rxvoice.operators._interruption._evidence import Gates
+from rxvoice.operators._conversation._candidate import Gates
 from rxvoice.slots import AudioSink
 
 __all__ = ["Settings", "Stage"]
@@ -26,6 +26,7 @@ class Settings:
     sink: AudioSink
     gates: Gates
     resume_after_ms: float
+    hold_ms: float
     duck: float | None
     interruptions: bool
     echo_tail_ms: float

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._words import words
 from rxvoice.elements import AudioChunk
-from rxvoice.operators._interruption._answer import Answer
-from rxvoice.operators._interruption._words import words
+from rxvoice.operators._conversation._answer import Answer
+from rxvoice.operators._conversation._candidate import Evidence
 from rxvoice.turn import Turn
 
 __all__ = ["Exchange"]
@@ -21,6 +22,7 @@ class Exchange:
     Args:
         turn: what the user says.
         number: counts them.
+        evidence: what speaks for it, while it is a candidate; None: it is a turn.
         life: everything that works for it. Disposed when it is over: what comes later is stale.
         before: turns that were not answered, whose words belong in front of its own.
         text: what was said, once it is known.
@@ -28,11 +30,14 @@ class Exchange:
         silence_ms: how long the user has been silent, and `partial` has stayed the same.
         tries: how often an answer was begun before the turn was over.
         failed: whether the recogniser failed.
+        set_aside: whether it was interrupted before it was answered, and the app knows.
+        interrupts: whether it has interrupted a reply.
         answer: the answer, once it is being made; of the current exchange only.
     """
 
     turn: Turn
     number: int
+    evidence: Evidence | None = None
     life: CompositeDisposable = field(default_factory=CompositeDisposable)
     before: list[Exchange] = field(default_factory=list["Exchange"])
     text: str | None = None
@@ -40,6 +45,8 @@ class Exchange:
     silence_ms: float = 0
     tries: int = 0
     failed: bool = False
+    set_aside: bool = False
+    interrupts: bool = False
     answer: Answer | None = None
 
     def hear(self, chunk: AudioChunk) -> None:
@@ -70,3 +77,8 @@ class Exchange:
             if words(exchange.text):
                 parts.append(exchange.text.strip())
         return " ".join(parts)
+
+    def goes_on_from(self, other: Exchange) -> bool:
+        """Whether the other turn was cut at the longest, and this one follows without a gap."""
+        ended = other.turn.start + len(other.turn.audio)
+        return other.turn.ended_by == "max_duration" and self.turn.start == ended

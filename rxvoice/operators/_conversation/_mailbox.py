@@ -22,10 +22,12 @@ class Mailbox:
     stays, for the next one to run.
 
     Args:
+        settle: run after each action, as a part of it.
         on_error: told what an action raises; never what is raised downstream.
     """
 
-    def __init__(self, on_error: Callable[[Exception], None]) -> None:
+    def __init__(self, settle: Action, on_error: Callable[[Exception], None]) -> None:
+        self._settle = settle
         self._on_error = on_error
         self._lock = Lock()
         self._actions: deque[Action] = deque()
@@ -68,5 +70,6 @@ class Mailbox:
     def _run(self, action: Action) -> None:
         try:
             action()
+            self._settle()
         except Exception as error:
             self._on_error(error)

@@ -1,4 +1,4 @@
-"""The ways in and out of one subscription of `interruptible`."""
+"""The ways in and out of one subscription of `converse`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from reactivex.scheduler import (
 )
 
 from rxvoice.elements import Reply
-from rxvoice.errors import StageError
-from rxvoice.operators._interruption._mailbox import Action, Mailbox
+from rxvoice.errors import SinkStalled, StageError
+from rxvoice.operators._conversation._mailbox import Action, Mailbox
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["Ports", "Way", "just", "tapped"]
@@ -27,11 +27,15 @@ Way: TypeAlias = Callable[[Action], None]
 
 
 class Ports:
-    """All that comes in is done in one mailbox, and so alone; what it has to say follows it."""
+    """All that comes in is done in one mailbox, and so alone; what it has to say follows it.
 
-    def __init__(self, out: Subscription[Any]) -> None:
+    Args:
+        settle: what is to be done after each input.
+    """
+
+    def __init__(self, out: Subscription[Any], settle: Action) -> None:
         self._out = out
-        self._mailbox = Mailbox(self._on_raised)
+        self._mailbox = Mailbox(settle, self._on_raised)
         self._home = _home(out.scheduler)
         self._completed = False
         self.life = out.life
@@ -107,18 +111,27 @@ class Ports:
         """End the subscription by an error."""
         self._send(lambda: self._out.fail(error))
 
-    def complete(self) -> None:
-        """End the subscription, once."""
+    def complete(self, flush: Action) -> None:
+        """End the subscription, once, after what is to be flushed."""
         if not self._completed:
             self._completed = True
-            self._send(self._out.complete)
+            self._send(partial(self._flush, flush))
+
+    def _flush(self, flush: Action) -> None:
+        try:
+            flush()
+        except Exception as error:
+            stalled = isinstance(error, SinkStalled)
+            self._out.fail(error if stalled else StageError("converse", None, error))
+        else:
+            self._out.complete()
 
     def _send(self, outgoing: Action) -> None:
         self._mailbox.send(lambda: None if self.life.is_disposed else outgoing())
 
     def _on_raised(self, error: Exception) -> None:
         """The sink, or another part that was called here, has raised."""
-        self.fail(StageError("interruptible", None, error))
+        self.fail(StageError("converse", None, error))
 
 
 def just(element: object) -> Observable[Any]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rxvoice.elements import Speech
-from rxvoice.operators._interruption._words import up_to_word, words
+from rxvoice._words import up_to_word, words
+from rxvoice.elements import Sentence, Speech
+from rxvoice.operators._conversation._written import Written
 
 __all__ = ["Ledger"]
 
+_CHARACTERS_PER_SECOND = 15
+"""How fast a voice speaks as long as nobody knows."""
+
 
 @dataclass(slots=True)
-class _Sentence:
+class _Spoken:
     """A sentence and its samples, from `start` to before `end`; words by where they end."""
 
     text: str
+    sentence: Sentence | None
     start: int
     end: int
     words: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
@@ -36,70 +41,79 @@ class Ledger:
     Args:
         start: the position in the sink of its first sample.
         pace: samples per character, by which the length of a sentence is guessed as long as more
-            of it may come; 0 where nobody knows.
+            of it may come; 0 where no reply has told it yet.
     """
 
     def __init__(self, start: int, pace: float = 0) -> None:
         self.start = self.end = start
-        self.text = ""
+        self.text = Written()
         """The reply as far as it was written."""
         self._pace = pace
-        self._sentences: list[_Sentence] = []
+        self._sentences: list[_Spoken] = []
         self._over = False
 
     def add(self, speech: Speech) -> None:
         """A piece of sound was written to the sink."""
         start, self.end = self.end, self.end + speech.samples.shape[0]
-        if not self._sentences or self._begins(speech.text):
-            self._sentences.append(_Sentence(speech.text, start, start))
-        sentence = self._sentences[-1]
-        sentence.end = self.end
-        sentence.words.extend((index, start + at) for index, at in speech.words)
+        if not self._sentences or self._begins(speech):
+            self._sentences.append(_Spoken(speech.text, speech.sentence, start, start))
+        spoken = self._sentences[-1]
+        spoken.end = self.end
+        spoken.words.extend((index, start + at) for index, at in speech.words)
+        self._pace = self._pace or speech.sample_rate / _CHARACTERS_PER_SECOND
 
     def close(self) -> None:
         """No more of the reply will be spoken."""
         self._over = True
 
     @property
+    def is_silent(self) -> bool:
+        """Whether there was something to say, and none of it has a sound."""
+        return self.end == self.start and bool(words(self.text.spoken))
+
+    @property
     def pace(self) -> float:
         """Samples per character of the sentences that are complete; as given where none is."""
-        done = self._sentences if self._over else self._sentences[:-1]
-        characters = sum(len(sentence.text) for sentence in done)
-        samples = sum(sentence.end - sentence.start for sentence in done)
+        done = [spoken for spoken in self._sentences if self._is_complete(spoken)]
+        characters = sum(len(spoken.text) for spoken in done)
+        samples = sum(spoken.end - spoken.start for spoken in done)
         return samples / characters if characters else self._pace
 
     def heard(self, position: int) -> str:
         """What was heard when the sink was at this position: the beginning of the text."""
         parts: list[str] = []
         end = cursor = 0
-        for sentence in self._sentences:
-            length = sentence.heard(position, self._total(sentence))
+        for spoken in self._sentences:
+            length = spoken.heard(position, self._total(spoken))
             if length:
-                parts.append(sentence.text[:length])
+                parts.append(spoken.text[:length])
                 if cursor >= 0:
-                    at = self.text.find(sentence.text, cursor)
-                    end, cursor = at + length, at + len(sentence.text) if at >= 0 else -1
-            if length < len(sentence.text):
+                    at = self.text.spoken.find(spoken.text, cursor)
+                    end, cursor = at + length, at + len(spoken.text) if at >= 0 else -1
+            if length < len(spoken.text):
                 break
         # A stage in between may have changed the words: then it is what was spoken.
-        return self.text[:end].strip() if cursor >= 0 else " ".join(parts)
+        return self.text.up_to(end).strip() if cursor >= 0 else " ".join(parts)
 
     def words_at(self, position: int) -> frozenset[str]:
         """The words of the sentence being heard at this position, and of the one before."""
-        begun = [sentence.text for sentence in self._sentences if sentence.start < position]
+        begun = [spoken.text for spoken in self._sentences if spoken.start < position]
         return frozenset(words(" ".join(begun[-2:])))
 
-    def _begins(self, text: str) -> bool:
-        """Whether a piece with this text is of another sentence than the last one."""
-        last = self._sentences[-1].text
-        # The pieces of one sentence share the very string; the reply may say it twice in a row.
-        return text != last or (text is not last and self.text.count(text) > self._said(text))
+    def _begins(self, speech: Speech) -> bool:
+        """Whether a piece is of another sentence than the last one."""
+        last = self._sentences[-1]
+        if speech.sentence is not None or last.sentence is not None:
+            return speech.sentence is not last.sentence
+        return speech.text != last.text
 
-    def _said(self, text: str) -> int:
-        return sum(sentence.text == text for sentence in self._sentences)
+    def _is_complete(self, spoken: _Spoken) -> bool:
+        if spoken.sentence is not None and spoken.sentence.is_over:
+            return True
+        return self._over or spoken is not self._sentences[-1]
 
-    def _total(self, sentence: _Sentence) -> float:
-        samples = sentence.end - sentence.start
-        if self._over or sentence is not self._sentences[-1]:
+    def _total(self, spoken: _Spoken) -> float:
+        samples = spoken.end - spoken.start
+        if self._is_complete(spoken):
             return samples
-        return max(samples, len(sentence.text) * self.pace)
+        return max(samples + 1, len(spoken.text) * self.pace)

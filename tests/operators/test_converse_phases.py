@@ -1,0 +1,44 @@
+"""The phases of a conversation are those of the table in its engine's documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from interruption_kit import random_scene
+
+from rxvoice.operators import _conversation
+from rxvoice.operators._conversation._engine import Engine
+
+
+def table() -> set[tuple[str, str]]:
+    """The rows of the documented table."""
+    documented = (_conversation.__doc__ or "").split("from        to          when\n")[1]
+    rows = documented.split("\n\n")[0].splitlines()
+    return {(words[0], words[1]) for words in map(str.split, rows)}
+
+
+def test_every_change_of_phase_is_in_the_table_and_every_row_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: set[tuple[str, str]] = set()
+    phases: dict[int, tuple[Engine, str]] = {}
+
+    def watched(step: Any) -> Any:
+        def stepped(engine: Engine, *args: Any, **options: Any) -> Any:
+            given = step(engine, *args, **options)
+            _, before = phases.get(id(engine), (engine, "quiet"))
+            now = engine.phase.value
+            if now != before:
+                seen.add((before, now))
+            phases[id(engine)] = (engine, now)
+            return given
+
+        return stepped
+
+    # Whatever gives the floor, takes it or goes on with it.
+    for name in ("_give", "_leave", "_set_aside", "_begin_answer", "_answer", "_advance"):
+        monkeypatch.setattr(Engine, name, watched(getattr(Engine, name)))
+    for seed in range(150):
+        random_scene(seed)
+    assert seen == table()
