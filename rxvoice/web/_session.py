@@ -15,7 +15,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice.elements import AudioChunk, Event, TurnEvent, TurnFailed
+from rxvoice.elements import AudioChunk, Event, Speech, TurnEvent, TurnFailed
 from rxvoice.web._incoming import Incoming
 from rxvoice.web._limits import Limits, Over
 from rxvoice.web._speaker import RemoteSpeaker
@@ -52,7 +52,7 @@ class Client:
     interrupts: Observable[str | None]
 
 
-Converse: TypeAlias = Callable[[Client], Observable[TurnEvent | Event]]
+Converse: TypeAlias = Callable[[Client], Observable[Speech | TurnEvent | Event]]
 
 
 class Session:
@@ -160,7 +160,7 @@ class Session:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
-    def _happened(self, event: TurnEvent | Event) -> None:
+    def _happened(self, event: Speech | TurnEvent | Event) -> None:
         if isinstance(event, TurnFailed):
             # What a model says of its failure is for the server's log.
             _log.warning("%s", event.error, exc_info=event.error)

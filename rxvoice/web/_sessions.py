@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reactivex import Observable
 
-from rxvoice.elements import Event, TurnEvent
+from rxvoice.elements import Event, Speech, TurnEvent
 from rxvoice.errors import ConfigError
 from rxvoice.web._limits import Limits, Over
 from rxvoice.web._session import Client, Converse, Session, refuse
@@ -19,7 +19,7 @@ __all__ = ["Sessions", "sessions"]
 
 
 def sessions(
-    converse: Callable[[Client], Observable[TurnEvent | Event]],
+    converse: Callable[[Client], Observable[Speech | TurnEvent | Event]],
     *,
     max_sessions: int = 64,
     max_seconds: float = 1800,

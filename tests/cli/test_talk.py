@@ -80,7 +80,7 @@ class Pipe:
             self.clock.advance_by(0.032)
 
     def names(self, *but: str) -> list[str]:
-        left_out = ("Level", "ReplyDelta", "TurnMetrics", *but)
+        left_out = ("Level", "ReplyDelta", "Speech", "TurnEnded", "TurnMetrics", *but)
         return [it for it in (type(e).__name__ for e in self.happened) if it not in left_out]
 
 
@@ -128,7 +128,7 @@ def test_push_to_talk_ends_the_reply_in_progress() -> None:
     assert pipe.names()[-1] == "Speaking"
     controls.press()
     pipe.hear(LOUD, 1)
-    assert pipe.names()[-3:] == ["TurnEvent", "Interrupted", "Confirmed"]
+    assert pipe.names()[-3:] == ["Interrupted", "Confirmed", "TurnOpened"]
 
 
 def test_closing_writes_the_open_turn_down() -> None:

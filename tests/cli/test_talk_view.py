@@ -16,7 +16,7 @@ from rxvoice.cli._scene import Scene, printable
 from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._view import LiveView, PlainView
-from rxvoice.elements import AudioChunk, Event, Reply, Speech, Transcript
+from rxvoice.elements import AudioChunk, Event, Reply, Sentence, Speech, Transcript
 from rxvoice.errors import ConfigError, StageError
 from rxvoice.turn import Turn, TurnWriter
 
@@ -85,7 +85,7 @@ def test_states_follow_the_turn() -> None:
     seen = [scene.state]
     for event in (
         *(events.TurnOpened(turn), events.Transcribed(turn, "hi"), events.ReplyDelta(turn, "ho")),
-        *(events.Speaking(turn), events.Paused(turn), events.Resumed(turn)),
+        *(events.Speaking(turn), events.Paused(turn), events.Resumed(turn, "short")),
         events.Finished(turn, "ho"),
     ):
         scene.on(event)
@@ -125,7 +125,7 @@ def test_a_candidate_pauses_and_is_dropped_with_its_reason() -> None:
     assert (scene.state, scene.hears) == ("paused", True)
     (line,) = scene.on(events.Dropped(cough, "short"))
     assert (line.text, line.at) == ("(a sound too short for an interruption)", 2.5)
-    scene.on(events.Resumed(first))
+    scene.on(events.Resumed(first, "short"))
     assert (scene.state, scene.hears, scene.reply) == ("speaking", False, HELLO)
 
 
@@ -279,7 +279,10 @@ class Loudspeaker(sinks.MemorySink):
 
 def speech(turn: Turn, text: str, n: int, **rest: object) -> Speech:
     reply = Reply(Transcript(turn, "hi"), text=text)
-    return Speech(reply, np.zeros(n, np.float32), RATE, text, **rest)  # type: ignore[arg-type]
+    sentence = Sentence(text)
+    sentence.is_over = True
+    sound = np.zeros(n, np.float32)
+    return Speech(reply, sound, RATE, text, sentence=sentence, **rest)  # type: ignore[arg-type]
 
 
 def test_what_was_spoken_is_counted_in_characters_of_the_reply() -> None:
@@ -288,8 +291,7 @@ def test_what_was_spoken_is_counted_in_characters_of_the_reply() -> None:
     reply = "One two three.  Four five."
     turn = over()
     for piece in (
-        speech(turn, "One two three.", 70),
-        speech(turn, "One two three.", 70),
+        speech(turn, "One two three.", 140),
         speech(turn, "Four five.", 100, words=((4, 40), (10, 90))),
     ):
         spoken.on_speech(piece)

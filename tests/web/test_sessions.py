@@ -323,6 +323,7 @@ def conversing(client: web.Client) -> Observable[Any]:
             vox.synthesize(say),
             sink=client.speaker,
             interrupts=client.interrupts,
+            own_words=False,
         ),
     )
 
@@ -342,6 +343,8 @@ def test_a_client_interrupts(how: str) -> None:
         if how == "speech":
             for _ in range(20):
                 socket.send_bytes(speech(20))
+            for _ in range(20):
+                socket.send_bytes(speech(20, value=0))
         else:
             socket.send_text(json.dumps({"type": how, "text": "stop"}))
         cleared = until(receive, "clear", messages)
@@ -350,9 +353,6 @@ def test_a_client_interrupts(how: str) -> None:
         (turn,) = received(messages, "turn") or [until(receive, "turn", messages)]
         assert turn["interrupted"]
         assert turn["assistant_text"] == "I heard count. One two three."
-        if how == "speech":
-            for _ in range(20):
-                socket.send_bytes(speech(20, value=0))
         if how != "interrupt":
             until(receive, "reply_started", messages)  # the next answer
 
