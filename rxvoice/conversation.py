@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, NoReturn, NotRequired, TypedDict, cast
+from typing import Literal, NotRequired, TypedDict, cast
 
+from rxvoice._message import checked_message, wrong
+from rxvoice._unicode import whole_text
+from rxvoice._whole_file import read_at_most, replace_file
 from rxvoice.errors import ConfigError
 
 __all__ = ["CalledFunction", "Conversation", "Message", "MessageCall", "alternating"]
+
+_LARGEST = 64 * 2**20  # bytes of a file; a year of talk has a tenth of that
 
 
 class CalledFunction(TypedDict):
@@ -58,7 +62,8 @@ class Conversation:
 
     def __init__(self, *, system: str | None = None, messages: Iterable[Message] = ()) -> None:
         self.messages: list[Message] = [
-            _message(f"messages[{index}]", message, index) for index, message in enumerate(messages)
+            checked_message(f"messages[{index}]", message, index)
+            for index, message in enumerate(messages)
         ]
         if system is not None:
             self.system = system
@@ -80,17 +85,19 @@ class Conversation:
 
     @system.setter
     def system(self, prompt: str | None) -> None:
-        new: list[Message] = [] if prompt is None else [{"role": "system", "content": prompt}]
+        new: list[Message] = []
+        if prompt is not None:
+            new = [{"role": "system", "content": whole_text(prompt)}]
         self.messages[: self.system is not None] = new
 
     def add_user(self, text: str) -> Message:
         """Append what the user said; gives the message."""
-        self.messages.append({"role": "user", "content": text})
+        self.messages.append({"role": "user", "content": whole_text(text)})
         return self.messages[-1]
 
     def add_assistant(self, text: str) -> Message:
         """Append what the assistant said; gives the message."""
-        self.messages.append({"role": "assistant", "content": text})
+        self.messages.append({"role": "assistant", "content": whole_text(text)})
         return self.messages[-1]
 
     def heard(self, text: str) -> None:
@@ -105,7 +112,7 @@ class Conversation:
         """
         start = self._last_question() + 1
         kept: list[Message] = []
-        rest = text.strip()
+        rest = whole_text(text.strip())
         for message in self.messages[start:]:
             if message["role"] == "assistant":
                 message["content"], rest = _cut(message["content"], rest)
@@ -119,8 +126,17 @@ class Conversation:
         del self.messages[self.system is not None :]
 
     def to_json(self) -> str:
-        """The conversation as JSON; `from_json` gives an equal one."""
-        return json.dumps({"messages": self.messages}, ensure_ascii=False, indent=1) + "\n"
+        """The conversation as JSON; `from_json` gives an equal one.
+
+        Raises:
+            ConfigError: a message holds what JSON cannot, such as a tool's argument that is an
+                object of Python.
+        """
+        try:
+            text = json.dumps({"messages": self.messages}, ensure_ascii=False, indent=1)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigError(f"the conversation cannot be written as JSON: {error}") from error
+        return whole_text(text) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Conversation:
@@ -130,32 +146,39 @@ class Conversation:
             ConfigError: it is not JSON, or not a conversation; says what is wrong, and where.
         """
         try:
-            given: object = json.loads(text)
-        except ValueError as error:
+            given: object = json.loads(text.removeprefix("\ufeff"))
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"wanted a conversation as JSON, got no JSON: {error}") from error
         if not isinstance(given, dict) or set(cast("dict[str, object]", given)) != {"messages"}:
-            _wrong("the JSON", 'an object {"messages": [...]}', cast("object", given))
+            wrong("the JSON", 'an object {"messages": [...]}', cast("object", given))
         messages = cast("dict[str, object]", given)["messages"]
         if not isinstance(messages, list):
-            _wrong("messages", "a list", messages)
+            wrong("messages", "a list", messages)
         return cls(messages=cast("list[Message]", messages))
 
     def save(self, path: str | Path) -> None:
-        """Write it to a file, as JSON in UTF-8; what was there stays until all is written."""
-        part = Path(f"{path}.part")
-        part.write_text(self.to_json(), "utf-8")
-        os.replace(part, path)
+        """Write it to a file, as JSON in UTF-8.
+
+        A file that was there stays as it is until all of the new one is on the disk, and where that
+        fails; nothing else is left beside it.
+
+        Raises:
+            OSError: the file cannot be written.
+            ConfigError: as of `to_json`.
+        """
+        replace_file(path, self.to_json().encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Conversation:
-        """The conversation that `save` wrote.
+        """The conversation that `save` wrote, in a file of at most 64 MB.
 
         Raises:
             OSError: the file cannot be read.
             ConfigError: it holds no conversation; says what is wrong, and where.
         """
+        data = read_at_most(path, _LARGEST)
         try:
-            return cls.from_json(Path(path).read_bytes().decode("utf-8"))
+            return cls.from_json(data.decode("utf-8"))
         except ValueError as error:
             raise ConfigError(f"{path} is no conversation: {error}") from error
 
@@ -170,10 +193,13 @@ class Conversation:
 def alternating(messages: list[Message]) -> list[Message]:
     """The messages with what one said in a row joined, since many chat templates refuse it.
 
-    A question whose answer was closed before its first word leaves two.
+    A question whose answer was closed before its first word leaves two. Lone surrogates, which an
+    edit may have brought in, are replaced: no tokenizer and no server takes them.
     """
     joined: list[Message] = []
-    for message in messages:
+    for given in messages:
+        content = whole_text(given["content"])
+        message: Message = given if content == given["content"] else {**given, "content": content}
         last = joined[-1] if joined else None
         if last and last["role"] == message["role"] != "tool" and "tool_calls" not in last:
             content = f"{last['content']} {message['content']}"
@@ -198,65 +224,3 @@ def _cut(said: str, heard: str) -> tuple[str, str]:
         at += 1
     # Whitespace is never spoken; whole answers keep what they end with.
     return (said if not said[at:].strip() else said[:at]) if at else "", ""
-
-
-_KEYS = {
-    "system": {"role", "content"},
-    "user": {"role", "content"},
-    "assistant": {"role", "content", "tool_calls"},
-    "tool": {"role", "content", "tool_call_id", "name"},
-}
-
-
-def _message(where: str, given: object, index: int) -> Message:
-    message = _object(where, given)
-    role = message.get("role")
-    if not isinstance(role, str) or role not in _KEYS:
-        _wrong(f"{where}.role", f"one of {', '.join(_KEYS)}", role)
-    if role == "system" and index:
-        _wrong(where, "no system message but the first", given)
-    for key in message:
-        if key not in _KEYS[role]:
-            _wrong(where, f"only {', '.join(sorted(_KEYS[role]))} in a message of {role}", key)
-    for key in ("content", "tool_call_id", "name"):
-        if key in message or key == "content":
-            _text(f"{where}.{key}", message.get(key))
-    if "tool_calls" in message:
-        calls = message["tool_calls"]
-        if not isinstance(calls, list) or not calls:
-            _wrong(f"{where}.tool_calls", "a list of calls", message["tool_calls"])
-        for at, call in enumerate(cast("list[object]", calls)):
-            _call(f"{where}.tool_calls[{at}]", call)
-    return cast("Message", given)
-
-
-def _call(where: str, given: object) -> None:
-    call = _object(where, given)
-    if set(call) != {"id", "type", "function"}:
-        _wrong(where, "an object with id, type and function", given)
-    _text(f"{where}.id", call["id"])
-    if call["type"] != "function":
-        _wrong(f"{where}.type", "'function'", call["type"])
-    function = _object(f"{where}.function", call["function"])
-    if set(function) != {"name", "arguments"}:
-        _wrong(f"{where}.function", "an object with name and arguments", function)
-    _text(f"{where}.function.name", function["name"])
-    _object(f"{where}.function.arguments", function["arguments"])
-
-
-def _object(where: str, given: object) -> dict[str, object]:
-    if not isinstance(given, dict):
-        _wrong(where, "an object", given)
-    return cast("dict[str, object]", given)
-
-
-def _text(where: str, given: object) -> None:
-    if not isinstance(given, str):
-        _wrong(where, "text", given)
-
-
-def _wrong(where: str, wanted: str, given: object) -> NoReturn:
-    shown = repr(given)
-    raise ConfigError(
-        f"{where}: wanted {wanted}, got {shown if len(shown) <= 80 else shown[:77] + '...'}"
-    )

@@ -1,14 +1,16 @@
 """What was said, cut to what was heard, saved and loaded."""
 
 import json
+import os
 import random
 import subprocess
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
-from rxvoice.conversation import Conversation, Message
+from rxvoice.conversation import Conversation, Message, alternating
 from rxvoice.errors import ConfigError
 
 CALL = {"id": "000000001", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
@@ -23,7 +25,7 @@ def with_a_tool() -> Conversation:
     talk.add_user("One?")
     talk.add_assistant("One.")
     talk.add_user("Two?")
-    talk.add_assistant("Let me look.")["tool_calls"] = [CALL]  # type: ignore[typeddict-item]
+    talk.add_assistant("Let me look.")["tool_calls"] = [deepcopy(CALL)]  # type: ignore[typeddict-item]
     talk.messages.append({"role": "tool", "content": "2", "tool_call_id": "000000001", "name": "f"})
     talk.add_assistant("It is two. Anything else?")
     return talk
@@ -189,6 +191,138 @@ def test_what_is_no_json(tmp_path: Path) -> None:
         Conversation.load(tmp_path / "talk.json")
     with pytest.raises(FileNotFoundError):
         Conversation.load(tmp_path / "none.json")
+
+
+LONE = "\ud83d"
+
+
+def test_halves_of_a_character_are_joined_and_lone_ones_replaced(tmp_path: Path) -> None:
+    talk = Conversation(system=f"a{LONE}")
+    talk.add_user(f"b{LONE}")
+    talk.add_assistant("c\ud83d\ude00")
+    assert [it["content"] for it in talk.messages] == ["a\ufffd", "b\ufffd", "c😀"]
+    talk.heard(f"c{LONE}")
+    talk.system = LONE
+    assert [it["content"] for it in talk.messages] == ["\ufffd", "b\ufffd", "c\ufffd"]
+    # By an edit, or in a file of someone else's.
+    talk.messages[1]["content"] = LONE
+    talk.save(tmp_path / "talk.json")
+    assert Conversation.load(tmp_path / "talk.json").messages[1]["content"] == "\ufffd"
+    assert alternating(talk.messages)[1]["content"] == "\ufffd"
+    text = json.dumps({"messages": [message(content=LONE), message(content="\ud83d\ude00")]})
+    assert [it["content"] for it in Conversation.from_json(text).messages] == ["\ufffd", "😀"]
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    talk = with_a_tool()
+    (tmp_path / "talk.json").write_text(talk.to_json(), "utf-8-sig")
+    assert Conversation.load(tmp_path / "talk.json") == talk
+    assert Conversation.from_json("\ufeff" + talk.to_json()) == talk
+
+
+def deep() -> dict[str, object]:
+    nested: dict[str, object] = {}
+    for _ in range(100_000):
+        nested = {"a": nested}
+    return nested
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "got no JSON: maximum recursion depth"),
+        ('{"messages": ' + "9" * 5000 + "}", r"got no JSON: Exceeds the limit"),
+        ('{"messages": []', "got no JSON: Expecting"),
+    ],
+)
+def test_json_that_python_cannot_read(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Conversation.from_json(text)
+    (tmp_path / "talk.json").write_text(text)
+    with pytest.raises(ConfigError, match=rf"talk\.json is no conversation: .*{told}"):
+        Conversation.load(tmp_path / "talk.json")
+
+
+@pytest.mark.parametrize("content", [deep(), 10**5000], ids=["deep", "long"])
+def test_a_message_that_cannot_be_shown(content: object) -> None:
+    with pytest.raises(ConfigError, match=r"\.content: wanted text, got one of type"):
+        Conversation(messages=[{"role": "user", "content": content}])  # type: ignore[typeddict-item]
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    with open(tmp_path / "talk.json", "wb") as file:
+        file.truncate(2**26 + 1)
+    with pytest.raises(ConfigError, match=r"talk\.json is larger than the 64 MB"):
+        Conversation.load(tmp_path / "talk.json")
+    with pytest.raises(ConfigError, match="/dev/zero is larger"):
+        Conversation.load("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [(object(), "not JSON serializable"), (10**5000, "Exceeds the limit"), (deep(), "recursion")],
+    ids=["object", "long", "deep"],
+)
+def test_what_cannot_be_saved_leaves_the_old_file(
+    argument: object, told: str, tmp_path: Path
+) -> None:
+    talk = with_a_tool()
+    talk.save(tmp_path / "talk.json")
+    before = (tmp_path / "talk.json").read_bytes()
+    talk.messages[-3]["tool_calls"][0]["function"]["arguments"]["x"] = argument
+    with pytest.raises(ConfigError, match=f"cannot be written as JSON: .*{told}"):
+        talk.save(tmp_path / "talk.json")
+    assert (tmp_path / "talk.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["talk.json"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_disk_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "talk.json"
+    with_a_tool().save(path)
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        assert path.read_bytes() == before
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match=rf"No space left on device: '{path}'"):
+        Conversation().save(path)
+    assert path.read_bytes() == before
+    assert [it.name for it in tmp_path.iterdir()] == ["talk.json"]
+
+
+def test_all_is_on_the_disk_before_the_old_file_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), sync(handle)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (done.append("replace"), replace(*paths)))
+    Conversation().save(tmp_path / "talk.json")
+    assert done == ["sync", "replace", "sync"]
+
+
+def test_saving_keeps_permissions_and_links(tmp_path: Path) -> None:
+    path = tmp_path / "talk.json"
+    Conversation().save(path)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+    path.chmod(0o640)
+    (tmp_path / "link").symlink_to(path)
+    with_a_tool().save(tmp_path / "link")
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "link").is_symlink()
+    assert Conversation.load(path) == with_a_tool()
+    with pytest.raises(FileNotFoundError, match=r"no/talk\.json'"):
+        Conversation().save(tmp_path / "no" / "talk.json")
+    with pytest.raises(IsADirectoryError):
+        Conversation().save(tmp_path)
+    Conversation().save("/dev/null")
 
 
 def test_it_needs_no_model_library() -> None:

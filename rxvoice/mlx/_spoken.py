@@ -36,7 +36,6 @@ class Spoken:
 
         self.calls: list[str] = []
         self._call = ""
-        self._began = False
         self._machine: Any = TextStateMachine
         states: Any = make_text_state_machine(markers)
         self._state: Any = states.make_state(_first_state(markers, prompt))
@@ -64,9 +63,6 @@ class Spoken:
             elif state == "normal":
                 said += text
             was = state
-        if not self._began:
-            said = said.lstrip()
-            self._began = bool(said)
         return said
 
     def _end_call(self) -> None:

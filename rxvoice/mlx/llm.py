@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, Self, cast
 
 import mlx.core as mx
 
 from rxvoice._check import at_least, model_name, whole, within
+from rxvoice._language_model import LanguageModel, Written, WrittenCall
+from rxvoice._question import Question, fewest_turns, without_oldest
 from rxvoice.conversation import Conversation, Message, alternating
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
-from rxvoice.mlx._exchange import Exchange
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken
 from rxvoice.mlx._stream import same_stream
-from rxvoice.tools import Tool, Toolbox, ToolCall
+from rxvoice.tools import Tool, ToolCall
 
 __all__ = ["Llm", "LlmStats", "llm"]
 
@@ -168,7 +167,7 @@ def llm(
     )
 
 
-class Llm:
+class Llm(LanguageModel):
     """A conversation with a language model; made by `llm`, whose arguments it takes.
 
     Everything runs on the thread that calls, and MLX wants it to be one: load, iterate and close
@@ -211,14 +210,16 @@ class Llm:
         at_least("repetition_penalty", repetition_penalty, 0, "(1 is none)")
         if repetition_penalty == 0:
             raise ConfigError("repetition_penalty must be above 0, got 0: 1 is none")
-        whole("max_tool_rounds", max_tool_rounds, 1, "rounds")
         whole("prefill_step_size", prefill_step_size, 1, "tokens")
         if context_tokens is not None:
             whole("context_tokens", context_tokens, max_tokens + 1, "tokens (above max_tokens)")
         model_name("model", model, "mlx-community/Qwen3-4B-Instruct-2507-4bit")
-        self.conversation = Conversation() if conversation is None else conversation
-        if system_prompt is not None:
-            self.conversation.system = system_prompt
+        super().__init__(
+            system_prompt=system_prompt,
+            conversation=conversation,
+            tools=tools,
+            max_tool_rounds=max_tool_rounds,
+        )
         self.stats = LlmStats()
         self.model = str(model)
         self._max_tokens = max_tokens
@@ -227,29 +228,12 @@ class Llm:
         self._top_k = top_k
         self._min_p = min_p
         self._repetition_penalty = repetition_penalty
-        self._toolbox = Toolbox(tools)
-        self._max_tool_rounds = max_tool_rounds
         self._step_size = prefill_step_size
         self._context_tokens = context_tokens
         self._shared = _Shared()
         self._cache: PromptCache | None = None
-        self._exchange: Exchange | None = None
-        self._answer: Generator[str | Notice, None, None] | None = None
 
-    @property
-    def messages(self) -> list[Message]:
-        """The messages of `conversation`: the list itself, which may be edited or replaced."""
-        return self.conversation.messages
-
-    @messages.setter
-    def messages(self, messages: list[Message]) -> None:
-        self.conversation.messages = messages
-
-    def reset(self) -> None:
-        """Forget the conversation, all but the system prompt. The model stays loaded."""
-        self.conversation.clear()
-
-    def fresh(self) -> Llm:
+    def fresh(self) -> Self:
         """Another conversation with the same model, in which nothing was said yet.
 
         Both have the same weights, loaded once for all that come of one `llm`, whichever is asked
@@ -258,11 +242,9 @@ class Llm:
         client ``respond(llm.fresh(), worker=worker)``. `respond` does not call it, so that the app
         knows whose conversation it is.
         """
-        own = copy(self)
-        system = [it.copy() for it in self.messages[:1] if it["role"] == "system"]
-        own.conversation = Conversation(messages=system)
+        own = super().fresh()
         own.stats = LlmStats()
-        own._cache = own._exchange = own._answer = None
+        own._cache = None
         return own
 
     def load(self) -> None:
@@ -297,87 +279,33 @@ class Llm:
         of it, so that the prompt does not change at its beginning with every turn. What the system
         prompt and this question leave no room for raises `ConfigError`.
         """
-        if self._answer is not None:
-            self._answer.close()
-        self._answer = self._answered(text)
-        yield from self._answer
+        return self._respond(text)
 
-    def heard(self, text: str, /) -> None:
-        """Say what was spoken of the last answer before it was interrupted; blank for nothing.
-
-        The answer in `messages` is cut to it, as `Conversation.heard` says, and ends if it is
-        still in progress. To be called before the next question is asked. May be called on another
-        thread than the one that answers.
-        """
-        if self._exchange is None:
-            self.conversation.heard(text)
-        else:
-            self._exchange.heard(text)
-
-    def forget(self) -> None:
-        """Say that the last question was not asked after all.
-
-        It is removed from `messages` with its answer, which ends if it is still in progress; unless
-        a tool was called for it. Without a question nothing happens. May be called on another
-        thread than the one that answers.
-        """
-        if self._exchange is not None:
-            self._exchange.forget()
-
-    def _answered(self, text: str) -> Generator[str | Notice, None, None]:
-        loaded = self._loaded()
+    def _prepare(self) -> None:
+        self._loaded()
         self.stats = LlmStats()
-        self._exchange = exchange = Exchange(self.conversation, text)
-        said = ""
-        try:
-            for rounds in range(self._max_tool_rounds + 2):
-                dropped = self.stats.dropped_turns
-                prompt = self._fitted(loaded)
-                if self.stats.dropped_turns > dropped:
-                    yield Notice(
-                        f"the oldest {self.stats.dropped_turns - dropped} turns no longer fit into "
-                        f"the context of {loaded.window} tokens and were dropped"
-                    )
-                spoken = Spoken(loaded.tokenizer, prompt)
-                exchange.begin()
-                apart = said and not said[-1].isspace()
-                with closing(self._spoken(loaded, prompt, spoken)) as pieces:
-                    for piece in pieces:
-                        # What was said before a tool was called and after it are not one word.
-                        new = f" {piece}" if apart and piece else piece
-                        apart = apart and not piece
-                        said = new or said
-                        exchange.say(piece)
-                        yield new
-                        if exchange.settled:
-                            return
-                if not spoken.calls:
-                    return
-                if rounds > self._max_tool_rounds:
-                    break
-                for call in self._calls(loaded, spoken.calls, rounds):
-                    exchange.called(call)
-                    self.stats.tool_calls += 1
-                    yield Notice(_told(call), call)
-                if not exchange.open:
-                    return
-            yield Notice(
-                f"the model went on to call tools after {self._max_tool_rounds} rounds: the answer "
-                "ends there"
-            )
-        except Exception:
-            exchange.take_back()
-            raise
 
-    def _spoken(
-        self, loaded: _Loaded, prompt: list[int], spoken: Spoken
-    ) -> Generator[str, None, None]:
-        """What is to be said of a generation; a piece for every step, empty where it is nothing."""
+    def _write(self, question: Question) -> Generator[Written, None, None]:
+        loaded = self._loaded()
+        prompt, dropped = self._fitted(loaded, question)
+        if dropped:
+            yield Notice(
+                f"the oldest {dropped} turns no longer fit into the context of {loaded.window} "
+                "tokens and were dropped"
+            )
+        spoken = Spoken(loaded.tokenizer, prompt)
         with closing(self._generated(loaded, prompt)) as texts:
             for text in texts:
                 yield spoken.feed(text)
         if rest := spoken.end():
             yield rest
+        for text in spoken.calls:
+            yield from self._read(loaded, text)
+
+    def _made(self, calls: list[WrittenCall], rounds: int) -> Generator[ToolCall, None, None]:
+        for call in super()._made(calls, rounds):
+            self.stats.tool_calls += 1
+            yield call
 
     def _generated(self, loaded: _Loaded, prompt: list[int]) -> Generator[str, None, None]:
         """The text of each token; before it, an empty one for each full step of the prompt."""
@@ -414,34 +342,27 @@ class Llm:
             cache.forget()
             raise
 
-    def _fitted(self, loaded: _Loaded) -> list[int]:
-        """The prompt, once it leaves room for an answer: without the oldest turns if need be."""
-        messages = self.conversation.messages
-        prompt = self._rendered(loaded, messages)
+    def _fitted(self, loaded: _Loaded, question: Question) -> tuple[list[int], int]:
+        """The prompt, once it leaves room for an answer, and how many turns that took."""
+        prompt = self._rendered(loaded, question.messages)
         if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
-            return prompt
+            return prompt, 0
         room = loaded.window - self._max_tokens
-        head = messages[: self.conversation.system is not None]
-        turns = [i for i, message in enumerate(messages) if message["role"] == "user"]
 
-        def without(dropped: int) -> list[int]:
-            return self._rendered(loaded, [*head, *messages[turns[dropped] :]])
+        def is_roomy(messages: list[Message]) -> bool:
+            return len(self._rendered(loaded, messages)) <= room * 3 // 4
 
-        def roomy(dropped: int) -> bool:
-            return len(without(dropped)) <= room * 3 // 4
-
-        most = len(turns) - 1
-        dropped = min(most, bisect_left(range(most + 1), True, lo=1, key=roomy))
-        prompt = without(dropped)
+        dropped = fewest_turns(question.messages, is_roomy)
+        prompt = self._rendered(loaded, without_oldest(question.messages, dropped))
         if len(prompt) > room:
             raise ConfigError(
                 f"the question takes {len(prompt)} tokens with all that must go with it, and with "
                 f"max_tokens={self._max_tokens} that is more than the context of {loaded.window} "
                 "tokens: ask in fewer words, shorten the system prompt or lower max_tokens"
             )
-        del messages[len(head) : turns[dropped]]
+        question.drop_oldest(dropped)
         self.stats.dropped_turns += dropped
-        return prompt
+        return prompt, dropped
 
     def _rendered(self, loaded: _Loaded, messages: list[Message]) -> list[int]:
         return loaded.tokenizer.apply_chat_template(
@@ -451,23 +372,12 @@ class Llm:
             enable_thinking=False,
         )
 
-    def _calls(
-        self, loaded: _Loaded, texts: list[str], rounds: int
-    ) -> Generator[ToolCall, None, None]:
-        """Each call that the model wrote, made as it is asked for."""
-        for text in texts:
-            try:
-                read = _read_calls(loaded.tokenizer.tool_parser(text, self._toolbox.schemas))
-            except Exception as error:  # a parser may stumble in any way
-                told = f"Error: this call of a tool could not be read: {error}"
-                yield ToolCall("unreadable", {"text": text}, told, error)
-                continue
-            for name, arguments in read:
-                if rounds < self._max_tool_rounds:
-                    yield self._toolbox.call(name, arguments)
-                else:
-                    error = RuntimeError("no more tools may be called now: answer without")
-                    yield ToolCall(name, arguments, f"Error: {error}", error)
+    def _read(self, loaded: _Loaded, text: str) -> list[WrittenCall]:
+        try:
+            read = _read_calls(loaded.tokenizer.tool_parser(text, self._toolbox.schemas))
+        except Exception as error:  # a parser may stumble in any way
+            return [WrittenCall("unreadable", {"text": text}, error)]
+        return [WrittenCall(name, arguments) for name, arguments in read]
 
     def _loaded(self) -> _Loaded:
         if self._shared.model is None:
@@ -533,12 +443,6 @@ class Llm:
                 f"{self.model!r} can have at once, got {self._max_tokens}"
             )
         return found
-
-
-def _told(call: ToolCall) -> str:
-    given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
-    came = f"gave {call.result}" if call.error is None else f"failed: {call.error}"
-    return f"{call.name}({given}) {came}"
 
 
 def _after(known: list[int], penalty: _Penalty) -> _Penalty:
