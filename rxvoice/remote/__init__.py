@@ -7,7 +7,7 @@ proxy.
 
 from __future__ import annotations
 
-from rxvoice.remote._server import RemoteError
+from rxvoice.remote._failures import RemoteError
 from rxvoice.remote.llm import RemoteLlm, llm
 from rxvoice.remote.stt import RemoteStt, stt
 from rxvoice.remote.tts import RemoteTts, tts

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from http import HTTPStatus
 from ipaddress import ip_address
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -14,30 +15,17 @@ from urllib.parse import urlsplit
 
 from rxvoice._check import at_least, whole
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
+from rxvoice.remote._failures import Failures, RemoteError
+from rxvoice.remote._limits import BEFORE_IT_BEGINS, Allowance, OutOfTime, TooMuch, bound
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI
+    from openai import APIError, OpenAI
 
-__all__ = ["RemoteError", "Server"]
+__all__ = ["Server"]
 
 T = TypeVar("T")
 
-_SHOWN = 200  # characters of what a server says about its failure
-
-_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
-"""What comes of taking an answer apart that is none."""
-
-
-class RemoteError(RxvoiceError):
-    """A server could not be reached, refused, broke off, or answered with something else.
-
-    Attributes:
-        status: the HTTP status, where the server refused with one.
-    """
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
+_LONGEST_PAUSE = 60.0  # seconds, that a server may have us wait
 
 
 class Server:
@@ -45,6 +33,7 @@ class Server:
 
     Args:
         kind: what the model is, for messages.
+        has_context: whether it is asked with all that was said before.
     """
 
     def __init__(
@@ -55,14 +44,16 @@ class Server:
         base_url: str,
         api_key: str | None,
         timeout_s: float,
+        total_timeout_s: float | None,
         retries: int,
+        has_context: bool = False,
     ) -> None:
         if not isinstance(cast("object", model), str) or not model.strip():
             raise ConfigError(f"model must be the name that the server knows, got {model!r}")
         host = _host(base_url)
-        at_least("timeout_s", timeout_s, 0, "seconds")
-        if timeout_s == 0:
-            raise ConfigError("timeout_s must be above 0 seconds, got 0")
+        _seconds("timeout_s", timeout_s)
+        if total_timeout_s is not None:
+            _seconds("total_timeout_s", total_timeout_s)
         whole("retries", retries, 0, "times")
         if api_key is not None and not re.fullmatch(r"[!-~]+", api_key):
             raise ConfigError(
@@ -73,7 +64,11 @@ class Server:
         self._name = f"the {kind} {model!r} at {base_url}"
         self._base_url = base_url
         self._api_key = api_key
+        self._why = Failures(
+            self._name, api_key, timeout_s, total_timeout_s, has_context=has_context
+        )
         self._timeout_s = timeout_s
+        self._total_timeout_s = total_timeout_s
         self._retries = retries
         self._is_local = _is_loopback(host)
         self._lock = Lock()
@@ -91,27 +86,53 @@ class Server:
             return self._client
 
     def streamed(
-        self, ask: Callable[[OpenAI], AbstractContextManager[Iterator[T]]]
+        self, ask: Callable[[OpenAI, Allowance], AbstractContextManager[Iterator[T]]]
     ) -> Generator[T, None, None]:
         """What the server gives, item by item as it comes; closed, the connection is closed.
+
+        Args:
+            ask: sends the question; given what the answer may take, which it may shorten.
 
         Raises:
             RemoteError: for whatever fails.
         """
         client = self.client()
+        allowance = Allowance(self._total_timeout_s)
         with ExitStack() as connection:
-            with self.failures():
-                items = connection.enter_context(ask(client))
+            with self._failures():
+                items = self._opened(connection, lambda: ask(client, allowance), allowance)
             while True:
-                with self.failures():
+                with self._failures(), allowance.spent():
                     try:
                         item = next(items)
                     except StopIteration:
                         return
                 yield item
 
+    def _opened(
+        self,
+        connection: ExitStack,
+        ask: Callable[[], AbstractContextManager[Iterator[T]]],
+        allowance: Allowance,
+    ) -> Iterator[T]:
+        """Ask until the answer begins, as often as it is worth it and the time allows."""
+        import openai
+
+        attempt = 0
+        while True:
+            try:
+                with allowance.spent(bytes=BEFORE_IT_BEGINS):
+                    return connection.enter_context(ask())
+            except openai.APIError as error:
+                pause = _pause(error, attempt)
+                if attempt == self._retries or pause is None or pause >= allowance.left:
+                    raise
+                with allowance.spent():
+                    time.sleep(pause)
+                attempt += 1
+
     @contextmanager
-    def failures(self) -> Generator[None]:
+    def _failures(self) -> Generator[None]:
         """Within it, whatever fails is a `RemoteError`."""
         try:
             yield
@@ -119,11 +140,11 @@ class Server:
             raise
         except Exception as error:
             # Without the cause: its text may repeat what was sent, the key too.
-            raise self._failure(error) from None
+            raise self._why.of(error) from None
 
-    def error(self, what: str, status: int | None = None) -> RemoteError:
+    def error(self, what: str) -> RemoteError:
         """The error that the model has done that."""
-        return RemoteError(f"{self._name} {what}", status)
+        return self._why.error(what)
 
     def _connected(self) -> OpenAI:
         try:
@@ -140,67 +161,19 @@ class Server:
             "Authorization": f"Bearer {key}",
             "OpenAI-Organization": openai.Omit(),
             "OpenAI-Project": openai.Omit(),
+            "Accept-Encoding": "identity",  # a few bytes must not become a thousand times as many
         }
         http = openai.DefaultHttpxClient(trust_env=not self._is_local)
+        bound(http)
         weakref.finalize(self, http.close)
         return openai.OpenAI(
             api_key=key,
             base_url=self._base_url,
             timeout=self._timeout_s,
-            max_retries=self._retries,
+            max_retries=0,  # its own pauses know of no limit in all
             default_headers=cast("dict[str, str]", headers),
             http_client=http,
         )
-
-    def _failure(self, error: Exception) -> RemoteError:
-        import openai
-
-        why = self._shown(f"{type(error).__name__}: {error}")
-        # A client that is older gives its transport's errors in mid-stream as they are.
-        if isinstance(error, openai.APITimeoutError) or "Timeout" in type(error).__name__:
-            return self.error(
-                f"gave nothing for {self._timeout_s:g} s: see whether the server is busy or still "
-                "loading the model, or raise timeout_s"
-            )
-        if isinstance(error, openai.APIStatusError):
-            return self._refusal(error)
-        if isinstance(error, (*_UNREADABLE, openai.APIResponseValidationError)):
-            return self.error(
-                f"gave an answer that cannot be read ({why}): see whether base_url is that of a "
-                "server with OpenAI's interface"
-            )
-        if isinstance(error, openai.APIConnectionError):
-            cause = error.__cause__
-            why = self._shown(f"{type(cause).__name__}: {cause}") if cause else why
-            if not _broke_off(cause):
-                return self.error(
-                    f"cannot be reached ({why}): see whether the server runs there, and base_url"
-                )
-        elif isinstance(error, openai.APIError):  # an error for an event
-            return self.error(f"failed ({self._shown(error.message)}): see the server's log")
-        return self.error(f"broke off its answer ({why}): see the server's log")
-
-    def _refusal(self, error: APIStatusError) -> RemoteError:
-        status = error.status_code
-        if status in (401, 403):
-            remedy = (
-                "pass an api_key" if self._api_key is None else "see whether the api_key is right"
-            )
-            return self.error(f"refused with {_titled(status)}: {remedy}", status)
-        said = f"{_titled(status)} ({self._shown(_text(error.body))})"
-        if status == 404:
-            remedy = "see whether base_url ends as the server wants it, often in /v1, and the model"
-        elif status == 429 or status >= 500:
-            remedy = "see the server's log, or try later"
-        else:
-            remedy = "see whether this server takes such a request"
-        return self.error(f"refused with {said}: {remedy}", status)
-
-    def _shown(self, text: str) -> str:
-        if self._api_key is not None:
-            text = text.replace(self._api_key, "***")
-        text = " ".join(text.split())
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _host(base_url: str) -> str:
@@ -229,22 +202,31 @@ def _is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _broke_off(cause: BaseException | None) -> bool:
-    """Whether there was a connection, by the names that httpx has for what can go wrong."""
-    return type(cause).__name__ in ("ReadError", "RemoteProtocolError")
+def _seconds(name: str, value: float) -> None:
+    at_least(name, value, 0, "seconds")
+    if value == 0:
+        raise ConfigError(f"{name} must be above 0 seconds, got 0")
 
 
-def _titled(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
+def _pause(error: APIError, attempt: int) -> float | None:
+    """Seconds until it is worth asking again; None where it is not."""
+    import openai
 
-
-def _text(body: object) -> str:
-    """What a server says about its failure, from any of the places where they put it."""
-    if not isinstance(body, dict):
-        return str(body or "no reason given")
-    given = cast("dict[str, object]", body)
-    found = next((key for key in ("message", "detail", "error") if key in given), None)
-    return str(given) if found is None else _text(given[found])
+    if isinstance(error, openai.APIConnectionError):
+        if isinstance(error.__cause__, OutOfTime | TooMuch):
+            return None
+    elif isinstance(error, openai.APIStatusError):
+        if error.status_code not in (408, 409, 429) and error.status_code < 500:
+            return None
+        headers = error.response.headers
+        for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+            try:
+                told = float(headers.get(name, "")) * scale
+            except ValueError:  # none, or a date
+                continue
+            if told >= 0:
+                return told if told <= _LONGEST_PAUSE else None
+    else:
+        return None
+    # Longer each time, and not all clients at once.
+    return min(0.5 * 2**attempt, 8) * random.uniform(0.75, 1)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from copy import copy
-from threading import Lock
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from rxvoice._check import at_least, whole
-from rxvoice.conversation import Message, alternating
+from rxvoice._language_model import LanguageModel, Written
+from rxvoice._question import Question
+from rxvoice.conversation import Conversation, Message
+from rxvoice.elements import Notice
+from rxvoice.remote._chat import ChatReader, events, for_server
+from rxvoice.remote._context import Context
+from rxvoice.remote._failures import ContextExceeded
+from rxvoice.remote._limits import Allowance
 from rxvoice.remote._server import Server
+from rxvoice.tools import Tool
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 __all__ = ["RemoteLlm", "llm"]
+
+_LONGEST_TOKEN = 16  # characters, on average over an answer: more is beyond max_tokens
+_AFTER_THE_END = 0.5  # seconds, in which a server may close its stream
 
 
 def llm(
@@ -27,7 +35,12 @@ def llm(
     system_prompt: str | None = None,
     max_tokens: int = 256,
     temperature: float = 0.0,
+    tools: Iterable[Tool] = (),
+    max_tool_rounds: int = 4,
+    conversation: Conversation | None = None,
+    context_tokens: int | None = None,
     timeout_s: float = 30,
+    total_timeout_s: float | None = 120,
     retries: int = 2,
     extra_body: Mapping[str, object] | None = None,
 ) -> RemoteLlm:
@@ -37,11 +50,25 @@ def llm(
         model: the name that the server knows it by.
         base_url: where the interface begins, such as ``"http://127.0.0.1:8080/v1"``.
         api_key: sent as the bearer token; None where the server wants none.
-        system_prompt: the first message of every conversation; None for none.
-        max_tokens: the longest answer, in tokens, at least 1.
+        system_prompt: the first message of every conversation; None for none, or for that of
+            `conversation`.
+        max_tokens: the longest answer, in tokens, at least 1; with tools, the longest stretch
+            between two rounds of calls.
         temperature: 0 always takes the likeliest token; higher is more varied.
+        tools: functions the model may call, as `rxvoice.tools.Toolbox` takes them. They run on the
+            thread of the answer, which waits for them.
+        max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
+            it is told to answer without.
+        conversation: one to go on with; None for a new one.
+        context_tokens: how many tokens the model can have at once, conversation and answer; more
+            than `max_tokens`. A server does not tell how it counts, so this is estimated by the
+            length of the text, and set right by the ``usage`` that the server is then asked for.
+            None where it is not known: the server says so when it is exceeded.
         timeout_s: how long the server may be silent, in seconds, above 0: while it is connected
             to, before its answer begins, and within it.
+        total_timeout_s: how long one answer may keep us waiting in all, in seconds, above 0,
+            pauses between retries included; each round of tools anew. What is read slowly does not
+            count. None for no limit.
         retries: how often to ask again, at least 0, when the server cannot be reached, is silent
             or refuses for the moment (408, 409, 429, 5xx); never once its answer has begun. Waits
             half a second at first, then longer, or as long as the server says.
@@ -58,21 +85,25 @@ def llm(
         system_prompt=system_prompt,
         max_tokens=max_tokens,
         temperature=temperature,
+        tools=tools,
+        max_tool_rounds=max_tool_rounds,
+        conversation=conversation,
+        context_tokens=context_tokens,
         timeout_s=timeout_s,
+        total_timeout_s=total_timeout_s,
         retries=retries,
         extra_body=extra_body,
     )
 
 
-class RemoteLlm:
+class RemoteLlm(LanguageModel):
     """A conversation with a language model; made by `llm`, whose arguments it takes.
 
     Waits for the server on the thread that calls. One answer at a time; `heard` and `forget`
     may come from another thread.
 
     Attributes:
-        messages: the conversation so far, oldest first, as ``{"role": ..., "content": ...}`` with
-            the roles ``system``, ``user`` and ``assistant``. May be edited between answers.
+        conversation: what was said so far. May be edited or replaced between answers.
     """
 
     def __init__(
@@ -84,47 +115,50 @@ class RemoteLlm:
         system_prompt: str | None = None,
         max_tokens: int = 256,
         temperature: float = 0.0,
+        tools: Iterable[Tool] = (),
+        max_tool_rounds: int = 4,
+        conversation: Conversation | None = None,
+        context_tokens: int | None = None,
         timeout_s: float = 30,
+        total_timeout_s: float | None = 120,
         retries: int = 2,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
         whole("max_tokens", max_tokens, 1, "tokens")
         at_least("temperature", temperature, 0, "(0 is greedy)")
+        if context_tokens is not None:
+            whole("context_tokens", context_tokens, max_tokens + 1, "tokens (above max_tokens)")
+        super().__init__(
+            system_prompt=system_prompt,
+            conversation=conversation,
+            tools=tools,
+            max_tool_rounds=max_tool_rounds,
+        )
         self._server = Server(
             "language model",
             model,
             base_url=base_url,
             api_key=api_key,
             timeout_s=timeout_s,
+            total_timeout_s=total_timeout_s,
             retries=retries,
+            has_context=True,
         )
-        self.messages: list[Message] = []
-        self._system_prompt = system_prompt
         self._max_tokens = max_tokens
         self._temperature = temperature
+        self._context_tokens = context_tokens
+        room = None if context_tokens is None else context_tokens - max_tokens
+        self._context = Context(room, self._toolbox.schemas)
         self._extra_body = dict(extra_body or {})
-        self._lock = Lock()
-        self._answer: Message | None = None
-        self._asked: tuple[Message, ...] = ()
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget the conversation, all but the system prompt."""
-        prompt = self._system_prompt
-        self.messages = [] if prompt is None else [{"role": "system", "content": prompt}]
-
-    def fresh(self) -> RemoteLlm:
+    def fresh(self) -> Self:
         """Another conversation with the same model, in which nothing was said yet.
 
-        Both ask through the same client, and may do so at once; the new one has the options and
-        the system prompt of this one, and its `messages` to itself. A server gives each of its
-        clients ``respond(llm.fresh(), worker=worker)``.
+        Both ask through the same client, and may do so at once; the new one has the options, the
+        tools and the system prompt of this one, and its `conversation` to itself. A server gives
+        each of its clients ``respond(llm.fresh(), worker=worker)``.
         """
-        own = copy(self)
-        own._lock = Lock()
-        own._answer, own._asked = None, ()
-        own.reset()
-        return own
+        return super().fresh()
 
     def load(self) -> None:
         """Load the client now rather than at the first answer; nothing is sent.
@@ -134,128 +168,124 @@ class RemoteLlm:
         """
         self._server.client()
 
-    def respond(self, text: str, /) -> Generator[str, None, None]:
+    def respond(self, text: str, /) -> Generator[str | Notice, None, None]:
         """Answer `text`, given the conversation so far.
 
         Gives the new text of each event of the server's stream as it comes; joined, the pieces are
-        the answer. An empty piece is an event without text, such as one with a thought. Nothing is
-        sent before the first piece is asked for. Ends when the server says that the answer is
-        complete, at the model's end or after `max_tokens`. Closed early, the connection is closed,
-        by which the server knows to stop.
+        the answer. An empty piece is an event without text, such as one with a thought. A `Notice`
+        among the pieces tells of a tool that was called, its `ToolCall` the detail, of turns
+        dropped, or of an answer without text. Nothing is sent before the first piece is asked for.
+        Ends when the server says that the answer is complete, at the model's end or after
+        `max_tokens`, or goes on far beyond those. Thoughts are not given, neither those in fields
+        of their own nor those that stand in the text between marks such as ``<think>`` and
+        ``</think>``. Closed early, the connection is closed, by which the server knows to stop. A
+        new question ends an answer that is still in progress.
 
         The question joins `messages` at the first piece, the answer grows there with each; so
-        closed early, what was given so far stays, unless it is blank. When anything fails, both
-        are taken back, and the error goes to the caller.
+        closed early, what was given so far stays, unless it is blank. A tool's call and its result
+        join them when it has returned. When anything fails, the question is taken back, unless a
+        tool was called for it, and the error goes to the caller.
+
+        When the conversation and `max_tokens` exceed `context_tokens`, the oldest turns are dropped
+        from `messages`, and a `Notice` says so: as many as it takes to free a quarter of it. When
+        the server says that they exceed what it has, the older half is dropped, and it is asked
+        again, as long as there is more than this question.
 
         Raises:
-            RemoteError: the server cannot be reached, is silent, refuses, breaks off or gives
-                something else; says what to do.
+            RemoteError: the server cannot be reached, is silent, takes too long, refuses, breaks
+                off or gives something else; says what to do.
             MissingDependency: the package openai is not installed.
         """
-        question: Message = {"role": "user", "content": text}
-        answer: Message = {"role": "assistant", "content": ""}
-        with self._lock:
-            self.messages.append(question)
-            self._answer = answer
-            self._asked = (question, answer)
-            asked = alternating(self.messages)
+        return self._respond(text)
+
+    def _prepare(self) -> None:
+        self._server.client()
+
+    def _write(self, question: Question) -> Generator[Written, None, None]:
+        dropped = self._context.trim(question)
+        context = f"context of {self._context_tokens} tokens"
+        while True:
+            if dropped:
+                yield Notice(
+                    f"the oldest {dropped} turns no longer fit into the {context} and were dropped"
+                )
+            reader = ChatReader()
+            try:
+                yield from self._asked(question, reader)
+            except ContextExceeded:
+                dropped = 0 if reader.has_begun else self._context.halve(question)
+                if not dropped:
+                    raise
+                context = "server's context"
+            else:
+                break
+        yield from reader.calls()
+
+    def _asked(self, question: Question, reader: ChatReader) -> Generator[str | Notice, None, None]:
+        """The text of an answer, a piece for an event."""
+        asked = list(question.messages)
+        request = self._request(asked)
 
         @contextmanager
-        def ask(client: OpenAI) -> Generator[Iterator[str | None]]:
-            with client.chat.completions.create(
-                model=self._server.model,
-                messages=cast("list[ChatCompletionMessageParam]", asked),
-                max_tokens=self._max_tokens,
-                temperature=self._temperature,
-                stream=True,
-                extra_body=self._extra_body,
-            ) as events:
-                yield _deltas(events)
+        def ask(client: OpenAI, allowance: Allowance) -> Generator[Iterator[str]]:
+            create: Any = client.chat.completions.with_streaming_response.create
+            with create(**request) as response:
+                yield self._read(response, reader, allowance)
 
-        try:
-            with closing(self._server.streamed(ask)) as deltas:
-                complete = False
-                for piece in deltas:
-                    if piece is None:
-                        complete = True
-                    elif self._say(question, answer, piece):
-                        yield piece
-                    else:
-                        return
-            if not complete:
-                raise self._server.error(
-                    "broke off its answer (the connection was closed before its end): "
-                    "see the server's log"
-                )
-        except Exception:
-            self._take_back(question, answer)
-            raise
-
-    def heard(self, text: str, /) -> None:
-        """Say what was spoken of the last answer before it was interrupted; blank for nothing.
-
-        The answer to the last question becomes that in `messages`, or is dropped, and ends if it
-        is still in progress. To be called before the next question is asked.
-        """
-        with self._lock:
-            self._answer = None
-            for index in reversed(range(len(self.messages))):
-                message = self.messages[index]
-                if message["role"] == "user":
+        with closing(self._server.streamed(ask)) as pieces:
+            for piece in pieces:
+                yield piece
+                if reader.length > self._max_tokens * _LONGEST_TOKEN:
+                    yield Notice(
+                        f"the server went on far beyond max_tokens={self._max_tokens}: the answer "
+                        "ends there"
+                    )
                     return
-                if message["role"] == "assistant":
-                    said: Message = {**message, "content": text.strip()}
-                    self.messages[index : index + 1] = [said] if said["content"] else []
-                    return
+        if reader.prompt_tokens:
+            self._context.learn(asked, reader.prompt_tokens)
+        if not reader.has_text and not reader.calls():
+            thoughts = ", only thoughts" if reader.has_thought else ""
+            why = f" (finish_reason {reader.finish!r})" if reader.finish else ""
+            yield Notice(
+                f"the answer came without text{thoughts}{why}: see whether max_tokens is enough, "
+                "and the server's log"
+            )
 
-    def forget(self) -> None:
-        """Say that the last question was not asked after all.
+    def _request(self, messages: list[Message]) -> dict[str, object]:
+        request: dict[str, object] = {
+            "model": self._server.model,
+            "messages": for_server(messages),
+            "max_tokens": self._max_tokens,
+            "temperature": self._temperature,
+            "stream": True,
+            "extra_body": self._extra_body,
+        }
+        if self._toolbox.schemas:
+            request["tools"] = self._toolbox.schemas
+        if self._context_tokens is not None:
+            request["stream_options"] = {"include_usage": True}
+        return request
 
-        It is removed from `messages` with its answer, which ends if it is still in progress.
-        """
-        asked, self._asked = self._asked, ()
-        with self._lock:
-            self._answer = None
-        self._take_back(*asked)
-
-    def _say(self, question: Message, answer: Message, piece: str) -> bool:
-        """Add to the answer; whether it goes on, which it does not once it is known as heard."""
-        with self._lock:
-            if self._answer is not answer:
-                return False
-            was_blank = not answer["content"].strip()
-            answer["content"] += piece
-            if was_blank and piece.strip():
-                at = _position(self.messages, question)
-                if at is not None:
-                    self.messages.insert(at + 1, answer)
-            return True
-
-    def _take_back(self, *own: Message) -> None:
-        with self._lock:
-            for message in own:
-                at = _position(self.messages, message)
-                if at is not None:
-                    del self.messages[at]
-
-
-def _deltas(events: Iterator[ChatCompletionChunk]) -> Iterator[str | None]:
-    """The new text of each event, then None once the answer is complete."""
-    for event in events:
-        for choice in event.choices:  # none in an event that only counts tokens
-            text = choice.delta.content or ""
-            if not isinstance(cast("object", text), str):
-                raise TypeError(f"wanted text, got {text!r}")
-            yield text
-            # Not at the stream's end, which a lost connection may look like.
-            if choice.finish_reason is not None:
-                yield None
+    def _read(
+        self, response: Any, reader: ChatReader, allowance: Allowance
+    ) -> Generator[str, None, None]:
+        headers = response.headers
+        stream = events(response.iter_bytes(), headers.get("content-type", "").lower())
+        for event in stream:
+            text = reader.read(event)
+            if text is not None:
+                yield text
+            if reader.is_complete:
+                # What is left is a count of tokens, and the end, so that the connection is kept.
+                allowance.hurry(_AFTER_THE_END)
                 with suppress(Exception):
-                    for _ in events:  # what is left is only so that the server need not notice
-                        pass
+                    for rest in stream:
+                        reader.count(rest)
                 return
-
-
-def _position(messages: list[Message], message: Message) -> int | None:
-    # By identity: the caller may have edited or reset the messages in the meantime.
-    return next((at for at, it in enumerate(messages) if it is message), None)
+        # An answer of a known end is complete even where nothing says so in it.
+        has_end = "content-length" in headers or "transfer-encoding" in headers
+        if not reader.has_begun or not has_end:
+            raise self._server.error(
+                "broke off its answer (the connection was closed before its end): "
+                "see the server's log"
+            )

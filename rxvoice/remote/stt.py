@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from rxvoice._check import audio_samples
+from rxvoice._unicode import whole_text
 from rxvoice.elements import Samples
+from rxvoice.remote._chat import ErrorEvent, events
 from rxvoice.remote._server import Server
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 __all__ = ["RemoteStt", "stt"]
 
@@ -23,6 +29,7 @@ def stt(
     api_key: str | None = None,
     language: str | None = None,
     timeout_s: float = 30,
+    total_timeout_s: float | None = 120,
     retries: int = 2,
     extra_body: Mapping[str, object] | None = None,
 ) -> RemoteStt:
@@ -35,6 +42,8 @@ def stt(
         language: what is spoken, as the model names it, such as ``"en"``; None lets it decide.
         timeout_s: how long the server may be silent, in seconds, above 0: a turn's recognition
             has to fit in.
+        total_timeout_s: how long one turn may take in all, in seconds, above 0, pauses between
+            retries included. None for no limit.
         retries: how often to ask again, at least 0, when the server cannot be reached, is silent
             or refuses for the moment (408, 409, 429, 5xx). Waits half a second at first, then
             longer, or as long as the server says.
@@ -50,6 +59,7 @@ def stt(
         api_key=api_key,
         language=language,
         timeout_s=timeout_s,
+        total_timeout_s=total_timeout_s,
         retries=retries,
         extra_body=extra_body,
     )
@@ -69,6 +79,7 @@ class RemoteStt:
         api_key: str | None = None,
         language: str | None = None,
         timeout_s: float = 30,
+        total_timeout_s: float | None = 120,
         retries: int = 2,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
@@ -78,6 +89,7 @@ class RemoteStt:
             base_url=base_url,
             api_key=api_key,
             timeout_s=timeout_s,
+            total_timeout_s=total_timeout_s,
             retries=retries,
         )
         self._extra_body = dict(extra_body or {})
@@ -100,24 +112,37 @@ class RemoteStt:
 
         Raises:
             AudioFormatError: other audio.
-            RemoteError: the server cannot be reached, is silent, refuses, breaks off or gives
-                something else; says what to do.
+            RemoteError: the server cannot be reached, is silent, takes too long, refuses, breaks
+                off or gives something else; says what to do.
             MissingDependency: the package openai is not installed.
         """
         if not len(audio_samples(audio)):
             return ""
-        client = self._server.client()
-        with self._server.failures():
-            answer = client.audio.transcriptions.create(
-                model=self._server.model,
-                file=("turn.wav", _wav(audio, self.sample_rate), "audio/wav"),
-                response_format="json",
-                extra_body=self._extra_body,
-            )
-            text = cast("object", answer.text)
-            if not isinstance(text, str):
-                raise TypeError(f"wanted a text, got {text!r}")
-            return text.strip()
+        turn = _wav(audio, self.sample_rate)
+        with closing(self._server.streamed(lambda client, _: self._heard(client, turn))) as texts:
+            return next(texts)
+
+    @contextmanager
+    def _heard(self, client: OpenAI, turn: bytes) -> Generator[Iterator[str]]:
+        with client.audio.transcriptions.with_streaming_response.create(
+            model=self._server.model,
+            file=("turn.wav", turn, "audio/wav"),
+            response_format="json",
+            extra_body=self._extra_body,
+        ) as response:
+            yield map(_text, events(response.iter_bytes(), "json"))
+
+
+def _text(answer: object) -> str:
+    if not isinstance(answer, dict):
+        raise TypeError(f"wanted an object with a text, got {answer!r}")
+    given = cast("dict[str, object]", answer)
+    if given.get("error") and "text" not in given:
+        raise ErrorEvent(given)
+    text = given["text"]
+    if not isinstance(text, str):
+        raise TypeError(f"wanted a text, got {text!r}")
+    return whole_text(text).strip()
 
 
 def _wav(audio: Samples, sample_rate: int) -> bytes:

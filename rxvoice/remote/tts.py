@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteTts", "tts"]
 
+_SECONDS, _SECONDS_PER_LETTER = 30, 1  # of sound for a text, at most: voices take a tenth of it
+
 _RAW = ("audio/pcm", "audio/x-pcm", "audio/raw", "application/octet-stream", "")
 """The media types under which samples may come; others are something else, and would be noise."""
 
@@ -32,6 +34,7 @@ def tts(
     sample_rate: int = 24_000,
     streaming_interval: float | None = 0.32,
     timeout_s: float = 30,
+    total_timeout_s: float | None = 120,
     retries: int = 2,
     extra_body: Mapping[str, object] | None = None,
 ) -> RemoteTts:
@@ -50,6 +53,9 @@ def tts(
             stream by themselves, and may refuse the request otherwise.
         timeout_s: how long the server may be silent, in seconds, above 0: while it is connected
             to, before its sound begins, and within it.
+        total_timeout_s: how long the sound of one text may keep us waiting in all, in seconds,
+            above 0, pauses between retries included. What is read slowly, as it is played, does not
+            count. None for no limit.
         retries: how often to ask again, at least 0, when the server cannot be reached, is silent
             or refuses for the moment (408, 409, 429, 5xx); never once its sound has begun. Waits
             half a second at first, then longer, or as long as the server says.
@@ -67,6 +73,7 @@ def tts(
         sample_rate=sample_rate,
         streaming_interval=streaming_interval,
         timeout_s=timeout_s,
+        total_timeout_s=total_timeout_s,
         retries=retries,
         extra_body=extra_body,
     )
@@ -86,6 +93,7 @@ class RemoteTts:
         sample_rate: int = 24_000,
         streaming_interval: float | None = 0.32,
         timeout_s: float = 30,
+        total_timeout_s: float | None = 120,
         retries: int = 2,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
@@ -105,6 +113,7 @@ class RemoteTts:
             base_url=base_url,
             api_key=api_key,
             timeout_s=timeout_s,
+            total_timeout_s=total_timeout_s,
             retries=retries,
         )
         self._voice = voice
@@ -128,7 +137,8 @@ class RemoteTts:
         """Speak `text`, in pieces of float32 samples, shape ``(n,)``, never empty, as they come.
 
         Nothing is sent before the first piece is asked for. Closed early, the connection is closed,
-        by which the server knows to stop. White space gives nothing, and is not sent.
+        by which the server knows to stop. White space gives nothing, and is not sent. Sound of 30 s
+        and one more for each letter is the most that a server may send.
 
         Raises:
             RemoteError: the server cannot be reached, is silent, refuses, breaks off or gives
@@ -137,16 +147,22 @@ class RemoteTts:
         """
         if not text.strip():
             return
-        wavs = _Wavs(self._server, self._sample_rate) if self._format == "wav" else None
-        given = False
+        seconds = _SECONDS + _SECONDS_PER_LETTER * len(text)
+        most = seconds * self._sample_rate
+        wavs = _Wavs(self._server, self._sample_rate, most) if self._format == "wav" else None
+        given = 0
         odd = b""
-        with closing(self._server.streamed(lambda client: self._spoken(client, text))) as parts:
+        with closing(self._server.streamed(lambda client, _: self._spoken(client, text))) as parts:
             for part in parts:
                 data = odd + (part if wavs is None else wavs.feed(part))
                 count = len(data) // 2
                 odd = data[2 * count :]
                 if count:
-                    given = True
+                    given += count
+                    if given > most:
+                        raise self._server.error(
+                            f"went on after {seconds} s of sound for {text!r}: see the server's log"
+                        )
                     samples = np.frombuffer(data, "<i2", count).astype(np.float32)
                     yield samples * np.float32(1 / 32768)
         if odd or (wavs is not None and not wavs.is_complete):
@@ -178,9 +194,10 @@ class RemoteTts:
 class _Wavs:
     """One WAV after another, in parts of any size; mlx-audio's server sends one for each piece."""
 
-    def __init__(self, server: Server, sample_rate: int) -> None:
+    def __init__(self, server: Server, sample_rate: int, most: int) -> None:
         self._server = server
         self._rate = sample_rate
+        self._most = 2 * most  # bytes
         self._held = b""
         self._begun = False
         self._samples = 0  # bytes left of the data chunk
@@ -235,7 +252,7 @@ class _Wavs:
             self._take(8)
             if kind != b"data":
                 self._skip = size + size % 2
-            elif size == 0 or size >= 0x7FFF_F000:  # what those write who cannot know
+            elif size == 0 or size > self._most:  # what those write who cannot know
                 self._endless = True
             else:
                 self._samples = size

@@ -124,6 +124,21 @@ def event(text: str | None, finish: str | None = None) -> bytes:
 DONE = b"data: [DONE]\n\n"
 
 
+def data(given: object) -> bytes:
+    """An event with this for its data."""
+    return f"data: {json.dumps(given)}\n\n".encode()
+
+
+def choice(**choice: object) -> bytes:
+    """An event with this for its only choice."""
+    return data({"choices": [choice]})
+
+
+def delta(**delta: object) -> bytes:
+    """An event with this for what is new."""
+    return choice(index=0, delta=delta, finish_reason=None)
+
+
 def says(*deltas: str) -> Answer:
     """A complete answer, a delta for an event."""
     return streams(*map(event, deltas), event(None, "stop"), DONE)
@@ -178,6 +193,23 @@ def hangs(*parts: bytes, media: str = "text/event-stream") -> Answer:
         handler.close_connection = True
 
     return answer
+
+
+def drips(first: bytes, part: bytes) -> Answer:
+    """These bytes, headers and all, and then this part again and again, a few at a time."""
+
+    def answer(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(first)
+        while not handler.server.stub.over.wait(0.02):
+            handler.wfile.write(part)
+
+    return answer
+
+
+def head(media: str, status: int = 200) -> bytes:
+    """The headers of an answer without an end, for `drips`."""
+    return f"HTTP/1.1 {status} X\r\nContent-Type: {media}\r\n\r\n".encode()
 
 
 def hangs_up(handler: Handler) -> None:

@@ -1,0 +1,272 @@
+"""The stream of a chat: what servers send, whichever way they go about it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from rxvoice._language_model import WrittenCall
+from rxvoice._unicode import whole_text
+from rxvoice.conversation import Message, alternating
+
+__all__ = ["DONE", "ChatReader", "ErrorEvent", "events", "for_server"]
+
+DONE = object()
+"""The event that says that there is no other."""
+
+_LONGEST_LINE = 1024 * 1024  # bytes
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+class ErrorEvent(Exception):
+    """A server tells of a failure in the middle of its stream.
+
+    Attributes:
+        body: what it says.
+    """
+
+    def __init__(self, body: object) -> None:
+        super().__init__(str(body))
+        self.body = body
+
+
+def events(parts: Iterable[bytes], media: str) -> Iterator[object]:
+    """The JSON of each event of a stream of server-sent events, and `DONE`.
+
+    A line of data is an event, whether or not a blank one follows. What is no stream of events but
+    JSON, from a server that does not stream, is one.
+
+    Args:
+        media: the type that the server says it sends.
+
+    Raises:
+        ErrorEvent: the server says that it failed.
+        ValueError: a line is too long, or no JSON.
+    """
+    if "json" in media:
+        yield json.loads(b"".join(_bounded(parts)))
+        return
+    kind = b""
+    for line in _lines(parts):
+        name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        value = value.strip()
+        if name == b"event":
+            kind = value
+        elif name == b"data" and value == b"[DONE]":
+            yield DONE
+        elif name == b"data" and kind == b"error":
+            raise ErrorEvent(_readable(value))
+        elif name == b"data" and value:
+            yield json.loads(value.decode())
+        elif not line:
+            kind = b""
+
+
+def _lines(parts: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for part in parts:
+        first, *more = _LINE_END.split(part)
+        held += first
+        if len(held) > _LONGEST_LINE:
+            raise ValueError(f"a line of more than {_LONGEST_LINE} bytes")
+        if more:
+            yield bytes(held)
+            yield from more[:-1]
+            held = bytearray(more[-1])
+    yield bytes(held)
+
+
+def _bounded(parts: Iterable[bytes]) -> Iterator[bytes]:
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > _LONGEST_LINE:
+            raise ValueError(f"more than {_LONGEST_LINE} bytes of JSON")
+        yield part
+
+
+def _readable(value: bytes) -> object:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value.decode("utf-8", "replace")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call of a tool, as far as it has come."""
+
+    index: object
+    identity: object
+    name: str = ""
+    text: list[str] = field(default_factory=list[str])
+    arguments: dict[str, object] | None = None
+
+
+@dataclass(slots=True)
+class ChatReader:
+    """Adds up the events of one answer.
+
+    Attributes:
+        is_complete: whether the server has said that the answer ends.
+        finish: why it says so; empty where it does not.
+        length: characters that came: text, thoughts and calls.
+        has_text: whether there is text that is not blank.
+        has_thought: whether there is a thought in a field of its own.
+        has_begun: whether there was a choice, be it empty.
+        prompt_tokens: how long the server says the prompt was, in tokens; 0 where it does not.
+    """
+
+    is_complete: bool = False
+    finish: str = ""
+    length: int = 0
+    has_text: bool = False
+    has_thought: bool = False
+    has_begun: bool = False
+    prompt_tokens: int = 0
+    _calls: list[_Call] = field(default_factory=list[_Call])
+
+    def read(self, event: object) -> str | None:
+        """The new text of an event; None for one that says nothing of the answer.
+
+        Raises:
+            ErrorEvent: the server says that it failed.
+            ValueError, TypeError: it is something else than an event of a chat.
+        """
+        if event is DONE:
+            self.is_complete = True
+            return None
+        given = _object(event)
+        if given.get("error") or given.get("object") == "error":
+            raise ErrorEvent(given)
+        self.count(given)
+        pieces = [self._choice(it) for it in map(_object, _list(given.get("choices"))) if it]
+        return "".join(pieces) if pieces else None
+
+    def count(self, event: object) -> None:
+        """Take the count of tokens of an event, where it has one, and nothing else."""
+        usage = cast("dict[str, object]", event).get("usage") if isinstance(event, dict) else None
+        if isinstance(usage, dict):
+            tokens = cast("dict[str, object]", usage).get("prompt_tokens")
+            if isinstance(tokens, int) and tokens > 0:
+                self.prompt_tokens = tokens
+
+    def calls(self) -> list[WrittenCall]:
+        """The calls that came."""
+        return [_written(call) for call in self._calls]
+
+    def _choice(self, choice: dict[str, object]) -> str:
+        if choice.get("index") not in (0, None):  # one of several answers, which nobody asked for
+            return ""
+        self.has_begun = True
+        delta = _object(choice.get("delta"))
+        if "delta" not in choice and not self.has_text:
+            delta = _object(choice.get("message"))  # from a server that does not stream
+        text = _text(delta.get("content"))
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        self.length += len(text) + len(thought if isinstance(thought, str) else "")
+        self.has_text |= bool(text.strip())
+        self.has_thought |= bool(thought)
+        for part in map(_object, _list(delta.get("tool_calls"))):
+            self._take(part)
+        if finish := choice.get("finish_reason"):
+            if finish == "error":
+                raise ErrorEvent(choice.get("error") or "no reason given")
+            self.finish, self.is_complete = str(finish), True
+        return text
+
+    def _take(self, part: dict[str, object]) -> None:
+        """Take a part of a call: some servers number them, some name them, some do neither."""
+        function = _object(part.get("function"))
+        name, arguments = function.get("name") or "", function.get("arguments")
+        index, identity = part.get("index"), part.get("id")
+        same = [it for it in self._calls if it.index == index]
+        call = same[-1] if same else None
+        if (
+            call is None
+            or (identity and call.identity and identity != call.identity)
+            or (index is None and not identity and name and call.name)
+        ):
+            call = _Call(index, identity)
+            self._calls.append(call)
+        call.identity = call.identity or identity
+        call.name = call.name or str(name)
+        if isinstance(arguments, dict):
+            call.arguments = cast("dict[str, object]", arguments)
+        elif arguments is not None:
+            call.text.append(str(arguments))
+            self.length += len(call.text[-1])
+
+
+def for_server(messages: list[Message]) -> list[dict[str, object]]:
+    """The messages as OpenAI's interface has them: arguments of calls as text."""
+    return [_sent(message) for message in alternating(messages)]
+
+
+def _sent(message: Message) -> dict[str, object]:
+    sent = cast("dict[str, object]", {**message})
+    if message["role"] == "tool":
+        sent.pop("name", None)
+    if "tool_calls" in message:
+        sent["tool_calls"] = [
+            {**call, "function": {**call["function"], "arguments": _arguments(call["function"])}}
+            for call in message["tool_calls"]
+        ]
+    return sent
+
+
+def _arguments(function: object) -> str:
+    given = cast("dict[str, object]", function)["arguments"]
+    return whole_text(json.dumps(given, ensure_ascii=False, default=str))
+
+
+def _written(call: _Call) -> WrittenCall:
+    text = "".join(call.text)
+    try:
+        given: object = call.arguments
+        if given is None:
+            given = json.loads(text) if text.strip() else {}
+        if isinstance(given, str):  # JSON in JSON
+            given = json.loads(given)
+        if not call.name or not isinstance(given, dict):
+            raise ValueError(f"wanted a name and an object of arguments, got {call.name!r}, {text}")
+    except (ValueError, RecursionError) as error:
+        return WrittenCall(call.name or "unreadable", {"text": text}, error)
+    return WrittenCall(call.name, cast("dict[str, object]", given))
+
+
+def _text(content: object) -> str:
+    """The text of a content, which may be a list of parts, some of them thoughts."""
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        return "".join(_part(it) for it in cast("list[object]", content))
+    if not isinstance(content, str):
+        raise TypeError(f"wanted text, got {content!r}")
+    return content
+
+
+def _part(part: object) -> str:
+    if isinstance(part, str):
+        return part
+    given = _object(part)
+    return _text(given.get("text")) if given.get("type", "text") == "text" else ""
+
+
+def _object(given: object) -> dict[str, object]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise ValueError(f"wanted an object, got {given!r}")
+    return cast("dict[str, object]", given)
+
+
+def _list(given: object) -> list[object]:
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise ValueError(f"wanted a list, got {given!r}")
+    return cast("list[object]", given)
