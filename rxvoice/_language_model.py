@@ -149,7 +149,8 @@ class LanguageModel(ABC):
                         is_apart = is_apart and not piece
                         last = new or last
                         question.say(piece)
-                        yield new
+                        if not question.is_settled:
+                            yield new
                         if question.is_settled:
                             return
                 if not calls:

@@ -1002,6 +1002,22 @@ def test_a_thought_that_the_template_begins_is_not_given(
 
 
 @pytest.mark.models
+def test_a_thought_that_the_tokenizer_does_not_know_is_not_given_either(
+    talk: Llm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Script(monkeypatch, [["<th", "ink>hm</", "think>", "\n\nYes", "."]])
+    assert list(talk.respond("Well?")) == ["", "", "", "Yes", "."]
+    assert talk.messages[1]["content"] == "Yes."
+
+
+@pytest.mark.models
+def test_half_a_character_does_not_reach_the_tokenizer(talk: Llm) -> None:
+    assert spoken(talk.respond("\ud83d How do I make tea?"))
+    talk.messages[0]["content"] = "\ud83d"
+    assert spoken(talk.respond(TEA)).startswith("Boil")
+
+
+@pytest.mark.models
 def test_tools_need_a_template_that_knows_them() -> None:
     with pytest.raises(ConfigError, match="knows no tools that mlx-lm can read"):
         llm(MODEL, tools=[weather]).load()
