@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rxvoice._check import at_least, whole
+from rxvoice._unicode import whole_text
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.remote._server import Server
@@ -178,7 +179,7 @@ class RemoteTts:
         with client.audio.speech.with_streaming_response.create(
             model=self._server.model,
             voice=self._voice,
-            input=text,
+            input=whole_text(text),
             response_format=self._format,
             extra_body=self._extra_body,
         ) as response:

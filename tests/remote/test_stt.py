@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from email.message import Message
 from email.parser import BytesParser
@@ -38,6 +39,20 @@ def test_the_turn_is_sent_as_a_wav_of_16_bits_and_its_text_comes_back(stub: Stub
         assert (sent.getnchannels(), sent.getsampwidth(), sent.getframerate()) == (1, 2, 16_000)
         samples = np.frombuffer(sent.readframes(100), "<i2")
     assert samples.tolist() == [0, 16384, -16384, 32767, -32768, 32767, -32768, 1]
+
+
+def test_half_a_character_of_its_text_is_replaced(stub: Stub) -> None:
+    stub.answers[HEAR] = [hears("hi \ud83d"), hears("hi \ud83d\ude00")]
+    ears = recogniser(stub)
+    assert ears.transcribe_turn(np.ones(4, np.float32)) == "hi \ufffd"
+    assert ears.transcribe_turn(np.ones(4, np.float32)) == "hi 😀"
+
+
+@pytest.mark.parametrize("error", [{"message": "no memory"}, "no memory"])
+def test_an_error_for_an_answer_is_told(stub: Stub, error: object) -> None:
+    stub.answers[HEAR] = [gives(json.dumps({"error": error}).encode())]
+    with pytest.raises(RemoteError, match=r"'ears' at .* failed \(no memory\): see the server's"):
+        recogniser(stub).transcribe_turn(np.ones(4, np.float32))
 
 
 def test_options_are_sent_with_it(stub: Stub) -> None:

@@ -55,6 +55,12 @@ def test_what_is_asked(stub: Stub) -> None:
     assert set(stub.requests[1].json) == {"model", "voice", "input", "response_format"}
 
 
+def test_half_a_character_does_not_keep_the_rest_from_being_spoken(stub: Stub) -> None:
+    stub.answers[SPEAK] = [sends(pcm(1))]
+    list(voice(stub).synthesize_stream("Hi \ud83d."))
+    assert stub.requests[0].json["input"] == "Hi \ufffd."
+
+
 def test_nothing_is_sent_for_white_space_or_before_the_first_piece(stub: Stub) -> None:
     speech = voice(stub)
     speech.load()
