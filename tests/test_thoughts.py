@@ -1,6 +1,7 @@
 """What of a model's text is said: no thoughts, no half characters, however it is cut."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_thoughts_are_left_out_however_they_are_cut(text: str, left: str) -> Non
     for _ in range(50):
         cuts = sorted(rng.sample(range(len(text) + 1), 3))
         edges = [0, *cuts, len(text)]
-        assert said(*(text[a:b] for a, b in zip(edges, edges[1:], strict=False))) == left
+        assert said(*(text[a:b] for a, b in pairwise(edges))) == left
 
 
 def test_what_cannot_be_a_mark_is_not_held_back() -> None:

@@ -62,7 +62,7 @@ TOOK = rf"'m' at http.* took more than {SLOW} s in all: .*, or raise total_timeo
 def quick() -> Iterator[None]:
     began = time.monotonic()
     yield
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 @ALL
