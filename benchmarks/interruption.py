@@ -1,8 +1,9 @@
 """How soon an interruption is obeyed while a model writes, and how much work it throws away.
 
-From the last sample of the chunk that confirms it to the sink cleared: a real language model writes
-flat out, voice and recogniser are stubs. Beside it mlx-audio's own ``VoicePipeline`` with the same
-ones, whose detector waits for the text call in progress, which is the whole reply.
+From the last sample of the first chunk of speech to silence, which is a paused sink here: a real
+language model writes flat out, voice and recogniser are stubs. Beside it mlx-audio's own
+``VoicePipeline`` with the same ones, which clears its sink, and whose detector waits for the text
+call in progress, which is the whole reply.
 
 And, in virtual time, what was written and spoken of a reply and never heard, with models of known
 speed, with and without ``rxv.paced``.
@@ -42,14 +43,14 @@ REPLY = "The moon is far away and its light takes a second to reach us. " * 12
 
 
 class Loudspeaker(rxv.sinks.Sink):
-    """A second of sound at a time that never ends, and when it was cleared."""
+    """A second of sound at a time that never ends, and when it was paused."""
 
     def __init__(self) -> None:
         self.position = self.taken = 0
         self.played: Subject[int] = Subject()
         self.heard = threading.Event()
-        self.cleared = threading.Event()
-        self.cleared_at = 0.0
+        self.paused = threading.Event()
+        self.paused_at = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -63,7 +64,9 @@ class Loudspeaker(rxv.sinks.Sink):
         return len(samples)
 
     def pause(self) -> None:
-        """As it is: it is paused in the middle of a piece."""
+        """In the middle of a piece."""
+        self.paused_at = time.perf_counter()
+        self.paused.set()
 
     def resume(self) -> None:
         """As it is."""
@@ -74,8 +77,6 @@ class Loudspeaker(rxv.sinks.Sink):
     def clear(self) -> rxv.Samples:
         unheard = self.taken - self.position
         self.taken = self.position
-        self.cleared_at = time.perf_counter()
-        self.cleared.set()
         return np.zeros(unheard, np.float32)
 
     def stop(self) -> None:
@@ -136,6 +137,7 @@ def ours() -> list[float]:
                 vox.respond(writer.endless, worker=models.text),
                 vox.synthesize(lambda text: SOUND, worker=models.speech),
                 sink=sink,
+                own_words=False,  # the user asks what the assistant has said
             ),
         )
         ready = threading.Event()
@@ -150,11 +152,12 @@ def ours() -> list[float]:
             if not sink.heard.wait(ENOUGH_S):
                 raise TimeoutError("the reply was never spoken")
             time.sleep(dice.random() * 0.2)
-            sink.cleared.clear()
-            pushed = chunks(microphone.on_next, SPEECH, CONFIRMED_BY)
-            if not sink.cleared.wait(ENOUGH_S):
-                raise TimeoutError("the reply was never interrupted")
-            spent.append(1000 * (sink.cleared_at - pushed))
+            sink.paused.clear()
+            pushed = chunks(microphone.on_next, SPEECH, 1)
+            if not sink.paused.wait(ENOUGH_S):
+                raise TimeoutError("the reply was never paused")
+            spent.append(1000 * (sink.paused_at - pushed))
+            chunks(microphone.on_next, SPEECH, CONFIRMED_BY)
         life.dispose()
     return spent
 
@@ -318,7 +321,7 @@ def measure() -> list[Result]:
     mine, (other, call_ms) = ours(), theirs()
     for name, of in (("p50", median), ("p99", lambda v: float(np.percentile(v, 99)))):
         against = f"VoicePipeline: {of(other):.0f}"
-        label = f"confirming chunk to sink cleared, {call_ms:.0f} ms of writing, {name}"
+        label = f"first chunk of speech to silence, {call_ms:.0f} ms of writing, {name}"
         limit = 0.5 if name == "p50" else None
         results.append(Result(label, of(mine), "ms", against, of(mine) / of(other), limit))
     dice = random.Random(2)
