@@ -6,21 +6,23 @@ import logging
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
+from rxvoice._audio_file import sound_format, words
 from rxvoice._check import audio_samples, whole
+from rxvoice._output_file import OutputFile
 from rxvoice._resample import Resampler
 from rxvoice._wav import HEADER_BYTES, MOST_BYTES, header
 from rxvoice.elements import AudioChunk, Samples
-from rxvoice.errors import SinkStalled
-from rxvoice.sinks.wav import WavSink
+from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.slots import AudioSink
 
 __all__ = ["RecordedSink", "StereoRecorder"]
@@ -50,6 +52,10 @@ class StereoRecorder:
     time in which it was gone, is silence. The assistant's sound is where it was heard; what it
     says late is put in its place, so nothing is held back. After each call the file holds all that
     is known, samples first and then the header: whatever becomes of the process, it can be played.
+    The file is begun with the first sound. One that was there before keeps its name until `close`:
+    until then the new one is beside it, as ``talk.partial.wav`` for ``talk.wav``, and stays there
+    when the process is killed, when the ``with`` block ends with an error, or when writing fails;
+    `where` says where it is.
 
     Runs on: the calling thread, any; calls wait for each other. Each writes to the file.
 
@@ -58,17 +64,21 @@ class StereoRecorder:
         says why, and so does a warning of the logger "rxvoice".
 
     Args:
-        path: of the file; one that is there is replaced at once. Its directory exists.
+        path: of the file, a WAV; its directory exists.
         sample_rate: Hz, of the file; what comes at another rate is resampled by soxr.
     """
 
     def __init__(self, path: str | os.PathLike[str], sample_rate: int = 24_000) -> None:
         whole("StereoRecorder sample_rate", sample_rate, 1, "Hz")
-        WavSink(path)  # says whether it can be written
         self._path = Path(path)
+        self._output = OutputFile(path)
+        if sound_format(self._path) or self._output.is_special:
+            raise ConfigError(
+                f"cannot write {path}: both sides are put together in a WAV, in a regular file"
+            )
         self._rate = sample_rate
         self._lock = threading.RLock()
-        self._file: BinaryIO | None = self._path.open("w+b")
+        self._closed = self._failed = False
         self._frames = 0
         self._taps: list[RecordedSink] = []
         self._sides = (_Side(sample_rate), _Side(sample_rate))
@@ -76,12 +86,17 @@ class StereoRecorder:
         self._anchor: tuple[float, int] | None = None  # a time, and the frame of it
         self._mic_next = 0  # `start` of the chunk to come
         self._mic_until: float | None = None
-        self._write_header()
+        weakref.finalize(self, self._output.close)
 
     @property
     def path(self) -> Path:
         """Of the file."""
         return self._path
+
+    @property
+    def where(self) -> Path:
+        """Where the file is now: its path, or beside it while an old file is there."""
+        return self._output.where
 
     @property
     def frames(self) -> int:
@@ -168,6 +183,7 @@ class StereoRecorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._failed = self._failed or error is not None
         self.close()
 
     @property
@@ -183,27 +199,30 @@ class StereoRecorder:
                 yield
             except (OSError, SinkStalled) as error:
                 self._error = error
+                self._failed = True
                 _log.warning("the recording %s stopped: %s", self._path, error)
                 self._end()
 
     def _end(self) -> None:
         with self._lock:
-            file, self._file = self._file, None
+            self._closed = True
+            self._output.complete = not self._failed
             try:
-                if file is not None:
-                    file.close()
+                self._output.close()
             except OSError as error:
                 self._error = self._error or error
                 _log.warning("the recording %s could not be finished: %s", self._path, error)
 
     def _place(self, which: int, samples: Samples) -> None:
         """Put samples on a side where its last ones ended."""
-        file, side = self._file, self._sides[which]
-        if file is None:
+        if self._closed or not len(samples):
             return
-        words = np.rint(samples * 32_768).clip(-32_768, 32_767).astype("<i2")
-        for i in range(0, len(words), _BLOCK):
-            block = words[i : i + _BLOCK]
+        if not self._output.is_begun:
+            self._write_header()
+        file, side = self._output.open(), self._sides[which]
+        given = words(samples)
+        for i in range(0, len(given), _BLOCK):
+            block = given[i : i + _BLOCK]
             at, until = side.next, side.next + len(block)
             if until > _MOST_FRAMES:
                 raise SinkStalled(f"{self._path} is full, at 4 GiB: go on in another file")
@@ -215,18 +234,15 @@ class StereoRecorder:
             frames[:, which] = block
             file.seek(HEADER_BYTES + _FRAME * at)
             file.write(frames.tobytes())
-            file.flush()
             side.next = until
             if until > self._frames:
                 self._frames = until
                 self._write_header()
 
     def _write_header(self) -> None:
-        file, rate, size = self._file, self._rate, _FRAME * self._frames
-        assert file is not None
+        file = self._output.open()
         file.seek(0)
-        file.write(header(2, rate, size))
-        file.flush()
+        file.write(header(2, self._rate, _FRAME * self._frames))
 
 
 class _Side:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from rxvoice.cli._signals import Ending, ended_by_signals
+from rxvoice.cli._streams import complete_streams, is_gone, silence_stdout
+from rxvoice.cli._usage import Parser, UsageError
 from rxvoice.errors import RxvoiceError
 
 __all__ = ["main", "parser"]
@@ -18,20 +22,20 @@ examples:
   rxvoice demo                             hold the recorded conversation, offline
   rxvoice demo --realtime                  the same, at the speed of speech
   rxvoice run question.wav -o reply.wav    answer any recording
-  rxvoice run long.mp3 -o reply.wav --both both.wav --silence-ms 800
+  rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
   rxvoice models --memory 16               models for MLX that fit a machine of 16 GB
 """
 
-_RUN_EPILOG = """\
-The recording may be WAV, FLAC or MP3, of any sample rate and number of channels. Each turn of its
-speaker, ended by --silence-ms of silence, is written down and answered aloud. The embedded language
-model is a demonstration: it knows about twenty subjects and says so when it is asked anything else.
-
+_DEMO_EPILOG = """\
 examples:
-  rxvoice run question.wav -o reply.wav
-  rxvoice run question.wav -o reply.wav --phrases demo     listen only for what the model knows
-  rxvoice run meeting.flac -o reply.wav --both both.wav    both sides, left and right
+  rxvoice demo                          writes out/reply.wav and out/conversation.wav
+  rxvoice demo --realtime               at the speed of speech
+  rxvoice demo --out /tmp/demo --models offline
 """
+
+
+_BROKEN_PIPE = 141
+"""As shells tell of what SIGPIPE ended."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -40,9 +44,10 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice.cli.demo import MODELS
     from rxvoice.cli.devices import add_devices
     from rxvoice.cli.models import add_models
+    from rxvoice.cli.run import add_run
     from rxvoice.cli.talk import add_talk
 
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="rxvoice",
         description="A spoken conversation as a pipe of operators.",
         epilog=_EPILOG,
@@ -58,6 +63,8 @@ def parser() -> argparse.ArgumentParser:
         description="Hold a recorded conversation on the embedded models, offline: print it as it "
         "happens, write the replies and both sides as sound. Exits 0 only if every turn was heard "
         "as it was said.",
+        epilog=_DEMO_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     demo.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)"
@@ -70,74 +77,82 @@ def parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--realtime", action="store_true", help="play it at the speed of speech")
 
-    run = commands.add_parser(
-        "run",
-        help="answer a recording",
-        description="Answer a recording, turn by turn, on the embedded models, offline.",
-        epilog=_RUN_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    run.add_argument("recording", type=Path, help="a WAV, FLAC or MP3 file")
-    run.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="WAV", help="where to write the replies"
-    )
-    run.add_argument(
-        "--both",
-        type=Path,
-        metavar="WAV",
-        help="write both sides too: the speaker left, the replies right",
-    )
-    run.add_argument(
-        "--phrases",
-        metavar="FILE",
-        help="listen only for these sentences, one a line; 'demo': those the demo's model knows",
-    )
-    run.add_argument("--voice", default="en-us", help="an espeak-ng voice (en-us)")
-    run.add_argument(
-        "--silence-ms",
-        type=int,
-        default=1600,
-        metavar="MS",
-        help="the silence that ends a turn, in milliseconds (1600)",
-    )
+    add_run(commands)
     add_devices(commands)
     add_models(commands)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when it did what it should, 1 when not, 2 for wrong usage, 130 at Ctrl-C."""
-    options = parser().parse_args(arguments)
+    """Run a command.
+
+    Returns:
+        0 when it did what it should, 1 when not, 2 for wrong usage, 141 when nobody reads what it
+        prints, and 128 and the number of the signal that stopped it, such as 130 for ctrl-c.
+    """
+    complete_streams()
+    with ended_by_signals() as ending:
+        try:
+            return _run(arguments, ending)
+        except _NobodyReads:
+            return _BROKEN_PIPE
+        except (RxvoiceError, OSError) as error:
+            if isinstance(error, BrokenPipeError) and is_gone(sys.stdout):
+                return _BROKEN_PIPE
+            _say(f"error: {_told(error)}")
+            return 2 if isinstance(error, UsageError) else 1
+        except KeyboardInterrupt:
+            _say("stopped; what was written so far is complete")
+            return ending.status
+
+
+class _NobodyReads(Exception):
+    """What was printed could not be, as behind ``| head``."""
+
+
+def _run(arguments: Sequence[str] | None, ending: Ending) -> int:
     try:
-        if options.command == "talk":
-            from rxvoice.cli.talk import talk
+        return _command(parser().parse_args(arguments), ending)
+    finally:
+        # Here, where what goes wrong can still be told.
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            silence_stdout()
+            if isinstance(error, BrokenPipeError):
+                raise _NobodyReads from None
+            raise
 
-            return talk(options)
-        if options.command == "devices":
-            from rxvoice.cli.devices import devices
 
-            return devices(level=options.level, seconds=options.seconds)
-        if options.command == "demo":
-            from rxvoice.cli.demo import demo
+def _command(options: argparse.Namespace, ending: Ending) -> int:
+    if options.command == "talk":
+        from rxvoice.cli.talk import talk
 
-            return demo(options.out, models=options.models, realtime=options.realtime)
-        if options.command == "models":
-            from rxvoice.cli.models import models
+        return talk(options)
+    if options.command == "devices":
+        from rxvoice.cli.devices import devices
 
-            return models(memory=options.memory, as_json=options.json)
-        from rxvoice.cli.run import run
+        return devices(level=options.level, seconds=options.seconds)
+    if options.command == "demo":
+        from rxvoice.cli.demo import demo
 
-        return run(
-            options.recording,
-            options.output,
-            both=options.both,
-            phrases=options.phrases,
-            voice=options.voice,
-            silence_ms=options.silence_ms,
-        )
-    except (RxvoiceError, OSError) as error:
-        print(f"rxvoice: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nrxvoice: stopped; what was written so far is complete", file=sys.stderr)
-        return 130
+        return demo(options.out, models=options.models, realtime=options.realtime)
+    if options.command == "models":
+        from rxvoice.cli.models import models
+
+        return models(memory=options.memory, as_json=options.json)
+    from rxvoice.cli.run import run
+
+    return run(options, ending)
+
+
+def _told(error: Exception) -> str:
+    """An error in one line; of one from the system, the file first."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def _say(what: str) -> None:
+    with suppress(OSError):  # a terminal that is gone
+        print(f"rxvoice: {what}", file=sys.stderr, flush=True)

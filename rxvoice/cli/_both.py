@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 import numpy as np
 
+from rxvoice._audio_file import AudioFile, words
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Event, Samples, Speech
-from rxvoice.errors import ConfigError
 
 __all__ = ["BothSides"]
 
+_USER, _ASSISTANT = 0, 1
+
 
 class BothSides:
-    """A WAV of the user on the left and the assistant on the right, one after the other.
+    """A recording of the user on the left and the assistant on the right, one after the other.
 
     A recording does not wait for the answer to its question: here the rest of it does, so that
-    the two take turns as they would have.
+    the two take turns as they would have. Without an answer there is nothing to keep: no file is
+    left, and one that was there stays.
 
     Args:
-        path: where to write; PCM16 at the assistant's sample rate.
+        to: where to write: a path, whose suffix is the format, or a stream.
         sample_rate: Hz, the assistant's.
     """
 
-    def __init__(self, path: Path, sample_rate: int) -> None:
-        import soundfile
-
-        self._rate = sample_rate
-        try:
-            self._file = soundfile.SoundFile(path, "w", sample_rate, 2, "PCM_16", format="WAV")
-        except (OSError, RuntimeError) as error:
-            raise ConfigError(f"cannot write {path}: {error}") from error
-        self._user: Resampler | None = None
+    def __init__(self, to: Path | BinaryIO, sample_rate: int) -> None:
+        self._audio = AudioFile(to, 2)
+        self._rate = self._audio.rate(sample_rate)
+        self._side, self._given_rate = _USER, 0
+        self._resampler: Resampler | None = None
+        self._answered = False
         self.frames = 0
 
     def __enter__(self) -> BothSides:
@@ -45,33 +46,48 @@ class BothSides:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._end_user()
-        self._file.close()
+        try:
+            self._end_run()
+            self._audio.file.complete = error is None
+        finally:
+            if self._answered:
+                self._audio.close()
+            else:
+                self._audio.discard()
 
     def user(self, chunk: AudioChunk | Event) -> None:
         """Add a chunk of the user's."""
-        if not isinstance(chunk, AudioChunk):
-            return
-        if self._user is None:
-            self._user = Resampler(chunk.sample_rate, self._rate)
-        self._write(0, self._user.feed(chunk.samples))
+        if isinstance(chunk, AudioChunk):
+            self._add(_USER, chunk.samples, chunk.sample_rate)
 
     def assistant(self, speech: Speech | Event) -> None:
         """Add a piece of the assistant's."""
         if isinstance(speech, Speech) and speech.samples.shape[0]:
-            self._end_user()
-            self._write(1, np.asarray(speech.samples, np.float32))
+            self._answered = True
+            self._add(_ASSISTANT, np.asarray(speech.samples, np.float32), speech.sample_rate)
 
-    def _end_user(self) -> None:
-        if self._user is not None:
-            self._write(0, self._user.end())
-            self._user = None
+    def _add(self, side: int, samples: Samples, rate: int) -> None:
+        if self._resampler is None or (side, rate) != (self._side, self._given_rate):
+            self._end_run()
+            self._side, self._given_rate = side, rate
+            self._resampler = Resampler(rate, self._rate)
+        self._write(self._resampler.feed(samples))
 
-    def _write(self, side: int, samples: Samples) -> None:
-        stereo = np.zeros((len(samples), 2), np.float32)
-        stereo[:, side] = samples
-        self._file.write(stereo)
+    def _end_run(self) -> None:
+        ended, self._resampler = self._resampler, None
+        if ended is not None:
+            self._write(ended.end())
+
+    def _write(self, samples: Samples) -> None:
+        stereo = np.zeros((len(samples), 2), np.int16)
+        stereo[:, self._side] = words(samples)
+        self._audio.begin(self._rate).write(stereo)
         self.frames += len(samples)
+
+    @property
+    def where(self) -> Path:
+        """Where the file is now: its path, or beside it while an old file is there."""
+        return self._audio.file.where
 
     @property
     def seconds(self) -> float:

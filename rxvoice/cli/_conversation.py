@@ -15,6 +15,7 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxvoice import operators as vox
 from rxvoice.cli._both import BothSides
+from rxvoice.cli._settings import Settings
 from rxvoice.elements import (
     AudioChunk,
     Event,
@@ -24,6 +25,14 @@ from rxvoice.elements import (
     Transcript,
     TurnEvent,
     TurnFailed,
+)
+from rxvoice.events import (
+    Finished,
+    ReplyDelta,
+    ReplyStarted,
+    Speaking,
+    Transcribed,
+    TurnOpened,
 )
 from rxvoice.policies import silence
 from rxvoice.slots import AudioSink, ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
@@ -47,10 +56,18 @@ class Story:
     """Prints who said what, when and how fast; what it saw stays for the caller.
 
     Times are the recording's; latencies are real ones, from the moment a turn was over.
+
+    Args:
+        out: where to print.
+        progress: told, with each chunk, how many seconds have been heard.
+        tell: told what happens, as events.
+        check: called with each chunk; may raise, to end the conversation.
     """
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     progress: Callable[[float], None] = lambda _: None
+    tell: Callable[[Event], None] = lambda _: None
+    check: Callable[[], None] = lambda: None
     events: list[TurnEvent] = field(default_factory=list[TurnEvent])
     failures: list[TurnFailed] = field(default_factory=list[TurnFailed])
     _over: float = 0.0
@@ -58,6 +75,7 @@ class Story:
 
     def on_chunk(self, chunk: AudioChunk | Event) -> None:
         """Report how far the recording has been heard."""
+        self.check()
         if isinstance(chunk, AudioChunk):
             self.progress(chunk.start / chunk.sample_rate)
 
@@ -69,6 +87,7 @@ class Story:
             self._since_over.clear()
 
         if isinstance(turn, Turn):
+            self.tell(TurnOpened(turn))
             turn.subscribe(on_error=lambda _: None, on_completed=over)
 
     def on_transcript(self, transcript: Transcript | Event) -> None:
@@ -76,12 +95,16 @@ class Story:
         if isinstance(transcript, Transcript) and transcript.final:
             self._mark("heard")
             turn = transcript.turn
+            self.tell(Transcribed(turn, transcript.text))
             self._say(turn.start / turn.sample_rate, "you", transcript.text or "(no words)")
 
     def on_reply(self, reply: Reply | Event) -> None:
         """Print what the assistant answers, and note when its first word came."""
         if isinstance(reply, Reply):
-            self._mark("first word")
+            if self._mark("first word"):
+                self.tell(ReplyStarted(reply.turn))
+            if reply.delta:
+                self.tell(ReplyDelta(reply.turn, reply.delta))
             if reply.final:
                 turn = reply.turn
                 end = (turn.start + len(turn.audio)) / turn.sample_rate
@@ -89,8 +112,10 @@ class Story:
 
     def on_speech(self, speech: Speech | Event) -> None:
         """Note when the first sound came."""
-        if isinstance(speech, Speech) and not speech.final:
-            self._mark("first sound")
+        if isinstance(speech, Speech) and not speech.final and self._mark("first sound"):
+            self.tell(Speaking(speech.turn))
+        elif isinstance(speech, Speech) and speech.final:
+            self.tell(Finished(speech.turn, speech.reply.text))
 
     def on_event(self, event: TurnEvent | Event) -> None:
         """Print the latencies, what failed, and what a model wants to be known."""
@@ -98,14 +123,20 @@ class Story:
             self.events.append(event)
             latencies = " · ".join(f"{what} {ms:.0f} ms" for what, ms in self._since_over.items())
             self._line(f"{'':23}after the turn: {latencies}")
-        elif isinstance(event, TurnFailed):
+            return
+        self.tell(event)
+        if isinstance(event, TurnFailed):
             self.failures.append(event)
             self._say(event.turn.start / event.turn.sample_rate, "error", str(event.error))
         elif isinstance(event, Notice):
             self._line(f"{'':23}{event.message}")
 
-    def _mark(self, what: str) -> None:
-        self._since_over.setdefault(what, 1000 * (time.perf_counter() - self._over))
+    def _mark(self, what: str) -> bool:
+        """Note when it came; whether it is the first time in this turn."""
+        if what in self._since_over:
+            return False
+        self._since_over[what] = 1000 * (time.perf_counter() - self._over)
+        return True
 
     def _say(self, at: float, who: str, what: str) -> None:
         self._line(f"{at:7.1f} s  {who:<11} {what}")
@@ -120,7 +151,7 @@ def converse(
     sink: AudioSink,
     story: Story,
     *,
-    silence_ms: int,
+    settings: Settings,
     both: BothSides | None = None,
 ) -> None:
     """Hold the conversation on this thread, and return when the microphone has ended.
@@ -139,9 +170,9 @@ def converse(
         vox.chunk(512),
         ops.do_action(both.user) if both else ops.do_action(),
         ops.do_action(story.on_chunk),
-        vox.vad(parts.vad),
-        vox.preroll(250),
-        vox.turn_window(silence(silence_ms)),
+        vox.vad(parts.vad, start=settings.vad_start, stop=settings.vad_stop),
+        vox.preroll(settings.preroll_ms),
+        vox.turn_window(silence(settings.silence_ms), max_duration_ms=settings.max_turn_ms),
         ops.do_action(story.on_turn),
     )
     answer = listen.pipe(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from types import FrameType
 
 from rxvoice._ui import UiScheduler
 
-__all__ = ["MainLoop", "ending_signals"]
+__all__ = ["MainLoop"]
 
 
 class MainLoop(UiScheduler):
@@ -55,30 +53,3 @@ class MainLoop(UiScheduler):
         timer = threading.Timer(ms / 1000, self.schedule, (due,))
         timer.daemon = True
         timer.start()
-
-
-@contextmanager
-def ending_signals(first: Callable[[], None], second: Callable[[], None]) -> Generator[None]:
-    """Ctrl-C, a polite kill or a closed terminal calls `first`; another one calls `second`.
-
-    On another thread than the main one, where there are no signals, it does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        call, asked = second if asked else first, True
-        call()
-
-    which = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP"):
-        which.append(signal.SIGHUP)
-    before = [signal.signal(it, handle) for it in which]
-    try:
-        yield
-    finally:
-        for it, handler in zip(which, before, strict=True):
-            signal.signal(it, handler)

@@ -1,4 +1,4 @@
-"""The settings of ``rxvoice talk``: one table, for its options and for the settings file."""
+"""The settings of ``rxvoice talk`` and ``run``: one table, for options and the settings file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,15 @@ from typing import Any, Literal, TypeAlias, cast
 
 from rxvoice.errors import ConfigError
 
-__all__ = ["Settings", "add_options", "from_file", "settings", "settings_path"]
+__all__ = [
+    "Settings",
+    "add_options",
+    "add_settings_file",
+    "from_file",
+    "settings",
+    "settings_path",
+    "typed",
+]
 
 Kind: TypeAlias = Literal["text", "device", "whole", "number", "switch", "path"]
 
@@ -236,13 +244,26 @@ def settings_path() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "rxvoice" / "settings.toml"
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting, and ``--settings``."""
-    groups = {name: parser.add_argument_group(title) for name, title in _GROUPS.items()}
+def add_options(
+    parser: argparse.ArgumentParser,
+    *,
+    only: Collection[str] | None = None,
+    **defaults: object,
+) -> None:
+    """Add an option for each setting.
+
+    Args:
+        only: the fields to add; None for all.
+        defaults: those that differ from the fields' own, for the help.
+    """
+    groups: dict[str, Any] = {}
     for name, (setting, default) in _table().items():
+        field_name = name.replace("-", "_")
+        if only is not None and field_name not in only:
+            continue
         # What is not typed must not hide what the file says.
         options: dict[str, Any] = {"default": argparse.SUPPRESS}
-        options["help"] = setting.help + _default(setting, default)
+        options["help"] = setting.help + _default(setting, defaults.get(field_name, default))
         if setting.kind == "switch":
             options["action"] = argparse.BooleanOptionalAction
         else:
@@ -250,13 +271,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             options["metavar"] = setting.metavar or None
             if setting.choices:
                 options["metavar"] = "{" + ",".join(setting.choices) + "}"
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(_GROUPS[setting.group])
         groups[setting.group].add_argument(f"--{name}", **options)
-    groups["output"].add_argument(
+
+
+def add_settings_file(parser: argparse.ArgumentParser) -> None:
+    """Add ``--settings``."""
+    parser.add_argument(
         "--settings",
         type=Path,
         metavar="FILE",
         help="a settings file to read instead of the usual one",
     )
+
+
+def typed(arguments: argparse.Namespace, **defaults: object) -> Settings:
+    """The settings as typed, else `defaults`, else the fields' own; no file is read."""
+    return Settings(**cast("dict[str, Any]", {**defaults, **_typed_ones(arguments)}))
 
 
 def settings(arguments: argparse.Namespace) -> Settings:
@@ -270,12 +302,7 @@ def settings(arguments: argparse.Namespace) -> Settings:
     values: dict[str, object] = {}
     if named is not None or path.exists():
         values = from_file(path)
-    typed = vars(arguments)
-    for name in _table():
-        key = name.replace("-", "_")
-        if key in typed:
-            values[key] = typed[key]
-    return Settings(**cast("dict[str, Any]", values))
+    return Settings(**cast("dict[str, Any]", {**values, **_typed_ones(arguments)}))
 
 
 def from_file(path: Path) -> dict[str, object]:
@@ -302,6 +329,11 @@ def from_file(path: Path) -> dict[str, object]:
     return values
 
 
+def _typed_ones(arguments: argparse.Namespace) -> dict[str, object]:
+    given = vars(arguments)
+    return {it.name: given[it.name] for it in fields(Settings) if it.name in given}
+
+
 def _table() -> dict[str, tuple[_Setting, object]]:
     return {
         it.name.replace("_", "-"): (
@@ -313,13 +345,13 @@ def _table() -> dict[str, tuple[_Setting, object]]:
 
 
 def _typed(setting: _Setting) -> Any:
-    def typed(text: str) -> object:
+    def value(text: str) -> object:
         try:
             return setting.check(setting.read(text))
         except ValueError as error:
             raise argparse.ArgumentTypeError(f"{error}, got {text!r}") from error
 
-    return typed
+    return value
 
 
 def _default(setting: _Setting, default: object) -> str:

@@ -1,4 +1,4 @@
-"""The models of ``rxvoice talk``."""
+"""The models of ``rxvoice talk`` and ``rxvoice run``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import cast
 
 from rxvoice.cli._conversation import Parts
 from rxvoice.cli._settings import Settings
+from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
 from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
@@ -71,14 +72,18 @@ def _phrases(phrases: str) -> list[str] | None:
         return None
     if phrases == "demo":
         return offline.phrases()
+    path = Path(phrases).expanduser()
     try:
-        lines = Path(phrases).expanduser().read_text("utf-8").splitlines()
-    except OSError as error:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise ConfigError(
-            f"phrases must be 'demo', 'any' or a file of sentences; cannot read {phrases!r}: "
-            f"{error.strerror}"
+            "--phrases is 'demo', 'any' or a file with a sentence a line; cannot read "
+            f"{phrases!r}: {reason}"
         ) from error
-    return [line.strip() for line in lines if line.strip()]
+    if not any(lines):
+        raise ConfigError(f"the phrases in {phrases} are none: write a sentence a line")
+    return [line for line in lines if line]
 
 
 def _llm(settings: Settings) -> tuple[ResponderSlot, str]:
@@ -88,7 +93,7 @@ def _llm(settings: Settings) -> tuple[ResponderSlot, str]:
         model = llm(settings.llm, system_prompt=settings.system_prompt)
         return model, f"{settings.llm}, on MLX"
     if settings.system_prompt is not None:
-        raise ConfigError(
+        raise UsageError(
             "the demonstration's language model knows nothing of a system-prompt: choose another "
             "with --llm, such as those that `rxvoice models` lists"
         )
@@ -107,4 +112,7 @@ def _tts(settings: Settings) -> tuple[SynthesizerSlot, str]:
     from rxvoice import offline
 
     voice = settings.voice or "en-us"
-    return offline.tts(voice), f"espeak-ng, {voice}"
+    try:
+        return offline.tts(voice), f"espeak-ng, {voice}"
+    except ConfigError as error:
+        raise UsageError(str(error)) from error

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
+from rxvoice._output_file import output
 from rxvoice.elements import Event
-from rxvoice.errors import ConfigError
 from rxvoice.events import Level
 
 __all__ = ["TranscriptFile"]
@@ -24,34 +24,47 @@ class TranscriptFile:
     """Writes each event as a line of JSON: ``"time"``, in UTC, and what `Event.as_json` gives.
 
     A line is in the file when `write` returns. `Level`, which is told ten times a second and says
-    nothing later, is left out.
+    nothing later, is left out. The file is begun with the first event; one that was there before
+    is replaced when it is closed, unless the ``with`` block ends with an error (`OutputFile`).
 
     Args:
-        path: replaced where it is there. Its directory exists.
+        to: the path of the file, whose directory exists, or a stream.
         now: the time of an event.
 
     Raises:
         ConfigError: the path cannot be written.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, to: Path | BinaryIO, *, now: Callable[[], datetime] = _now) -> None:
         self._now = now
-        try:
-            self._file = path.open("w", encoding="utf-8", buffering=1)
-        except OSError as error:
-            raise ConfigError(f"cannot write the transcript {path}: {error.strerror}") from error
+        self._output = output(to)
+        self._failed = self._closed = False
+
+    @property
+    def where(self) -> Path:
+        """Where the file is now: its path, or beside it while an old file is there."""
+        return self._output.where
 
     def write(self, event: Event) -> None:
-        """Add an event."""
-        if isinstance(event, Level):
+        """Add an event; nothing after `close`."""
+        if isinstance(event, Level) or self._closed:
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"time": time, **event.as_json()}
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        line = json.dumps({"time": time, **event.as_json()}, ensure_ascii=False) + "\n"
+        try:
+            # Half of an emoji, as some models give it, cannot be written otherwise.
+            file = self._output.open()
+            file.write(line.encode("utf-8", "backslashreplace"))
+            file.flush()
+        except OSError:
+            self._failed = True
+            raise
 
     def close(self) -> None:
         """Finish the file; again does nothing."""
-        self._file.close()
+        self._closed = True
+        self._output.complete = not self._failed
+        self._output.close()
 
     def __enter__(self) -> Self:
         return self
@@ -62,4 +75,5 @@ class TranscriptFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._failed = self._failed or error is not None
         self.close()

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
 from rxvoice.cli._scene import Line, Scene, State, Who
+from rxvoice.cli._streams import is_gone
 from rxvoice.elements import Event
 from rxvoice.events import Level
 
@@ -88,7 +89,9 @@ class PlainView:
             self.say(_plain(line))
 
     def draw(self, now: float) -> None:
-        """Nothing: what goes on is no line yet."""
+        """Nothing: what goes on is no line yet. BrokenPipeError when nobody reads any more."""
+        if is_gone(self._out):
+            raise BrokenPipeError
 
     def say(self, text: str) -> None:
         """Print a line, at once."""

@@ -12,6 +12,7 @@ from typing import TypedDict
 from rxvoice import sinks, sources
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._conversation import Parts, Story, converse
+from rxvoice.cli._settings import Settings
 from rxvoice.elements import TurnEvent
 from rxvoice.slots import TranscriberSlot
 
@@ -69,7 +70,7 @@ def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
             Parts(offline.silero(), stt, llm, tts),
             sink,
             story,
-            silence_ms=1600,
+            settings=Settings(silence_ms=1600),
             both=both,
         )
 

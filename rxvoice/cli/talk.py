@@ -7,8 +7,9 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reactivex import Observable
@@ -17,22 +18,24 @@ from rxvoice import echo
 from rxvoice._live import live
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._keys import PushToTalk, SpaceBar
-from rxvoice.cli._main_loop import MainLoop, ending_signals
+from rxvoice.cli._main_loop import MainLoop
 from rxvoice.cli._scene import Scene
-from rxvoice.cli._settings import Settings, add_options, settings
+from rxvoice.cli._settings import Settings, add_options, add_settings_file, settings, settings_path
+from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_models import Chosen, choose
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._transcript import TranscriptFile
+from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import LiveView, PlainView, View
 from rxvoice.devices import find, refresh
 from rxvoice.elements import AudioChunk, Event, Notice
-from rxvoice.errors import ConfigError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
 
 if TYPE_CHECKING:
     from rxvoice.mlx import MlxScheduler
+    from rxvoice.recorder import StereoRecorder
 
 __all__ = ["add_talk", "hold", "talk"]
 
@@ -79,6 +82,7 @@ def add_talk(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
+    add_settings_file(parser)
 
 
 def talk(arguments: argparse.Namespace) -> int:
@@ -93,8 +97,11 @@ def talk(arguments: argparse.Namespace) -> int:
         Exception: what the conversation failed with.
     """
     chosen = settings(arguments)
-    if chosen.record is not None and chosen.record == chosen.transcript:
-        raise ConfigError(f"record and transcript are both {chosen.record}: name two files")
+    check_distinct(
+        {"--record": chosen.record, "--transcript": chosen.transcript},
+        {"the settings file": arguments.settings or settings_path()}
+        | {"the file of phrases": Path(chosen.phrases).expanduser()},
+    )
     with ExitStack() as stack:
         # What is wrong should show before models are loaded.
         refresh()
@@ -145,9 +152,11 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
     _load(models, worker, live_view)
     began = time.monotonic()
     with keys or nullcontext():
-        hold(pipe, view, controls, abort=lambda: _abort(view, keys))
+        outputs = [it for it in (recorder, transcript) if it]
+        hold(pipe, view, controls, abort=lambda number: _abort(number, view, keys, outputs))
     sink.clear()
-    _sum_up(view.scene, time.monotonic() - began, chosen)
+    with suppress(OSError):  # a terminal that was closed, or a reader that is gone
+        _sum_up(view.scene, time.monotonic() - began, chosen)
 
 
 def _load(models: Chosen, worker: MlxScheduler, live_view: bool) -> None:
@@ -217,20 +226,32 @@ def _sum_up(scene: Scene, seconds: float, chosen: Settings) -> None:
     print(f"{told}; wrote {' and '.join(written)}" if written else told, flush=True)
 
 
-def _abort(view: View, keys: SpaceBar | None) -> None:
-    view.__exit__(None, None, None)
-    if keys:
-        keys.restore()
-    # What goes to stderr may be held back.
-    print("rxvoice: stopped at once; what was written so far is complete", flush=True)
-    os._exit(130)
+def _abort(
+    number: int,
+    view: View,
+    keys: SpaceBar | None,
+    outputs: Sequence[StereoRecorder | TranscriptFile],
+) -> None:
+    with suppress(OSError):
+        view.__exit__(None, None, None)
+        if keys:
+            keys.restore()
+        # What goes to stderr may be held back.
+        print(
+            "rxvoice: stopped at once; what was written so far is complete",
+            *(f"in {it.where}" for it in outputs),
+            flush=True,
+        )
+    os._exit(128 + number)
 
 
-def hold(pipe: Observable[T], view: View, controls: Controls, *, abort: Callable[[], None]) -> None:
+def hold(
+    pipe: Observable[T], view: View, controls: Controls, *, abort: Callable[[int], None]
+) -> None:
     """Run the conversation on a thread of its own, and show its events, until it ends.
 
     Ctrl-C closes the turn that is open, waits for its text, 3 s at the most, and returns. A second
-    one calls `abort`, between any two instructions of this thread.
+    one calls `abort` with the signal's number, between any two instructions of this thread.
 
     Runs on: this thread, for what is shown.
 
@@ -244,8 +265,11 @@ def hold(pipe: Observable[T], view: View, controls: Controls, *, abort: Callable
     deadline = math.inf
 
     def show(element: object) -> None:
-        if isinstance(element, Event):
-            view.show(element)
+        if isinstance(element, Event) and not errors:
+            try:
+                view.show(element)
+            except OSError as error:  # nobody can see it any more
+                errors.append(error)
 
     def fail(error: Exception) -> None:
         errors.append(error)
@@ -254,7 +278,7 @@ def hold(pipe: Observable[T], view: View, controls: Controls, *, abort: Callable
         nonlocal completed
         completed = True
 
-    def ask() -> None:
+    def ask(_: int) -> None:
         # Called between any two instructions of this thread: no lock may be taken here.
         nonlocal asked
         asked = time.monotonic()

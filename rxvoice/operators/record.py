@@ -26,11 +26,14 @@ _SILENCE_AT_ONCE = 1 << 16
 def record(
     path: str | os.PathLike[str], *, sample_rate: int | None = None
 ) -> Operator[T, T | Event]:
-    """Write the audio that passes to a WAV file: 16 bits, mono.
+    """Write the audio that passes to a file: 16 bits, mono; WAV, or what the path's suffix says.
 
-    Each element is in the file before it goes on, samples first and then the header: whatever
-    becomes of the process, the file can be played. A hole in the ``start`` of chunks, where audio
-    was lost, is silence of the same length in the file.
+    Each element is in a WAV before it goes on, samples first and then the header: whatever becomes
+    of the process, the file can be played. A hole in the ``start`` of chunks, where audio was
+    lost, is silence of the same length in the file. A file that was there before keeps its name
+    until the new one is finished: until then that is beside it, as ``talk.partial.wav`` for
+    ``talk.wav``, and stays there when the process is killed, when the source fails, or when writing
+    fails.
 
     Emits: the same elements. When the file cannot be written any more, a `Notice` says why, once;
         the recording has stopped, and the stream goes on.
@@ -44,7 +47,7 @@ def record(
     subscription, disposal included: an operator serves one subscription at a time.
 
     Args:
-        path: of the file; one that is there is replaced. Its directory exists.
+        path: of the file, .wav, .flac, .mp3, .ogg or .opus; its directory exists.
         sample_rate: Hz, of the file; None for the rate of the first audio. What comes at another
             rate is resampled by soxr.
 
@@ -85,23 +88,24 @@ def record(
             out.emit(element)
 
         def give_up(error: Exception) -> None:
-            finish()
+            finish(error)
             message = f"the recording {name} stopped: {error}"
             _log.warning("%s", message)
             out.emit(Notice(message, error, stage="record"))
 
-        def finish() -> Exception | None:
+        def finish(cause: Exception | None = None) -> Exception | None:
             nonlocal over
             over = True
             try:
                 if file is not None:
-                    file.stop()
+                    # Told of an error, it does not replace an old file.
+                    file.__exit__(None, cause, None)
             except Exception as error:
                 return error
             return None
 
-        def close() -> None:
-            error = finish()
+        def close(cause: Exception | None = None) -> None:
+            error = finish(cause)
             if error is not None:
                 _log.warning("the recording %s could not be finished: %s", name, error)
 
@@ -112,7 +116,7 @@ def record(
             out.complete()
 
         def fail(error: Exception) -> None:
-            close()
+            close(error)
             out.fail(error)
 
         out.life.add(Disposable(close))

@@ -170,7 +170,7 @@ class KeepingSink(Sink):
                 return
             self._end_run()
             self._given_rate = sample_rate
-            self._kept_rate = self._kept_rate or sample_rate
+            self._kept_rate = self._kept_rate or self._possible_rate(sample_rate)
 
     def write_samples(self, samples: Samples, /) -> int:
         """Take all of them.
@@ -212,6 +212,10 @@ class KeepingSink(Sink):
     @abstractmethod
     def _keep(self, samples: Samples) -> None:
         """Keep samples at the kept rate; they are the caller's, who may use them again."""
+
+    def _possible_rate(self, sample_rate: int) -> int:
+        """The rate at which samples of that rate can be kept."""
+        return sample_rate
 
     def _finish(self) -> None:
         """Called once, by `stop`."""

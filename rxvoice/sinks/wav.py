@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rxvoice._wav import HEADER_BYTES, MOST_BYTES, header
+from rxvoice._audio_file import AudioFile, words
 from rxvoice.elements import Samples
-from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.sinks._sink import KeepingSink
 
 __all__ = ["WavSink", "wav"]
@@ -19,23 +21,29 @@ __all__ = ["WavSink", "wav"]
 _log = logging.getLogger("rxvoice")
 
 _DEFAULT_RATE = 24_000
-_MOST_SAMPLES = MOST_BYTES // 2
 
 
-def wav(path: str | os.PathLike[str], *, sample_rate: int | None = None) -> WavSink:
-    """A sink that writes speech to a WAV file: 16 bits, mono.
+def wav(path: str | os.PathLike[str] | BinaryIO, *, sample_rate: int | None = None) -> WavSink:
+    """A sink that writes speech to a file: 16 bits, mono; WAV, or what the path's suffix says.
 
-    The file is begun at the first sample, or at `flush` or `stop` where there was none; one that
-    is there is replaced. Each piece is in the file when it has been taken, first the samples and
-    then the header: whatever becomes of the process, the file can be played.
+    The file is begun at the first sample. Each piece of a WAV is in the file when it has been
+    taken, first the samples and then the header: whatever becomes of the process, the file can be
+    played. A file that was there before keeps its name until the new one is complete, after
+    `flush` or `stop` without an error, and has a sample at least: until then the new one is beside
+    it, as ``reply.partial.wav`` for ``reply.wav``, and stays there when the process is killed, when
+    the stream or the ``with`` block ends with an error, or when writing fails. `where` says where
+    it is. Where there was none and nothing was said, `flush` and `stop` write an empty file.
 
     Errors: `ConfigError` here, when the path cannot be written; `SinkStalled` for more than a WAV
         can hold, 4 GiB or 24 hours, and after `stop`; an OSError when writing fails later.
 
     Args:
-        path: of the file; its directory exists.
+        path: of the file, .wav, .flac, .mp3, .ogg or .opus; its directory exists. A stream, such
+            as ``sys.stdout.buffer`` or the path of a named pipe, gets a WAV, whose header cannot
+            say how long it is.
         sample_rate: Hz, of the file; None for the rate of the first speech, 24 000 where there is
-            none. What comes at another rate is resampled by soxr.
+            none. What comes at another rate is resampled by soxr. Where the format does not have
+            the rate, the file has the next higher one that it has.
     """
     return WavSink(path, sample_rate)
 
@@ -43,18 +51,29 @@ def wav(path: str | os.PathLike[str], *, sample_rate: int | None = None) -> WavS
 class WavSink(KeepingSink):
     """Made by `wav`; a context manager, which stops it at the end."""
 
-    def __init__(self, path: str | os.PathLike[str], sample_rate: int | None = None) -> None:
-        self._path = Path(path)
+    def __init__(
+        self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = None
+    ) -> None:
+        self._audio = AudioFile(path, 1)
+        self._path = self._audio.file.path
         super().__init__(f"the WAV sink {self._path}", sample_rate)
-        _check_writable(self._path)
-        self._file: BinaryIO | None = None
+        if sample_rate is not None:
+            self._kept_rate = self._audio.rate(sample_rate)
+        self._failed = False
         self._written = 0
         self._clipped = 0
+        # One that nobody stops is finished with the program.
+        weakref.finalize(self, self._audio.close)
 
     @property
     def path(self) -> Path:
         """Of the file."""
         return self._path
+
+    @property
+    def where(self) -> Path:
+        """Where the file is now: its path, or beside it while an old file is there."""
+        return self._audio.file.where
 
     @property
     def sample_rate(self) -> int | None:
@@ -72,57 +91,57 @@ class WavSink(KeepingSink):
         return self._clipped
 
     def flush(self) -> None:
-        """End the run; the file is complete, and there even without a sample."""
+        """End the run; what was written is complete."""
         super().flush()
         with self._lock:
             if not self._stopped:
-                self._begun()
+                self._complete()
+
+    def on_error(self, error: Exception) -> None:
+        """Finish what was taken, which does not replace an old file, and raise the error."""
+        self._failed = True
+        super().on_error(error)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._failed = self._failed or error is not None
+        super().__exit__(kind, error, traceback)
+
+    def _possible_rate(self, sample_rate: int) -> int:
+        return self._audio.rate(sample_rate)
 
     def _keep(self, samples: Samples) -> None:
-        if self._written + len(samples) > _MOST_SAMPLES:
-            raise SinkStalled(f"{self._path} is full, at 4 GiB: go on in another file")
-        file = self._begun()
         beyond = int(np.count_nonzero(np.abs(samples) > 1))
         if beyond and not self._clipped:
             _log.warning("%s: samples beyond full scale are clipped: lower the gain", self._path)
         self._clipped += beyond
-        words = np.rint(samples * 32_768).clip(-32_768, 32_767).astype("<i2")
-        file.seek(HEADER_BYTES + 2 * self._written)
-        file.write(words.tobytes())
-        file.flush()
+        self._audio.file.complete = False
+        try:
+            self._write(words(samples))
+        except BaseException:
+            self._failed = True
+            raise
         self._written += len(samples)
-        self._write_header(file)
 
-    def _begun(self) -> BinaryIO:
-        if self._file is None:
-            self._kept_rate = self._kept_rate or _DEFAULT_RATE
-            self._file = self._path.open("wb")
-            self._write_header(self._file)
-        return self._file
+    def _write(self, frames: NDArray[np.int16]) -> None:
+        self._kept_rate = self._kept_rate or self._audio.rate(_DEFAULT_RATE)
+        self._audio.begin(self._kept_rate).write(frames)
 
-    def _write_header(self, file: BinaryIO) -> None:
-        # In one write, after the samples: at no moment does it say more than there is.
-        rate, size = self._kept_rate, 2 * self._written
-        file.seek(0)
-        file.write(header(1, rate or 0, size))
-        file.flush()
+    def _complete(self) -> None:
+        if not self._failed:
+            if not self._written and not self._audio.file.would_replace:
+                self._write(np.empty(0, np.int16))
+            self._audio.file.complete = True
 
     def _finish(self) -> None:
         if self._clipped:
             _log.warning("%s: %d samples were clipped", self._path, self._clipped)
-        self._begun().close()
-
-
-def _check_writable(path: Path) -> None:
-    # Asked, not tried: a file that is there stays as it is until there is something to write.
-    reason = None
-    if path.is_dir():
-        reason = "it is a directory; name a file in it"
-    elif not path.parent.is_dir():
-        reason = f"there is no directory {path.parent}; make it first"
-    elif path.exists() and not path.is_file():
-        reason = "it is not a regular file"
-    elif not os.access(path if path.exists() else path.parent, os.W_OK):
-        reason = "permission denied, or a file system that is read-only"
-    if reason is not None:
-        raise ConfigError(f"cannot write {path}: {reason}")
+        self._complete()
+        if self._failed and not self._written:
+            self._audio.discard()
+        else:
+            self._audio.close()

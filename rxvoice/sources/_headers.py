@@ -2,69 +2,137 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
-__all__ = ["WaveData", "mp3_says_length", "wave_data"]
+from rxvoice._wav import is_placeholder
+
+__all__ = ["Bytes", "Wave", "mp3_says_length", "read_wave"]
+
+_PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
+_SUBTYPES = {
+    (_PCM, 1): "PCM_U8",
+    (_PCM, 2): "PCM_16",
+    (_PCM, 3): "PCM_24",
+    (_PCM, 4): "PCM_32",
+    (_FLOAT, 4): "FLOAT",
+    (_FLOAT, 8): "DOUBLE",
+    (_ALAW, 1): "ALAW",
+    (_ULAW, 1): "ULAW",
+}
+"""libsndfile's names of the encodings that need no other header, by format and bytes a sample."""
+
+_W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+_W64_REST = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
+
+
+class Bytes(Protocol):
+    """What is read from begin to end: a file, or a stream that cannot go back."""
+
+    def read(self, size: int, /) -> bytes:
+        """As many bytes, or fewer at the end."""
+        ...
+
+    def peek(self, size: int, /) -> bytes:
+        """The same, which are read again."""
+        ...
+
+    def skip(self, size: int, /) -> None:
+        """Go on behind as many bytes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class WaveData:
-    """The data chunk of a WAV.
+class Wave:
+    """A WAV, RF64, BW64 or Wave64 that was read as far as its samples.
 
     Args:
-        size_at: where in the file its size stands.
-        size: bytes, as the header says.
-        there: bytes from its beginning to the end of the file.
-        byte_rate: bytes a second, as the header says.
-        unfinished: whether its size was never filled in.
+        sample_rate: Hz.
+        channels: of each frame.
+        frame: bytes of a frame.
+        subtype: libsndfile's name of the encoding; None where it has to read the header itself.
+        size: bytes of samples, as the header says; None where it does not know, and they end where
+            the file does.
+        is_sure: whether the file was cut short if it ends before.
     """
 
-    size_at: int
-    size: int
-    there: int
-    byte_rate: int
-    unfinished: bool
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether bytes are missing; one may be mere padding."""
-        return not self.unfinished and self.size > self.there + 1 and self.byte_rate > 0
+    sample_rate: int
+    channels: int
+    frame: int
+    subtype: str | None
+    size: int | None
+    is_sure: bool
 
 
-def wave_data(file: BinaryIO, file_size: int) -> WaveData | None:
-    """The data chunk of a RIFF WAVE; None where there is none."""
-    head = file.read(12)
-    if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return None
-    byte_rate = 0
-    while len(head := file.read(8)) == 8:
-        begin = file.tell()
-        kind, size = head[:4], int.from_bytes(head[4:], "little")
-        if kind == b"data":
-            there = file_size - begin
-            unfinished = _is_placeholder(size) or (size == 0 and not _is_chunk(file.read(8), there))
-            return WaveData(begin - 4, size, there, byte_rate, unfinished)
-        if kind == b"fmt ":
-            byte_rate = int.from_bytes(file.read(12)[8:], "little")
-        file.seek(begin + size + size % 2)
+def read_wave(file: Bytes) -> Wave | None:
+    """Read a header up to the samples; None where there is none, or none that makes sense."""
+    head = file.peek(40)
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        file.skip(12)
+        return _chunks(file, int.from_bytes(head[4:8], "little"), _riff_chunk)
+    if head[:16] == _W64_RIFF and head[24:28] == b"wave":
+        file.skip(40)
+        return _chunks(file, int.from_bytes(head[16:24], "little"), _w64_chunk)
     return None
 
 
-def _is_placeholder(size: int) -> bool:
-    """Whether it is what recorders write that cannot know: about 2 or 4 GiB."""
-    return 0x7FFF_F000 <= size <= 0x8000_0000 or size >= 0xFFFF_F000
+def _chunks(
+    file: Bytes, whole: int, next_chunk: Callable[[Bytes], tuple[bytes, int, int] | None]
+) -> Wave | None:
+    """Read chunks up to the samples; `whole` is the size that the header gives to all of them."""
+    form = b""
+    long_size = 0
+    while (chunk := next_chunk(file)) is not None:
+        kind, size, padding = chunk
+        if kind == b"data":
+            size = long_size if size == 0xFFFF_FFFF and long_size else size
+            return _wave(file, form, size, is_sure=bool(long_size) or not is_placeholder(whole))
+        used = min(size, 40) if kind in (b"fmt ", b"ds64") else 0
+        content = file.read(used)
+        if kind == b"fmt ":
+            form = content
+        elif kind == b"ds64":
+            long_size = int.from_bytes(content[8:16], "little")
+        file.skip(size - used)
+        # Some writers leave the padding out.
+        if not (padding == 1 and file.peek(4).isalpha()):
+            file.skip(padding)
+    return None
 
 
-def _is_chunk(head: bytes, there: int) -> bool:
+def _riff_chunk(file: Bytes) -> tuple[bytes, int, int] | None:
+    head = file.read(8)
+    size = int.from_bytes(head[4:], "little")
+    return (head[:4], size, size % 2) if len(head) == 8 else None
+
+
+def _w64_chunk(file: Bytes) -> tuple[bytes, int, int] | None:
+    head = file.read(24)
+    size = int.from_bytes(head[16:], "little")
+    kind = head[:4] if head[4:16] == _W64_REST else b""
+    # Its own head counts; the next one begins at a multiple of eight.
+    return (kind, max(size - 24, 0), -size % 8) if len(head) == 24 else None
+
+
+def _wave(file: Bytes, form: bytes, size: int, *, is_sure: bool) -> Wave | None:
+    if len(form) < 16:
+        return None
+    places = ((0, 2), (2, 4), (4, 8), (12, 14))
+    code, channels, rate, frame = (int.from_bytes(form[i:j], "little") for i, j in places)
+    if code == _EXTENSIBLE:
+        code = int.from_bytes(form[24:26], "little")
+    if not (channels and rate and frame):
+        return None
+    subtype = None if frame % channels else _SUBTYPES.get((code, frame // channels))
+    unknown = is_placeholder(size) if size else not _is_chunk(file.peek(8))
+    return Wave(rate, channels, frame, subtype, None if unknown else size, is_sure)
+
+
+def _is_chunk(head: bytes) -> bool:
     """Whether it is the head of another chunk, or the end: then there really is no audio."""
-    if len(head) < 8:
-        return True
-    return (
-        head[:4].decode("latin-1").isprintable()
-        and head[:4].isascii()
-        and (8 + int.from_bytes(head[4:], "little") <= there)
-    )
+    name, size = head[:4].replace(b" ", b"x"), int.from_bytes(head[4:], "little")
+    return len(head) < 8 or (name.isalnum() and size < 1 << 24)
 
 
 def mp3_says_length(file: BinaryIO) -> bool:

@@ -205,11 +205,6 @@ def test_a_directory(tmp_path: Path) -> None:
     assert str(error) == f"{tmp_path} is a directory: name an audio file in it"
 
 
-def test_a_pipe(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.wav")
-    assert "is not a regular file" in str(failure(tmp_path / "pipe.wav"))
-
-
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, noise(10))
 

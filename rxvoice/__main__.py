@@ -1,0 +1,5 @@
+"""``python -m rxvoice``."""
+
+from rxvoice.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,211 @@
+"""A file that is written, and never costs the one that had its name."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, count, takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from rxvoice.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+__all__ = ["OpenOutput", "OutputFile", "output", "same_file"]
+
+_log = logging.getLogger("rxvoice")
+
+
+class OutputFile:
+    """A file that is begun with its first byte, and takes its name when it is complete.
+
+    Where the name is free, or is that of an empty file, it is written there. Where an old file has
+    the name, the new one grows beside it, as ``talk.partial.wav`` for ``talk.wav``, and replaces it
+    in one step, with its permissions. A new file that does not become complete stays beside the old
+    one. What a killed process left there is not written over: the next one writes to
+    ``talk.partial-2.wav``, and the log says what was found.
+
+    What is no regular file, such as ``/dev/null`` or a named pipe, is written as it is.
+
+    Args:
+        path: of the file; its directory exists.
+
+    Raises:
+        ConfigError: it cannot be written. Nothing has been created.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        _check_writable(self.path)
+        # Through a link the file behind it is replaced, and not the link.
+        self._target = self.path if self.is_special else Path(os.path.realpath(path))
+        self._at = self._target
+        self._file: _Writer | None = None
+        self._is_new = False
+        self.complete = False
+        """Whether it holds all that it should: `close` may let it replace an old file."""
+
+    @property
+    def is_special(self) -> bool:
+        """Whether it is there, and no regular file: it can only be written from begin to end."""
+        return self.path.exists() and not self.path.is_file()
+
+    @property
+    def where(self) -> Path:
+        """Where it is written: at its name, or beside it as long as an old file has that."""
+        return self.path if self._at == self._target else self._at
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is anything of it."""
+        return self._file is not None
+
+    @property
+    def would_replace(self) -> bool:
+        """Whether an old file has its name, with something in it."""
+        return self._target.is_file() and self._target.stat().st_size > 0
+
+    def open(self) -> BinaryIO:
+        """The file. What is written is in it when the call returns; an OSError names it."""
+        if self._file is None:
+            self._file = self._special() if self.is_special else self._regular()
+        return cast("BinaryIO", self._file)
+
+    def close(self) -> None:
+        """Finish it, and let it replace an old file if it is `complete`. Again does nothing."""
+        if self._file is None or self._file.closed:
+            return
+        try:
+            if self.complete and self._at != self._target:
+                self._replace(self._file)
+        finally:
+            self._file.close()
+            if self._at != self._target:
+                _log.warning(
+                    "%s is as it was: the new one is incomplete, and is %s", self.path, self._at
+                )
+
+    def discard(self) -> None:
+        """Finish it, and take it away: nothing in it is worth keeping."""
+        if self._file is not None and not self._file.closed:
+            if not self._is_new and not self.is_special:
+                self._file.truncate(0)
+            self._file.close()
+            if self._is_new:
+                self._at.unlink(missing_ok=True)
+
+    def _special(self) -> _Writer:
+        return _Writer(self.path, "w")
+
+    def _regular(self) -> _Writer:
+        if self._target.exists() and not self.would_replace:
+            return _Writer(self._target, "r+")
+        file = self._create()
+        for found in takewhile(Path.exists, _beside(self._target)):
+            if found != self._at:
+                _log.warning(
+                    "%s is of a run that goes on or was cut off: give what it holds another name, "
+                    "or delete it",
+                    found,
+                )
+        return file
+
+    def _create(self) -> _Writer:
+        for at in chain([self._target], _beside(self._target)):
+            with suppress(FileExistsError):
+                file = _Writer(at, "x+")
+                self._at, self._is_new = at, True
+                return file
+        raise AssertionError("there is always another name")
+
+    def _replace(self, file: _Writer) -> None:
+        os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            old = self._target.stat()
+            with suppress(PermissionError):
+                os.chown(self._at, old.st_uid, old.st_gid)
+            self._at.chmod(stat.S_IMODE(old.st_mode))
+        os.replace(self._at, self._target)
+        self._at = self._target
+
+
+class OpenOutput:
+    """A stream that another opened, in place of an `OutputFile`: written, and never closed."""
+
+    complete = False
+    is_special = True
+    is_begun = True
+    would_replace = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        name = getattr(stream, "name", None)
+        self.path = self.where = Path(name if isinstance(name, str) else "the stream")
+
+    def open(self) -> BinaryIO:
+        """The stream."""
+        return self._stream
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def discard(self) -> None:
+        """Nothing can be taken back."""
+
+
+class _Writer(io.FileIO):
+    """An unbuffered file whose writes are whole, and whose errors name it."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            try:
+                done += super().write(view[done:]) or 0
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.name)) from None
+        return done
+
+
+def output(to: str | os.PathLike[str] | BinaryIO) -> OutputFile | OpenOutput:
+    """A file for a path, or what is given."""
+    return OutputFile(to) if isinstance(to, (str, os.PathLike)) else OpenOutput(to)
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, or would be; links are followed."""
+    if one.exists() and other.exists():
+        return one.is_file() and os.path.samefile(one, other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _beside(path: Path) -> Iterator[Path]:
+    """The names that a file has until it replaces the one at `path`, in the order they are used."""
+    yield path.with_name(f"{path.stem}.partial{path.suffix}")
+    for n in count(2):
+        yield path.with_name(f"{path.stem}.partial-{n}{path.suffix}")
+
+
+def _check_writable(path: Path) -> None:
+    # Asked, not tried: a file that is there stays as it is until there is something to write.
+    reason = None
+    if path.is_dir():
+        reason = "it is a directory; name a file in it"
+    elif not path.parent.is_dir():
+        reason = f"there is no directory {path.parent}; make it first"
+    elif path.exists() and not os.access(path, os.W_OK):
+        reason = "permission denied, or a file system that is read-only"
+    elif not (path.exists() and not path.is_file()):
+        directory = Path(os.path.realpath(path)).parent
+        if not directory.is_dir():
+            reason = f"there is no directory {directory}; make it first"
+        elif not os.access(directory, os.W_OK):
+            reason = f"no permission to write in the directory {directory}, or it is read-only"
+    if reason is not None:
+        raise ConfigError(f"cannot write {path}: {reason}")

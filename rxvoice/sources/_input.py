@@ -1,0 +1,163 @@
+"""Where audio is read from, a file or a stream, and what libsndfile sees of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["Endless", "Input", "Samples", "Stream"]
+
+_AT_ONCE = 1 << 16
+_MANY = 1000
+"""Times as long as it is, an MP3 may be by the number of bytes that its first frames have."""
+
+
+class Stream(Protocol):
+    """A binary stream, such as ``sys.stdin.buffer``."""
+
+    def read(self, size: int, /) -> bytes:
+        """As many bytes, or fewer; none at the end."""
+        ...
+
+
+class Input:
+    """Bytes from begin to end, of which those to come can be looked at."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        # What is there, rather than waiting for all: a pipe may be slow.
+        self._some = getattr(stream, "read1", stream.read)
+        self._held = b""
+
+    def some(self, size: int) -> bytes:
+        """As many bytes as there are, one at least, up to `size`; none at the end."""
+        if not self._held:
+            return self._some(size) or b""
+        given, self._held = self._held[:size], self._held[size:]
+        return given
+
+    def peek(self, size: int, /) -> bytes:
+        """The next bytes, which are read again."""
+        while len(self._held) < size:
+            more = self._some(size - len(self._held))
+            if not more:
+                break
+            self._held += more
+        return self._held[:size]
+
+    def read(self, size: int, /) -> bytes:
+        """As many bytes, or fewer at the end."""
+        given = self.peek(size)
+        self._held = self._held[len(given) :]
+        return given
+
+    def skip(self, size: int, /) -> None:
+        """Go on behind as many bytes."""
+        passed = min(size, len(self._held))
+        self._held = self._held[passed:]
+        if isinstance(self._stream, io.FileIO) and self._stream.seekable():
+            self._stream.seek(size - passed, os.SEEK_CUR)
+            return
+        while passed < size and (gone := self.some(min(size - passed, _AT_ONCE))):
+            passed += len(gone)
+
+    def spooled(self) -> BinaryIO:
+        """All that is left, in a file that goes away when it is closed."""
+        file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+        try:
+            while piece := self.some(_AT_ONCE):
+                file.write(piece)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+
+class Samples:
+    """Samples without a header, as libsndfile reads them.
+
+    Args:
+        source: where they come from.
+        frame: bytes of a frame; only whole ones are given.
+        size: bytes; None for as many as come.
+    """
+
+    def __init__(self, source: Input, frame: int, size: int | None) -> None:
+        self._source = source
+        self._frame = frame
+        self._size = (1 << 60 if size is None else size) // frame * frame
+        self._left = self._size
+        self._held = b""
+        self._at = 0
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        whole = min(len(view), self._left) // self._frame * self._frame
+        data = self._held
+        while whole and len(data) < self._frame:
+            more = self._source.some(whole - len(data))
+            if not more:
+                break
+            data += more
+        given = len(data) // self._frame * self._frame
+        view[:given] = data[:given]
+        self._held = data[given:]
+        self._left -= given
+        self._at += given
+        return given
+
+    def read(self, size: int, /) -> bytes:
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        # libsndfile goes to the end, to know where that is, and back.
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+
+class Endless:
+    """An MP3 that does not say how long it is, and seems longer than it can be.
+
+    libsndfile takes the number of its bytes for its length, and reads no further: with frames of
+    different sizes that may be far from the end.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._there = size
+        self._size = size * _MANY
+        self._at = 0
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer).cast("B")
+        if self._at >= self._size - 128:  # where a tag may be
+            count = min(len(view), self._size - self._at)
+            view[:count] = bytes(count)
+        else:
+            self._file.seek(min(self._at, self._there))
+            data = self._file.read(len(view))
+            count = len(data)
+            view[:count] = data
+        self._at += count
+        return count
+
+    def read(self, size: int, /) -> bytes:
+        buffer = bytearray(size)
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
