@@ -101,11 +101,11 @@ class OutputFile:
                 self._at.unlink(missing_ok=True)
 
     def _special(self) -> _Writer:
-        return _Writer(self.path, "w")
+        return _Writer(str(self.path), "w")
 
     def _regular(self) -> _Writer:
         if self._target.exists() and not self.would_replace:
-            return _Writer(self._target, "r+")
+            return _Writer(str(self._target), "r+")
         file = self._create()
         for found in takewhile(Path.exists, _beside(self._target)):
             if found != self._at:
@@ -119,7 +119,7 @@ class OutputFile:
     def _create(self) -> _Writer:
         for at in chain([self._target], _beside(self._target)):
             with suppress(FileExistsError):
-                file = _Writer(at, "x+")
+                file = _Writer(str(at), "x+")
                 self._at, self._is_new = at, True
                 return file
         raise AssertionError("there is always another name")

@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except _NobodyReads:
             return _BROKEN_PIPE
         except (RxvoiceError, OSError) as error:
-            if isinstance(error, BrokenPipeError) and is_gone(sys.stdout):
+            if is_gone(sys.stdout) and _is_broken_pipe(error):
                 return _BROKEN_PIPE
             _say(f"error: {_told(error)}")
             return 2 if isinstance(error, UsageError) else 1
@@ -112,7 +112,11 @@ class _NobodyReads(Exception):
 
 def _run(arguments: Sequence[str] | None, ending: Ending) -> int:
     try:
-        return _command(parser().parse_args(arguments), ending)
+        options, unknown = parser().parse_known_args(arguments)
+        if unknown:
+            what = f"{options.command} has no option or argument {unknown[0]!r}"
+            raise UsageError(f"{what}; see rxvoice {options.command} --help")
+        return _command(options, ending)
     finally:
         # Here, where what goes wrong can still be told.
         try:
@@ -151,6 +155,13 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return str(error)
+
+
+def _is_broken_pipe(error: BaseException | None) -> bool:
+    """Whether that is what went wrong, or what it came from."""
+    return error is not None and (
+        isinstance(error, BrokenPipeError) or _is_broken_pipe(error.__cause__)
+    )
 
 
 def _say(what: str) -> None:

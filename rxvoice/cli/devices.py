@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxvoice.cli._commands import Commands
+from rxvoice.cli._usage import UsageError
 from rxvoice.devices import Device, Kind, listing, permission, refresh, server
 from rxvoice.elements import AudioChunk, Event
-from rxvoice.errors import ConfigError
 
 __all__ = ["add_devices", "devices"]
 
@@ -62,13 +62,13 @@ def devices(*, level: bool = False, seconds: float | None = None) -> int:
         0, or 1 where there is no microphone or no loudspeaker.
 
     Raises:
-        ConfigError: `seconds` is not more than 0, or is given without `level`.
+        UsageError: `seconds` is not more than 0, or is given without `level`.
         MissingDependency: PortAudio is not installed.
     """
     if seconds is not None and not level:
-        raise ConfigError("--seconds says how long --level lasts: give both")
+        raise UsageError("--seconds says how long --level lasts: give both")
     if seconds is not None and not seconds > 0:
-        raise ConfigError(f"--seconds must be more than 0 s, got {seconds:g}")
+        raise UsageError(f"--seconds must be more than 0 s, got {seconds:g}")
     refresh()
     found = listing()
     inputs = _section("Microphones", found, "microphone")

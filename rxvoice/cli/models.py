@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from rxvoice.cli._cached import Cached, cache_directory, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
 from rxvoice.cli._commands import Commands
-from rxvoice.errors import ConfigError
+from rxvoice.cli._usage import UsageError
 
 __all__ = ["add_models", "models"]
 
@@ -61,10 +61,10 @@ def models(*, memory: int | None = None, as_json: bool = False) -> int:
         0.
 
     Raises:
-        ConfigError: `memory` is less than any model is for.
+        UsageError: `memory` is less than any model is for.
     """
     if memory is not None and memory < MEMORIES[0]:
-        raise ConfigError(
+        raise UsageError(
             f"--memory must be at least {MEMORIES[0]} GB, got {memory}: the embedded parts of "
             "rxvoice.offline run on any machine"
         )

@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
     with ExitStack() as streams:
         # What is wrong with a file should show before models are loaded.
         source = streams.enter_context(sound_from_stdin()) if recording == STDIO else recording
-        seconds = stated_seconds(recording) if isinstance(source, Path) else None
+        seconds = stated_seconds(recording) if _can_be_read_twice(recording) else None
         out = _opened((to, both, chosen.transcript), streams)
         story = Story(progress=_Progress(seconds or 0), check=ending.check)
         with ExitStack() as stack:
@@ -138,6 +138,11 @@ def _file(text: str) -> Path:
     if text in ("-", "/dev/stdout"):
         return STDIO
     return Path.cwd() / text if Path(text) == STDIO else Path(text)
+
+
+def _can_be_read_twice(recording: Path) -> bool:
+    # What is missing, or a directory, says so when it is read.
+    return recording != STDIO and (recording.is_file() or not recording.exists())
 
 
 def _check_files(recording: Path, outputs: dict[str, Path | None], chosen: Settings) -> None:

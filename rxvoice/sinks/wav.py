@@ -132,10 +132,9 @@ class WavSink(KeepingSink):
         self._audio.begin(self._kept_rate).write(frames)
 
     def _complete(self) -> None:
-        if not self._failed:
-            if not self._written and not self._audio.file.would_replace:
-                self._write(np.empty(0, np.int16))
-            self._audio.file.complete = True
+        if not self._failed and not self._written and not self._audio.file.would_replace:
+            self._write(np.empty(0, np.int16))
+        self._audio.file.complete = not self._failed
 
     def _finish(self) -> None:
         if self._clipped:
