@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -31,7 +32,7 @@ _RATES = {
     ".opus": (8_000, 12_000, 16_000, 24_000, 48_000),
 }
 _AT_ONCE = 8192
-"""Frames given to an encoder: libvorbis takes them on the stack."""
+"""Frames written in one piece: libvorbis takes them on the stack, and no more are lost of a WAV."""
 
 
 def sound_format(path: Path) -> str:
@@ -87,6 +88,12 @@ class AudioFile:
             )
         self._channels = channels
         self._writer: WavWriter | SoundWriter | None = None
+        self._frames = 0
+
+    @property
+    def frames(self) -> int:
+        """How many it holds."""
+        return self._frames if self._writer is None else self._writer.frames
 
     def rate(self, wanted: int) -> int:
         """The sample rate in Hz that the file can have in place of the wanted one."""
@@ -111,13 +118,14 @@ class AudioFile:
             self.file.complete = False
             raise
         finally:
-            self._writer = None
+            self._frames, self._writer = self.frames, None
             self.file.close()
 
     def discard(self) -> None:
         """Take it away."""
-        if isinstance(self._writer, SoundWriter):
-            self._writer.end()
+        with suppress(OSError):
+            if self._writer is not None:
+                self._writer.end()
         self._writer = None
         self.file.discard()
 
@@ -135,6 +143,7 @@ class WavWriter:
         self._file, self._rate, self._channels = file, rate, channels
         self._base = _place(file)
         self._size = 0
+        self.frames = 0
         self._head()
 
     def write(self, frames: NDArray[np.int16]) -> None:
@@ -143,14 +152,18 @@ class WavWriter:
         Raises:
             SinkStalled: they are more than a WAV can hold.
         """
-        data = frames.astype("<i2", copy=False).tobytes()
+        for i in range(0, len(frames), _AT_ONCE):
+            self._write(frames[i : i + _AT_ONCE].astype("<i2", copy=False).tobytes())
+
+    def _write(self, data: bytes) -> None:
         if self._base is not None:
             if self._size + len(data) > MOST_BYTES:
                 raise SinkStalled(f"{self._file.name} is full, at 4 GiB: go on in another file")
             self._file.seek(self._base + HEADER_BYTES + self._size)
         self._file.write(data)
-        self._size += len(data)
         self._file.flush()
+        self._size += len(data)
+        self.frames += len(data) // (2 * self._channels)
         if self._base is not None:
             # In one write, after the samples: at no moment does it say more than there is.
             self._head()
@@ -179,18 +192,23 @@ class SoundWriter:
 
     def __init__(self, file: BinaryIO, rate: int, channels: int, form: str, subtype: str) -> None:
         self._guarded = _Guarded(file)
+        self._failed = False
+        self.frames = 0
         make = cast("Callable[..., Any]", import_module("soundfile").SoundFile)
         self._sound = make(self._guarded, "w", rate, channels, subtype, format=form)
 
     def write(self, frames: NDArray[np.int16]) -> None:
         """Add frames."""
         for i in range(0, len(frames), _AT_ONCE):
-            self._do(self._sound.write, frames[i : i + _AT_ONCE])
+            piece = frames[i : i + _AT_ONCE]
+            self._do(self._sound.write, piece)
+            self.frames += len(piece)
 
     def end(self) -> None:
-        """Write what the encoder has held back."""
+        """Write what the encoder has held back; of what went wrong nothing is said twice."""
         if not self._sound.closed:
-            self._do(self._sound.close)
+            with suppress(*(OSError,) if self._failed else ()):
+                self._do(self._sound.close)
 
     def _do(self, call: Callable[..., None], *arguments: object) -> None:
         try:
@@ -199,6 +217,7 @@ class SoundWriter:
             if self._guarded.error is None:
                 raise OSError(f"{self._guarded.name} cannot be written: {error}") from error
         if self._guarded.error is not None:
+            self._failed = True
             raise self._guarded.error
 
 

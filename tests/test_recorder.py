@@ -62,7 +62,7 @@ def test_the_microphone_is_left_and_the_assistant_right_where_it_was_heard(path:
 
 def test_after_each_call_the_file_holds_all_that_is_known(path: Path) -> None:
     recorder = StereoRecorder(path, RATE)
-    assert sides(path) == ([], [])
+    assert not path.exists()
     recorder.mic(chunk(0))
     assert sides(path) == ([(MIC, 100)], [(0, 100)])
     recorder.assistant(tone(50, HER), RATE, 10.08)
@@ -299,11 +299,62 @@ def test_after_close_nothing_is_written(path: Path) -> None:
     assert recorder.error is None
 
 
+def test_an_old_recording_keeps_its_name_until_the_new_one_is_finished(path: Path) -> None:
+    path.write_text("precious")
+    with StereoRecorder(path, RATE) as recorder:
+        assert recorder.where == path
+        recorder.mic(chunk(0))
+        assert path.read_text() == "precious"
+        assert recorder.where == path.with_name("talk.partial.wav")
+        assert sides(recorder.where) == ([(MIC, 100)], [(0, 100)])
+    assert sides(path) == ([(MIC, 100)], [(0, 100)])
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_recording_of_nothing_leaves_an_old_one_alone(path: Path) -> None:
+    path.write_text("precious")
+    with StereoRecorder(path, RATE):
+        pass
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize("trouble", ["with block", "disk"])
+def test_a_recording_that_fails_stays_beside_an_old_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: str
+) -> None:
+    path.write_text("precious")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def record() -> None:
+        with StereoRecorder(path, RATE) as recorder:
+            recorder.mic(chunk(0))
+            if trouble == "with block":
+                raise ZeroDivisionError
+            with monkeypatch.context() as patched:
+                patched.setattr(recorder, "_write_header", full)
+                recorder.mic(chunk(100))
+
+    if trouble == "with block":
+        with pytest.raises(ZeroDivisionError):
+            record()
+    else:
+        record()
+    assert path.read_text() == "precious"
+    beside = path.with_name("talk.partial.wav")
+    assert sides(beside)[0] == [(MIC, 100)]
+    assert f"{path} is as it was: the new one is incomplete, and is {beside}" in caplog.text
+
+
 def test_bad_arguments(path: Path) -> None:
     with pytest.raises(ConfigError, match="StereoRecorder sample_rate must be"):
         StereoRecorder(path, 0)
     with pytest.raises(ConfigError, match="there is no directory"):
         StereoRecorder(path / "nowhere" / "talk.wav")
+    for other in (path.with_suffix(".mp3"), Path("/dev/null")):
+        with pytest.raises(ConfigError, match="both sides are put together in a WAV"):
+            StereoRecorder(other)
     with StereoRecorder(path, RATE) as recorder, pytest.raises(AudioFormatError):
         recorder.mic(AudioChunk(np.zeros(4), RATE))  # type: ignore[arg-type]
 

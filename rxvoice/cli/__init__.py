@@ -112,10 +112,13 @@ class _NobodyReads(Exception):
 
 def _run(arguments: Sequence[str] | None, ending: Ending) -> int:
     try:
-        options, unknown = parser().parse_known_args(arguments)
+        top = parser()
+        options, unknown = top.parse_known_args(arguments)
         if unknown:
-            what = f"{options.command} has no option or argument {unknown[0]!r}"
-            raise UsageError(f"{what}; see rxvoice {options.command} --help")
+            # The command's own help is of more use than the one of all.
+            named = f"rxvoice {options.command}"
+            what = f"unrecognized arguments: {' '.join(unknown)}"
+            top.exit(2, f"{named}: error: {what}; see {named} --help\n")
         return _command(options, ending)
     finally:
         # Here, where what goes wrong can still be told.

@@ -60,7 +60,6 @@ class WavSink(KeepingSink):
         if sample_rate is not None:
             self._kept_rate = self._audio.rate(sample_rate)
         self._failed = False
-        self._written = 0
         self._clipped = 0
         # One that nobody stops is finished with the program.
         weakref.finalize(self, self._audio.close)
@@ -83,7 +82,7 @@ class WavSink(KeepingSink):
     @property
     def written(self) -> int:
         """Samples in the file."""
-        return self._written
+        return self._audio.frames
 
     @property
     def clipped(self) -> int:
@@ -125,14 +124,13 @@ class WavSink(KeepingSink):
         except BaseException:
             self._failed = True
             raise
-        self._written += len(samples)
 
     def _write(self, frames: NDArray[np.int16]) -> None:
         self._kept_rate = self._kept_rate or self._audio.rate(_DEFAULT_RATE)
         self._audio.begin(self._kept_rate).write(frames)
 
     def _complete(self) -> None:
-        if not self._failed and not self._written and not self._audio.file.would_replace:
+        if not self._failed and not self.written and not self._audio.file.would_replace:
             self._write(np.empty(0, np.int16))
         self._audio.file.complete = not self._failed
 
@@ -140,7 +138,7 @@ class WavSink(KeepingSink):
         if self._clipped:
             _log.warning("%s: %d samples were clipped", self._path, self._clipped)
         self._complete()
-        if self._failed and not self._written:
+        if self._failed and not self.written:
             self._audio.discard()
         else:
             self._audio.close()

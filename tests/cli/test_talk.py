@@ -25,8 +25,9 @@ from rxvoice import echo, events
 from rxvoice.cli import main
 from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk, SpaceBar
-from rxvoice.cli._main_loop import MainLoop, ending_signals
+from rxvoice.cli._main_loop import MainLoop
 from rxvoice.cli._settings import Settings
+from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_models import choose
@@ -169,7 +170,7 @@ def emitting(*elements: object, then: threading.Event | None = None) -> Observab
     return Observable(subscribe)
 
 
-def no_abort() -> None:
+def no_abort(_: int) -> None:
     pytest.fail("it was ended at once")
 
 
@@ -232,8 +233,8 @@ def test_ctrl_c_waits_for_what_is_being_said() -> None:
 def test_a_second_ctrl_c_does_not_wait() -> None:
     controls = Closed(ctrl_c)
 
-    def abort() -> None:
-        raise SystemExit(130)
+    def abort(number: int) -> None:
+        raise SystemExit(128 + number)
 
     with pytest.raises(SystemExit) as left:
         hold(emitting(events.TurnOpened(turn("~~~"))), Shown(ctrl_c), controls, abort=abort)
@@ -358,7 +359,7 @@ def test_models_are_chosen_slot_by_slot(tmp_path: Path) -> None:
     ("wrong", "message"),
     [
         ({"system_prompt": "Be brief."}, "knows nothing of a system-prompt: choose another with"),
-        ({"phrases": "/nowhere/phrases.txt"}, "phrases must be 'demo', 'any' or a file"),
+        ({"phrases": "/nowhere/phrases.txt"}, "phrases is 'demo', 'any' or a file"),
         ({"voice": "klingon"}, "tts voice must be one of"),
         ({"stt": "no such model"}, "there is no directory 'no such model'"),
     ],
@@ -394,8 +395,13 @@ def test_a_recording_does_not_overwrite_its_transcript(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert main(["talk", "--record", "a.wav", "--transcript", "a.wav"]) == 1
-    assert "record and transcript are both a.wav: name two files" in capsys.readouterr().err
+    assert main(["talk", "--record", "a.wav", "--transcript", "./a.wav"]) == 2
+    assert "--record and --transcript are both a.wav: name two files" in capsys.readouterr().err
+    phrases = tmp_path / "phrases.txt"
+    phrases.write_text("hello\n", "utf-8")
+    assert main(["talk", "--phrases", str(phrases), "--transcript", str(phrases)]) == 2
+    assert f"{phrases} is the file of phrases: choose another" in capsys.readouterr().err
+    assert phrases.read_text("utf-8") == "hello\n"
 
 
 def test_the_top_level_help_begins_with_talk(capsys: pytest.CaptureFixture[str]) -> None:

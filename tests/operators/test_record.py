@@ -114,8 +114,30 @@ def test_a_file_that_is_there_stays_until_there_is_audio(tmp_path: Path) -> None
     path.write_text("precious")
     run = Run(path)
     assert path.read_text() == "precious"
-    run.push(chunk(0)).source.on_completed()
+    run.push(chunk(0))
+    assert path.read_text() == "precious"
+    run.source.on_completed()
     assert played(path)[0] == list(range(100))
+
+
+@pytest.mark.parametrize("how", ["fail", "disk"])
+def test_a_recording_that_fails_stays_beside_an_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    path = tmp_path / "mic.wav"
+    path.write_text("precious")
+    run = Run(path).push(chunk(0))
+    if how == "fail":
+        run.source.on_error(BOOM)
+    else:
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(WavSink, "_write", full)
+        run.push(chunk(1)).source.on_completed()
+    assert path.read_text() == "precious"
+    assert played(tmp_path / "mic.partial.wav")[0] == list(range(100))
 
 
 @pytest.mark.parametrize("how", ["complete", "fail", "dispose"])

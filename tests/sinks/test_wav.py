@@ -17,7 +17,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from rxvoice import Reply, Speech, Transcript, Turn, sinks
+from rxvoice import Reply, Speech, Transcript, Turn, sinks, sources
 from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
 
 REPLY = Reply(Transcript(Turn.of(np.zeros(512, np.float32)), "hello"), "Hi.")
@@ -27,7 +27,7 @@ def sine(n: int, rate: int) -> NDArray[np.float32]:
     return (0.5 * np.sin(2 * np.pi * 440 * np.arange(n) / rate)).astype(np.float32)
 
 
-def read(path: Path) -> tuple[NDArray[np.float32], int]:
+def read(path: Path | io.BytesIO) -> tuple[NDArray[np.float32], int]:
     return soundfile.read(path, dtype="float32")
 
 
@@ -87,14 +87,178 @@ def test_samples_of_no_known_rate_are_taken_as_the_file_s(tmp_path: Path) -> Non
     assert (len(samples), rate) == (100, 24_000)
 
 
-def test_a_file_that_is_there_stays_until_there_is_something_to_write(tmp_path: Path) -> None:
+def test_an_old_file_keeps_its_name_until_the_new_one_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "out.wav"
-    path.write_bytes(b"before")
+    path.write_bytes(b"precious")
     sink = sinks.wav(path)
-    assert path.read_bytes() == b"before"
+    assert sink.where == path
     sink.write_samples(np.zeros(5, np.float32))
-    assert len(read(path)[0]) == 5
+    assert sink.where == tmp_path / "out.partial.wav"
+    assert len(read(sink.where)[0]) == 5
+    assert path.read_bytes() == b"precious"
     sink.stop()
+    assert sink.where == path
+    assert len(read(path)[0]) == 5
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("end", ["flush", "stop", "on_completed"])
+def test_nothing_does_not_replace_an_old_file(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "out.wav"
+    path.write_bytes(b"precious")
+    with sinks.wav(path) as sink:
+        getattr(sink, end)()
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+@pytest.mark.parametrize("end", ["on_error", "with block", "disk"])
+def test_what_is_incomplete_stays_beside_an_old_file(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    end: str,
+    flushed: bool,
+) -> None:
+    path, beside = tmp_path / "out.wav", tmp_path / "out.partial.wav"
+    path.write_bytes(b"precious")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def converse() -> None:
+        with sinks.wav(path) as sink:
+            sink.write_samples(np.zeros(10, np.float32))
+            if flushed:
+                sink.flush()
+            if end == "on_error":
+                sink.on_error(ZeroDivisionError())
+            if end == "disk":
+                monkeypatch.setattr(sink, "_write", full)
+                sink.write_samples(np.zeros(10, np.float32))
+            raise ZeroDivisionError
+
+    with pytest.raises(OSError if end == "disk" else ZeroDivisionError):
+        converse()
+    assert path.read_bytes() == b"precious"
+    assert len(read(beside)[0]) == 10
+    assert f"{path} is as it was: the new one is incomplete, and is {beside}" in caplog.text
+
+
+def test_a_recording_that_is_not_there_costs_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "precious.wav"
+    for before in (None, b"precious"):
+        if before is not None:
+            path.write_bytes(before)
+        with pytest.raises(ConfigError, match="there is no file"):
+            sources.wav(tmp_path / "mising.wav").subscribe(sinks.wav(path))
+        assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_a_sink_that_nobody_stops_is_finished_with_the_program(tmp_path: Path) -> None:
+    flushed, not_flushed = tmp_path / "flushed.wav", tmp_path / "not.wav"
+    for path in (flushed, not_flushed):
+        path.write_bytes(b"precious")
+        sink = sinks.wav(path)
+        sink.write_samples(np.zeros(10, np.float32))
+        if path == flushed:
+            sink.flush()
+        del sink
+    assert len(read(flushed)[0]) == 10
+    assert not_flushed.read_bytes() == b"precious"
+    assert len(read(tmp_path / "not.partial.wav")[0]) == 10
+
+
+@pytest.mark.parametrize(
+    ("suffix", "form", "subtype"),
+    [
+        ("", "WAV", "PCM_16"),
+        (".WAV", "WAV", "PCM_16"),
+        (".flac", "FLAC", "PCM_16"),
+        (".mp3", "MP3", "MPEG_LAYER_III"),
+        (".ogg", "OGG", "VORBIS"),
+        (".opus", "OGG", "OPUS"),
+    ],
+)
+@pytest.mark.parametrize("before", [False, True])
+def test_the_suffix_says_the_format(
+    tmp_path: Path, suffix: str, form: str, subtype: str, before: bool
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    if before:
+        path.write_bytes(b"precious")
+    signal = sine(48_000, 22_050)
+    with sinks.wav(path) as sink:
+        sink.set_sample_rate(22_050)
+        for piece in np.array_split(signal, 7):
+            sink.write_samples(piece)
+    info = soundfile.info(path)
+    assert (info.format, info.subtype, info.channels) == (form, subtype, 1)
+    assert info.samplerate == sink.sample_rate == (24_000 if suffix == ".opus" else 22_050)
+    samples, rate = read(path)
+    assert len(samples) / rate == pytest.approx(48_000 / 22_050, abs=0.001)
+    wanted = soxr.resample(signal, 22_050, rate)[1000 : len(samples) - 1000]
+    assert np.corrcoef(samples[1000 : 1000 + len(wanted)], wanted)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".m4a", ".jsonl", ".wavv"])
+def test_a_suffix_of_no_sound_is_refused_with_the_list(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(ConfigError, match=rf"written to \.wav, \.flac, .* and not to \{suffix}"):
+        sinks.wav(tmp_path / f"out{suffix}")
+
+
+def test_a_disk_that_is_full_is_an_oserror_with_the_file_in_every_format(tmp_path: Path) -> None:
+    for suffix in (".wav", ".flac", ".mp3"):
+        code = (
+            "import resource, sys, numpy as np\n"
+            "from rxvoice import sinks\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+            "noise = np.random.default_rng(1).uniform(-0.5, 0.5, 200_000).astype(np.float32)\n"
+            "with sinks.wav(sys.argv[1]) as sink:\n"
+            "    sink.write_samples(noise)\n"
+        )
+        path = tmp_path / f"out{suffix}"
+        path.write_bytes(b"precious")
+        ended = subprocess.run(
+            [sys.executable, "-c", code, path],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        beside = tmp_path / f"out.partial{suffix}"
+        last = ended.stderr.splitlines()[-1]
+        assert ended.stderr.count("Traceback") == 1
+        assert last == f"OSError: [Errno 27] File too large: '{beside}'"
+        assert "cffi" not in ended.stderr
+        assert path.read_bytes() == b"precious"
+        heard: list[int] = []
+        sources.wav(beside, sample_rate=24_000).subscribe(
+            lambda chunk, heard=heard: heard.append(len(chunk.samples)), lambda _: None
+        )
+        assert 200_000 > sum(heard) >= 4096
+
+
+def test_a_stream_gets_a_wav_without_a_length(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb") as heard, open(writing, "wb") as stream, sinks.wav(stream) as sink:
+        sink.write_samples(sine(1000, 24_000))
+        head = heard.read(44)
+        assert head[4:8] == head[40:44] == b"\xff" * 4
+        assert len(heard.read(2000)) == 2000
+
+
+def test_a_file_that_is_open_gets_a_wav_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "all"
+    with path.open("wb") as file:
+        file.write(b"before")
+        file.flush()
+        with sinks.wav(file) as sink:
+            sink.write_samples(np.full(100, 0.5, np.float32))
+        assert not file.closed
+    samples, rate = read(io.BytesIO(path.read_bytes().removeprefix(b"before")))
+    assert (samples.tolist(), rate) == ([0.5] * 100, 24_000)
 
 
 def test_the_file_can_be_played_after_every_piece(tmp_path: Path) -> None:
@@ -115,16 +279,18 @@ def test_the_file_can_be_played_after_every_system_call(
 ) -> None:
     moments: list[bytes] = []
 
-    class Watched(io.FileIO):
+    module = import_module("rxvoice._output_file")
+
+    class Watched(module._Writer):
         def write(self, data: object, /) -> int:
-            count = super().write(data)  # pyright: ignore[reportArgumentType]
+            count = super().write(data)
             with io.FileIO(path) as file:
                 moments.append(file.readall())
             return count
 
     path = tmp_path / "out.wav"
     copy = tmp_path / "copy.wav"
-    monkeypatch.setattr(Path, "open", lambda path, mode: io.BufferedWriter(Watched(path, mode)))
+    monkeypatch.setattr(module, "_Writer", Watched)
     sink = sinks.wav(path)
     for n in (100, 10_000, 300):
         sink.write_samples(sine(n, 24_000))
@@ -137,7 +303,7 @@ def test_the_file_can_be_played_after_every_system_call(
         copy.write_bytes(moment)
         lengths.append(len(read(copy)[0]))
     assert lengths == sorted(lengths)
-    assert set(lengths) == {0, 100, 10_100, 10_400}
+    assert set(lengths) == {0, 100, 100 + 8192, 10_100, 10_400}
 
 
 def test_a_process_that_is_killed_leaves_a_file_that_can_be_played(tmp_path: Path) -> None:
@@ -220,7 +386,7 @@ def test_nothing_is_playing_and_nothing_unheard(tmp_path: Path) -> None:
 def test_more_than_a_wav_can_hold_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("rxvoice.sinks.wav"), "_MOST_SAMPLES", 10)
+    monkeypatch.setattr(import_module("rxvoice._audio_file"), "MOST_BYTES", 20)
     with sinks.wav(tmp_path / "out.wav") as sink:
         sink.write_samples(np.zeros(10, np.float32))
         with pytest.raises(SinkStalled, match="is full, at 4 GiB: go on in another file"):
@@ -241,17 +407,11 @@ def test_a_directory_in_its_place(tmp_path: Path) -> None:
         sinks.wav(tmp_path)
 
 
-def test_a_pipe_in_its_place(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "out.wav")
-    with pytest.raises(ConfigError, match="it is not a regular file"):
-        sinks.wav(tmp_path / "out.wav")
-
-
 @pytest.mark.parametrize("exists", [False, True])
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool) -> None:
     path = tmp_path / "out.wav"
     if exists:
-        path.touch()
+        path.write_bytes(b"precious")
     asked: list[Path] = []
 
     def refuse(path: Path, mode: int) -> bool:
@@ -260,7 +420,10 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: 
 
     # Root may write everywhere.
     monkeypatch.setattr(os, "access", refuse)
-    with pytest.raises(ConfigError, match=f"^cannot write {path}: permission denied"):
+    denied = (
+        "permission denied" if exists else f"no permission to write in the directory {tmp_path}"
+    )
+    with pytest.raises(ConfigError, match=f"^cannot write {path}: {denied}"):
         sinks.wav(path)
     assert asked == [path if exists else tmp_path]
 
