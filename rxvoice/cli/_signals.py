@@ -47,6 +47,10 @@ def ended_by_signals() -> Generator[Ending]:
 
     with ending_signals(first, second):
         yield ending
+    if ending.signal is not None:
+        # The process ends now, and a second ctrl-c shall not make its last steps look broken.
+        for it in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(it, signal.SIG_IGN)
 
 
 @contextmanager

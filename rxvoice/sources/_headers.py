@@ -96,7 +96,7 @@ def _chunks(
             long_size = int.from_bytes(content[8:16], "little")
         file.skip(size - used)
         # Some writers leave the padding out.
-        if not (padding == 1 and file.peek(4).isalpha()):
+        if not (padding == 1 and _is_name(file.peek(4))):
             file.skip(padding)
     return None
 
@@ -131,8 +131,12 @@ def _wave(file: Bytes, form: bytes, size: int, *, is_sure: bool) -> Wave | None:
 
 def _is_chunk(head: bytes) -> bool:
     """Whether it is the head of another chunk, or the end: then there really is no audio."""
-    name, size = head[:4].replace(b" ", b"x"), int.from_bytes(head[4:], "little")
-    return len(head) < 8 or (name.isalnum() and size < 1 << 24)
+    size = int.from_bytes(head[4:], "little")
+    return len(head) < 8 or (_is_name(head[:4]) and size < 1 << 24)
+
+
+def _is_name(of_chunk: bytes) -> bool:
+    return of_chunk.replace(b" ", b"x").isalnum()
 
 
 def mp3_says_length(file: BinaryIO) -> bool:
