@@ -38,8 +38,9 @@ def main(recording: str = str(DEMO), minutes: str = "minutes.md") -> None:
         vox.transcribe(offline.stt().transcribe_turn),  # whole turns: no partial transcripts
         ops.map(item),
     )
-    with Path(minutes).open("w", encoding="utf-8") as file:
-        heard.pipe(ops.do_action(print)).subscribe(lambda line: print(line, file=file))
+    # What goes wrong is raised here, before old minutes are replaced.
+    lines = heard.pipe(ops.do_action(print), ops.to_list()).run()
+    Path(minutes).write_text("".join(f"{line}\n" for line in lines), "utf-8")
     print("wrote", minutes)
 
 

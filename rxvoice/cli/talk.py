@@ -47,7 +47,9 @@ Speak, and end it with ctrl-c. Headphones are best; on loudspeakers the assistan
 own voice in what the microphone hears (--echo). The demonstration's models need no download and
 know about twenty subjects: ask what they can talk about. Under a reply stand its latencies, in
 milliseconds from the end of your speech: until the turn was over, its text was known, the first
-word was written, the first sound was made, and it was heard aloud.
+word was written, the first sound was made, and it was heard aloud. A file that was there is
+replaced at the end; until then, and after a crash, the new one is beside it, as talk.partial.wav
+for talk.wav.
 
 examples:
   rxvoice talk
