@@ -32,6 +32,7 @@ from rxvoice.events import (
     ReplyStarted,
     Speaking,
     Transcribed,
+    TurnEnded,
     TurnOpened,
 )
 from rxvoice.policies import silence
@@ -82,13 +83,16 @@ class Story:
     def on_turn(self, turn: Turn | Event) -> None:
         """Start the watch when the turn is over."""
 
+        if not isinstance(turn, Turn):
+            return
+
         def over() -> None:
             self._over = time.perf_counter()
             self._since_over.clear()
+            self.tell(TurnEnded(turn, turn.start + len(turn.audio)))
 
-        if isinstance(turn, Turn):
-            self.tell(TurnOpened(turn))
-            turn.subscribe(on_error=lambda _: None, on_completed=over)
+        self.tell(TurnOpened(turn))
+        turn.subscribe(on_error=lambda _: None, on_completed=over)
 
     def on_transcript(self, transcript: Transcript | Event) -> None:
         """Print what the user said."""

@@ -118,7 +118,9 @@ def test_each_turn_is_answered_and_everything_is_written(
     assert "wrote reply.wav and both.flac: 2 turns answered, 0 failed" in told
     events = [json.loads(line) for line in Path("all.jsonl").read_text("utf-8").splitlines()]
     names = [it["event"] for it in events if it["event"] != "reply_delta"]
-    assert names == 2 * ["turn_opened", "transcribed", "reply_started", "speaking", "finished"]
+    assert names == 2 * [
+        *("turn_opened", "turn_ended", "transcribed", "reply_started", "speaking", "finished")
+    ]
     assert [it["text"] for it in events if it["event"] == "finished"] == 2 * ["You said hello."]
 
 
