@@ -157,7 +157,7 @@ def _told(error: Exception) -> str:
     """An error in one line; of one from the system, the file first."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    return str(error)
+    return " ".join(str(error).split())
 
 
 def _is_broken_pipe(error: BaseException | None) -> bool:

@@ -47,7 +47,8 @@ def is_gone(out: TextIO) -> bool:
         poll.register(out.fileno(), 0)
     except (OSError, ValueError, AttributeError):
         return False
-    return any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
+    gone = select.POLLERR | select.POLLHUP
+    return any(event & gone for _, event in poll.poll(0))
 
 
 def silence_stdout() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+import rxvoice as rxv
 import rxvoice.cli.demo
 from rxvoice.cli import main, parser
 from rxvoice.cli._both import BothSides
@@ -163,6 +166,13 @@ def test_help_names_every_command_and_gives_examples(capsys: pytest.CaptureFixtu
         assert word in shown
 
 
+@pytest.mark.parametrize("module", ["rxvoice", "rxvoice.cli"])
+def test_it_is_a_module_too(module: str) -> None:
+    command = [sys.executable, "-m", module, "--version"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told == f"rxvoice {rxv.__version__}\n"
+
+
 def test_progress_is_told_of_a_long_recording_only(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,8 +181,6 @@ def test_progress_is_told_of_a_long_recording_only(
     for at in range(0, 600, 7):
         short(at)
         long(at)
-    import sys
-
     lines = sys.stderr.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines == [f"  heard {percent:3d} % of 10.0 min" for percent in range(10, 100, 10)]
 

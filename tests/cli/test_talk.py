@@ -241,6 +241,16 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
     assert left.value.code == 130
 
 
+def test_a_reader_that_goes_away_ends_the_conversation() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as out:
+        view = PlainView(out)
+        view.draw(0)
+        os.close(reading)
+        with pytest.raises(BrokenPipeError):  # though nothing is said
+            hold(rx.never(), view, Controls(), abort=no_abort)
+
+
 def test_what_the_conversation_fails_with_is_raised_and_its_end_is_the_end() -> None:
     with pytest.raises(ConfigError, match="no such microphone"):
         hold(rx.throw(ConfigError("no such microphone")), Shown(), Controls(), abort=no_abort)
