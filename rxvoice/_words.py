@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from typing import Final
 from unicodedata import category, normalize
 
-__all__ = ["has_letters", "letters", "up_to_grapheme", "up_to_word", "words"]
+__all__ = ["has_letters", "is_unspaced", "letters", "up_to_grapheme", "up_to_word", "words"]
 
 _ALONE: Final = (  # Han, Hiragana, Bopomofo: each character is a word
     "\u3005-\u3007\u3021-\u3029\u3041-\u3096\u309d-\u309f\u3105-\u312f\u31a0-\u31bf\u3400-\u4dbf"
@@ -67,7 +67,12 @@ def has_letters(text: str, least: int) -> bool:
 
     There, one may be all that is said: "停".
     """
-    return letters(text) >= least or any(it.group().isalpha() for it in _UNSPACED.finditer(text))
+    return letters(text) >= least or any(map(is_unspaced, text))
+
+
+def is_unspaced(char: str) -> bool:
+    """Whether it is a letter of a script without spaces between words."""
+    return char.isalpha() and _UNSPACED.match(char) is not None
 
 
 def _last(spans: Iterator[tuple[int, int]], length: int) -> int:

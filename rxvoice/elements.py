@@ -134,15 +134,23 @@ class Reply(Value):
 
     Args:
         transcript: what is being answered.
-        delta: the new text; empty on the final one.
-        text: all of the answer, on the final one; empty before.
+        delta: the new text, as it is to be spoken; empty on the final one.
+        text: all of the answer as the model wrote it, on the final one; empty before.
         final: whether the answer is complete.
+        markup: what the model wrote for ``delta``, where that differs (`speakable`); None: the
+            same. The `written` of the pieces, joined, is all that the model wrote.
     """
 
     transcript: Transcript
     delta: str = ""
     text: str = ""
     final: bool = False
+    markup: str | None = None
+
+    @property
+    def written(self) -> str:
+        """What the model wrote for ``delta``."""
+        return self.delta if self.markup is None else self.markup
 
     @property
     def turn(self) -> Turn:

@@ -13,6 +13,7 @@ from rxvoice.operators.record import record
 from rxvoice.operators.resample import resample
 from rxvoice.operators.respond import respond
 from rxvoice.operators.sentences import sentences
+from rxvoice.operators.speakable import speakable
 from rxvoice.operators.synthesize import synthesize
 from rxvoice.operators.transcribe import transcribe
 from rxvoice.operators.turn_window import turn_window
@@ -32,6 +33,7 @@ __all__ = [
     "resample",
     "respond",
     "sentences",
+    "speakable",
     "synthesize",
     "transcribe",
     "turn_window",

@@ -1,0 +1,73 @@
+"""`speakable`: what a model writes becomes what a voice should say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from rxvoice.elements import Event, Reply, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+
+__all__ = ["speakable"]
+
+
+def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event, Reply | Event]:
+    """Make of each reply, as a model writes it, what a voice should say.
+
+    Markdown is read, not spoken: of emphasis, headings, lists, quotes, tables, links and images
+    remains their text, a line each, of an address its host. Blocks of code, HTML, comments, what is
+    thought (``<think>``), marks of footnotes and formulas, and the tokens of chat templates
+    (``<|im_end|>``) are left out. Anything else, "2 * 3", "snake_case" and "$13.50", stays.
+
+    Emits: a `Reply` for each piece that is certain, with what to say in ``delta`` and, where that
+        differs, what was written in ``markup``; ``delta`` is empty for what is left out. The
+        `written` of all of them, joined, is the model's text. Then the final one, as it came, with
+        all of the text as the model wrote it. Events from upstream pass.
+    Completes: with the source.
+    Errors: with the source.
+    Drops: on an error, or when a reply has failed, what is not certain.
+    Runs on: the thread of the source.
+
+    A word is given once its end is certain, one of plain letters at once. A link, a tag, code in a
+    line or a formula waits for what closes it, until the line ends, or for 200 characters; a line
+    that begins with marks, for its first letter. So the first sentence never waits for the rest.
+
+    Args:
+        code: what to say for a block of code, such as "Here is some code."; "" for nothing.
+        emoji: leave emoji in, for a voice that can say them.
+    """
+    if not isinstance(cast("object", code), str):
+        raise ConfigError(f'speakable code must be what to say for code, or "", got {code!r}')
+    if not isinstance(cast("object", emoji), bool):
+        raise ConfigError(f"speakable emoji must be True or False, got {emoji!r}")
+
+    def start(out: Subscription[Reply | Event]) -> Handlers[Reply]:
+        from rxvoice._speakable import Speakable  # loads the parser
+
+        answering: Transcript | None = None
+        reader = Speakable(code=code, emoji=emoji)
+
+        def step(reply: Reply) -> None:
+            nonlocal answering, reader
+            if reply.transcript is not answering:
+                answering = reply.transcript
+                reader = Speakable(code=code, emoji=emoji)
+            if reply.markup is not None:  # is speakable already
+                give(reader.flush())
+                out.emit(reply)
+                return
+            give(reader.feed(reply.delta))
+            if reply.final:
+                give(reader.flush())
+                answering = None
+                out.emit(replace(reply, delta="") if reply.delta else reply)
+
+        def give(pieces: list[tuple[str, str]]) -> None:
+            transcript = cast("Transcript", answering)
+            for said, wrote in pieces:
+                out.emit(Reply(transcript, said, markup=None if said == wrote else wrote))
+
+        return step, None, None
+
+    return stateful(start, takes=("speakable", Reply, "respond()"))
