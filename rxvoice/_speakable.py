@@ -22,6 +22,7 @@ _MARKERS: Final = frozenset(" \t>*+-#=|:_~`$\\[].)0123456789•‣▪◦")  # ma
 _CJK_MARKS: Final = "\u3001-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20"
 _SIMPLE: Final = re.compile(rf"[^\W\d_]|[ \t{_CJK_MARKS}]")
 _MANY: Final = 16  # characters at once that are worth a search for plain words
+_AT_ONCE: Final = 1_000
 _PLAIN: Final = re.compile(  # words in which nothing begins that is not said as it is written
     rf"(?:(?:[^\W_]|[,.;?'’\"()%+=/{_CJK_MARKS}-])*[ \t]+)+"
 )
@@ -89,9 +90,10 @@ class Speakable:
 
     def _plain_end(self, text: str, at: int) -> int:
         """Where the last word ends of those without marks from here on; 0: there is none."""
-        if self._mode != self._in_line or not self._simple or len(text) - at < _MANY:
+        in_words = self._mode == self._in_line and self._simple and text[at] in " \t"
+        if not in_words or len(text) - at < _MANY:
             return 0
-        run = _PLAIN.match(text, at)
+        run = _PLAIN.match(text, at, at + _AT_ONCE)
         end = at + len(run.group().rstrip(" \t")) if run else at
         is_plain = end > at and "www." not in (self._held + text[at:end]).lower()
         return end if is_plain else 0
