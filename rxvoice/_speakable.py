@@ -20,6 +20,7 @@ LONGEST: Final = 200
 _LONGEST_WORD: Final = 2_000  # an address, mostly
 _MARKERS: Final = frozenset(" \t>*+-#=|:_~`$\\[].)0123456789•‣▪◦")  # may begin a block
 _CJK_MARKS: Final = "\u3001-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20"
+_CJK_MARK: Final = re.compile(f"[{_CJK_MARKS}]")
 _SIMPLE: Final = re.compile(rf"[^\W\d_]|[ \t{_CJK_MARKS}]")
 _MANY: Final = 16  # characters at once that are worth a search for plain words
 _AT_ONCE: Final = 1_000
@@ -184,6 +185,8 @@ class Speakable:
             return True
         if not self._simple:
             return simple and is_unspaced(char)
+        if not simple:
+            return _ends_word(self._held[-1]) and unicodedata.category(char)[0] not in "MC"
         last = _LAST_WORD.search(self._held)
         word = last.group().lower() if last else ""
         begins = word != self._held.lower() or not self._before.isalnum()
@@ -291,3 +294,8 @@ class Speakable:
                 wrote = "".join(wrote for _, wrote in run)
                 pieces.append((wrote if kind else "", wrote))
         return pieces
+
+
+def _ends_word(char: str) -> bool:
+    """Whether it is certain, whatever comes next, but for what combines with it."""
+    return is_unspaced(char) or _CJK_MARK.match(char) is not None

@@ -48,9 +48,9 @@ class Written:
         if length <= 0:
             return ""
         whole = bisect_right(self._ends, length)
-        while whole < len(self._ends) and whole and not self._said[whole - 1]:
+        begun = length - (self._ends[whole - 1] if whole else 0)
+        if begun and whole < len(self._ends) and self._verbatim[whole]:
+            return "".join(self._wrote[:whole]) + self._said[whole][:begun]
+        while 0 < whole < len(self._ends) and not self._said[whole - 1]:
             whole -= 1
-        parts = self._wrote[:whole]
-        if whole < len(self._ends) and self._verbatim[whole]:
-            parts.append(self._said[whole][: length - (self._ends[whole - 1] if whole else 0)])
-        return "".join(parts)
+        return "".join(self._wrote[:whole])
