@@ -13,7 +13,15 @@ from itertools import accumulate, pairwise
 from typing import Final
 from unicodedata import category, normalize
 
-__all__ = ["has_letters", "is_unspaced", "letters", "up_to_grapheme", "up_to_word", "words"]
+__all__ = [
+    "graphemes",
+    "has_letters",
+    "is_unspaced",
+    "letters",
+    "up_to_grapheme",
+    "up_to_word",
+    "words",
+]
 
 _ALONE: Final = (  # Han, Hiragana, Bopomofo: each character is a word
     "\u3005-\u3007\u3021-\u3029\u3041-\u3096\u309d-\u309f\u3105-\u312f\u31a0-\u31bf\u3400-\u4dbf"
@@ -54,12 +62,17 @@ def up_to_word(text: str, length: int) -> int:
 
 def up_to_grapheme(text: str, length: int) -> int:
     """The last border between user-perceived characters within the first `length` code points."""
-    return _last(_segments(text, words=False), length)
+    return _last(graphemes(text), length)
+
+
+def graphemes(text: str) -> Iterator[tuple[int, int]]:
+    """Where each user-perceived character begins and ends."""
+    return _segments(text, words=False)
 
 
 def letters(text: str) -> int:
     """How many letters and digits it has; one with its accents and signs ("é", "को") is one."""
-    return sum(_is_word(text[start:end]) for start, end in _segments(text, words=False))
+    return sum(_is_word(text[start:end]) for start, end in graphemes(text))
 
 
 def has_letters(text: str, least: int) -> bool:

@@ -192,9 +192,14 @@ class Scene:
         self.reply = "" if shown is None else printable(self._pending[shown])
 
 
+_JOINERS = "\u200c\u200d"
+"""Of the letters of a word, in Persian and in the scripts of India, and of emoji."""
+
+
 def printable(text: str) -> str:
     """On one line, and nothing in it that would move a terminal's cursor."""
-    return " ".join("".join(it if it.isprintable() else " " for it in text).split())
+    seen = (it if it.isprintable() or it in _JOINERS else " " for it in text)
+    return " ".join("".join(seen).split())
 
 
 def _began(turn: Turn) -> float:

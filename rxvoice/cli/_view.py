@@ -8,6 +8,7 @@ from itertools import groupby
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
+from rxvoice._words import graphemes, up_to_grapheme
 from rxvoice.cli._scene import Line, Scene, State, Who
 from rxvoice.cli._streams import is_gone
 from rxvoice.elements import Event
@@ -228,21 +229,23 @@ class LiveView:
         from rich.text import Text
 
         reply = self.scene.reply
-        heard = min(len(reply), self._heard(reply)) if self.scene.state != "thinking" else 0
+        heard = self._heard(reply) if self.scene.state != "thinking" else 0
+        heard = up_to_grapheme(reply, heard)
         room = self._room()
-        start = max(0, min(heard - room // 3, len(reply) - room))
+        start = min(_tail(reply[:heard], room // 3), _tail(reply, room))
+        end = start + _head(reply[start:], room)
         text = Text()
         text.append("… " if start else "", "dim")
         text.append(reply[start:heard], "magenta")
-        text.append(reply[heard : start + room], "dim")
-        return text.append(" …", "dim") if start + room < len(reply) else text
+        text.append(reply[heard:end], "dim")
+        return text.append(" …", "dim") if end < len(reply) else text
 
     def _tail(self, text: str) -> str:
-        room = self._room()
-        return text if len(text) <= room else f"… {text[-room:]}"
+        start = _tail(text, self._room())
+        return f"… {text[start:]}" if start else text
 
     def _room(self) -> int:
-        """Characters for a text that changes: a terminal cannot scroll back to redraw."""
+        """Cells for a text that changes: a terminal cannot scroll back to redraw."""
         lines = max(1, min(4, (self._console.height - 6) // 2))
         return max(20, self._console.width - _MARGIN - 6) * lines
 
@@ -266,6 +269,28 @@ class LiveView:
         grid.add_column()
         grid.add_row(Text(f"{at}", "dim"), Text(f"  {name}", _STYLES[who][0]), text)
         return grid
+
+
+def _head(text: str, cells: int) -> int:
+    """How many of its first characters fit into so many cells."""
+    return _fitting(list(graphemes(text)), text, cells)
+
+
+def _tail(text: str, cells: int) -> int:
+    """From which character on it fits into so many cells."""
+    return len(text) - _fitting(list(graphemes(text))[::-1], text, cells)
+
+
+def _fitting(characters: list[tuple[int, int]], text: str, cells: int) -> int:
+    from rich.cells import cell_len
+
+    fitting = 0
+    for start, end in characters:
+        cells -= cell_len(text[start:end])
+        if cells < 0:
+            break
+        fitting += end - start
+    return fitting
 
 
 def _plain(line: Line) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
 from rxvoice import sinks, sources
+from rxvoice._words import words
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._conversation import Parts, Story, converse
 from rxvoice.cli._settings import Settings
@@ -97,10 +97,6 @@ def _recogniser(models: str) -> Generator[TranscriberSlot]:
 def _heard(said: list[_Said], events: list[TurnEvent]) -> int:
     """How many turns were heard word for word."""
     return sum(
-        _words(truth["text"]) == _words(event.user_text)
+        words(truth["text"]) == words(event.user_text)
         for truth, event in zip(said, events, strict=False)
     )
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"[\w']+", text.lower())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import IO, BinaryIO, cast
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -322,9 +322,8 @@ def _sentences(phrases: Sequence[str]) -> list[str]:
         raise ConfigError(f"stt phrases must be a list of sentences, got the text {phrases!r}")
     sentences: dict[str, None] = {}
     for phrase in phrases:
-        words = re.findall(
-            r"[\w']+", phrase.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-        )
+        text = normalize("NFC", phrase).lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+        words = "".join(char if _in_word(char) else " " for char in text).split()
         sentence = " ".join(filter(None, (word.strip("'") for word in words)))
         if not sentence:
             raise ConfigError(f"stt phrases must have words in them, got {phrase!r}")
@@ -332,6 +331,10 @@ def _sentences(phrases: Sequence[str]) -> list[str]:
     if not sentences:
         raise ConfigError("stt phrases must be at least one sentence, got none")
     return list(sentences)
+
+
+def _in_word(char: str) -> bool:
+    return char.isalnum() or char in "_'" or category(char)[0] == "M"
 
 
 def _jsgf(grammar: str | Path) -> str:

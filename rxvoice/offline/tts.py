@@ -19,6 +19,7 @@ from typing import cast
 import numpy as np
 
 from rxvoice._check import whole, within
+from rxvoice._words import up_to_grapheme, up_to_word
 from rxvoice.elements import Samples, TimedSamples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 
@@ -27,8 +28,8 @@ __all__ = ["EspeakTts", "tts", "voices"]
 _MAX_CHARS = 240
 """Characters spoken at once: about 15 s of speech, made in about 15 ms."""
 
-_CUTS = (r"[.!?]\s|[\n。]", r"[,;:]\s|、", r"\s")
-"""Where a longer text is cut: after a sentence, else a clause, else a word, else anywhere."""
+_CUTS = (r"[.!?]\s|[\n。！？।။]", r"[,;:]\s|[、，]", r"\s")
+"""Where a longer text is cut: after a sentence, else a clause, else a word."""
 
 # From espeak-ng's speak_lib.h.
 _SYNCHRONOUS = 2
@@ -195,11 +196,17 @@ def _parts(text: str) -> Iterator[str]:
     while len(rest) > _MAX_CHARS:
         head = rest[:_MAX_CHARS]
         ends = (max((found.end() for found in re.finditer(at, head)), default=0) for at in _CUTS)
-        cut = next((end for end in ends if end), _MAX_CHARS)
+        cut = next((end for end in ends if end), 0) or _between(rest)
         yield rest[:cut].strip()
         rest = rest[cut:].strip()
     if rest:
         yield rest
+
+
+def _between(text: str) -> int:
+    """Where to cut what has no spaces: at a word, else between two characters."""
+    near = text[: 2 * _MAX_CHARS]
+    return up_to_word(near, _MAX_CHARS) or up_to_grapheme(near, _MAX_CHARS) or _MAX_CHARS
 
 
 def _must(what: str, status: int) -> None:

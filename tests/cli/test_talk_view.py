@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from rxvoice import events, sinks
 from rxvoice.cli._scene import Scene, printable
@@ -154,7 +157,8 @@ def test_a_failed_turn_is_told_and_over() -> None:
 
 
 def test_a_transcript_cannot_move_the_cursor() -> None:
-    assert printable("a\x1b[2Jb\n\tc\x00 \x9bd") == "a [2Jb c d"
+    assert printable("a\x1b[2Jb\n\tc\x00 \x9bd\u202e") == "a [2Jb c d"
+    assert printable("می‌خواهم 👨‍👩‍👧") == "می‌خواهم 👨‍👩‍👧"
     scene = Scene()
     (line,) = scene.on(events.Transcribed(over(), "hi\x1b]0;title\x07"))
     assert "\x1b" not in line.text
@@ -204,6 +208,19 @@ def test_a_long_reply_is_followed_and_fits_a_small_terminal() -> None:
         assert max(map(len, shown.splitlines())) <= 50
         assert words[max(0, heard - 8) : heard] in " ".join(shown.split())
     assert shown.split("assistant ")[1].startswith("… ")
+
+
+@pytest.mark.parametrize("words", ["你好世界。" * 60, "e\u0301👨‍👩‍👧" * 60, "नमस्ते " * 60])
+def test_a_long_reply_fits_in_every_script(words: str) -> None:
+    screen = Screen(width=50, height=12)
+    screen.after(*answered(over(), words)[:-1])
+    for heard in range(0, len(words), 37):
+        screen.heard = heard
+        shown = screen.lines(styles=True)
+        assert max(cell_len(Text.from_ansi(line).plain) for line in shown.splitlines()) <= 50
+        assert len(shown.splitlines()) <= 11
+        # No style begins within a character.
+        assert not re.search("\x1b\\[[0-9;]*m[\u0301\u200d\u094d\u0947]", shown)
 
 
 def test_lines_that_are_done_are_printed_above() -> None:

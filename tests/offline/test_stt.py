@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -321,3 +322,9 @@ def test_a_missing_wheel(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys.modules["rxvoice.offline.stt"], "find_spec", nothing)
     with pytest.raises(MissingDependency, match=r"pip install 'rxvoice\[offline\]'"):
         offline.stt()
+
+
+def test_the_words_of_a_phrase_are_whole_in_every_script() -> None:
+    phrases = [unicodedata.normalize("NFD", "Naïve café!"), "नमस्ते दोस्त", "don’t"]
+    wanted = ["naïve café", "नमस्ते दोस्त", "don't"]
+    assert sys.modules["rxvoice.offline.stt"]._sentences(phrases) == wanted

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rxvoice import offline
+from rxvoice._words import up_to_grapheme
 from rxvoice.errors import ConfigError, MissingDependency
 
 pytestmark = pytest.mark.models
@@ -91,6 +92,19 @@ def test_no_part_of_a_long_text_is_lost(text: str):
     assert len(parts) > 1
     assert max(map(len, parts)) <= 240
     assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "text", ["สวัสดีครับ" * 60, "e\u0301" * 300, "မင်္ဂလာပါ" * 60, "👨‍👩‍👧" * 100, "को" * 200]
+)
+def test_no_part_of_a_long_text_ends_within_a_character(text: str):
+    cut = 0
+    parts = list(sys.modules["rxvoice.offline.tts"]._parts(text))
+    for part in parts:
+        cut += len(part)
+        assert cut == up_to_grapheme(text, cut)
+    assert len(parts) > 1
+    assert "".join(parts) == text
 
 
 def test_a_long_text_is_heard_to_its_end():
