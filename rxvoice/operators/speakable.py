@@ -13,25 +13,27 @@ __all__ = ["speakable"]
 
 
 def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event, Reply | Event]:
-    """Make of each reply, as a model writes it, what a voice should say.
+    """Turn each reply, as a model writes it, into what a voice should say.
 
-    Markdown is read, not spoken: of emphasis, headings, lists, quotes, tables, links and images
-    remains their text, a line each, of an address its host. Blocks of code, HTML, comments, what is
-    thought (``<think>``), marks of footnotes and formulas, and the tokens of chat templates
-    (``<|im_end|>``) are left out. Anything else, "2 * 3", "snake_case" and "$13.50", stays.
+    Markdown is read, not spoken. Emphasis, headings, lists, quotes, tables, links and images leave
+    their text, each item and row on a line of its own; an address leaves its host. Blocks of code,
+    HTML tags, comments, thoughts (``<think>``), marks of footnotes and formulas, emoji and the
+    tokens of chat templates (``<|im_end|>``) are left out. All else stays: "2 * 3", "snake_case",
+    "$13.50".
 
-    Emits: a `Reply` for each piece that is certain, with what to say in ``delta`` and, where that
-        differs, what was written in ``markup``; ``delta`` is empty for what is left out. The
-        `written` of all of them, joined, is the model's text. Then the final one, as it came, with
-        all of the text as the model wrote it. Events from upstream pass.
+    Emits: a `Reply` for each piece as soon as it is certain: what to say in ``delta``, and in
+        ``markup`` what the model wrote for it, where that differs. ``delta`` is empty for what is
+        left out. The `written` of the pieces, joined, is the model's text. Then the final one, as
+        it came: its ``text`` is the model's. Events from upstream pass.
     Completes: with the source.
     Errors: with the source.
-    Drops: on an error, or when a reply has failed, what is not certain.
+    Drops: on an error, or when a reply has failed, what was not certain.
     Runs on: the thread of the source.
 
-    A word is given once its end is certain, one of plain letters at once. A link, a tag, code in a
-    line or a formula waits for what closes it, until the line ends, or for 200 characters; a line
-    that begins with marks, for its first letter. So the first sentence never waits for the rest.
+    A word of plain letters is given at once, any other when it is over. A link, a tag, code or a
+    formula within a line waits for what closes it: until the line ends, or for 200 characters. A
+    line that begins with marks waits for its first letter. So the first sentence never waits for
+    the end of the reply.
 
     Args:
         code: what to say for a block of code, such as "Here is some code."; "" for nothing.
