@@ -41,8 +41,8 @@ def first_answer(models: dict) -> str:
         vox.turn_window(models["turn"]),
         vox.transcribe(models["stt"]),
         vox.respond(models["llm"]),
-        vox.synthesize(models["tts"]),
-    ).pipe(vox.play(rxv.sinks.null())).subscribe(events.append)
+        vox.speakable(),
+    ).pipe(vox.synthesize(models["tts"]), vox.play(rxv.sinks.null())).subscribe(events.append)
     return f"{events[0].user_text}: {events[0].assistant_text}"
 
 
