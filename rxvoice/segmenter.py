@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Final
+from unicodedata import category, normalize
 
 from rxvoice.errors import ConfigError
 
 __all__ = ["Segmenter"]
 
-_HARD: Final = "。！？｡"  # end a sentence whatever follows
-_SHOUT: Final = "?!؟।॥۔"  # end one unless lower case follows
-_MARKS: Final = _HARD + _SHOUT + ".…"
+# End a sentence whatever follows: Unicode's Sentence_Terminal but for what English shares, and but
+# for the Burmese comma; with the marks of Tibetan, Thai and Hebrew verse.
+_HARD: Final = "。！？｡︒﹖﹗։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥။።፧፨᙮᜵᜶។៕᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᭿᰻᰼᱾᱿꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫།༎༏༐༑๚๛׃"
+_SHOUT: Final = "?!\u037e‼‽⁇⁈⁉．"  # end one unless lower case follows
+# As is typed for the Greek question mark (and what Unicode makes of it), and for the Armenian stop.
+_ALIKE: Final = {";": re.compile(r"[Ͱ-Ͽἀ-῾]\Z"), ":": re.compile(r"[Ա-և]\Z")}
+# Thai and Lao, which mark no end: a space does, in what is long enough for one.
+_UNMARKED: Final = "".join(map(chr, range(0x0E01, 0x0F00)))
+_REST: Final = 30
+_MARKS: Final = _HARD + _SHOUT + ".…⋯‥" + "".join(_ALIKE) + _UNMARKED  # may end one
 _NEWLINES: Final = "\n\r\u2028\u2029"
-_BRACKETS: Final = ")]}）】》〉］｝」』”"
-_CLOSERS: Final = _BRACKETS + "’'*_`\"“«»"
+_BRACKETS: Final = ")]}）】》〉］｝」』”〕〗〙〛〞〟﹂﹄༽"
+_CLOSERS: Final = _BRACKETS + "’'*_`\"“«»›"
 _EITHER: Final = '"“«»'  # open or close, by language and place
 _PAIRS: Final = {'"': '"', "«": "»", "»": "«", "《": "》"}
-_JOINERS: Final = ",;:&–—-，；：、"  # no sentence begins with one
+_JOINERS: Final = ",;:&–—-，；：、،؛፣፤၊՝"  # no sentence begins with one
 _LOOK_BACK: Final = 48  # characters before a mark that can bear on it
 
 
@@ -54,14 +62,15 @@ _AFTER_TIME: Final = re.compile(
 )
 _TIME: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
 _LAST_WORD: Final = re.compile(r"[^\s()\[\]{}\"'“”„‘’«»*_/–—-]*$")
+_INITIAL: Final = "A-Za-zÀ-ɏͰ-ӿԱ-Ֆא-תء-يऄ-हก-ฮა-ჿ"
 _INITIALS: Final = re.compile(
-    r"([A-Za-zÀ-ɏͰ-ӿ]{1,2}\.)*[A-Za-zÀ-ɏͰ-ӿ]|EE\.UU|([A-Z][a-z]?\.)+[A-Z][a-z]"
+    rf"([{_INITIAL}]{{1,2}}\.)*[{_INITIAL}]|EE\.UU|([A-Z][a-z]?\.)+[A-Z][a-z]"
 )
 _LIST_NUMBER: Final = re.compile(r"\W*(\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})\.")
 _GERMAN_ORDINAL: Final = re.compile(
     r"\b(?<!\bI )([Aa]m|[Dd](er|ie|as|en|em|es)|[VvZ]om|[Zz]um|[Ii]m|[Bb]is|[Ss]eit)\s\d{1,2}\.$"
 )
-_CLAUSE: Final = re.compile(rf"([,;:][{re.escape(_CLOSERS)}]{{0,2}}|\s[–—])$")
+_CLAUSE: Final = re.compile(rf"([,;:،؛፣፤၊՝][{re.escape(_CLOSERS)}]{{0,2}}|\s[–—])$")
 _CJK_CLAUSE: Final = re.compile(rf"[，；：、][{re.escape(_BRACKETS)}]{{0,2}}$")
 
 
@@ -89,15 +98,16 @@ def _ends(text: str, char: str, *, uncased: bool) -> bool | Callable[[str], bool
     body = text.rstrip(_CLOSERS + " \t\u00a0\u202f\u3000")
     if char in _JOINERS:
         return False
-    if body[-1:] in _SHOUT:  # or nothing but closing brackets in sight
+    if body[-1:] in (*_SHOUT, *_ALIKE, ""):  # or nothing but closing brackets in sight
         return not char.islower() or (uncased and body == text)
-    if body.endswith(("…", "..")):
+    if body.endswith(("…", "..", "⋯", "‥")):
         return not char.islower()
     last = _LAST_WORD.search(body, 0, len(body) - 1)
-    word = last.group() if last else ""
+    word = normalize("NFC", last.group()) if last else ""
     key = word.lower()
     unit = len(word) == 1 and body[:-2].rstrip()[-1:].isdigit()
-    initials = not unit and _INITIALS.fullmatch(word) is not None
+    letters = "".join(it for it in word if category(it)[0] != "M")
+    initials = not unit and _INITIALS.fullmatch(letters) is not None
     if char.islower():
         return uncased and not initials and key not in _LOWER_GOES_ON
     if key in _INNER or _LIST_NUMBER.fullmatch(body) or _GERMAN_ORDINAL.search(body):
@@ -115,6 +125,7 @@ class Segmenter:
     The same sentences come out however the text was cut into pieces, and nothing but white space
     is lost. A sentence is handed over with the first character that makes it certain: the one
     after the white space that follows a full stop, the one after a CJK mark, a newline at once.
+    Thai and Lao mark no end: there a space ends a sentence of 30 characters or more.
     Only after an abbreviation that may end a sentence ("U.S.", "p.m.", "Inc.") is the next word
     awaited. Marks and bullets without a letter or digit join the sentence that follows; at the end
     of the text, `flush` gives them alone.
@@ -180,11 +191,13 @@ class Segmenter:
             self._settle(self._begins(word + "." if char == "." else word))
         elif self._end:
             absorbed = self._judge(char)
-        elif self._least and not self._spoke and self._at_clause(char):
+        elif self._rests(char) or (self._least and not self._spoke and self._at_clause(char)):
             self._emit(len(self._held))
+            self._first = ""
         if char in _NEWLINES:
             self._closer = ""
             self._settle(True, len(self._held))
+        marks = self._marks(char)
         if self._held or not char.isspace():
             self._held.append(char)
         if not self._first and char.isalnum():
@@ -194,7 +207,7 @@ class Segmenter:
         elif not self._closer:
             self._closer = _PAIRS.get(char, "")
         # A title may hold marks: 《摔跤吧！爸爸》.
-        if absorbed or (char in _MARKS and self._first and self._closer != "》"):
+        if absorbed or (marks and self._first and self._closer != "》"):
             self._end = len(self._held)
             self._hard = char in _HARD or (absorbed and self._hard)
 
@@ -205,7 +218,7 @@ class Segmenter:
             closes = char == self._closer
         else:
             closes = char in (_BRACKETS if gap else _CLOSERS)
-        if closes or char in _MARKS:
+        if closes or self._marks(char):
             return True
         if self._hard:
             self._settle(char not in _JOINERS)
@@ -219,6 +232,19 @@ class Segmenter:
             else:
                 self._begins, self._word = answer, len(self._held)
         return False
+
+    def _marks(self, char: str) -> bool:
+        """Whether it may end a sentence, after what is held."""
+        if char not in _ALIKE:
+            return char in _MARKS and char not in _UNMARKED
+        before = _text(self._held[max(0, self._end, len(self._held) - 4) :])
+        return _ALIKE[char].search(normalize("NFC", before)) is not None
+
+    def _rests(self, char: str) -> bool:
+        """Whether a sentence that no mark will end may end before this letter."""
+        if char not in _UNMARKED or len(self._held) < _REST or not self._held[-1].isspace():
+            return False
+        return _text(self._held[-4:]).rstrip()[-1:] in (*_UNMARKED,)
 
     def _at_clause(self, char: str) -> bool:
         tail = _text(self._held[-4:])
