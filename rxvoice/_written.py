@@ -13,6 +13,7 @@ class Written:
     """The pieces of an answer: what a voice says, and what the model wrote for it."""
 
     def __init__(self) -> None:
+        self._spoken = ""
         self._said: list[str] = []
         self._wrote: list[str] = []
         self._ends: list[int] = []  # of what is said, for each piece
@@ -32,7 +33,9 @@ class Written:
     @property
     def spoken(self) -> str:
         """What a voice says."""
-        return "".join(self._said)
+        if len(self._spoken) < self.length:
+            self._spoken = "".join(self._said)
+        return self._spoken
 
     @property
     def written(self) -> str:

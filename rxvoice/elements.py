@@ -157,11 +157,6 @@ class Reply(Value):
         """The turn this answers."""
         return self.transcript.turn
 
-    @property
-    def written(self) -> str:
-        """x"""
-        return self.delta
-
 
 class Sentence:
     """A sentence that is being spoken: what its pieces of `Speech` share.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rxvoice._words import up_to_word, words
+from rxvoice._written import Written
 from rxvoice.elements import Sentence, Speech
-from rxvoice.operators._conversation._written import Written
 
 __all__ = ["Ledger"]
 
