@@ -3,13 +3,15 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 from reactivex import Subject
 
 from rxvoice import operators as vox
 from rxvoice._written import Written
-from rxvoice.elements import Notice, Reply, Transcript
+from rxvoice.elements import Notice, Reply, Speech, Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.operators._conversation._ledger import Ledger
 from rxvoice.segmenter import Segmenter
 from rxvoice.testing import turn
 from rxvoice.testing.check import check_operator
@@ -277,3 +279,19 @@ def test_all_of_it_was_written(text: str) -> None:
     told = [it.up_to(n) for n in range(it.length + 1)]
     assert all(text.startswith(one) for one in told)
     assert told == sorted(told, key=len)
+
+
+def test_an_interrupted_reply_is_remembered_as_it_was_written() -> None:
+    ledger = Ledger(0)
+    for reply in run(*replies("It is **very** [good news](https://x.org). Bye.")):
+        ledger.text.add(reply)
+    sentence = "It is very good news."
+    # A sample a character.
+    ledger.add(Speech(replies("")[0], np.zeros(len(sentence), np.float32), 1000, sentence))
+    ledger.add(Speech(replies("")[0], np.zeros(4, np.float32), 1000, "Bye."))
+    ledger.close()
+    assert ledger.heard(len("It is very")) == "It is **very**"
+    assert ledger.heard(len("It is very goo")) == "It is **very**"
+    assert ledger.heard(len("It is very good")) == "It is **very** [good"
+    assert ledger.heard(len(sentence)) == "It is **very** [good news](https://x.org)."
+    assert ledger.heard(99) == "It is **very** [good news](https://x.org). Bye."
