@@ -14,7 +14,7 @@ from rxvoice._words import is_unspaced
 
 __all__ = ["Speakable"]
 
-LONGEST: Final = 200
+_LONGEST: Final = 200
 """Characters that a mark may hold back until what closes it comes."""
 
 _LONGEST_WORD: Final = 2_000  # an address, mostly
@@ -109,7 +109,7 @@ class Speakable:
                 self._begin_line()
                 self._release(force=True, last=True)
             self._end_line()
-        elif char in _MARKERS and len(self._held) < LONGEST:
+        elif char in _MARKERS and len(self._held) < _LONGEST:
             self._held += char
         elif _FENCE.fullmatch(self._held):
             self._held += char
@@ -124,7 +124,7 @@ class Speakable:
             self._begins_code()
             return
         self._held += char
-        if len(self._held) > LONGEST or (char == "`" and "~" not in self._held):
+        if len(self._held) > _LONGEST or (char == "`" and "~" not in self._held):
             self._mode, self._simple, self._first = self._in_line, False, False
 
     def _in_code(self, char: str) -> None:
@@ -134,7 +134,7 @@ class Speakable:
             self._give("", self._take())
             if line.startswith(self._fence) and not line.strip(self._fence[0]):
                 self._mode = self._line_begins
-        elif len(self._held) > LONGEST:
+        elif len(self._held) > _LONGEST:
             self._skip_line(self._in_code)
 
     def _in_hidden(self, char: str) -> None:
@@ -142,7 +142,7 @@ class Speakable:
         if char == ">" and self._held[-len(self._until) :].lower() == self._until:
             self._give("", self._take())
             self._mode = self._in_line
-        elif len(self._held) > LONGEST:
+        elif len(self._held) > _LONGEST:
             tail = self._take()
             self._give("", tail[: -len(self._until)])
             self._held = tail[-len(self._until) :]
@@ -155,7 +155,7 @@ class Speakable:
         self._held += char
         if char == "\n":
             self._mode, self._before = self._then, "\n"
-        if char == "\n" or len(self._held) > LONGEST:
+        if char == "\n" or len(self._held) > _LONGEST:
             self._give("", self._take())
 
     def _in_line(self, char: str) -> None:
@@ -169,7 +169,7 @@ class Speakable:
         simple = _SIMPLE.match(char) is not None
         if self._held.strip(" \t") and self._may_end(char, simple):
             space = char in " \t"
-            long = len(self._held) >= (LONGEST if space else _LONGEST_WORD)
+            long = len(self._held) >= (_LONGEST if space else _LONGEST_WORD)
             if not self._closers or self._closed or long:
                 self._release(force=long, after="" if space else char)
             if self._mode != self._in_line:
