@@ -76,11 +76,13 @@ def letters(text: str) -> int:
 
 
 def has_letters(text: str, least: int) -> bool:
-    """Whether it has so many letters and digits, or any letter of a script without spaces.
+    """Whether it has so many letters, or a character that may be all that is said.
 
-    There, one may be all that is said: "停".
+    Such are a digit, a letter of a script without spaces ("停") and a Hangul syllable ("네").
     """
-    return letters(text) >= least or any(map(is_unspaced, text))
+    return letters(text) >= least or any(
+        char.isdigit() or is_unspaced(char) or "\uac00" <= char <= "\ud7a3" for char in text
+    )
 
 
 def is_unspaced(char: str) -> bool:

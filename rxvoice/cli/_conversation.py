@@ -184,6 +184,7 @@ def converse(
         ops.do_action(story.on_transcript),
         vox.respond(parts.llm),
         ops.do_action(story.on_reply),
+        vox.speakable(),
         vox.synthesize(parts.tts),
     )
     log = answer.pipe(

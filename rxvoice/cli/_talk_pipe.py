@@ -107,6 +107,7 @@ def conversation(
         vox.converse(
             vox.transcribe(parts.stt, worker=models.listening),
             vox.respond(parts.llm, worker=models.text),
+            vox.speakable(),
             ops.do_action(on_reply),
             vox.synthesize(parts.tts, worker=paced(models.speech, speaker)),
             sink=speaker,

@@ -174,8 +174,8 @@ def converse(
             over the assistant's voice, 0 or more. A silence of 60 ms begins the count again.
         min_words: words that a candidate must say during a reply, 0 or more; without those that the
             assistant is saying.
-        min_chars: letters that these words must have, 0 or more. A digit, and a character of a
-            script that writes words in one (such as Chinese), count as two.
+        min_chars: letters that these words must have, 0 or more. A digit will do, and so will one
+            character of a script without spaces, such as Chinese.
         stop_words: words or phrases that confirm a candidate whatever else is wanted.
         backchannels: words or phrases that alone never interrupt a reply, such as ``"mhm"``.
         own_words: whether words that the assistant is saying, or has just said, count as its echo.

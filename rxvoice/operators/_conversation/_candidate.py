@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
-from unicodedata import east_asian_width
 
-from rxvoice._words import words
+from rxvoice._words import has_letters, words
 from rxvoice.elements import AudioChunk
 from rxvoice.events import DropReason
 from rxvoice.turn import Turn
@@ -179,7 +178,7 @@ class Evidence:
     def _has_words(self) -> bool:
         """Whether it has said enough."""
         gates, said = self._gates, self._words
-        if sum(map(_letters, said)) < max(1, gates.min_chars):
+        if not has_letters(" ".join(said), max(1, gates.min_chars)):
             return False
         if not self._over_reply:
             return True
@@ -211,8 +210,3 @@ def _begins(said: list[str], phrases: tuple[tuple[str, ...], ...]) -> int:
     """How many words the longest phrase has that these begin with; 0: with none."""
     lengths = (len(phrase) for phrase in phrases if tuple(said[: len(phrase)]) == phrase)
     return max(lengths, default=0)
-
-
-def _letters(word: str) -> int:
-    """How much a word weighs: a digit, and a character that may be a word, as two letters."""
-    return sum(2 if it.isdigit() or east_asian_width(it) in "WF" else it.isalpha() for it in word)
