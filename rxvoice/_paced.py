@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 from typing import TypeVar, cast
@@ -74,6 +75,11 @@ class Paced(PeriodicScheduler):
             return sum(not step.is_over for step in self._held)
 
     @property
+    def shared_thread(self) -> object:
+        """The worker's, where it says when that is stuck."""
+        return getattr(self._worker, "shared_thread", None)
+
+    @property
     def now(self) -> datetime:
         """The worker's."""
         return self._worker.now
@@ -86,7 +92,11 @@ class Paced(PeriodicScheduler):
         def run(_: abc.SchedulerBase, state: S | None = None) -> abc.DisposableBase | None:
             return action(self, state)
 
-        step = Step(lambda: self._worker.schedule(run, state), state)
+        return self.hold(lambda worker: worker.schedule(run, state))
+
+    def hold(self, action: Callable[[abc.SchedulerBase], object]) -> abc.DisposableBase:
+        """Give `action` the worker, once the sink has room and what was held before has gone."""
+        step = Step(lambda: action(self._worker))
         with self._lock:
             self._held.append(step)
         self._forward()

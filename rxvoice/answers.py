@@ -2,259 +2,248 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import logging
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    Awaitable,
-    Callable,
-    Generator,
-    Iterable,
-    Iterator,
-)
-from threading import Lock
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar, cast
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable, Disposable
-from reactivex.internal import DisposedException
-from reactivex.scheduler import NewThreadScheduler
+from reactivex.disposable import CompositeDisposable
 
+from rxvoice._answers.clock import Clock, home_of, place_of
+from rxvoice._answers.guarded import Guarded
+from rxvoice._answers.limits import Limits, Watch
+from rxvoice._answers.pieces import close, ends_the_process, pieces_of
+from rxvoice._answers.steps import Steps
+from rxvoice._answers.stuck import expire_when_stuck
+from rxvoice._answers.tasks import follow_async
 from rxvoice.slots import Answer
 
 __all__ = ["deliver", "outwards"]
 
 T = TypeVar("T")
 
-_ON_WAY = 2
-"""Pieces that a worker has made and that have not been taken; it makes no more before they are."""
-
-_log = logging.getLogger("rxvoice")
-
 
 def deliver(
     ask: Callable[[], Answer[T]],
     on_piece: Callable[[T], None],
     on_end: Callable[[], None],
-    on_error: Callable[[Exception], None],
+    on_error: Callable[[BaseException], None],
     *,
     life: CompositeDisposable,
     worker: abc.SchedulerBase | None,
     scheduler: abc.SchedulerBase | None,
+    watch: Watch | None = None,
+    what: Callable[[], str] | None = None,
 ) -> None:
     """Ask, and deliver the answer: each piece, then its end or its error.
 
     A str, an array (anything with a ``shape``) and whatever cannot be iterated is one piece.
     Once `life` is disposed no piece is delivered and no further step is taken: the generator is
-    closed on the thread that ran it. What the handlers raise is raised on.
+    closed on the thread that ran it. What the handlers raise is raised on. Whatever the model
+    raises is its error, a ``SystemExit`` too; a Ctrl-C on the main thread is raised on as well.
+
+    An async answer is a task of an event loop that outlives it, see `rxvoice._answers.tasks`; it
+    is cancelled at once when `life` is disposed. Where its pieces can be delivered by another
+    thread they are, and nobody waits; else this thread waits for all of it.
 
     Args:
-        worker: where to ask and to take each step; None for here and now. An async answer is
-            driven by the running event loop where there is one, else step by step in place.
-        scheduler: where to deliver what came from a worker; None for the worker's own thread, and
-            so for ``NewThreadScheduler`` (``Observable.run`` brings it), which has none to come
-            back to.
+        worker: where to ask and to take each step; None for here and now.
+        scheduler: where to deliver what came from a worker, or from the loop of an async answer;
+            None for the worker's own thread, and so for ``NewThreadScheduler``
+            (``Observable.run`` brings it), which has none to come back to.
+        watch: counts how long it takes; None for no limits.
+        what: says what this is, for whoever finds the worker stuck in it.
     """
-    home = None if isinstance(scheduler, NewThreadScheduler) else scheduler
+    if watch is None:
+        watch = Watch(Limits(), Clock(scheduler), on_error)
+        expire_when_stuck(watch, worker, home_of(scheduler), life)
+    answer = _Answer(ask, on_piece, on_end, on_error, life, worker, scheduler, watch)
+    if worker is None:
+        answer.run()
+    else:
+        Steps(answer, life, worker, watch, what or _a_model).start()
 
-    def pull(pieces: Iterator[T], taken: Callable[[], None] = _nothing) -> bool:
+
+class _Answer(Generic[T]):
+    """One answer on its way."""
+
+    __slots__ = (
+        "_ask",
+        "_home",
+        "_life",
+        "_on_end",
+        "_on_error",
+        "_on_piece",
+        "_scheduler",
+        "_watch",
+        "_worker",
+    )
+
+    def __init__(
+        self,
+        ask: Callable[[], Answer[T]],
+        on_piece: Callable[[T], None],
+        on_end: Callable[[], None],
+        on_error: Callable[[BaseException], None],
+        life: CompositeDisposable,
+        worker: abc.SchedulerBase | None,
+        scheduler: abc.SchedulerBase | None,
+        watch: Watch,
+    ) -> None:
+        self._ask = ask
+        self._on_piece = on_piece
+        self._on_end = on_end
+        self._on_error = on_error
+        self._life = life
+        self._worker = worker
+        self._scheduler = scheduler
+        self._home = None if worker is None else home_of(scheduler)
+        self._watch = watch
+
+    # Its steps are taken, here or on the worker
+
+    def run(self) -> None:
+        """Take all of them, here and now."""
+        self._watch.asked()
+        pieces = self.begin()
+        if pieces is None:
+            return
+        while self.pull(pieces):
+            self._watch.asked()
+
+    def begin(self) -> Iterator[T] | None:
+        """Ask; None where the pieces come by themselves, or none will."""
+        if self._life.is_disposed:
+            return None
+        try:
+            answer = self._ask()
+            observable = isinstance(answer, Observable)
+            pieces = None if observable else pieces_of(answer)
+        except BaseException as error:
+            self.fail(error)
+            return None
+        if observable:
+            self._follow(cast("Observable[T]", answer))
+        elif isinstance(pieces, Iterator):
+            return pieces
+        elif pieces is not None:
+            # The worker, as a place, is for those who have no other.
+            place = place_of(self._scheduler) or place_of(self._worker)
+            follow_async(
+                pieces,
+                cast("object", answer),
+                self,
+                life=self._life,
+                watch=self._watch,
+                scheduler=self._scheduler,
+                place=place,
+            )
+        return None
+
+    def pull(self, pieces: Iterator[T], taken: Callable[[], None] | None = None) -> bool:
         """Take one step; whether there may be more."""
-        if life.is_disposed:
-            _close(pieces)
+        if self._life.is_disposed:
+            close(pieces)
             return False
         try:
             piece = next(pieces)
         except StopIteration:
-            hand_over(on_end)
+            if self._watch.came():
+                self._hand_over(self._on_end)
             return False
-        except Exception as error:
-            fail(error)
+        except BaseException as error:
+            self.fail(error)
+            return False
+        if not self._watch.came():
+            close(pieces)
             return False
         try:
-            hand_over(lambda: on_piece(piece), then=taken)
+            if self._home is not None:
+                self._hand_over(lambda: self._on_piece(piece), taken)
+            else:
+                self.take(piece)
+                if taken is not None:
+                    taken()
         except BaseException:  # from downstream: not ours to handle
-            _close(pieces)
+            close(pieces)
             raise
         return True
 
-    def hand_over(action: Callable[[], None], then: Callable[[], None] = _nothing) -> None:
-        def run(_: abc.SchedulerBase | None = None, __: object = None) -> None:
+    def fail(self, error: BaseException) -> None:
+        """The model has raised this."""
+        if self._watch.came(raised=True):
+            self._hand_over(lambda: self._on_error(error))
+        if ends_the_process(error):
+            raise error
+
+    def _hand_over(
+        self, action: Callable[[], None], taken: Callable[[], None] | None = None
+    ) -> None:
+        def run(*_: object) -> None:
             try:
-                if not life.is_disposed:
+                if not self._life.is_disposed:
                     action()
             finally:
-                then()
+                if taken is not None:
+                    taken()
 
-        if worker is None or home is None:
+        if self._home is None:
             run()
         else:
-            home.schedule(run)
+            self._home.schedule(run)
 
-    def fail(error: Exception) -> None:
-        hand_over(lambda: on_error(error))
+    # It comes by itself, on the thread on which it is to be delivered
 
-    def begin() -> Iterator[T] | None:
-        """Ask; None where the pieces come by themselves, or none will."""
-        try:
-            answer = ask()
-            if isinstance(answer, Observable):
-                given, pieces = cast("Observable[T]", answer), None
-            else:
-                given, pieces = None, _pieces(answer)
-        except Exception as error:
-            fail(error)
-            return None
-        if given is not None:
-            follow(given)
-        if pieces is None:
-            return None
-        if isinstance(pieces, Iterator):
-            return pieces
-        loop = _running_loop()
-        if loop is None:
-            return _stepped(pieces)
-        life.add(drive(loop, pieces, cast("object", answer)))
-        return None
+    def take(self, piece: T) -> None:
+        """Deliver a piece."""
+        if not self._life.is_disposed:
+            self._on_piece(piece)
 
-    def drive(
-        loop: asyncio.AbstractEventLoop, pieces: AsyncGenerator[T], answer: object
-    ) -> abc.DisposableBase:
-        """Deliver an async answer by a task of the running loop."""
-        begun = False
+    def end(self) -> None:
+        """Deliver the end."""
+        if not self._life.is_disposed:
+            self._on_end()
 
-        async def steps() -> None:
-            nonlocal begun
-            begun = True
+    def stop(self, error: BaseException) -> None:
+        """Deliver the error."""
+        if not self._life.is_disposed:
+            self._on_error(error)
+
+    def _follow(self, answer: Observable[T]) -> None:
+        escaped: BaseException | None = None
+
+        def outward(action: Callable[[], None]) -> None:
+            nonlocal escaped
             try:
-                while not life.is_disposed:
-                    try:
-                        piece = await anext(pieces)
-                    except StopAsyncIteration:
-                        hand_over(on_end)
-                        return
-                    except asyncio.CancelledError:
-                        if task.cancelling():
-                            raise
-                        fail(RuntimeError("the model's own work was cancelled"))
-                        return
-                    except Exception as error:
-                        fail(error)
-                        return
-                    hand_over(lambda piece=piece: on_piece(piece))
-            finally:
-                await pieces.aclose()
-                if inspect.iscoroutine(answer):
-                    answer.close()  # never awaited where life ended before it began
+                action()
+            except BaseException as error:  # from downstream: not the observable's own
+                escaped = error
+                raise
 
-        def cancel() -> None:
-            if _running_loop() is not loop:
-                loop.call_soon_threadsafe(cancel)
-            elif begun and asyncio.current_task() is not task:
-                task.cancel()  # otherwise it sees for itself that life is over
+        def on_next(piece: T) -> None:
+            if self._watch.came():
+                self._watch.asked()
+                outward(lambda: self._hand_over(lambda: self._on_piece(piece)))
 
-        task = loop.create_task(steps())
-        # What comes from downstream goes to the loop's exception handler, and at once.
-        task.add_done_callback(lambda done: None if done.cancelled() else done.result())
-        return Disposable(cancel)
+        def on_error(error: BaseException) -> None:
+            if error is escaped:
+                raise error
+            outward(lambda: self.fail(error))
 
-    def follow(answer: Observable[T]) -> None:
-        def deliver_piece(piece: T) -> None:
-            hand_over(lambda: on_piece(piece))
+        def on_completed() -> None:
+            if self._watch.came():
+                outward(lambda: self._hand_over(self._on_end))
 
-        on_next, on_fail = outwards(deliver_piece, fail)
-        where = scheduler if worker is None else worker
-        life.add(answer.subscribe(on_next, on_fail, lambda: hand_over(on_end), scheduler=where))
-
-    if worker is None:
-        pieces = begin()
-        while pieces is not None and pull(pieces):
-            pass
-        return
-    _Steps(begin, pull, life, worker).start()
-
-
-class _Steps(Generic[T]):
-    """The steps of an answer on a worker, at most `_ON_WAY` pieces ahead of what was taken.
-
-    Args:
-        begin: asks; None where there are no steps to be taken.
-        pull: takes one, or closes once `life` is disposed; whether there may be more. Calls its
-            second argument when the piece has arrived, or never will.
-    """
-
-    def __init__(
-        self,
-        begin: Callable[[], Iterator[T] | None],
-        pull: Callable[[Iterator[T], Callable[[], None]], bool],
-        life: CompositeDisposable,
-        worker: abc.SchedulerBase,
-    ) -> None:
-        self._begin = begin
-        self._pull = pull
-        self._life = life
-        self._worker = worker
-        self._lock = Lock()
-        self._on_way = 0
-        self._between: Iterator[T] | None = None  # two steps
-        self._held = False  # the next one, until what was made has arrived
-
-    def start(self) -> None:
-        """Have it asked for."""
-        self._life.add(Disposable(self._end))
-        self._worker.schedule(self._first)
-
-    def _first(self, *_: object) -> None:
-        if not self._life.is_disposed and (pieces := self._begin()) is not None:
-            self._step(pieces)
-
-    def _next(self, _: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
-        assert pieces is not None
-        with self._lock:
-            self._between = None
-        self._step(pieces)
-
-    def _step(self, pieces: Iterator[T]) -> None:
-        with self._lock:
-            self._on_way += 1
-        if not self._pull(pieces, self._taken):
-            return
-        with self._lock:
-            # Seen here or by `_end`: closed before the worker takes up what is asked for next.
-            over = self._life.is_disposed
-            if not over:
-                self._between, self._held = pieces, self._on_way >= _ON_WAY
-            held = self._held
-        if over:
-            _close(pieces)
-        elif not held:
-            self._schedule(pieces)
-
-    def _taken(self) -> None:
-        with self._lock:
-            self._on_way -= 1
-            pieces = self._between if self._held else None
-            self._held = False
-        if pieces is not None:
-            self._schedule(pieces)
-
-    def _end(self) -> None:
-        with self._lock:
-            pieces, self._between, self._held = self._between, None, False
-        if pieces is not None:
-            self._schedule(pieces)
-
-    def _schedule(self, pieces: Iterator[T]) -> None:
+        where = self._scheduler if self._worker is None else self._worker
+        guarded = None if where is None else Guarded(where, on_error)
         try:
-            # As its state, so that a worker that shuts down can close it on its own thread.
-            self._worker.schedule(self._next, pieces)
-        except DisposedException:  # it was shut down, and will not close it
-            _close(pieces)
+            self._life.add(answer.subscribe(on_next, on_error, on_completed, scheduler=guarded))
+        except BaseException as error:
+            on_error(error)
+        self._watch.arm()
 
 
-def _nothing() -> None:
-    """Nothing follows."""
+def _a_model() -> str:
+    return "a model"
 
 
 def outwards(
@@ -280,59 +269,3 @@ def outwards(
         on_error(error)
 
     return guarded_next, guarded_error
-
-
-def _close(pieces: object) -> None:
-    """Close a generator; other iterators have nothing to close."""
-    if isinstance(pieces, Generator):
-        try:
-            cast("Generator[object]", pieces).close()
-        except Exception:  # nobody waits for it any more
-            _log.exception("a model raised while its answer was closed")
-
-
-def _pieces(answer: object) -> Iterator[Any] | AsyncGenerator[Any]:
-    if isinstance(answer, str) or hasattr(answer, "shape"):
-        return iter((answer,))
-    if isinstance(answer, AsyncIterable):
-        return _generated(cast("AsyncIterable[Any]", answer))
-    if inspect.isawaitable(answer):
-        return _awaited(answer)
-    if isinstance(answer, Iterable):
-        return iter(cast("Iterable[Any]", answer))
-    return iter((answer,))
-
-
-async def _generated(pieces: AsyncIterable[T]) -> AsyncGenerator[T]:
-    try:
-        async for piece in pieces:
-            yield piece
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()
-
-
-async def _awaited(answer: Awaitable[T]) -> AsyncGenerator[T]:
-    yield await answer
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _stepped(pieces: AsyncGenerator[T]) -> Generator[T]:
-    """An async answer pulled in place, by a loop that runs only while a piece is awaited."""
-    loop = asyncio.new_event_loop()
-    try:
-        while True:
-            try:
-                piece = loop.run_until_complete(anext(pieces))
-            except StopAsyncIteration:
-                return
-            yield piece
-    finally:
-        loop.run_until_complete(pieces.aclose())
-        loop.close()

@@ -11,6 +11,8 @@ __all__ = [
     "AudioFormatError",
     "ConfigError",
     "MissingDependency",
+    "ModelThreadStuck",
+    "ModelTimeout",
     "QueueFull",
     "RxvoiceError",
     "SinkStalled",
@@ -34,6 +36,23 @@ class MissingDependency(RxvoiceError, ImportError):
     """An optional package or system library is not installed; the message has the command."""
 
 
+class ModelTimeout(RxvoiceError, TimeoutError):
+    """A model was waited for longer than its stage allows.
+
+    Args:
+        message: what was waited for, how long, and by which limit.
+        seconds: how long.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class ModelThreadStuck(ModelTimeout):
+    """One step of one model holds up the thread that all of them share."""
+
+
 class QueueFull(RxvoiceError):
     """A bounded queue had no room, and was told to fail."""
 
@@ -48,10 +67,10 @@ class StageError(RxvoiceError):
     Args:
         stage: the operator it was called by, such as ``"transcribe"``.
         turn: the turn it was called for, or None where there is none (``"vad"``).
-        cause: what it raised.
+        cause: what it raised, be it the ``SystemExit`` of a ``sys.exit()``.
     """
 
-    def __init__(self, stage: str, turn: Turn | None, cause: Exception) -> None:
+    def __init__(self, stage: str, turn: Turn | None, cause: BaseException) -> None:
         where = stage if turn is None else f"{stage} (turn {turn.id})"
         super().__init__(f"{where} failed: {type(cause).__name__}: {cause}")
         self.stage = stage

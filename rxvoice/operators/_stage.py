@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._answers.clock import Clock, at, home_of
+from rxvoice._answers.limits import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Limits, Watch, limits
+from rxvoice._answers.pieces import ends_the_process
+from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.errors import ConfigError, ModelThreadStuck, StageError
 from rxvoice.operators._kernel import (
     Handlers,
     Operator,
@@ -24,7 +29,17 @@ from rxvoice.operators._kernel import (
 from rxvoice.slots import Answer
 from rxvoice.turn import Turn
 
-__all__ = ["Errors", "Job", "Work", "check_errors", "stage", "text"]
+__all__ = [
+    "TIMEOUT_MS",
+    "TOTAL_TIMEOUT_MS",
+    "Errors",
+    "Job",
+    "Work",
+    "check_errors",
+    "limits",
+    "stage",
+    "text",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -37,7 +52,19 @@ Errors: TypeAlias = Literal["event", "raise"]
 class Job(Generic[U]):
     """The work on one element; ends by `done` or `fail`, and with the subscription."""
 
-    __slots__ = ("_end", "_errors", "_name", "_out", "_worker", "emit", "life")
+    __slots__ = (
+        "_clock",
+        "_end",
+        "_errors",
+        "_limits",
+        "_name",
+        "_out",
+        "_turn",
+        "_watch",
+        "_worker",
+        "emit",
+        "life",
+    )
 
     def __init__(
         self,
@@ -46,12 +73,18 @@ class Job(Generic[U]):
         end: Callable[[Turn | None], None],
         worker: abc.SchedulerBase | None,
         errors: Errors,
+        limits: Limits,
+        clock: Clock,
     ) -> None:
         self._name = name
         self._out = out
         self._end = end
         self._worker = worker
         self._errors = errors
+        self._limits = limits
+        self._clock = clock
+        self._turn: Turn | None = None
+        self._watch: Watch | None = None
         self.emit: Callable[[U], None] = out.emit
         self.life = CompositeDisposable()
         out.life.add(self.life)
@@ -64,7 +97,7 @@ class Job(Generic[U]):
         on_piece: Callable[[P], None],
         on_end: Callable[[], None],
     ) -> None:
-        """Ask the model for `turn`; an error of its own fails the turn.
+        """Ask the model for `turn`; an error of its own fails the turn, and so does its silence.
 
         Args:
             check: gives a piece as it is to be, or raises where it is none.
@@ -77,8 +110,10 @@ class Job(Generic[U]):
                 return
             try:
                 good = check(piece)
-            except Exception as error:
+            except BaseException as error:
                 self.fail(turn, error)
+                if ends_the_process(error):
+                    raise
             else:
                 self._downstream(lambda: on_piece(good))
 
@@ -90,13 +125,26 @@ class Job(Generic[U]):
             life=self.life,
             worker=self._worker,
             scheduler=self._out.scheduler,
+            watch=self._watch or self._watched(turn),
+            what=self._what,
         )
+
+    def _watched(self, turn: Turn) -> Watch:
+        """One watch for all that is asked in this job."""
+        self._turn = turn
+        self._watch = watch = Watch(self._limits, self._clock, lambda error: self.fail(turn, error))
+        self.life.add(watch)
+        expire_when_stuck(watch, self._worker, home_of(self._out.scheduler), self.life)
+        return watch
+
+    def _what(self) -> str:
+        return self._name if self._turn is None else f"{self._name} (turn {self._turn.id})"
 
     def done(self) -> None:
         """The element has been dealt with: on to the next."""
         self._finish(None)
 
-    def fail(self, turn: Turn, cause: Exception) -> None:
+    def fail(self, turn: Turn, cause: BaseException) -> None:
         """The turn has failed: say so and go on with the next element, or end the stream."""
         error = cause if isinstance(cause, StageError) else StageError(self._name, turn, cause)
         if self._errors == "raise":
@@ -142,10 +190,12 @@ def stage(
     made_by: str,
     worker: abc.SchedulerBase | None,
     errors: Errors,
+    limits: Limits,
 ) -> Operator[T | Event, U | Event]:
     """An operator that works on its elements one at a time, in order, and waits for each.
 
-    What is left of a turn that has failed in it is skipped.
+    What is left of a turn that has failed in it is skipped. A worker's thread that gets stuck is
+    told by a `Notice`, and so is that it goes on; by the first of several stages that have it.
 
     Args:
         start: called once per subscription; gives the function that works on an element.
@@ -156,6 +206,8 @@ def stage(
 
     def begin(out: Subscription[U | Event]) -> Handlers[T | Event]:
         work = start()
+        clock = Clock(out.scheduler)
+        told: Event | None = None  # of a thread that is stuck
         waiting: deque[T | Event] = deque()
         lock = Lock()
         failed: Turn | None = None
@@ -184,7 +236,7 @@ def stage(
                     if isinstance(element, Event):
                         out.emit(element)
                     else:
-                        work(element, Job(name, out, end, worker, errors))
+                        work(element, Job(name, out, end, worker, errors, limits, clock))
                 except BaseException:  # from downstream: not ours to handle, nor to go deaf by
                     busy = looping = False
                     raise
@@ -201,11 +253,25 @@ def stage(
             proceed()
 
         def step(element: T | Event) -> None:
+            nonlocal told
             if not isinstance(element, (takes, Event)):
                 out.fail(misplaced((name, takes, made_by), element))
                 return
+            if element is told:  # by a stage upstream, too
+                return
+            if isinstance(element, Notice) and isinstance(element.detail, ModelThreadStuck):
+                told = element
             waiting.append(element)
             proceed()
+
+        def tell(notice: Notice) -> None:
+            if notice is not told:
+                step(notice)
+
+        thread = shared_thread(worker)
+        if thread is not None:
+            home = home_of(out.scheduler)
+            out.life.add(thread.follow(lambda _, notice: at(home, partial(tell, notice))))
 
         def flush() -> None:
             nonlocal ended

@@ -13,7 +13,16 @@ from reactivex import abc
 
 from rxvoice.elements import Event, Notice, Reply, Transcript
 from rxvoice.operators._kernel import Operator
-from rxvoice.operators._stage import Errors, Job, Work, stage, text
+from rxvoice.operators._stage import (
+    TIMEOUT_MS,
+    TOTAL_TIMEOUT_MS,
+    Errors,
+    Job,
+    Work,
+    limits,
+    stage,
+    text,
+)
 from rxvoice.slots import Answer, ResponderSlot, method
 
 __all__ = ["respond"]
@@ -25,7 +34,12 @@ _WITHDRAWN = 16
 
 
 def respond(
-    llm: ResponderSlot, *, worker: abc.SchedulerBase | None = None, errors: Errors = "event"
+    llm: ResponderSlot,
+    *,
+    worker: abc.SchedulerBase | None = None,
+    errors: Errors = "event",
+    timeout_ms: float | None = TIMEOUT_MS,
+    total_timeout_ms: float | None = TOTAL_TIMEOUT_MS,
 ) -> Operator[Transcript | Event, Reply | Event]:
     """Answer each final transcript.
 
@@ -46,7 +60,13 @@ def respond(
             the scheduler given to ``subscribe``, on the worker's where none was. None: where the
             element arrived.
         errors: ``"event"`` or ``"raise"``.
+        timeout_ms: the longest that the model may give nothing once it was asked, in
+            milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
+            `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
+            is asked for. A call in place cannot be cut short: it is too late when it returns.
+        total_timeout_ms: the longest that it may take for all of an answer, likewise.
     """
+    time_limits = limits("respond", timeout_ms, total_timeout_ms)
     question = _Question(method(llm, "respond"))
 
     def start() -> Work[Transcript, Reply]:
@@ -70,7 +90,13 @@ def respond(
         return work
 
     operator = stage(
-        "respond", start, takes=Transcript, made_by="transcribe()", worker=worker, errors=errors
+        "respond",
+        start,
+        takes=Transcript,
+        made_by="transcribe()",
+        worker=worker,
+        errors=errors,
+        limits=time_limits,
     )
     # For `converse`, which is given the operator and not the model.
     setattr(operator, "speaks", False)  # noqa: B010

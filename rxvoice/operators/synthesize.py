@@ -22,7 +22,7 @@ from rxvoice.elements import (
 )
 from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.operators._stage import Errors, Job, Work, stage
+from rxvoice.operators._stage import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Errors, Job, Work, limits, stage
 from rxvoice.segmenter import Segmenter
 from rxvoice.slots import Answer, SynthesizerSlot, method
 from rxvoice.turn import Turn
@@ -35,6 +35,8 @@ def synthesize(
     *,
     worker: abc.SchedulerBase | None = None,
     errors: Errors = "event",
+    timeout_ms: float | None = TIMEOUT_MS,
+    total_timeout_ms: float | None = TOTAL_TIMEOUT_MS,
     sample_rate: int = 24_000,
     first_clause_chars: int | None = None,
 ) -> Operator[Reply | Event, Speech | Event]:
@@ -59,10 +61,16 @@ def synthesize(
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
         errors: ``"event"`` or ``"raise"``.
+        timeout_ms: the longest that the synthesizer may give nothing once it was asked, in
+            milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
+            `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
+            is asked for. A call in place cannot be cut short: it is too late when it returns.
+        total_timeout_ms: the longest that it may take for all of a sentence, likewise.
         sample_rate: Hz, of a synthesizer that has no ``sample_rate`` of its own.
         first_clause_chars: speak the first clause of a reply on its own once it has this many
             characters, to be heard sooner. None: whole sentences.
     """
+    time_limits = limits("synthesize", timeout_ms, total_timeout_ms)
     untimed = method(tts, "synthesize_stream")
     ask: Callable[[str], Answer[Samples | TimedSamples | Notice]]
     ask = getattr(tts, "synthesize_timed", untimed)
@@ -93,7 +101,13 @@ def synthesize(
 
     cut = _cut(first_clause_chars)
     speak = stage(
-        "synthesize", start, takes=_Sentence, made_by="respond()", worker=worker, errors=errors
+        "synthesize",
+        start,
+        takes=_Sentence,
+        made_by="respond()",
+        worker=worker,
+        errors=errors,
+        limits=time_limits,
     )
 
     def operator(replies: Observable[Reply | Event]) -> Observable[Speech | Event]:

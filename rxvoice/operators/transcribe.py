@@ -10,7 +10,7 @@ from reactivex import abc
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
 from rxvoice.operators._kernel import Operator
-from rxvoice.operators._stage import Errors, Job, Work, stage
+from rxvoice.operators._stage import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Errors, Job, Work, limits, stage
 from rxvoice.operators._stage import text as text_piece
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
 from rxvoice.turn import Turn
@@ -22,7 +22,12 @@ News: TypeAlias = list[str] | str | None
 
 
 def transcribe(
-    stt: TranscriberSlot, *, worker: abc.SchedulerBase | None = None, errors: Errors = "event"
+    stt: TranscriberSlot,
+    *,
+    worker: abc.SchedulerBase | None = None,
+    errors: Errors = "event",
+    timeout_ms: float | None = TIMEOUT_MS,
+    total_timeout_ms: float | None = TOTAL_TIMEOUT_MS,
 ) -> Operator[Turn | Event, Transcript | Event]:
     """Write down each turn.
 
@@ -45,7 +50,13 @@ def transcribe(
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
         errors: ``"event"`` or ``"raise"``.
+        timeout_ms: the longest that the recogniser may give nothing once it was asked, in
+            milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
+            `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
+            is asked for. A call in place cannot be cut short: it is too late when it returns.
+        total_timeout_ms: the longest that it may take for all of a turn, likewise.
     """
+    time_limits = limits("transcribe", timeout_ms, total_timeout_ms)
     transcribe_turn: Callable[[Samples], Answer[str | Notice]] = method(stt, "transcribe_turn")
     session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
 
@@ -53,7 +64,13 @@ def transcribe(
         return _streaming(session) if callable(session) else _whole(transcribe_turn)
 
     return stage(
-        "transcribe", start, takes=Turn, made_by="turn_window()", worker=worker, errors=errors
+        "transcribe",
+        start,
+        takes=Turn,
+        made_by="turn_window()",
+        worker=worker,
+        errors=errors,
+        limits=time_limits,
     )
 
 

@@ -1,0 +1,182 @@
+"""How long an answer may take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from reactivex import abc
+
+from rxvoice._answers.clock import Clock
+from rxvoice._check import at_least
+from rxvoice.errors import ModelTimeout
+
+__all__ = ["TIMEOUT_MS", "TOTAL_TIMEOUT_MS", "Limits", "Watch", "limits"]
+
+TIMEOUT_MS = 30_000.0
+TOTAL_TIMEOUT_MS = 300_000.0
+
+_SLACK = 1e-6  # seconds that a timer may come early, by rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In seconds; infinite where there is none.
+
+    Args:
+        silence: the longest until the first piece, and between two.
+        total: the longest for all of them.
+    """
+
+    silence: float = math.inf
+    total: float = math.inf
+
+    def left(self, silent: float, spent: float) -> float:
+        """Seconds that are left."""
+        return min(self.silence - silent, self.total - spent)
+
+    def exceeded(self, silent: float, spent: float) -> ModelTimeout:
+        """What the answer has failed by."""
+        if self.silence - silent <= self.total - spent:
+            limit = f"timeout_ms={self.silence * 1000:g}"
+            return ModelTimeout(f"the model gave nothing for {silent:.3g} s ({limit})", silent)
+        limit = f"total_timeout_ms={self.total * 1000:g}"
+        return ModelTimeout(f"the model was not done after {spent:.3g} s ({limit})", spent)
+
+
+def limits(name: str, timeout_ms: float | None, total_timeout_ms: float | None) -> Limits:
+    """The limits of the operator `name`; None is none."""
+    seconds = [math.inf, math.inf]
+    for at, (which, ms) in enumerate(
+        (("timeout_ms", timeout_ms), ("total_timeout_ms", total_timeout_ms))
+    ):
+        if ms is not None:
+            at_least(f"{name} {which}", ms, 1, "ms, or None,")
+            seconds[at] = ms / 1000
+    return Limits(*seconds)
+
+
+class Watch(abc.DisposableBase):
+    """Counts the time for which a model is being asked; past its limits the answer has failed.
+
+    It counts from when a step is asked for until that has come. So a model that nobody asks,
+    because the user goes on speaking or because what it gave was not taken yet, is not silent.
+    There is one timer at most. Where the thread that would see it is in the model, time is up at
+    the end of the step.
+
+    Args:
+        on_late: told the error, once, by whoever finds out: the clock, a worker, or the thread that
+            `came` is called on. Nothing of the answer may be delivered afterwards.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_asked",
+        "_clock",
+        "_limits",
+        "_lock",
+        "_on_late",
+        "_over",
+        "_since",
+        "_spent",
+        "_timer",
+    )
+
+    def __init__(
+        self, limits: Limits, clock: Clock, on_late: Callable[[ModelTimeout], None]
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._on_late = on_late
+        self._lock = Lock()
+        self._asked = 0  # steps, that have not come
+        self._since = 0.0  # the last of them came, or the first was asked for
+        self._spent = 0.0
+        self._over = self._armed = False
+        self._timer: abc.DisposableBase | None = None
+
+    def asked(self) -> None:
+        """A step is asked for."""
+        with self._lock:
+            self._asked += 1
+            if self._asked == 1:
+                self._since = self._clock.now()
+
+    def came(self, *, raised: bool = False) -> bool:
+        """It has come; whether it may be delivered.
+
+        Args:
+            raised: it is an error, which says more than that it is late.
+        """
+        with self._lock:
+            if self._over:
+                return False
+            now = self._clock.now()
+            silent = now - self._since
+            self._asked -= 1
+            self._since = now
+            self._spent += silent
+            if raised or self._limits.left(silent, self._spent) > 0:
+                return True
+            self._over = True
+            late = self._limits.exceeded(silent, self._spent)
+        self._on_late(late)
+        return False
+
+    def arm(self) -> None:
+        """Have the clock look after what was asked for, until this is disposed."""
+        with self._lock:
+            if self._over or self._armed or not self._asked:
+                return
+            left = self._left()
+            self._armed = left < math.inf
+        if left < math.inf:
+            self._set(left)
+
+    def left(self) -> float:
+        """Seconds until time is up, if nothing comes."""
+        with self._lock:
+            return self._left()
+
+    def expire(self, error: ModelTimeout | None = None) -> None:
+        """Time is up, by the limits or for another reason, if anything is asked for."""
+        with self._lock:
+            if self._over or not self._asked:
+                return
+            self._over = True
+            if error is None:
+                silent = min(self._limits.silence, self._limits.total - self._spent)
+                error = self._limits.exceeded(silent, self._spent + silent)
+        self._on_late(error)
+
+    def dispose(self) -> None:
+        """The answer is over."""
+        with self._lock:
+            self._over = True
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.dispose()
+
+    def _left(self) -> float:
+        silent = self._clock.now() - self._since
+        return self._limits.left(silent, self._spent + silent)
+
+    def _set(self, seconds: float) -> None:
+        timer = self._clock.after(seconds, self._due)
+        with self._lock:
+            over = self._over
+            if not over:
+                self._timer = timer
+        if over:
+            timer.dispose()
+
+    def _due(self) -> None:
+        with self._lock:
+            self._armed = False
+            late = bool(self._asked) and self._left() <= _SLACK
+        if late:
+            self.expire()
+        else:
+            self.arm()

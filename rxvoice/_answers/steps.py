@@ -1,0 +1,153 @@
+"""An answer on a worker, a step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Lock, get_ident
+from typing import Generic, Protocol, TypeVar
+
+from reactivex import abc
+from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.internal import DisposedException
+
+from rxvoice._answers.limits import Watch
+from rxvoice._answers.pieces import close
+from rxvoice._answers.stuck import doing, shared_thread
+
+__all__ = ["ON_WAY", "Pulled", "Steps"]
+
+T = TypeVar("T")
+
+ON_WAY = 2
+"""Pieces that were made elsewhere and have not been taken; no more are made before they are."""
+
+
+class Pulled(Protocol[T]):
+    """An answer whose steps somebody has to take."""
+
+    def begin(self) -> Iterator[T] | None:
+        """Ask; None where there are no steps to be taken."""
+        ...
+
+    def pull(self, pieces: Iterator[T], taken: Callable[[], None], /) -> bool:
+        """Take a step, or close once life is over; whether there may be more.
+
+        Args:
+            taken: called when the piece has arrived, or never will.
+        """
+        ...
+
+    def fail(self, error: BaseException, /) -> None:
+        """End it by an error."""
+        ...
+
+
+class Steps(Generic[T]):
+    """Has an answer's steps taken, at most `ON_WAY` pieces ahead of what was taken.
+
+    Args:
+        what: what the thread is doing meanwhile.
+    """
+
+    def __init__(
+        self,
+        answer: Pulled[T],
+        life: CompositeDisposable,
+        worker: abc.SchedulerBase,
+        watch: Watch,
+        what: Callable[[], str],
+    ) -> None:
+        self._answer = answer
+        self._life = life
+        self._worker = worker
+        self._thread = shared_thread(worker)
+        self._watch = watch
+        self._what = what
+        self._lock = Lock()
+        self._on_way = 0
+        self._between: Iterator[T] | None = None  # two steps
+        self._held = False  # the next one, until what was made has arrived
+
+    def start(self) -> None:
+        """Have it asked for."""
+        self._life.add(Disposable(self._end))
+        self._hand_over(self._first)
+
+    def _first(self, *_: object) -> None:
+        thread = get_ident()
+        doing[thread] = self._what
+        try:
+            if not self._life.is_disposed and (pieces := self._answer.begin()) is not None:
+                self._step(pieces)
+        finally:
+            doing.pop(thread, None)
+
+    def _next(self, _: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
+        assert pieces is not None
+        with self._lock:
+            self._between = None
+        thread = get_ident()
+        doing[thread] = self._what
+        try:
+            self._step(pieces)
+        finally:
+            doing.pop(thread, None)
+
+    def _step(self, pieces: Iterator[T]) -> None:
+        with self._lock:
+            self._on_way += 1
+        if not self._answer.pull(pieces, self._taken):
+            return
+        with self._lock:
+            # Seen here or by `_end`: closed before the worker takes up what is asked for next.
+            over = self._life.is_disposed
+            if not over:
+                self._between, self._held = pieces, self._on_way >= ON_WAY
+            held = self._held
+        if over:
+            close(pieces)
+        elif not held:
+            self._hand_over(self._next, pieces)
+
+    def _taken(self) -> None:
+        with self._lock:
+            self._on_way -= 1
+            pieces = self._between if self._held else None
+            self._held = False
+        if pieces is not None:
+            self._hand_over(self._next, pieces)
+
+    def _end(self) -> None:
+        with self._lock:
+            pieces, self._between, self._held = self._between, None, False
+        if pieces is not None:
+            self._hand_over(self._next, pieces)
+
+    def _hand_over(
+        self, step: abc.ScheduledAction[Iterator[T]], pieces: Iterator[T] | None = None
+    ) -> None:
+        """Have the worker take a step, which is waited for from then on.
+
+        A worker that holds work back until there is room for it says when it no longer does.
+        """
+        hold: Callable[[Callable[[abc.SchedulerBase], None]], object] | None
+        hold = getattr(self._worker, "hold", None)
+
+        def go(worker: abc.SchedulerBase) -> None:
+            self._watch.asked()
+            try:
+                # As its state, so that a worker that shuts down can close it on its own thread.
+                worker.schedule(step, pieces)
+            except DisposedException as error:  # it was shut down, and will not close it
+                close(pieces)
+                self._answer.fail(error)
+                return
+            self._watch.arm()
+            # Only now: either whoever tells of it finds something asked for, or it is seen here.
+            if self._thread is not None and (stuck := self._thread.stuck) is not None:
+                self._watch.expire(stuck)
+
+        if hold is None:
+            go(self._worker)
+        else:
+            hold(go)

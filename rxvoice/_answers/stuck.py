@@ -1,0 +1,148 @@
+"""A thread that many conversations share, and that one step holds up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from reactivex import abc
+from reactivex.disposable import CompositeDisposable, Disposable
+
+from rxvoice._answers.clock import Clock, at
+from rxvoice._answers.limits import Watch
+from rxvoice.elements import Notice
+from rxvoice.errors import ModelThreadStuck
+
+__all__ = ["Listener", "SharedThread", "doing", "expire_when_stuck", "shared_thread"]
+
+Listener: TypeAlias = Callable[[ModelThreadStuck | None, Notice], None]
+"""Told that the thread is stuck, and why, or that it goes on: None."""
+
+_log = logging.getLogger("rxvoice")
+
+doing: dict[int, Callable[[], str]] = {}
+"""What a thread is doing, by its identity, where it knows."""
+
+
+class SharedThread:
+    """Watches over the steps of one thread, with one timer at most, and says when one takes long.
+
+    Args:
+        name: the thread's.
+        limit_s: the seconds that a step may take; infinite for no limit.
+    """
+
+    def __init__(self, name: str, limit_s: float, clock: Clock | None = None) -> None:
+        self._name = name
+        self._limit_s = limit_s
+        self._clock = clock or Clock(None)
+        self._lock = threading.Lock()
+        self._thread = 0
+        self._began: float | None = None
+        self._armed = False
+        self._stuck_in: str | None = None
+        self._told: ModelThreadStuck | None = None
+        self._listeners: dict[object, Listener] = {}
+
+    def follow(self, listener: Listener) -> abc.DisposableBase:
+        """Be told when it gets stuck and when it goes on; on any thread."""
+        key = object()
+        with self._lock:
+            self._listeners[key] = listener
+
+        def leave() -> None:
+            with self._lock:
+                self._listeners.pop(key, None)
+
+        return Disposable(leave)
+
+    @property
+    def stuck(self) -> ModelThreadStuck | None:
+        """Why nothing goes on there; None where it does."""
+        with self._lock:
+            if self._stuck_in is None or self._began is None:
+                return None
+            seconds = self._clock.now() - self._began
+            where = f"the model thread {self._name!r} is stuck in {self._stuck_in}"
+        return ModelThreadStuck(f"{where} since {seconds:.3g} s", seconds)
+
+    def busy_with(self) -> str:
+        """What the step in progress does."""
+        what = doing.get(self._thread)
+        return "an action that was scheduled on it" if what is None else what()
+
+    def begin(self) -> None:
+        """A step begins, on this thread."""
+        with self._lock:
+            self._thread = threading.get_ident()
+            self._began = self._clock.now()
+            arm = not self._armed and self._limit_s < float("inf")
+            self._armed = self._armed or arm
+        if arm:
+            self._clock.after(self._limit_s, self._look)
+
+    def end(self) -> None:
+        """It has ended."""
+        with self._lock:
+            began, self._began = self._began, None
+            stuck_in, self._stuck_in = self._stuck_in, None
+        if stuck_in is not None and began is not None:
+            seconds = self._clock.now() - began
+            self._tell(
+                None,
+                f"the model thread {self._name!r} goes on: {stuck_in} took {seconds:.3g} s",
+            )
+
+    def _look(self) -> None:
+        with self._lock:
+            left = None
+            if self._began is not None and self._stuck_in is None:
+                left = self._began + self._limit_s - self._clock.now()
+            self._armed = left is not None and left > 0
+            found = left is not None and left <= 0
+            if found:
+                self._stuck_in = self.busy_with()
+        if found:
+            if (error := self.stuck) is not None:
+                self._told = error
+                self._tell(error, str(error))
+        elif left is not None:
+            self._clock.after(left, self._look)
+
+    def _tell(self, error: ModelThreadStuck | None, message: str) -> None:
+        _log.warning(message)
+        with self._lock:
+            listeners = list(self._listeners.values())
+        notice = Notice(message, self._told)
+        for listener in listeners:
+            try:
+                listener(error, notice)
+            except Exception:
+                _log.exception("a conversation raised when it was told that %s", message)
+
+
+def expire_when_stuck(
+    watch: Watch,
+    worker: abc.SchedulerBase | None,
+    home: abc.SchedulerBase | None,
+    life: CompositeDisposable,
+) -> None:
+    """Have what is asked of a worker fail, at home, as soon as its thread is stuck."""
+    thread = shared_thread(worker)
+    if thread is None:
+        return
+
+    def listen(error: ModelThreadStuck | None, _: Notice) -> None:
+        if error is not None:
+            at(home, partial(watch.expire, error))
+
+    life.add(thread.follow(listen))
+
+
+def shared_thread(worker: abc.SchedulerBase | None) -> SharedThread | None:
+    """The thread of a worker that says when it is stuck."""
+    found = getattr(worker, "shared_thread", None)
+    return found if isinstance(found, SharedThread) else None
