@@ -10,7 +10,12 @@ Which scheduler goes where, in an app with a running loop:
   ``AsyncIOScheduler``: what it is given by another thread waits until something else wakes the
   loop.
 - ``worker=`` of a stage takes neither: a model that computes belongs on a thread of its own, and
-  one that awaits, an ``async def`` or an async generator, needs no worker on the loop.
+  one that awaits, an ``async def`` or an async generator, needs no worker.
+
+Models that await: in ``aio.events`` they are tasks of the app's own loop, and so they are wherever
+a pipe is subscribed to on a running loop or with one of asyncio's schedulers. Everywhere else they
+are tasks of one loop on a thread "rxvoice-async", which lasts as long as the process: a client that
+belongs to a loop, such as an ``AsyncOpenAI``, may be kept, and shared.
 """
 
 from __future__ import annotations
@@ -25,6 +30,8 @@ from typing import Generic, TypeVar, cast
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._answers.tasks import adopt, running_loop
 from rxvoice._check import whole
 from rxvoice._loop import Loop
 from rxvoice.elements import Notice
@@ -176,6 +183,7 @@ class _Mailbox(Generic[T]):
     def follow(self, observable: Observable[T], scheduler: abc.SchedulerBase | None) -> None:
         if scheduler is None:
             scheduler = self._thread = Loop("rxvoice-conversation", on_raise=self._raised)
+        adopt(scheduler, self._loop)
         self._life.disposable = observable.subscribe(
             self._put, self._end, self._end, scheduler=scheduler
         )
@@ -327,14 +335,14 @@ def source(
         raise ConfigError(
             f"source wanted an async iterable or a function that makes one, got {iterable!r}"
         )
-    called_in = _running_loop()
+    called_in = running_loop()
     used = False
 
     def subscribe(
         observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         nonlocal used
-        home = loop or _running_loop() or called_in
+        home = loop or running_loop() or called_in
         if home is None:
             observer.on_error(
                 ConfigError(
@@ -388,7 +396,7 @@ class _Drive(Generic[T]):
         return Disposable(self._dispose)
 
     def _on_loop(self, action: Callable[[], None]) -> None:
-        if _running_loop() is self._loop:
+        if running_loop() is self._loop:
             action()
             return
         try:
@@ -417,8 +425,8 @@ class _Drive(Generic[T]):
         self._begun = True
         try:
             items = aiter(self._iterable)
-        except Exception as error:
-            self._finish(error)
+        except BaseException as error:
+            self._fail(error)
             return
         try:
             await self._deliver(items)
@@ -438,8 +446,13 @@ class _Drive(Generic[T]):
             except StopAsyncIteration:
                 self._finish(None)
                 return
-            except Exception as error:
-                self._finish(error)
+            except asyncio.CancelledError as error:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise
+                self._fail(error)
+                return
+            except BaseException as error:
+                self._fail(error)
                 return
             if self._over:
                 return
@@ -447,6 +460,15 @@ class _Drive(Generic[T]):
             if self._loop.time() - rested > _TURN:
                 await asyncio.sleep(0)
                 rested = self._loop.time()
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self._finish(error)
+            return
+        failed = RuntimeError(f"the async iterable of this source raised {error!r}")
+        failed.__cause__ = error
+        self._finish(failed)
+        raise_if_ctrl_c(error)
 
     def _finish(self, error: Exception | None) -> None:
         if self._over:
@@ -456,10 +478,3 @@ class _Drive(Generic[T]):
             self._observer.on_completed()
         else:
             self._observer.on_error(error)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -11,7 +11,7 @@ from reactivex.disposable import CompositeDisposable
 from rxvoice._answers.clock import Clock, home_of, place_of
 from rxvoice._answers.guarded import Guarded
 from rxvoice._answers.limits import Limits, Watch
-from rxvoice._answers.pieces import close, ends_the_process, pieces_of
+from rxvoice._answers.pieces import close, pieces_of, raise_if_ctrl_c
 from rxvoice._answers.steps import Steps
 from rxvoice._answers.stuck import expire_when_stuck
 from rxvoice._answers.tasks import follow_async
@@ -20,6 +20,8 @@ from rxvoice.slots import Answer
 __all__ = ["deliver", "outwards"]
 
 T = TypeVar("T")
+
+_NO_LIMITS = Limits()
 
 
 def deliver(
@@ -54,7 +56,7 @@ def deliver(
         what: says what this is, for whoever finds the worker stuck in it.
     """
     if watch is None:
-        watch = Watch(Limits(), Clock(scheduler), on_error)
+        watch = Watch(_NO_LIMITS, Clock(scheduler), life, on_error)
         expire_when_stuck(watch, worker, home_of(scheduler), life)
     answer = _Answer(ask, on_piece, on_end, on_error, life, worker, scheduler, watch)
     if worker is None:
@@ -103,12 +105,13 @@ class _Answer(Generic[T]):
 
     def run(self) -> None:
         """Take all of them, here and now."""
-        self._watch.asked()
+        watch = self._watch
+        watch.asked()
         pieces = self.begin()
         if pieces is None:
             return
         while self.pull(pieces):
-            self._watch.asked()
+            watch.asked()
 
     def begin(self) -> Iterator[T] | None:
         """Ask; None where the pieces come by themselves, or none will."""
@@ -159,10 +162,11 @@ class _Answer(Generic[T]):
         try:
             if self._home is not None:
                 self._hand_over(lambda: self._on_piece(piece), taken)
-            else:
-                self.take(piece)
-                if taken is not None:
-                    taken()
+                return True
+            if not self._life.is_disposed:
+                self._on_piece(piece)
+            if taken is not None:
+                taken()
         except BaseException:  # from downstream: not ours to handle
             close(pieces)
             raise
@@ -172,8 +176,7 @@ class _Answer(Generic[T]):
         """The model has raised this."""
         if self._watch.came(raised=True):
             self._hand_over(lambda: self._on_error(error))
-        if ends_the_process(error):
-            raise error
+        raise_if_ctrl_c(error)
 
     def _hand_over(
         self, action: Callable[[], None], taken: Callable[[], None] | None = None

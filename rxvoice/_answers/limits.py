@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from reactivex import abc
+from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import Clock
 from rxvoice._check import at_least
@@ -67,6 +68,7 @@ class Watch(abc.DisposableBase):
     the end of the step.
 
     Args:
+        life: of the answer: the timer ends with it.
         on_late: told the error, once, by whoever finds out: the clock, a worker, or the thread that
             `came` is called on. Nothing of the answer may be delivered afterwards.
     """
@@ -75,20 +77,31 @@ class Watch(abc.DisposableBase):
         "_armed",
         "_asked",
         "_clock",
+        "_life",
         "_limits",
         "_lock",
+        "_now",
         "_on_late",
         "_over",
+        "_silence",
         "_since",
         "_spent",
         "_timer",
+        "_total",
     )
 
     def __init__(
-        self, limits: Limits, clock: Clock, on_late: Callable[[ModelTimeout], None]
+        self,
+        limits: Limits,
+        clock: Clock,
+        life: CompositeDisposable,
+        on_late: Callable[[ModelTimeout], None],
     ) -> None:
         self._limits = limits
+        self._silence, self._total = limits.silence, limits.total
         self._clock = clock
+        self._life = life
+        self._now = clock.now
         self._on_late = on_late
         self._lock = Lock()
         self._asked = 0  # steps, that have not come
@@ -102,7 +115,7 @@ class Watch(abc.DisposableBase):
         with self._lock:
             self._asked += 1
             if self._asked == 1:
-                self._since = self._clock.now()
+                self._since = self._now()
 
     def came(self, *, raised: bool = False) -> bool:
         """It has come; whether it may be delivered.
@@ -113,26 +126,28 @@ class Watch(abc.DisposableBase):
         with self._lock:
             if self._over:
                 return False
-            now = self._clock.now()
+            now = self._now()
             silent = now - self._since
             self._asked -= 1
             self._since = now
-            self._spent += silent
-            if raised or self._limits.left(silent, self._spent) > 0:
+            self._spent = spent = self._spent + silent
+            if raised or (silent < self._silence and spent < self._total):
                 return True
             self._over = True
-            late = self._limits.exceeded(silent, self._spent)
+            late = self._limits.exceeded(silent, spent)
         self._on_late(late)
         return False
 
     def arm(self) -> None:
-        """Have the clock look after what was asked for, until this is disposed."""
+        """Have the clock look after what was asked for, as long as life lasts."""
         with self._lock:
             if self._over or self._armed or not self._asked:
                 return
             left = self._left()
             self._armed = left < math.inf
         if left < math.inf:
+            if self._timer is None:
+                self._life.add(self)
             self._set(left)
 
     def left(self) -> float:
@@ -160,7 +175,7 @@ class Watch(abc.DisposableBase):
             timer.dispose()
 
     def _left(self) -> float:
-        silent = self._clock.now() - self._since
+        silent = self._now() - self._since
         return self._limits.left(silent, self._spent + silent)
 
     def _set(self, seconds: float) -> None:

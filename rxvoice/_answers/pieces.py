@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Generator, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
-__all__ = ["close", "close_async", "ends_the_process", "pieces_of"]
+__all__ = ["close", "close_async", "pieces_of", "raise_if_ctrl_c"]
 
 T = TypeVar("T")
 
@@ -28,14 +28,15 @@ def pieces_of(answer: object) -> Iterator[Any] | AsyncGenerator[Any]:
     return iter((answer,))
 
 
-def ends_the_process(error: BaseException) -> bool:
-    """Whether it is a Ctrl-C: those reach the main thread only.
+def raise_if_ctrl_c(error: BaseException) -> None:
+    """Raise it where it is to end the process: a Ctrl-C, which reaches the main thread only.
 
-    A model that calls ``sys.exit()`` has failed its turn, and no more.
+    To be called when the turn has been failed by it. A model that calls ``sys.exit()`` has failed
+    its turn, and no more.
     """
-    if not isinstance(error, KeyboardInterrupt):
-        return False
-    return threading.current_thread() is threading.main_thread()
+    on_main = threading.current_thread() is threading.main_thread()
+    if on_main and isinstance(error, KeyboardInterrupt):
+        raise error
 
 
 def close(pieces: object) -> None:
@@ -44,8 +45,7 @@ def close(pieces: object) -> None:
         try:
             cast("Generator[object]", pieces).close()
         except BaseException as error:  # nobody waits for it any more
-            if ends_the_process(error):
-                raise
+            raise_if_ctrl_c(error)
             _log.exception("a model raised while its answer was closed")
 
 

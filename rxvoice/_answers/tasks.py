@@ -25,7 +25,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxvoice._answers.limits import Watch
-from rxvoice._answers.pieces import close_async, ends_the_process
+from rxvoice._answers.pieces import close_async, raise_if_ctrl_c
 from rxvoice._answers.steps import ON_WAY
 
 __all__ = ["adopt", "follow_async", "running_loop"]
@@ -105,7 +105,7 @@ def follow_async(
         inbox.run()
     except BaseException as error:
         task.cancel()
-        if ends_the_process(error):
+        if isinstance(error, KeyboardInterrupt):  # of this thread, which only waited
             answer.stop(error)
         raise
 
@@ -268,8 +268,7 @@ class _Task(Generic[T]):
                 if isinstance(error, asyncio.CancelledError) and _is_cancelling():
                     raise
                 self._stop(error)
-                if ends_the_process(error):
-                    raise
+                raise_if_ctrl_c(error)
                 return
             if not self._watch.came():
                 return

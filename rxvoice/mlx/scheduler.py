@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import logging
+import math
 import threading
 import time
 from types import TracebackType
@@ -16,7 +18,8 @@ from reactivex import abc, typing
 from reactivex.internal import DisposedException
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-from rxvoice._check import whole
+from rxvoice._answers.stuck import SharedThread
+from rxvoice._check import at_least, whole
 from rxvoice._loop import next_step
 from rxvoice._ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
@@ -29,6 +32,12 @@ _log = logging.getLogger("rxvoice")
 _started: WeakSet[MlxScheduler] = WeakSet()
 
 _SPEECH, _LISTENING, _TEXT = 20, 10, 0
+
+_SHUTDOWN_S = 2.0
+"""How long `shutdown` waits for the step in progress."""
+
+_EXIT_S = 1.0
+"""How long the interpreter's exit waits for an abandoned thread that it has interrupted."""
 
 
 class Lane(PeriodicScheduler):
@@ -50,6 +59,11 @@ class Lane(PeriodicScheduler):
         self._scheduler = scheduler
         self._priority = priority
         self._ready = ready
+
+    @property
+    def shared_thread(self) -> SharedThread:
+        """Says when the thread is stuck."""
+        return self._scheduler.shared_thread
 
     @property
     def priority(self) -> int:
@@ -115,25 +129,43 @@ class MlxScheduler(PeriodicScheduler):
     Drops: at shutdown, whatever has not run; nobody is told. Generators among it are closed.
     Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else.
     Raises: `DisposedException` for what is scheduled after shutdown.
+    Stuck: a step that takes longer than `stuck_ms` is told, once, to every pipe that has a stage
+        with this worker: by a `Notice`, and by a `ModelThreadStuck` of the turns that wait for the
+        thread, and of those that come until the step is over. Another `Notice` says that it is.
 
-    Use it as a context manager, or call `shutdown`; the interpreter does at exit, once the step in
-    progress is over.
+    Use it as a context manager, or call `shutdown`; the interpreter does at exit.
 
     Args:
         name: the thread's name.
         patience: how many steps in a row may leave a lower lane waiting, at least 1.
+        stuck_ms: milliseconds, 1 or more, that one step may take; None for no limit. A model that
+            is loaded by its first question takes that long: `load` it before the conversation.
     """
 
-    def __init__(self, name: str = "rxvoice-mlx", *, patience: int = 4) -> None:
+    def __init__(
+        self,
+        name: str = "rxvoice-mlx",
+        *,
+        patience: int = 4,
+        stuck_ms: float | None = 30_000,
+    ) -> None:
         whole("patience", patience, 1, "steps")
+        if stuck_ms is not None:
+            at_least("stuck_ms", stuck_ms, 1, "ms, or None,")
         super().__init__()
         self._name = name
         self._ready = Ready(patience)
         self._lanes: dict[int, Lane] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._ended = False
+        self._ended = self._abandoned = False
+        self._shared = SharedThread(name, math.inf if stuck_ms is None else stuck_ms / 1000)
         self._speech, self._listening, self._text = map(self.lane, (_SPEECH, _LISTENING, _TEXT))
+
+    @property
+    def shared_thread(self) -> SharedThread:
+        """Says when the thread is stuck."""
+        return self._shared
 
     @property
     def speech(self) -> Lane:
@@ -188,14 +220,41 @@ class MlxScheduler(PeriodicScheduler):
         """Take no further step, and end the thread; returns when it has ended. Again is harmless.
 
         Drops what waits, and closes the generators among it on the model thread. Called from there
-        it returns at once, and the thread ends with the action that called.
+        it returns at once, and the thread ends with the action that called. A step that goes on for
+        2 s more is not waited for: that is logged, and the thread ends when the step does.
         """
         with self._changed:
             self._ended = True
             self._changed.notify()
-            thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+            thread, abandoned = self._thread, self._abandoned
+        if thread is None or abandoned or thread is threading.current_thread():
+            return
+        thread.join(_SHUTDOWN_S)
+        with self._changed:
+            tell = thread.is_alive() and not self._abandoned
+            self._abandoned = thread.is_alive()
+        if tell:
+            _log.warning(
+                "the model thread %r is left behind: %g s after its shutdown it is still busy with "
+                "%s",
+                self._name,
+                _SHUTDOWN_S,
+                self._shared.busy_with(),
+            )
+
+    def _interrupt(self) -> None:
+        """At exit: have Python code that goes on and on end, so that the thread can clean up.
+
+        A thread that takes up the interpreter again when that is gone may abort the process. What
+        waits or computes outside the interpreter is not reached, and does not.
+        """
+        thread = self._thread
+        if thread is None or thread.ident is None or not thread.is_alive():
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+        )
+        thread.join(_EXIT_S)
 
     def dispose(self) -> None:
         """As `shutdown`."""
@@ -244,10 +303,13 @@ class MlxScheduler(PeriodicScheduler):
         step = self._next()
         if step is None:
             return False
+        self._shared.begin()
         try:
             step.run()
         except BaseException:  # of a model, or from downstream: neither may end the thread
             _log.exception("a step on the thread %r raised", self._name)
+        finally:
+            self._shared.end()
         return True
 
     def _next(self) -> Step | None:
@@ -274,3 +336,4 @@ class MlxScheduler(PeriodicScheduler):
 def _at_exit() -> None:
     for scheduler in list(_started):
         scheduler.shutdown()
+        scheduler._interrupt()  # pyright: ignore[reportPrivateUsage]

@@ -8,6 +8,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._follow import emitting, follow, reached
 from rxvoice.elements import Event
 from rxvoice.errors import ConfigError
 
@@ -90,15 +91,19 @@ def _operator(
             observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             subscription = Subscription(observer, scheduler)
+            unlink = reached(subscription.life)
             life, emit = subscription.life, subscription.emit
             step, flush, fail = start(subscription)
 
             ended = False
+            subscribing = True
 
             def on_next(element: T) -> None:
                 # A source may go on after its end, or after the operator has failed.
                 if ended or life.is_disposed:
                     return
+                if subscribing:
+                    emitting()
                 if takes and isinstance(element, takes[1]):
                     step(element)
                 elif isinstance(element, passes):
@@ -112,15 +117,23 @@ def _operator(
                 nonlocal ended
                 if not ended and not life.is_disposed:
                     ended = True
+                    if subscribing:
+                        emitting()
                     (fail or subscription.fail)(error)
 
             def on_completed() -> None:
                 nonlocal ended
                 if not ended and not life.is_disposed:
                     ended = True
+                    if subscribing:
+                        emitting()
                     (flush or subscription.complete)()
 
-            life.add(source.subscribe(on_next, on_error, on_completed, scheduler=scheduler))
+            try:
+                follow(source, life, on_next, on_error, on_completed, scheduler=scheduler)
+            finally:
+                subscribing = False
+                unlink()
             return life
 
         return Observable(subscribe)

@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import Clock, at, home_of
 from rxvoice._answers.limits import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Limits, Watch, limits
-from rxvoice._answers.pieces import ends_the_process
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
@@ -112,8 +112,7 @@ class Job(Generic[U]):
                 good = check(piece)
             except BaseException as error:
                 self.fail(turn, error)
-                if ends_the_process(error):
-                    raise
+                raise_if_ctrl_c(error)
             else:
                 self._downstream(lambda: on_piece(good))
 
@@ -132,9 +131,11 @@ class Job(Generic[U]):
     def _watched(self, turn: Turn) -> Watch:
         """One watch for all that is asked in this job."""
         self._turn = turn
-        self._watch = watch = Watch(self._limits, self._clock, lambda error: self.fail(turn, error))
-        self.life.add(watch)
-        expire_when_stuck(watch, self._worker, home_of(self._out.scheduler), self.life)
+        self._watch = watch = Watch(
+            self._limits, self._clock, self.life, lambda error: self.fail(turn, error)
+        )
+        if self._worker is not None:
+            expire_when_stuck(watch, self._worker, home_of(self._out.scheduler), self.life)
         return watch
 
     def _what(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import ConfigError, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
@@ -40,8 +41,9 @@ def barge_in(
             if chunk.speech:
                 try:
                     interrupts = bool(detect(chunk.samples, playing()))
-                except Exception as error:
+                except BaseException as error:
                     out.fail(StageError("barge_in", None, error))
+                    raise_if_ctrl_c(error)
                     return
                 if interrupts:
                     chunk = _interrupting(chunk)

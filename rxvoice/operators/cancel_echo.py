@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import audio_samples, whole, within
 from rxvoice._played import Steady
 from rxvoice.elements import AudioChunk, Event, Samples
@@ -98,8 +99,9 @@ def cancel_echo(
             except AudioFormatError as error:
                 out.fail(error)
                 return
-            except Exception as error:
+            except BaseException as error:
                 out.fail(StageError("cancel_echo", None, error))
+                raise_if_ctrl_c(error)
                 return
             waiting.append(chunk)
             emit(canceller.made)
@@ -108,8 +110,9 @@ def cancel_echo(
             if canceller is not None:
                 try:
                     canceller.end()
-                except Exception as error:
+                except BaseException as error:
                     out.fail(StageError("cancel_echo", None, error))
+                    raise_if_ctrl_c(error)
                     return
                 emit(canceller.made)
             out.complete()

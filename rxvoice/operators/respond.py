@@ -11,6 +11,7 @@ from typing import cast
 
 from reactivex import abc
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice.elements import Event, Notice, Reply, Transcript
 from rxvoice.operators._kernel import Operator
 from rxvoice.operators._stage import (
@@ -148,7 +149,8 @@ def _in_turn(tell: Callable[..., object], worker: abc.SchedulerBase | None) -> C
         def run(*_: object) -> None:
             try:
                 tell(*args)
-            except Exception:  # nobody waits for it
+            except BaseException as error:  # nobody waits for it
+                raise_if_ctrl_c(error)
                 _log.exception("a model raised when it was told what became of its answer")
 
         if worker is None:

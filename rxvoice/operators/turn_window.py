@@ -9,10 +9,11 @@ from typing import cast
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import BOOLS, at_least
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.errors import AudioFormatError, StageError
+from rxvoice.errors import AudioFormatError, ModelTimeout, StageError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import fresh, silence
 from rxvoice.slots import PolicySlot, method
@@ -22,7 +23,10 @@ __all__ = ["turn_window"]
 
 
 def turn_window(
-    policy: PolicySlot = silence(1600), *, max_duration_ms: float = 30_000
+    policy: PolicySlot = silence(1600),
+    *,
+    max_duration_ms: float = 30_000,
+    timeout_ms: float | None = 30_000,
 ) -> Operator[AudioChunk | Event, Turn | Event]:
     """Gather the chunks of each turn of the user.
 
@@ -50,11 +54,16 @@ def turn_window(
             be of its ``sample_rate``, where it names one.
         max_duration_ms: a turn this long, in milliseconds, 1 or more, pre-roll included, is ended
             (``"max_duration"``); speech that goes on opens the next one, and no sample is lost.
+        timeout_ms: how long a policy that answers later may leave its questions unanswered, in
+            milliseconds of the silence that goes on, 1 or more; None for no limit. Past it the
+            turn fails, by a `ModelTimeout`.
 
     The reference loop's steps 3 and 4.
     """
     method(policy, "user_finished")
     at_least("turn_window max_duration_ms", max_duration_ms, 1, "ms")
+    if timeout_ms is not None:
+        at_least("turn_window timeout_ms", timeout_ms, 1, "ms, or None,")
 
     def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk]:
         own = fresh(policy)
@@ -67,13 +76,14 @@ def turn_window(
         turns = 0
         since_turn: int | None = None  # samples since the last turn ended
         asked: CompositeDisposable | None = None
+        asked_at: int | None = None  # the silence at the first question that is not answered
 
         def close(ended_by: EndedBy) -> None:
             ended = reset()
             if ended:
                 ended.close(ended_by, count)
 
-        def fail_turn(error: Exception) -> None:
+        def fail_turn(error: BaseException) -> None:
             ended = reset()
             if ended:
                 ended.fail(StageError("turn_window", ended.turn, error))
@@ -88,7 +98,8 @@ def turn_window(
             return ended
 
         def void_answers() -> None:
-            nonlocal asked
+            nonlocal asked, asked_at
+            asked_at = None
             if asked:
                 out.life.remove(asked)
                 asked = None
@@ -110,22 +121,30 @@ def turn_window(
             return opened
 
         def ask(turn: Turn) -> None:
-            nonlocal asked
+            nonlocal asked, asked_at
             try:
                 finished = user_finished(turn.audio, silence_ms)
-            except Exception as error:
+            except BaseException as error:
                 fail_turn(error)
+                raise_if_ctrl_c(error)
                 return
             if isinstance(finished, Observable):
                 if asked is None:
                     asked = CompositeDisposable()
                     out.life.add(asked)
+                if asked_at is None:
+                    asked_at = silence_ms
+                elif timeout_ms is not None and silence_ms - asked_at >= timeout_ms:
+                    fail_turn(_unanswered(silence_ms - asked_at, timeout_ms))
+                    return
                 on_next, on_error = outwards(on_answer, fail_turn)
                 asked.add(finished.subscribe(on_next, on_error, scheduler=out.scheduler))
             else:
                 on_answer(finished)
 
         def on_answer(finished: bool) -> None:
+            nonlocal asked_at
+            asked_at = None
             if not isinstance(cast("object", finished), BOOLS):
                 fail_turn(TypeError(f"user_finished() must give a bool, got {finished!r}"))
             elif finished:
@@ -174,3 +193,8 @@ def turn_window(
         return step, flush, fail
 
     return stateful(start, takes=("turn_window", AudioChunk, "chunk()"))
+
+
+def _unanswered(ms: int, timeout_ms: float) -> ModelTimeout:
+    message = f"the policy gave no answer for {ms / 1000:.3g} s of silence"
+    return ModelTimeout(f"{message} (timeout_ms={timeout_ms:g})", ms / 1000)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import SupportsFloat, cast
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import BOOLS, whole, within
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
@@ -62,7 +63,8 @@ def vad(
     def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         try:
             own = _own(detector)
-        except Exception as error:
+        except BaseException as error:
+            raise_if_ctrl_c(error)
             raise StageError("vad", None, error) from error
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
         is_echo = None if echo is None else echo_judge(echo)
@@ -106,8 +108,9 @@ def vad(
                 return
             try:
                 answered = judged(chunk, ask(chunk.samples))
-            except Exception as error:
+            except BaseException as error:
                 out.fail(StageError("vad", None, error))
+                raise_if_ctrl_c(error)
                 return
             out.emit(answered)
 
