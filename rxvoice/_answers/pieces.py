@@ -53,7 +53,8 @@ async def close_async(pieces: AsyncGenerator[object], source: object) -> None:
     """Close an async generator, and the coroutine that it was to await."""
     try:
         await pieces.aclose()
-    except Exception:
+    except BaseException as error:
+        raise_if_ctrl_c(error)
         _log.exception("a model raised while its answer was closed")
     finally:
         if inspect.iscoroutine(source):
