@@ -18,8 +18,8 @@ from reactivex.scheduler import EventLoopScheduler
 
 import rxvoice as rxv
 from rxvoice import aio, policies
-from rxvoice._answers import tasks
 from rxvoice import operators as vox
+from rxvoice._answers import tasks
 from rxvoice.elements import AudioChunk, Reply, Transcript, TurnFailed
 from rxvoice.errors import StageError
 from rxvoice.turn import Turn
