@@ -65,6 +65,7 @@ def reached(disposable: abc.DisposableBase) -> Callable[[], None]:
 
     def unlink() -> None:
         link.disposable = Disposable()
+        life.remove(link)
 
     return unlink
 

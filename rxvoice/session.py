@@ -184,8 +184,8 @@ class VoiceSession:
                 total = consumed + event.chunks_consumed
                 self._events.append(replace(event, chunks_consumed=total))
             elif isinstance(event, TurnFailed):
-                stalled = isinstance(event.error.cause, SinkStalled)
-                self._errors.append(event.error.cause if stalled else event.error)
+                cause = event.error.cause
+                self._errors.append(cause if isinstance(cause, SinkStalled) else event.error)
 
         def broken(error: Exception) -> None:
             self._errors.insert(0, error)

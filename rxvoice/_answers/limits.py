@@ -14,10 +14,7 @@ from rxvoice._answers.clock import Clock
 from rxvoice._check import at_least
 from rxvoice.errors import ModelTimeout
 
-__all__ = ["TIMEOUT_MS", "TOTAL_TIMEOUT_MS", "Limits", "Watch", "limits"]
-
-TIMEOUT_MS = 30_000.0
-TOTAL_TIMEOUT_MS = 300_000.0
+__all__ = ["Limits", "Watch", "limits"]
 
 _SLACK = 1e-6  # seconds that a timer may come early, by rounding
 

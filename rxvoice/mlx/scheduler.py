@@ -127,11 +127,11 @@ class MlxScheduler(PeriodicScheduler):
     Runs on: a thread of its own, started by the first action. MLX's default stream is put back
         after each step. A step that is being taken is never interrupted: what waits, waits for it.
     Drops: at shutdown, whatever has not run; nobody is told. Generators among it are closed.
-    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else.
+    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else. A step
+        that takes longer than `stuck_ms` is told once to every pipe that has a stage with this
+        worker, by a `Notice`; the turns that wait for the thread, and those that come until the
+        step is over, fail by a `ModelThreadStuck`. Another `Notice` says that it goes on.
     Raises: `DisposedException` for what is scheduled after shutdown.
-    Stuck: a step that takes longer than `stuck_ms` is told, once, to every pipe that has a stage
-        with this worker: by a `Notice`, and by a `ModelThreadStuck` of the turns that wait for the
-        thread, and of those that come until the step is over. Another `Notice` says that it is.
 
     Use it as a context manager, or call `shutdown`; the interpreter does at exit.
 

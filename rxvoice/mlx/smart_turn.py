@@ -192,7 +192,7 @@ class SmartTurn:
                 lambda: self._predict(audio),
                 observer.on_next,
                 observer.on_completed,
-                observer.on_error,
+                lambda error: observer.on_error(cast("Exception", error)),
                 life=life,
                 worker=self._worker,
                 scheduler=scheduler,

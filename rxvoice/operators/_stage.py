@@ -13,7 +13,7 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import Clock, at, home_of
-from rxvoice._answers.limits import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Limits, Watch, limits
+from rxvoice._answers.limits import Limits, Watch, limits
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice.answers import deliver
@@ -30,8 +30,6 @@ from rxvoice.slots import Answer
 from rxvoice.turn import Turn
 
 __all__ = [
-    "TIMEOUT_MS",
-    "TOTAL_TIMEOUT_MS",
     "Errors",
     "Job",
     "Work",

@@ -14,16 +14,7 @@ from reactivex import abc
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice.elements import Event, Notice, Reply, Transcript
 from rxvoice.operators._kernel import Operator
-from rxvoice.operators._stage import (
-    TIMEOUT_MS,
-    TOTAL_TIMEOUT_MS,
-    Errors,
-    Job,
-    Work,
-    limits,
-    stage,
-    text,
-)
+from rxvoice.operators._stage import Errors, Job, Work, limits, stage, text
 from rxvoice.slots import Answer, ResponderSlot, method
 
 __all__ = ["respond"]
@@ -39,8 +30,8 @@ def respond(
     *,
     worker: abc.SchedulerBase | None = None,
     errors: Errors = "event",
-    timeout_ms: float | None = TIMEOUT_MS,
-    total_timeout_ms: float | None = TOTAL_TIMEOUT_MS,
+    timeout_ms: float | None = 30_000,
+    total_timeout_ms: float | None = 300_000,
 ) -> Operator[Transcript | Event, Reply | Event]:
     """Answer each final transcript.
 

@@ -22,7 +22,7 @@ from rxvoice.elements import (
 )
 from rxvoice.errors import AudioFormatError
 from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.operators._stage import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Errors, Job, Work, limits, stage
+from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.segmenter import Segmenter
 from rxvoice.slots import Answer, SynthesizerSlot, method
 from rxvoice.turn import Turn
@@ -35,8 +35,8 @@ def synthesize(
     *,
     worker: abc.SchedulerBase | None = None,
     errors: Errors = "event",
-    timeout_ms: float | None = TIMEOUT_MS,
-    total_timeout_ms: float | None = TOTAL_TIMEOUT_MS,
+    timeout_ms: float | None = 30_000,
+    total_timeout_ms: float | None = 300_000,
     sample_rate: int = 24_000,
     first_clause_chars: int | None = None,
 ) -> Operator[Reply | Event, Speech | Event]:

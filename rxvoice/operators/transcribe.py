@@ -10,7 +10,7 @@ from reactivex import abc
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
 from rxvoice.operators._kernel import Operator
-from rxvoice.operators._stage import TIMEOUT_MS, TOTAL_TIMEOUT_MS, Errors, Job, Work, limits, stage
+from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators._stage import text as text_piece
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
 from rxvoice.turn import Turn
@@ -26,8 +26,8 @@ def transcribe(
     *,
     worker: abc.SchedulerBase | None = None,
     errors: Errors = "event",
-    timeout_ms: float | None = TIMEOUT_MS,
-    total_timeout_ms: float | None = TOTAL_TIMEOUT_MS,
+    timeout_ms: float | None = 30_000,
+    total_timeout_ms: float | None = 300_000,
 ) -> Operator[Turn | Event, Transcript | Event]:
     """Write down each turn.
 
