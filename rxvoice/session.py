@@ -166,6 +166,7 @@ class VoiceSession:
             push(self._frames)
         except BaseException:
             self._restart()
+            self._errors.clear()  # of what is raised
             raise
         finally:
             self._sink.current = None
