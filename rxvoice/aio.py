@@ -30,8 +30,8 @@ from typing import Generic, TypeVar, cast
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
+from rxvoice._answers.loops import adopt, running_loop
 from rxvoice._answers.pieces import raise_if_ctrl_c
-from rxvoice._answers.tasks import adopt, running_loop
 from rxvoice._check import whole
 from rxvoice._loop import Loop
 from rxvoice.elements import Notice

@@ -29,6 +29,7 @@ from web.app import app
 import rxvoice as rxv
 from rxvoice import aio, web
 from rxvoice import operators as vox
+from rxvoice._answers import loops
 from rxvoice.elements import Reply, Transcript, TurnFailed
 from rxvoice.turn import Turn
 
@@ -340,7 +341,7 @@ def test_a_loop_that_is_closed_fails_the_turn() -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     scheduler = EventLoopScheduler()
-    aio.adopt(scheduler, loop)
+    loops.adopt(scheduler, loop)
     seen: list[Any] = []
     told = threading.Event()
 
@@ -418,9 +419,7 @@ def test_no_further_ahead_than_what_was_taken() -> None:
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    from rxvoice._answers import tasks
-
-    return tasks._shared.get()
+    return loops._shared.get()
 
 
 def test_run_with_a_thread_per_action_keeps_the_order() -> None:

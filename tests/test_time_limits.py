@@ -416,7 +416,7 @@ def test_an_async_answer_that_does_not_close_is_left_behind(
 ) -> None:
     from rxvoice._answers import tasks
 
-    monkeypatch.setattr(tasks, "_CLOSING_S", 0.02)
+    monkeypatch.setattr(tasks, "CLOSING_S", 0.02)
     release: list[Any] = []
 
     async def hangs(_: str) -> AsyncIterator[str]:

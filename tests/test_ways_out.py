@@ -19,7 +19,7 @@ from reactivex.scheduler import EventLoopScheduler
 import rxvoice as rxv
 from rxvoice import aio, policies
 from rxvoice import operators as vox
-from rxvoice._answers import tasks
+from rxvoice._answers import loops
 from rxvoice.elements import AudioChunk, Reply, Transcript, TurnFailed
 from rxvoice.errors import StageError
 from rxvoice.turn import Turn
@@ -237,7 +237,7 @@ def test_while_it_is_closed_it_is_logged(
     assert first.wait(WAIT)
     assert closing.wait(WAIT)
     if shape == "async":
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), tasks._shared.get()).result(WAIT)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loops._shared.get()).result(WAIT)
     for scheduler in filter(None, (models, home)):
         alive = threading.Event()
         scheduler.schedule(lambda *_, alive=alive: alive.set())

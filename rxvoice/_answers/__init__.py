@@ -7,6 +7,7 @@ To be read in this order:
     limits    how long an answer may take
     steps     an answer on a worker, a step at a time
     stuck     a thread that one step holds up
-    tasks     an async answer, as a task of an event loop that outlives it
+    loops     the event loop of async answers
+    tasks     an async answer, as a task of that loop
     guarded   the scheduler that an answering observable is given
 """

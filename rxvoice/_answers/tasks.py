@@ -1,58 +1,32 @@
-"""An async answer, as a task of an event loop that outlives it.
-
-The loop is the one that runs where the answer is asked for; else the app's own, where `adopt` or
-the subscription's scheduler names it; else one on a thread "rxvoice-async", which all conversations
-of the process share: a client of one loop, such as an ``AsyncOpenAI`` that a whole program uses, is
-then on the same one at every turn of each of them.
-"""
+"""An async answer, as a task of an event loop that outlives it."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextvars
 import logging
-import os
 import threading
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary
 
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable, Disposable
-from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from rxvoice._answers.limits import Watch
+from rxvoice._answers.loops import CLOSING_S, loop_of, running_loop
 from rxvoice._answers.pieces import close_async, raise_if_ctrl_c
 from rxvoice._answers.steps import ON_WAY
 
-__all__ = ["adopt", "follow_async", "running_loop"]
+__all__ = ["follow_async"]
 
 T = TypeVar("T")
 P = TypeVar("P", contravariant=True)
 
 Action: TypeAlias = Callable[[], None]
 
-_CLOSING_S = 2.0
-"""How long an answer that is over may take to close."""
-
 _log = logging.getLogger("rxvoice")
-_apps: WeakKeyDictionary[abc.SchedulerBase, asyncio.AbstractEventLoop] = WeakKeyDictionary()
-
-
-def adopt(scheduler: abc.SchedulerBase, loop: asyncio.AbstractEventLoop) -> None:
-    """Have the async answers of what is subscribed to with this scheduler run on the app's loop."""
-    _apps[scheduler] = loop
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop of this thread, if one runs."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 class Taken(Protocol[P]):
@@ -93,7 +67,7 @@ def follow_async(
     if here is not None:
         _Task(here, pieces, source, answer, life, watch, _at_once).start()
         return
-    loop = _loop_of(scheduler)
+    loop = loop_of(scheduler)
     if place is not None:
         _Task(loop, pieces, source, answer, life, watch, _send_to(place)).start()
         return
@@ -147,12 +121,12 @@ class _Inbox:
     def run(self) -> None:
         while True:
             over = self._life.is_disposed
-            left = _CLOSING_S if over else self._watch.left()
+            left = CLOSING_S if over else self._watch.left()
             try:
                 action = self._actions.get(timeout=min(max(left, 0.0), threading.TIMEOUT_MAX))
             except Empty:
                 if over:
-                    _log.warning("a model takes longer than %g s to be closed", _CLOSING_S)
+                    _log.warning("a model takes longer than %g s to be closed", CLOSING_S)
                     return
                 self._watch.expire()
                 continue
@@ -295,63 +269,3 @@ def _is_cancelling() -> bool:
 
 def _nothing() -> None:
     """Wakes whoever waits."""
-
-
-def _loop_of(scheduler: abc.SchedulerBase | None) -> asyncio.AbstractEventLoop:
-    if scheduler is not None and (app := _apps.get(scheduler)) is not None:
-        return app
-    if isinstance(scheduler, AsyncIOScheduler):
-        return scheduler._loop  # pyright: ignore[reportPrivateUsage]
-    return _shared.get()
-
-
-class _SharedLoop:
-    """The loop of the thread "rxvoice-async", from the first async answer to the process's end."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    def get(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name="rxvoice-async", daemon=True
-                )
-                self._thread.start()
-            return self._loop
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        while True:
-            try:
-                loop.run_forever()
-            except BaseException:  # asyncio lets the SystemExit of a task of the model's own pass
-                _log.exception("a task on the thread 'rxvoice-async' raised")
-            else:
-                break
-        try:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        finally:
-            loop.close()
-
-    def end(self) -> None:
-        """Cancel what is left, and end the thread; waits for it a while."""
-        with self._lock:
-            loop, thread = self._loop, self._thread
-        if loop is not None and thread is not None and thread.is_alive():
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join(_CLOSING_S)
-
-    def forget(self) -> None:
-        """The thread is the parent process's."""
-        self.__init__()
-
-
-_shared = _SharedLoop()
-atexit.register(_shared.end)
-os.register_at_fork(after_in_child=_shared.forget)
