@@ -15,6 +15,7 @@ from reactivex.scheduler import (
     TrampolineScheduler,
 )
 
+from rxvoice._follow import follow
 from rxvoice.elements import Reply
 from rxvoice.errors import SinkStalled, StageError
 from rxvoice.operators._conversation._mailbox import Action, Mailbox
@@ -92,13 +93,13 @@ class Ports:
             life: None: the subscription's.
         """
         fail = on_error or self.fail
-        (self.life if life is None else life).add(
-            observable.subscribe(
-                lambda value: way(partial(on_next, value)),
-                lambda error: way(partial(fail, error)),
-                None if on_completed is None else lambda: way(on_completed),
-                scheduler=self._out.scheduler,
-            )
+        follow(
+            observable,
+            self.life if life is None else life,
+            lambda value: way(partial(on_next, value)),
+            lambda error: way(partial(fail, error)),
+            None if on_completed is None else lambda: way(on_completed),
+            scheduler=self._out.scheduler,
         )
 
     # Out; to be called in the mailbox
