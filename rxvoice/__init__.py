@@ -41,7 +41,7 @@ from rxvoice.errors import (
     SinkStalled,
     StageError,
 )
-from rxvoice.operators._kernel import Operator
+from rxvoice.operators.kernel import Operator
 from rxvoice.policies import any_of, energy, max_duration, silence
 from rxvoice.session import VoiceSession
 from rxvoice.slots import (

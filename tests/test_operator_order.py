@@ -10,7 +10,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.elements import AudioChunk
 from rxvoice.errors import ConfigError
-from rxvoice.operators._kernel import Operator
+from rxvoice.operators.kernel import Operator
 from rxvoice.testing import FakeResponder, FakeSynthesizer, FakeTranscriber, turn
 
 CHUNK = AudioChunk(np.zeros(512, np.float32), speech=True)

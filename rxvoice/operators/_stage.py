@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
 from rxvoice.errors import ConfigError, StageError
-from rxvoice.operators._kernel import (
+from rxvoice.operators.kernel import (
     Handlers,
     Operator,
     Subscription,

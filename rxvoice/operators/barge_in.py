@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import ConfigError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import energy
 from rxvoice.slots import DetectorSlot, method
 

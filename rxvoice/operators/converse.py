@@ -10,7 +10,7 @@ from reactivex import Observable
 from rxvoice._check import at_least, whole, within
 from rxvoice.elements import Event, Speech, Transcript, TurnEvent
 from rxvoice.errors import ConfigError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink, EchoSlot, echo_judge
 from rxvoice.turn import Turn
 

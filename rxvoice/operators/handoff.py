@@ -16,7 +16,7 @@ from rxvoice._loop import Loop
 from rxvoice.elements import AudioChunk, Event, Notice
 from rxvoice.errors import ConfigError, QueueFull
 from rxvoice.events import AudioLost
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["Overflow", "handoff"]
 

@@ -7,7 +7,7 @@ from typing import cast
 from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import Event, Speech, TurnEvent, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled, StageError
-from rxvoice.operators._kernel import (
+from rxvoice.operators.kernel import (
     Handlers,
     Operator,
     Subscription,

@@ -9,7 +9,7 @@ import numpy as np
 
 from rxvoice._check import at_least
 from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["preroll"]
 

@@ -12,7 +12,7 @@ from typing import cast
 from reactivex import abc
 
 from rxvoice.elements import Event, Notice, Reply, Transcript
-from rxvoice.operators._kernel import Operator
+from rxvoice.operators.kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage, text
 from rxvoice.slots import Answer, ResponderSlot, method
 

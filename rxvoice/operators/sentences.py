@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.segmenter import Segmenter
 
 __all__ = ["sentences"]

@@ -9,7 +9,7 @@ from reactivex import abc
 
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
-from rxvoice.operators._kernel import Operator
+from rxvoice.operators.kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage
 from rxvoice.operators._stage import text as text_piece
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method

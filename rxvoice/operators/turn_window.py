@@ -13,7 +13,7 @@ from rxvoice._check import BOOLS, at_least
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import fresh, silence
 from rxvoice.slots import PolicySlot, method
 from rxvoice.turn import EndedBy, Turn, TurnWriter

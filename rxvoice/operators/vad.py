@@ -9,7 +9,7 @@ from typing import SupportsFloat, cast
 from rxvoice._check import BOOLS, whole, within
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import EchoSlot, VadSlot, echo_judge, method
 
 __all__ = ["vad"]
