@@ -41,6 +41,7 @@ from rxvoice.errors import (
     SinkStalled,
     StageError,
 )
+from rxvoice.operators import only
 from rxvoice.operators.kernel import Operator
 from rxvoice.policies import any_of, energy, max_duration, silence
 from rxvoice.session import VoiceSession
@@ -129,6 +130,7 @@ __all__ = [
     "microphone",
     "mlx",
     "offline",
+    "only",
     "operators",
     "paced",
     "qt",

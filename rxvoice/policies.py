@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,12 +11,16 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._check import BOOLS, at_least, whole, within
+from rxvoice._check import BOOLS, milliseconds, whole, within
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, method
 
 __all__ = ["any_of", "energy", "fresh", "max_duration", "rms", "silence"]
+
+
+LEAST_TURN_MS = 64
+"""Two chunks: what is less, as the longest turn, was meant as seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class AnyOf:
         """Whether any policy says so: at once, or later where none of them does yet."""
         later: list[Observable[bool]] = []
         for policy in self.policies:
-            answer = method(policy, "user_finished")(audio, silence_ms)
+            answer = _ask(policy)(audio, silence_ms)
             if isinstance(answer, Observable):
                 later.append(cast("Observable[bool]", answer))
             elif not isinstance(answer, BOOLS):
@@ -87,10 +92,10 @@ def silence(ms: int = 1600) -> Silence:
     """A turn ends once the user has been silent this long.
 
     Args:
-        ms: milliseconds of silence, 0 or more. Default as ``turn_max_incomplete_silence_ms`` of
+        ms: milliseconds of silence, 5 or more, or 0: the first chunk without speech ends the turn. Default as ``turn_max_incomplete_silence_ms`` of
             mlx-audio's ``VoicePipelineConfig``.
     """
-    at_least("silence ms", ms, 0, "ms")
+    milliseconds("silence ms", ms, zero=True)
     return Silence(ms)
 
 
@@ -101,10 +106,10 @@ def max_duration(ms: float, *, sample_rate: int = 16_000) -> MaxDuration:
     `turn_window` ends a turn in the middle of speech too.
 
     Args:
-        ms: milliseconds of the turn's audio, pre-roll included, 1 or more.
+        ms: milliseconds of the turn's audio, pre-roll included, 64 or more.
         sample_rate: Hz of that audio.
     """
-    at_least("max_duration ms", ms, 1, "ms")
+    milliseconds("max_duration ms", ms, LEAST_TURN_MS)
     whole("max_duration sample_rate", sample_rate, 1, "Hz")
     return MaxDuration(ms, sample_rate)
 
@@ -137,6 +142,10 @@ def fresh(policy: PolicySlot) -> PolicySlot:
     """The policy of one subscription: what its ``fresh()`` gives, or itself where it has none."""
     make = getattr(policy, "fresh", None)
     return cast("PolicySlot", make()) if callable(make) else policy
+
+
+def _ask(policy: PolicySlot) -> Callable[[Samples, int], bool | Observable[bool]]:
+    return getattr(policy, "user_finished", None) or cast("Callable[..., bool]", policy)
 
 
 def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:

@@ -9,7 +9,7 @@ duration. Among the pieces there may be a `Notice`, for the app.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from inspect import isfunction, signature
+from inspect import signature
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
@@ -93,8 +93,8 @@ class RecognitionSession(Protocol):
         ...
 
 
-class StreamingTranscriber(Transcriber, Protocol):
-    """A `Transcriber` that also listens while the user speaks."""
+class StreamingTranscriber(Protocol):
+    """Listens while the user speaks."""
 
     def session(self) -> RecognitionSession: ...
 
@@ -194,7 +194,7 @@ class AudioSink(Protocol):
 
 
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
-TranscriberSlot: TypeAlias = Transcriber | Callable[[Samples], Answer[str | Notice]]
+TranscriberSlot: TypeAlias = Transcriber | StreamingTranscriber | Callable[[Samples], Answer[str | Notice]]
 ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str | Notice]]
 SynthesizerSlot: TypeAlias = (
     Synthesizer
@@ -215,18 +215,48 @@ def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:
 
 
 def method(slot: object, *names: str) -> Callable[..., Any]:
-    """The first of these methods that the slot has, or the slot itself where it is a callable."""
+    """The first of these methods that the slot has, or the slot itself where it is a callable.
+
+    Raises:
+        ConfigError: it is neither, or what makes the thing was given in its place.
+    """
     if isinstance(slot, type):
         raise ConfigError(f"got the class {slot.__name__}; pass an instance: {slot.__name__}()")
     for name in names:
         found = getattr(slot, name, None)
         if callable(found):
             return cast("Callable[..., Any]", found)
-    if isfunction(slot) and not signature(slot).parameters:
-        raise ConfigError(
-            f"got the function {slot.__name__}; pass what it gives: {slot.__name__}()"
-        )
-    if callable(slot):
-        return cast("Callable[..., Any]", slot)
     wanted = " or ".join(f"{name}(...)" for name in names)
-    raise ConfigError(f"wanted an object with {wanted} or a callable of that shape, got {slot!r}")
+    if not callable(slot):
+        raise ConfigError(f"wanted an object with {wanted} or a callable of that shape, got {slot!r}")
+    takes = max(_TAKES.get(name, 1) for name in names)
+    if _makes(slot, names, takes):
+        called = getattr(slot, "__name__", repr(slot))
+        raise ConfigError(f"got the function {called}; pass what it gives: {called}(...)")
+    return slot
+
+
+_TAKES = {"user_finished": 2, "detect": 2, "at": 3}
+"""Arguments of the methods that take more than one."""
+
+
+def _makes(slot: Callable[..., Any], names: tuple[str, ...], takes: int) -> bool:
+    """Whether this callable makes a slot's thing, rather than being one."""
+    try:
+        gives = getattr(slot, "__annotations__", {}).get("return")
+    except NameError:  # one that is there for type checkers only
+        gives = None
+    if isinstance(gives, str):
+        gives = getattr(slot, "__globals__", {}).get(gives)
+    if isinstance(gives, type) and any(callable(getattr(gives, name, None)) for name in names):
+        return True
+    try:
+        parameters = signature(slot).parameters.values()
+    except ValueError:  # of a function written in C
+        return False
+    if any(it.kind is it.VAR_POSITIONAL for it in parameters):
+        return False
+    # A model is asked about something; what can be called without it, or cannot take it, makes one.
+    places = [it for it in parameters if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)]
+    required = [it for it in parameters if it.default is it.empty and it.kind is not it.VAR_KEYWORD]
+    return len(places) < takes or not required

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._check import check_worker
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
 from rxvoice.errors import ConfigError, StageError
@@ -32,6 +34,14 @@ P = TypeVar("P")
 Q = TypeVar("Q")
 
 Errors: TypeAlias = Literal["event", "raise"]
+
+_log = logging.getLogger("rxvoice")
+
+_NO_HOME = (
+    "%s() has a worker, and was subscribed to without a scheduler: what the model gives arrives on "
+    "the worker's thread, and a program that ends does not wait for it. Use rxv.live(pipe).run(), "
+    "or subscribe(..., scheduler=...) and wait for the end"
+)
 
 
 class Job(Generic[U]):
@@ -96,6 +106,11 @@ class Job(Generic[U]):
         """The element has been dealt with: on to the next."""
         self._finish(None)
 
+    def drop(self, event: Event) -> None:
+        """Nothing comes of the element but this: on to the next."""
+        self._downstream(lambda: self._out.emit(event))
+        self._finish(None)
+
     def fail(self, turn: Turn, cause: Exception) -> None:
         """The turn has failed: say so and go on with the next element, or end the stream."""
         error = cause if isinstance(cause, StageError) else StageError(self._name, turn, cause)
@@ -153,10 +168,14 @@ def stage(
         made_by: the operator that makes those.
     """
     check_errors(name, errors)
+    check_worker(name, worker)
 
     def begin(out: Subscription[U | Event]) -> Handlers[T | Event]:
+        if worker is not None and out.scheduler is None:
+            _log.warning(_NO_HOME, name)
         work = start()
         waiting: deque[T | Event] = deque()
+        kept: dict[int, abc.DisposableBase] = {}  # of the turns that wait
         lock = Lock()
         failed: Turn | None = None
         busy = False
@@ -185,6 +204,8 @@ def stage(
                         out.emit(element)
                     else:
                         work(element, Job(name, out, end, worker, errors))
+                        if listened := kept.pop(id(element), None):
+                            out.life.remove(listened)
                 except BaseException:  # from downstream: not ours to handle, nor to go deaf by
                     busy = looping = False
                     raise
@@ -204,6 +225,9 @@ def stage(
             if not isinstance(element, (takes, Event)):
                 out.fail(misplaced((name, takes, made_by), element))
                 return
+            if isinstance(element, Turn):  # it is listened to only when it is its turn
+                kept[id(element)] = element.keep()
+                out.life.add(kept[id(element)])
             waiting.append(element)
             proceed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rxvoice._check import unjudged
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import ConfigError, StageError
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
@@ -21,7 +22,8 @@ def barge_in(
     Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
         ``barge_in=True``. It is not asked about other chunks. Events from upstream pass.
     Completes: with the source.
-    Errors: `StageError` when the detector or ``playing`` raises; the source's.
+    Errors: `StageError` when the detector or ``playing`` raises; `AudioFormatError` for a chunk that
+        no `vad` has judged; the source's.
     Drops: nothing.
     Runs on: the thread of the source.
 
@@ -37,6 +39,9 @@ def barge_in(
 
     def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         def step(chunk: AudioChunk) -> None:
+            if chunk.speech is None and not chunk.partial:
+                out.fail(unjudged("barge_in"))
+                return
             if chunk.speech:
                 try:
                     interrupts = bool(detect(chunk.samples, playing()))

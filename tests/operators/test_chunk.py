@@ -32,7 +32,10 @@ def run(blocks: list[Any], size: int = 4, **options: Any) -> tuple[list[AudioChu
 
 def test_passes_the_battery() -> None:
     check_operator(
-        lambda: vox.chunk(4), elements=[ramp(3), ramp(10), ramp(0), ramp(5)], name="chunk"
+        lambda: vox.chunk(4),
+        elements=[ramp(3), ramp(10), ramp(0), ramp(5)],
+        name="chunk",
+        events="pass",
     )
 
 

@@ -469,5 +469,5 @@ def test_bad_arguments(errors: Any) -> None:
 
 
 def test_a_recogniser_without_a_method() -> None:
-    with pytest.raises(ConfigError, match=r"wanted an object with transcribe_turn\(\.\.\.\) or a "):
+    with pytest.raises(ConfigError, match=r"wanted an object with transcribe_turn\(\.\.\.\) or "):
         vox.transcribe("whisper")  # type: ignore[arg-type]
