@@ -86,7 +86,9 @@ def check_worker(name: str, worker: object) -> None:
     """Raise unless it is a scheduler on which a model can take its steps in order, or None."""
     if worker is None:
         return
-    wanted = "a scheduler with one thread of its own, such as MlxScheduler() or EventLoopScheduler()"
+    wanted = (
+        "a scheduler with one thread of its own, such as MlxScheduler() or EventLoopScheduler()"
+    )
     if isinstance(worker, type):
         raise ConfigError(
             f"{name} worker must be {wanted}: got the class {worker.__name__}; pass an instance"
@@ -95,9 +97,7 @@ def check_worker(name: str, worker: object) -> None:
         raise ConfigError(f"{name} worker must be {wanted}, got {worker!r}")
     for kinds, reason in _NO_WORKERS:
         if isinstance(worker, kinds) and not isinstance(worker, AsyncIOThreadSafeScheduler):
-            raise ConfigError(
-                f"{name} worker must be {wanted}: {type(worker).__name__} {reason}"
-            )
+            raise ConfigError(f"{name} worker must be {wanted}: {type(worker).__name__} {reason}")
 
 
 _NO_WORKERS: tuple[tuple[tuple[type[abc.SchedulerBase], ...], str], ...] = (
@@ -119,8 +119,7 @@ _NO_WORKERS: tuple[tuple[tuple[type[abc.SchedulerBase], ...], str], ...] = (
 def unjudged(operator: str) -> AudioFormatError:
     """What an operator fails with that needs to know of a chunk whether it is speech."""
     return AudioFormatError(
-        "wanted chunks judged by vad(), got one with speech=None: "
-        f"put vad() before {operator}()"
+        f"wanted chunks judged by vad(), got one with speech=None: put vad() before {operator}()"
     )
 
 

@@ -92,8 +92,9 @@ def silence(ms: int = 1600) -> Silence:
     """A turn ends once the user has been silent this long.
 
     Args:
-        ms: milliseconds of silence, 5 or more, or 0: the first chunk without speech ends the turn. Default as ``turn_max_incomplete_silence_ms`` of
-            mlx-audio's ``VoicePipelineConfig``.
+        ms: milliseconds of silence, 5 or more; or 0, and the first chunk without speech ends the
+            turn. Default as ``turn_max_incomplete_silence_ms`` of mlx-audio's
+            ``VoicePipelineConfig``.
     """
     milliseconds("silence ms", ms, zero=True)
     return Silence(ms)
@@ -144,8 +145,8 @@ def fresh(policy: PolicySlot) -> PolicySlot:
     return cast("PolicySlot", make()) if callable(make) else policy
 
 
-def _ask(policy: PolicySlot) -> Callable[[Samples, int], bool | Observable[bool]]:
-    return getattr(policy, "user_finished", None) or cast("Callable[..., bool]", policy)
+def _ask(policy: PolicySlot) -> Callable[[Samples, int], object]:
+    return cast("Callable[[Samples, int], object]", getattr(policy, "user_finished", policy))
 
 
 def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:

@@ -29,6 +29,7 @@ __all__ = [
     "RecognitionSession",
     "Responder",
     "ResponderSlot",
+    "SoundArray",
     "StreamingTranscriber",
     "Synthesizer",
     "SynthesizerSlot",
@@ -113,6 +114,13 @@ class Responder(Protocol):
     def respond(self, text: str, /) -> Answer[str | Notice]: ...
 
 
+class SoundArray(Protocol):
+    """Samples in an array of whatever library, such as numpy's or an ``mx.array``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
 class Synthesizer(Protocol):
     """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz.
 
@@ -123,7 +131,7 @@ class Synthesizer(Protocol):
     @property
     def sample_rate(self) -> int: ...
 
-    def synthesize_stream(self, text: str, /) -> Answer[Samples | TimedSamples | Notice]: ...
+    def synthesize_stream(self, text: str, /) -> Answer[SoundArray | TimedSamples | Notice]: ...
 
 
 class TurnPolicy(Protocol):
@@ -194,12 +202,14 @@ class AudioSink(Protocol):
 
 
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
-TranscriberSlot: TypeAlias = Transcriber | StreamingTranscriber | Callable[[Samples], Answer[str | Notice]]
+TranscriberSlot: TypeAlias = (
+    Transcriber | StreamingTranscriber | Callable[[Samples], Answer[str | Notice]]
+)
 ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str | Notice]]
 SynthesizerSlot: TypeAlias = (
     Synthesizer
-    | Callable[[str], Answer[Samples | Notice]]
-    | Callable[[str], Answer[Samples | TimedSamples | Notice]]
+    | Callable[[str], Answer[SoundArray | Notice]]
+    | Callable[[str], Answer[SoundArray | TimedSamples | Notice]]
 )
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]
@@ -226,13 +236,13 @@ def method(slot: object, *names: str) -> Callable[..., Any]:
         found = getattr(slot, name, None)
         if callable(found):
             return cast("Callable[..., Any]", found)
-    wanted = " or ".join(f"{name}(...)" for name in names)
+    shapes = " or ".join(f"{name}(...)" for name in names)
+    wanted = f"wanted an object with {shapes} or a callable of that shape, got"
     if not callable(slot):
-        raise ConfigError(f"wanted an object with {wanted} or a callable of that shape, got {slot!r}")
-    takes = max(_TAKES.get(name, 1) for name in names)
-    if _makes(slot, names, takes):
-        called = getattr(slot, "__name__", repr(slot))
-        raise ConfigError(f"got the function {called}; pass what it gives: {called}(...)")
+        raise ConfigError(f"{wanted} {slot!r}")
+    if _makes(slot, names, max(_TAKES.get(name, 1) for name in names)):
+        called = getattr(getattr(slot, "func", slot), "__name__", repr(slot))
+        raise ConfigError(f"{wanted} the function {called}: pass what it gives, {called}(...)")
     return slot
 
 
@@ -247,7 +257,10 @@ def _makes(slot: Callable[..., Any], names: tuple[str, ...], takes: int) -> bool
     except NameError:  # one that is there for type checkers only
         gives = None
     if isinstance(gives, str):
-        gives = getattr(slot, "__globals__", {}).get(gives)
+        first, *rest = gives.split(".")
+        gives = getattr(slot, "__globals__", {}).get(first)
+        for name in rest:
+            gives = getattr(gives, name, None)
     if isinstance(gives, type) and any(callable(getattr(gives, name, None)) for name in names):
         return True
     try:

@@ -8,13 +8,13 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
+from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice._check import audio_samples
 from rxvoice._growing import Growing
 from rxvoice.elements import AudioChunk, Samples
 
-__all__ = ["EndedBy", "Turn", "TurnWriter"]
+__all__ = ["EndedBy", "Kept", "Turn", "TurnWriter"]
 
 EndedBy: TypeAlias = Literal["policy", "max_duration", "source", "app", "discarded"]
 """Why a turn ended: the last two are `turn_window`'s ``end`` and ``discard``."""
@@ -244,3 +244,27 @@ class TurnWriter:
             observers = tuple(record.observers)
             record.observers.clear()
         return observers
+
+
+class Kept:
+    """The turns among what waits in a queue: each counts as listened to until it is taken.
+
+    Args:
+        life: of the subscription that they wait in.
+    """
+
+    def __init__(self, life: CompositeDisposable) -> None:
+        self._life = life
+        self._kept: dict[int, abc.DisposableBase] = {}
+
+    def put(self, element: object) -> None:
+        """It will wait."""
+        if isinstance(element, Turn):
+            self._kept[id(element)] = kept = element.keep()
+            self._life.add(kept)
+
+    def taken(self, element: object) -> None:
+        """It has been passed on, or dropped."""
+        kept = self._kept.pop(id(element), None)
+        if kept is not None:
+            self._life.remove(kept)

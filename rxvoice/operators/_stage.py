@@ -24,7 +24,7 @@ from rxvoice.operators.kernel import (
     stateful_on_events,
 )
 from rxvoice.slots import Answer
-from rxvoice.turn import Turn
+from rxvoice.turn import Kept, Turn
 
 __all__ = ["Errors", "Job", "Work", "check_errors", "stage", "text"]
 
@@ -175,7 +175,7 @@ def stage(
             _log.warning(_NO_HOME, name)
         work = start()
         waiting: deque[T | Event] = deque()
-        kept: dict[int, abc.DisposableBase] = {}  # of the turns that wait
+        kept = Kept(out.life)
         lock = Lock()
         failed: Turn | None = None
         busy = False
@@ -204,8 +204,7 @@ def stage(
                         out.emit(element)
                     else:
                         work(element, Job(name, out, end, worker, errors))
-                        if listened := kept.pop(id(element), None):
-                            out.life.remove(listened)
+                        kept.taken(element)
                 except BaseException:  # from downstream: not ours to handle, nor to go deaf by
                     busy = looping = False
                     raise
@@ -225,9 +224,7 @@ def stage(
             if not isinstance(element, (takes, Event)):
                 out.fail(misplaced((name, takes, made_by), element))
                 return
-            if isinstance(element, Turn):  # it is listened to only when it is its turn
-                kept[id(element)] = element.keep()
-                out.life.add(kept[id(element)])
+            kept.put(element)
             waiting.append(element)
             proceed()
 

@@ -22,8 +22,8 @@ def barge_in(
     Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
         ``barge_in=True``. It is not asked about other chunks. Events from upstream pass.
     Completes: with the source.
-    Errors: `StageError` when the detector or ``playing`` raises; `AudioFormatError` for a chunk that
-        no `vad` has judged; the source's.
+    Errors: `StageError` when the detector or ``playing`` raises; `AudioFormatError` for a chunk
+        that no `vad` has judged; the source's.
     Drops: nothing.
     Runs on: the thread of the source.
 

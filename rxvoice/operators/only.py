@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, overload
+from typing import TypeVar, cast, overload
 
 from rxvoice.errors import ConfigError
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
@@ -41,9 +41,8 @@ def only(*types: type[object]) -> Operator[object, object]:
     Args:
         types: one to three classes, such as `Transcript`; a subclass counts as its class.
     """
-    wanted = f"only wants one or more classes, such as rxv.Transcript, got {types!r}"
-    if not types or not all(isinstance(it, type) for it in types):
-        raise ConfigError(wanted)
+    if not types or not all(isinstance(cast("object", it), type) for it in types):
+        raise ConfigError(f"only wants one or more classes, such as rxv.Transcript, got {types!r}")
 
     def start(out: Subscription[object]) -> Handlers[object]:
         def step(element: object) -> None:

@@ -12,8 +12,8 @@ from typing import cast
 from reactivex import abc
 
 from rxvoice.elements import Event, Notice, Reply, Transcript
-from rxvoice.operators.kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage, text
+from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, ResponderSlot, method
 
 __all__ = ["respond"]

@@ -14,9 +14,9 @@ from reactivex.internal import DisposedException
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
 from rxvoice.events import Dropped
-from rxvoice.operators.kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, stage
 from rxvoice.operators._stage import text as text_piece
+from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
 from rxvoice.turn import Turn
 
@@ -133,14 +133,18 @@ def _streaming(
                     closed = True
                 else:
                     listening.feed(chunk.samples)
-                    news = listening.step()
             if chunk is not None:
-                yield from told(news)
+                yield from step(listening)
                 return
             while not listening.done:
-                with stepping:
-                    news = listening.step()
-                yield from told(news)
+                yield from step(listening)
+
+        def step(listening: RecognitionSession) -> Iterator[News | Notice]:
+            with stepping:
+                if gone:
+                    return
+                taken = listening.step()
+            yield from told(taken)
 
         def let_go(*_: object) -> None:
             """Close a session whose turn came to nothing; what it still had to say is dropped."""

@@ -205,9 +205,10 @@ def turn_window(
         if end is None and discard is None:
             return step, flush, fail
         steered = _one_at_a_time()
-        for signal, ended_by in ((end, "app"), (discard, "discarded")):
-            if signal is not None:
-                _follow(signal, out, steered(partial(close, ended_by)), steered(fail))
+        if end is not None:
+            _follow(end, out, steered(partial(close, "app")), steered(fail))
+        if discard is not None:
+            _follow(discard, out, steered(partial(close, "discarded")), steered(fail))
         return steered(step), steered(flush), steered(fail)
 
     return stateful(start, takes=("turn_window", AudioChunk, "chunk()"))
@@ -242,12 +243,16 @@ def _follow(
     """Do this whenever the app says so, on the thread of the conversation."""
 
     def at_home(action: Callable[[], None]) -> None:
-        if out.home is None:
+        def run(*_: object) -> None:
             action()
-        else:
-            out.home.schedule(lambda *_: action())
 
-    on_next, on_error = outwards(
-        lambda _: at_home(act), lambda error: at_home(lambda: fail(error))
-    )
+        if out.home is None:
+            run()
+        else:
+            out.home.schedule(run)
+
+    def on_value(_: object) -> None:
+        at_home(act)
+
+    on_next, on_error = outwards(on_value, lambda error: at_home(partial(fail, error)))
     out.life.add(signal.subscribe(on_next, on_error, scheduler=out.scheduler))

@@ -58,6 +58,8 @@ def vad(
         raise ConfigError(f"vad stop must be at most start={start} (probability), got {stop}")
     whole("vad start_chunks", start_chunks, 1, "chunks")
     method(detector, "probability", "is_speech")
+    if echo is not None:
+        method(echo, "is_echo")
 
     def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         try:

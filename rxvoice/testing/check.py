@@ -11,8 +11,8 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.testing import TestScheduler
 
-from rxvoice._check import at_least
 from rxvoice import elements as rxv
+from rxvoice._check import at_least
 from rxvoice.elements import TurnFailed, same
 from rxvoice.errors import ConfigError
 from rxvoice.turn import Turn

@@ -27,9 +27,7 @@ def passed(*types: Any) -> list[object]:
 
 
 def test_passes_the_battery() -> None:
-    check_operator(
-        lambda: vox.only(rxv.Transcript), elements=ALL, name="only", events="drop"
-    )
+    check_operator(lambda: vox.only(rxv.Transcript), elements=ALL, name="only", events="drop")
     check_operator(lambda: vox.only(rxv.Transcript, rxv.Event), elements=ALL, name="only")
 
 
@@ -60,5 +58,7 @@ def test_a_filter_behind_it_needs_not_ask_what_it_is_given() -> None:
 
 @pytest.mark.parametrize("types", [(), (FINAL,), ("Transcript",), (rxv.Reply, None)])
 def test_bad_arguments(types: Any) -> None:
-    with pytest.raises(ConfigError, match="only wants one or more classes, such as rxv.Transcript"):
+    with pytest.raises(
+        ConfigError, match=r"only wants one or more classes, such as rxv.Transcript"
+    ):
         vox.only(*types)

@@ -244,7 +244,8 @@ def test_silence_boundaries(ms: int, chunks: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ms", "chunks"), [(64, [1] * 6), (80, [1] * 6), (80.5, [2] * 3), (160, [2] * 3), (161, [3] * 2)]
+    ("ms", "chunks"),
+    [(64, [1] * 6), (80, [1] * 6), (80.5, [2] * 3), (160, [2] * 3), (161, [3] * 2)],
 )
 def test_a_turn_that_is_too_long_is_ended_and_continuing_speech_loses_no_sample(
     ms: float, chunks: list[int]

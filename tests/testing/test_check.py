@@ -409,13 +409,13 @@ def test_events_that_count_among_the_elements() -> None:
 
 def test_events_that_are_to_be_dropped() -> None:
     check_operator(kept_back, elements=CHUNKS, events="drop")
-    with pytest.raises(AssertionError, match="^it: events: expected no event to pass"):
+    with pytest.raises(AssertionError, match=r"^it: events: expected no event to pass"):
         check_operator(lambda: ops.map(lambda it: it), elements=CHUNKS, name="it", events="drop")
 
 
 def test_events_come_only_where_the_elements_are_of_a_conversation() -> None:
     check_operator(tenfold, elements=ELEMENTS)
-    with pytest.raises(AssertionError, match="^tenfold: events: "):
+    with pytest.raises(AssertionError, match=r"^tenfold: events: "):
         check_operator(tenfold, elements=ELEMENTS, events="pass")
 
 
