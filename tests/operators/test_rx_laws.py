@@ -30,7 +30,7 @@ from rxvoice.testing import (
     FakeTranscriber,
     marbles,
 )
-from rxvoice.testing.fakes import FakePolicy
+from rxvoice.testing.fakes import FakePolicy, failing
 from rxvoice.testing.marbles import Marbles, Recorded
 
 MIC = "_~~__~~_~____~__~~~__~~_|"
@@ -279,11 +279,15 @@ def test_the_source_stays_for_the_last_of_two_listeners() -> None:
 def test_a_turn_that_waits_for_the_recogniser_is_listened_to() -> None:
     """The second turn opens while the first is recognised, which takes longer than it lasts."""
     with marbles() as m:
-        said = turns(m, "~__~~__~__|").pipe(
-            ops.take(2), vox.transcribe(FakeTranscriber("one", "two", after_ms=500))
+        source = m.cold("~__~~__~__|")
+        said = source.pipe(
+            vox.turn_window(rxv.silence(64)),
+            ops.take(2),
+            vox.transcribe(FakeTranscriber("one", "two", after_ms=500)),
         )
         finals = [it.value for it in m.record(said) if it.kind == "next"]
         assert [(it.text, it.turn.ms) for it in finals] == [("one", 96), ("two", 128)]
+        m.expect_subscriptions(source, "^-----!")  # nobody waits for the recogniser
 
 
 def test_a_turn_that_is_handed_off_is_listened_to() -> None:
@@ -305,6 +309,28 @@ def test_a_turn_that_waits_is_let_go_of_with_the_stage() -> None:
         m.record(said, dispose_at=200)
         ((_, ended),) = source.subscriptions
         assert ended == 200
+
+
+def test_a_recogniser_that_fails_listens_no_more() -> None:
+    with marbles() as m:
+        source = m.cold("_~~~~~~__|")
+        stt: Any = FakeStreamingTranscriber("one two three")
+        said = source.pipe(
+            vox.turn_window(rxv.silence(64)),
+            ops.take(1),
+            ops.concat(rx.never()),
+            vox.transcribe(Deaf(stt, at=3)),
+        )
+        assert isinstance(m.record(said)[-1].value, rxv.TurnFailed)
+        m.expect_subscriptions(source, "^--!")
+
+
+class Deaf:
+    def __init__(self, stt: FakeStreamingTranscriber, at: int) -> None:
+        self._stt, self._at = stt, at
+
+    def session(self) -> Any:
+        return failing(self._stt.session(), "step", at=self._at)
 
 
 def test_no_turn_opens_that_nobody_would_hear_of() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import threading
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +12,7 @@ import reactivex as rx
 from reactivex import Observable, Subject
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
+from reactivex.scheduler import CurrentThreadScheduler, NewThreadScheduler
 from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
@@ -501,3 +505,137 @@ def test_a_policy_without_a_method() -> None:
         vox.turn_window(1600)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="silence ms must be 0 or at least 5 ms, got -1"):
         rxv.silence(-1)
+
+
+# The app steers
+
+
+@pytest.mark.parametrize(("name", "ended_by"), [("end", "app"), ("discard", "discarded")])
+def test_the_app_ends_the_open_turn(name: str, ended_by: str) -> None:
+    signal: Subject[Any] = Subject()
+    run = Run(NEVER, preroll=2000, **{name: signal})
+    signal.on_next("nothing is open")
+    run.push("_~~_")
+    signal.on_next(False)  # whatever it says
+    signal.on_next(None)
+    assert run.ended_by == [ended_by]
+    assert run.windows[0][-1] == "completed"
+    assert run.turns[0].chunks_consumed == 4
+    assert run.turns[0].discarded is (ended_by == "discarded")
+    run.push(mic("____~~")[4:], end=True)
+    # Nothing of the turn before comes back.
+    assert run.audio == [samples(0, 4), samples(4, 6)]
+    assert run.ended_by == [ended_by, "source"]
+
+
+def test_the_app_s_end_in_reaction_to_the_chunk_itself() -> None:
+    release: Subject[Any] = Subject()
+    policy = FakePolicy([True])
+    run = Run(policy, end=release, listens=False).push("~")
+    run.turns[0].subscribe(lambda chunk: release.on_next(1) if chunk.start else None)
+    run.push(mic("~_~")[1:])
+    assert run.ended_by == ["app", None]
+    assert policy.asked == []
+
+
+def test_the_app_s_end_voids_the_policy_s_answer() -> None:
+    policy, release = Answers(), Subject[Any]()
+    run = Run(policy, end=release).push("~_")
+    release.on_next(1)
+    assert policy.subjects[0].observers == []
+    run.push("~")
+    policy.subjects[0].on_next(True)
+    assert run.ended_by == ["app", None]
+
+
+@pytest.mark.parametrize("name", ["end", "discard"])
+def test_a_signal_s_error_is_the_stream_s(name: str) -> None:
+    boom, signal = RuntimeError("key stuck"), Subject[Any]()
+    run = Run(NEVER, **{name: signal}).push("~")
+    signal.on_error(boom)
+    assert run.end == [boom]
+    assert run.windows[0][-1].cause is boom
+    assert run.source.observers == []
+
+
+def test_a_signal_that_fails_at_once() -> None:
+    boom = RuntimeError("no key")
+    source: Subject[AudioChunk] = Subject()
+    end: list[Any] = []
+    source.pipe(vox.turn_window(end=rx.throw(boom))).subscribe(print, end.append)
+    assert end == [boom]
+    assert source.observers == []
+
+
+@pytest.mark.parametrize("name", ["end", "discard"])
+def test_a_signal_that_completes_ends_nothing_and_is_let_go_of(name: str) -> None:
+    one, other = Subject[Any](), Subject[Any]()
+    run = Run(NEVER, **{name: one}).push("~")
+    one.on_completed()
+    assert run.turns[0].is_open
+    run = Run(NEVER, listens=False, **{name: other}).push("~")
+    run.life.dispose()
+    assert other.observers == []
+
+
+def test_a_signal_acts_on_the_scheduler_given_to_subscribe() -> None:
+    release: Subject[Any] = Subject()
+    scheduler = TestScheduler()
+    run = Run(NEVER, end=release, scheduler=scheduler).push("~")
+    release.on_next(1)
+    assert run.turns[0].is_open
+    scheduler.start()
+    assert run.ended_by == ["app"]
+
+
+@pytest.mark.parametrize("scheduler", [None, NewThreadScheduler(), CurrentThreadScheduler()])
+def test_a_signal_from_another_thread_waits_for_the_chunk_in_progress(scheduler: Any) -> None:
+    release: Subject[Any] = Subject()
+    entered, told = threading.Event(), threading.Event()
+    ends: list[str] = []
+    run = Run(NEVER, end=release, scheduler=scheduler, listens=False).push("~")
+
+    def key() -> None:
+        entered.wait(20)
+        release.on_next(1)
+        told.set()
+
+    def heard(chunk: AudioChunk) -> None:
+        if chunk.start == 2 * SIZE:
+            entered.set()
+            ends.append("early" if told.wait(0.05) else "heard")
+
+    run.turns[0].subscribe(heard, on_completed=lambda: ends.append("over"))
+    thread = threading.Thread(target=key)
+    thread.start()
+    run.push(mic("~~~")[1:])
+    thread.join(20)
+    assert ends == ["heard", "over"]
+    assert run.audio == [samples(0, 3)]
+
+
+@pytest.mark.parametrize("name", ["end", "discard"])
+def test_a_signal_that_is_none(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"turn_window {name} must be an Observable or None, got"):
+        vox.turn_window(**{name: "escape"})  # type: ignore[arg-type]
+
+
+# Who listens
+
+
+def test_a_turn_says_from_its_opening_on_that_it_interrupts() -> None:
+    source: Subject[AudioChunk] = Subject()
+    seen: list[bool] = []
+    source.pipe(vox.turn_window()).subscribe(lambda turn: seen.append(turn.barge_in))
+    source.on_next(mic("!")[0])
+    assert seen == [True]
+
+
+def test_a_turn_that_is_over_holds_no_pipe() -> None:
+    run = Run(rxv.silence(MS)).push("~_")
+    (turn,) = run.turns
+    gone = weakref.ref(run.source)
+    del run
+    gc.collect()
+    assert turn.ended_by == "policy"
+    assert gone() is None
