@@ -27,7 +27,7 @@ from mkdocs.structure.pages import Page
 log = logging.getLogger("mkdocs.hooks.rxvoice")
 
 TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")
-BESIDE = ("aio", "qt", "tk", "web")
+BESIDE = ("aio", "operators.kernel", "qt", "tk", "web")
 """Public modules that are imported by their name: they need a package, or are not for every app."""
 MODELS = "<!-- the table of models is written here -->"
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)\s#]+)(#[^)\s]*)?(?=\))")
@@ -103,8 +103,16 @@ def public_modules(root: Path) -> list[griffe.Object]:
     """rxvoice, the modules that its ``__all__`` names, and those beside."""
     top = package(root)
     told = {name for name in names(top) if _is_module(top, name)}
-    there = {name for name in BESIDE if name in top.members}
-    return [top, *(top.members[name] for name in sorted(told | there))]  # type: ignore[list-item]
+    there = {name for name in BESIDE if _has(top, name)}
+    return [top, *(top[name] for name in sorted(told | there))]
+
+
+def _has(top: griffe.Object, name: str) -> bool:
+    try:
+        top[name]
+    except KeyError:
+        return False
+    return True
 
 
 def _is_module(module: griffe.Object, name: str) -> bool:

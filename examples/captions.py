@@ -9,8 +9,6 @@ Prints a line for each turn, and on a terminal what was understood so far.
 import sys
 from pathlib import Path
 
-from reactivex import operators as ops
-
 import rxvoice as rxv
 from rxvoice import offline
 from rxvoice import operators as vox
@@ -36,12 +34,8 @@ def main(*options: str) -> None:
         vox.preroll(250),
         vox.turn_window(rxv.silence(700)),
         vox.transcribe(offline.stt(phrases=None if live else offline.phrases())),
-        ops.do_action(caption),
     )
-    try:
-        captions.run()
-    except KeyboardInterrupt:
-        print()
+    rxv.live(captions).run(caption)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,8 @@ def main(notes: str = "dictation.txt", *options: str) -> None:
             vox.turn_window(rxv.silence(700)),
             vox.transcribe(offline.stt(phrases=None if live else offline.phrases())),
         ).pipe(ops.map(sentence), ops.filter(bool), ops.do_action(lambda line: write(file, line)))
-        try:
-            count = sentences.pipe(ops.count()).run()
-            print(f"{notes}: {count} sentences")
-        except KeyboardInterrupt:
-            print(f"{notes}: what was said until now")
+        count = rxv.live(sentences.pipe(ops.scan(lambda n, _: n + 1, 0))).run()
+    print(f"{notes}: {count or 0} sentences")
 
 
 if __name__ == "__main__":

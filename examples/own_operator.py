@@ -12,12 +12,14 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.testing import check_operator, like, marbles
 
+Heard = rxv.AudioChunk | rxv.Event
 
-def louder_than(rms: float) -> rxv.Operator[rxv.AudioChunk, rxv.AudioChunk]:
-    """Let only chunks pass that are louder than this."""
 
-    def loud(chunk: rxv.AudioChunk) -> bool:
-        return float(np.sqrt(np.mean(chunk.samples**2))) > rms
+def louder_than(rms: float) -> rxv.Operator[Heard, Heard]:
+    """Let only chunks pass that are louder than this, and every event."""
+
+    def loud(heard: Heard) -> bool:
+        return isinstance(heard, rxv.Event) or float(np.sqrt(np.mean(heard.samples**2))) > rms
 
     return ops.filter(loud)
 

@@ -43,7 +43,8 @@ from rxvoice.errors import (
     SinkStalled,
     StageError,
 )
-from rxvoice.operators._kernel import Operator
+from rxvoice.operators import only
+from rxvoice.operators.kernel import Operator
 from rxvoice.policies import any_of, energy, max_duration, silence
 from rxvoice.session import VoiceSession
 from rxvoice.slots import (
@@ -133,6 +134,7 @@ __all__ = [
     "microphone",
     "mlx",
     "offline",
+    "only",
     "operators",
     "paced",
     "qt",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
+from reactivex.observer import Observer
 from reactivex.scheduler.eventloop import AsyncIOScheduler, AsyncIOThreadSafeScheduler
 from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxScheduler
 
@@ -19,6 +21,7 @@ from rxvoice._loop import Loop
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.events import Level, Partial, ReplyDelta
+from rxvoice.turn import Kept
 
 __all__ = ["Live", "live"]
 
@@ -30,6 +33,11 @@ _PASSING = (Level, Partial, ReplyDelta)
 """Events that a later one makes up for."""
 _END_S = 5.0
 """How long `run` waits for the conversation thread after Ctrl-C."""
+_CUT_SHORT = (
+    "the program ends in the middle of a conversation, and what it is at is lost: no thread of it "
+    "keeps a program alive. Use rxv.live(pipe).run(), which waits for its end, or dispose of the "
+    "subscription"
+)
 
 
 def live(
@@ -49,8 +57,8 @@ def live(
         vox.turn_window(rxv.silence(1600)),
         vox.converse(hear, think, speak, sink=speaker),
     )
-    rxv.live(conversation).subscribe(print)    # goes on beside the program
-    rxv.live(conversation).run()               # or: until it ends, or Ctrl-C
+    rxv.live(conversation).run(print)          # until it ends, or Ctrl-C
+    rxv.live(conversation).subscribe(print)    # or: beside the program, while that has more to do
     ```
 
     The pipe is subscribed to on a thread "rxvoice-conversation", with a scheduler of that thread:
@@ -71,7 +79,8 @@ def live(
         own. The scheduler given to ``subscribe`` is not used.
 
     Disposal, from any thread and from within ``on_next`` too, lets go of the microphone and
-    everything else at once; it does not wait for the thread.
+    everything else at once; it does not wait for the thread. The thread does not keep a program
+    alive: one that ends without disposal says so, by the logger "rxvoice".
 
     Args:
         observable: the pipe, up to and including ``play``.
@@ -113,7 +122,7 @@ class Live(Observable[T | Notice]):
         self._max_events = max_events
 
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, scheduler: abc.SchedulerBase | None = None
+        self, on_next: abc.ObserverBase[T | Notice] | abc.OnNext[T | Notice] | None = None
     ) -> T | Notice | None:
         """Subscribe, and wait for the end; gives the last element, None where there was none.
 
@@ -121,24 +130,41 @@ class Live(Observable[T | Notice]):
         returns. A second Ctrl-C does not wait for that and is raised. For a program without a
         loop of its own: whoever waits here delivers nothing on its thread.
 
+        Args:
+            on_next: called with each element, such as ``print``; or an observer, such as a sink.
+
         Raises:
             Exception: what the pipe fails with.
         """
+        observer = _observer(on_next)
         over = threading.Event()
         errors: list[Exception] = []
         last: T | Notice | None = None
 
-        def on_next(element: T | Notice) -> None:
+        def each(element: T | Notice) -> None:
             nonlocal last
             last = element
+            observer.on_next(element)
 
-        def on_error(error: Exception) -> None:
+        def failed(error: Exception) -> None:
             errors.append(error)
-            over.set()
+            try:
+                observer.on_error(error)
+            except Exception as raised:
+                if raised is not error:
+                    raise
+            finally:
+                over.set()
+
+        def completed() -> None:
+            try:
+                observer.on_completed()
+            finally:
+                over.set()
 
         session = _Session(self._observable, self._deliver_on, self._max_events)
         try:
-            session.begin(on_next, on_error, over.set)
+            session.begin(each, failed, completed)
             over.wait()
         except KeyboardInterrupt:
             session.life.dispose()
@@ -161,6 +187,19 @@ class Live(Observable[T | Notice]):
         return session.life
 
 
+def _observer(given: abc.ObserverBase[T] | abc.OnNext[T] | None) -> abc.ObserverBase[T]:
+    """What `subscribe` takes as its first argument, as an observer."""
+    if callable(getattr(given, "on_next", None)):
+        return cast("abc.ObserverBase[T]", given)
+    if given is not None and not callable(given):
+        raise ConfigError(f"run takes a function such as print, or an observer, got {given!r}")
+    return Observer(given, _nothing)
+
+
+def _nothing(*_: object) -> None:
+    """`run` raises it."""
+
+
 class _Session(Generic[T]):
     """One subscription: its thread, its queue, its end."""
 
@@ -177,12 +216,14 @@ class _Session(Generic[T]):
         self, on_next: abc.OnNext[T | Notice], on_error: abc.OnError, on_completed: abc.OnCompleted
     ) -> None:
         direct = self._deliver_on is None
+        kept = Kept(self.life)
 
         def tell(element: T | Notice) -> None:
             try:
                 on_next(element)
             except Exception:
                 _log.exception("a subscriber of live() raised at %r", element)
+            kept.taken(element)
 
         def fail(error: Exception) -> None:
             try:
@@ -200,8 +241,10 @@ class _Session(Generic[T]):
             if direct and self.loop.is_current:
                 tell(element)
                 return
+            kept.put(element)
             with self._delivery.lock:
-                self._waiting.put(element)
+                dropped = self._waiting.put(element)
+            kept.taken(dropped)
             self._deliver(self._delivery.kick)
 
         self._delivery: Delivery[T | Notice] = Delivery(
@@ -210,6 +253,8 @@ class _Session(Generic[T]):
         source = SingleAssignmentDisposable()
         for part in (self._delivery, source, Disposable(self.loop.dispose)):
             self.life.add(part)
+        _going_on.add(cast("_Session[object]", self))
+        self.life.add(Disposable(lambda: _going_on.discard(cast("_Session[object]", self))))
 
         def subscribe(*_: object) -> None:
             source.disposable = self._observable.subscribe(
@@ -250,13 +295,16 @@ class _Waiting(Generic[T]):
         self._dropped = 0
         self._total = 0
 
-    def put(self, element: T) -> None:
+    def put(self, element: T) -> T | None:
+        """Put it in; gives what was dropped for it."""
+        dropped: T | None = None
         if len(self._passing) + len(self._lasting) >= self._most:
-            (self._passing or self._lasting).popleft()
+            _, dropped = (self._passing or self._lasting).popleft()
             self._dropped += 1
         self._count += 1
         queue = self._passing if isinstance(element, _PASSING) else self._lasting
         queue.append((self._count, element))
+        return dropped
 
     def take(self) -> T | Notice:
         if self._dropped:
@@ -272,3 +320,15 @@ class _Waiting(Generic[T]):
         self._passing.clear()
         self._lasting.clear()
         self._dropped = 0
+
+
+_going_on: set[_Session[object]] = set()
+"""Conversations that have begun and were neither over nor disposed of."""
+
+
+def _at_exit() -> None:
+    if _going_on:
+        _log.warning(_CUT_SHORT)
+
+
+atexit.register(_at_exit)

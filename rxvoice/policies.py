@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +11,7 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._check import BOOLS, at_least, whole, within
+from rxvoice._check import BOOLS, milliseconds, whole, within
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, method
@@ -60,7 +61,7 @@ class AnyOf:
         """Whether any policy says so: at once, or later where none of them does yet."""
         later: list[Observable[bool]] = []
         for policy in self.policies:
-            answer = method(policy, "user_finished")(audio, silence_ms)
+            answer = _ask(policy)(audio, silence_ms)
             if isinstance(answer, Observable):
                 later.append(cast("Observable[bool]", answer))
             elif not isinstance(answer, BOOLS):
@@ -87,10 +88,11 @@ def silence(ms: int = 1600) -> Silence:
     """A turn ends once the user has been silent this long.
 
     Args:
-        ms: milliseconds of silence, 0 or more. Default as ``turn_max_incomplete_silence_ms`` of
-            mlx-audio's ``VoicePipelineConfig``.
+        ms: milliseconds of silence, 0 or more; with 0 the first chunk without speech ends the
+            turn. Default as ``turn_max_incomplete_silence_ms`` of mlx-audio's
+            ``VoicePipelineConfig``.
     """
-    at_least("silence ms", ms, 0, "ms")
+    milliseconds("silence ms", ms, 0)
     return Silence(ms)
 
 
@@ -104,7 +106,7 @@ def max_duration(ms: float, *, sample_rate: int = 16_000) -> MaxDuration:
         ms: milliseconds of the turn's audio, pre-roll included, 1 or more.
         sample_rate: Hz of that audio.
     """
-    at_least("max_duration ms", ms, 1, "ms")
+    milliseconds("max_duration ms", ms, 1)
     whole("max_duration sample_rate", sample_rate, 1, "Hz")
     return MaxDuration(ms, sample_rate)
 
@@ -137,6 +139,10 @@ def fresh(policy: PolicySlot) -> PolicySlot:
     """The policy of one subscription: what its ``fresh()`` gives, or itself where it has none."""
     make = getattr(policy, "fresh", None)
     return cast("PolicySlot", make()) if callable(make) else policy
+
+
+def _ask(policy: PolicySlot) -> Callable[[Samples, int], object]:
+    return cast("Callable[[Samples, int], object]", getattr(policy, "user_finished", policy))
 
 
 def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:

@@ -9,7 +9,7 @@ duration. Among the pieces there may be a `Notice`, for the app.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from inspect import isfunction, signature
+from inspect import signature
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
@@ -29,6 +29,7 @@ __all__ = [
     "RecognitionSession",
     "Responder",
     "ResponderSlot",
+    "SoundArray",
     "StreamingTranscriber",
     "Synthesizer",
     "SynthesizerSlot",
@@ -93,8 +94,8 @@ class RecognitionSession(Protocol):
         ...
 
 
-class StreamingTranscriber(Transcriber, Protocol):
-    """A `Transcriber` that also listens while the user speaks."""
+class StreamingTranscriber(Protocol):
+    """Listens while the user speaks."""
 
     def session(self) -> RecognitionSession: ...
 
@@ -113,6 +114,13 @@ class Responder(Protocol):
     def respond(self, text: str, /) -> Answer[str | Notice]: ...
 
 
+class SoundArray(Protocol):
+    """Samples in an array of whatever library, such as numpy's or an ``mx.array``."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
 class Synthesizer(Protocol):
     """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz.
 
@@ -123,7 +131,7 @@ class Synthesizer(Protocol):
     @property
     def sample_rate(self) -> int: ...
 
-    def synthesize_stream(self, text: str, /) -> Answer[Samples | TimedSamples | Notice]: ...
+    def synthesize_stream(self, text: str, /) -> Answer[SoundArray | TimedSamples | Notice]: ...
 
 
 class TurnPolicy(Protocol):
@@ -194,12 +202,14 @@ class AudioSink(Protocol):
 
 
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
-TranscriberSlot: TypeAlias = Transcriber | Callable[[Samples], Answer[str | Notice]]
+TranscriberSlot: TypeAlias = (
+    Transcriber | StreamingTranscriber | Callable[[Samples], Answer[str | Notice]]
+)
 ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str | Notice]]
 SynthesizerSlot: TypeAlias = (
     Synthesizer
-    | Callable[[str], Answer[Samples | Notice]]
-    | Callable[[str], Answer[Samples | TimedSamples | Notice]]
+    | Callable[[str], Answer[SoundArray | Notice]]
+    | Callable[[str], Answer[SoundArray | TimedSamples | Notice]]
 )
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]
@@ -215,18 +225,51 @@ def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:
 
 
 def method(slot: object, *names: str) -> Callable[..., Any]:
-    """The first of these methods that the slot has, or the slot itself where it is a callable."""
+    """The first of these methods that the slot has, or the slot itself where it is a callable.
+
+    Raises:
+        ConfigError: it is neither, or what makes the thing was given in its place.
+    """
     if isinstance(slot, type):
         raise ConfigError(f"got the class {slot.__name__}; pass an instance: {slot.__name__}()")
     for name in names:
         found = getattr(slot, name, None)
         if callable(found):
             return cast("Callable[..., Any]", found)
-    if isfunction(slot) and not signature(slot).parameters:
-        raise ConfigError(
-            f"got the function {slot.__name__}; pass what it gives: {slot.__name__}()"
-        )
-    if callable(slot):
-        return cast("Callable[..., Any]", slot)
-    wanted = " or ".join(f"{name}(...)" for name in names)
-    raise ConfigError(f"wanted an object with {wanted} or a callable of that shape, got {slot!r}")
+    shapes = " or ".join(f"{name}(...)" for name in names)
+    wanted = f"wanted an object with {shapes} or a callable of that shape, got"
+    if not callable(slot):
+        raise ConfigError(f"{wanted} {slot!r}")
+    if _makes(slot, names, max(_TAKES.get(name, 1) for name in names)):
+        called = getattr(getattr(slot, "func", slot), "__name__", repr(slot))
+        raise ConfigError(f"{wanted} the function {called}: pass what it gives, {called}(...)")
+    return slot
+
+
+_TAKES = {"user_finished": 2, "detect": 2, "at": 3}
+"""Arguments of the methods that take more than one."""
+
+
+def _makes(slot: Callable[..., Any], names: tuple[str, ...], takes: int) -> bool:
+    """Whether this callable makes a slot's thing, rather than being one."""
+    try:
+        gives = getattr(slot, "__annotations__", {}).get("return")
+    except NameError:  # one that is there for type checkers only
+        gives = None
+    if isinstance(gives, str):
+        first, *rest = gives.split(".")
+        gives = getattr(slot, "__globals__", {}).get(first)
+        for name in rest:
+            gives = getattr(gives, name, None)
+    if isinstance(gives, type) and any(callable(getattr(gives, name, None)) for name in names):
+        return True
+    try:
+        parameters = signature(slot).parameters.values()
+    except ValueError:  # of a function written in C
+        return False
+    if any(it.kind is it.VAR_POSITIONAL for it in parameters):
+        return False
+    # A model is asked about something; what can be called without it, or cannot take it, makes one.
+    places = [it for it in parameters if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)]
+    required = [it for it in parameters if it.default is it.empty and it.kind is not it.VAR_KEYWORD]
+    return len(places) < takes or not required

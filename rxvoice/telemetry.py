@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from rxvoice.elements import Event
 from rxvoice.errors import MissingDependency
 from rxvoice.events import TurnMetrics
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider

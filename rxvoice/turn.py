@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
+from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice._check import audio_samples
 from rxvoice._growing import Growing
 from rxvoice.elements import AudioChunk, Samples
 
-__all__ = ["EndedBy", "Turn", "TurnWriter"]
+__all__ = ["EndedBy", "Kept", "Turn", "TurnWriter"]
 
-EndedBy: TypeAlias = Literal["policy", "max_duration", "source"]
+EndedBy: TypeAlias = Literal["policy", "max_duration", "source", "app", "discarded"]
+"""Why a turn ended: the last two are `turn_window`'s ``end`` and ``discard``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +32,7 @@ class _Record:
     observers: list[abc.ObserverBase[AudioChunk]] = field(
         default_factory=list[abc.ObserverBase[AudioChunk]]
     )
+    keep: Callable[[], abc.DisposableBase] = Disposable
     barge_in: bool = False
     over: bool = False
     error: Exception | None = None
@@ -43,9 +46,13 @@ class Turn(Observable[AudioChunk]):
     The joined samples of its chunks are its `audio`: where there is a pre-roll, it is the first
     chunk, with ``speech=False``. `turn_window` makes them, and `Turn.of`.
 
+    It goes on while somebody listens to it, though the subscription that it came from be disposed,
+    as RxPY's own windows do.
+
     Emits: to a subscriber what is already there, at once, then each chunk as it arrives.
     Completes: when the turn ends; a turn that has ended replays and completes.
-    Errors: with what ended the stream or failed the end-of-turn policy.
+    Errors: with what ended the stream or failed the end-of-turn policy, or because nobody listened
+        when the subscription that it came from was disposed.
     Runs on: what is already there, on the subscribing thread; the rest, on the writing one.
     """
 
@@ -108,6 +115,11 @@ class Turn(Observable[AudioChunk]):
         return not self._record.over
 
     @property
+    def discarded(self) -> bool:
+        """Whether the app wants nothing of it: see ``discard`` of `turn_window`."""
+        return self._record.ended_by == "discarded"
+
+    @property
     def ended_by(self) -> EndedBy | None:
         """Why the turn ended; None while it is open, or when it ended by an error."""
         return self._record.ended_by
@@ -116,6 +128,10 @@ class Turn(Observable[AudioChunk]):
     def chunks_consumed(self) -> int | None:
         """Full chunks seen since the subscription when the turn ended; None while it is open."""
         return self._record.chunks_consumed
+
+    def keep(self) -> abc.DisposableBase:
+        """Count as one who listens, until this is disposed of: for who will subscribe later."""
+        return self._record.keep()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Turn):
@@ -139,18 +155,17 @@ class Turn(Observable[AudioChunk]):
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
         record = self._record
-        gone = False
+        kept = self.keep()
 
         def leave() -> None:
-            nonlocal gone
-            gone = True
             with self.lock:
                 if observer in record.observers:
                     record.observers.remove(observer)
+            kept.dispose()
 
         told = 0
         joined = False  # whoever ends the turn tells those who have
-        while not gone:
+        while True:
             with self.lock:
                 if told == len(record.chunks):
                     if not record.over:
@@ -168,16 +183,31 @@ class Turn(Observable[AudioChunk]):
 
 
 class TurnWriter:
-    """The writing end of a `Turn`."""
+    """The writing end of a `Turn`.
 
-    def __init__(self, id: int, start: int, sample_rate: int) -> None:
-        self._record = _Record(id, start, sample_rate)
+    Args:
+        keep: called for each who listens; its disposable is disposed when they leave.
+        barge_in: whether the chunk that opens it interrupts the assistant.
+    """
+
+    def __init__(
+        self,
+        id: int,
+        start: int,
+        sample_rate: int,
+        *,
+        keep: Callable[[], abc.DisposableBase] = Disposable,
+        barge_in: bool = False,
+    ) -> None:
+        self._record = _Record(id, start, sample_rate, keep=keep, barge_in=barge_in)
         self.turn = Turn(self._record)
 
     def append(self, chunk: AudioChunk) -> None:
         """Add a chunk, and tell the subscribers."""
         record = self._record
         with self.turn.lock:
+            if record.over:  # by another thread, which has let go of the source
+                return
             record.samples.append(chunk.samples)
             record.chunks.append(chunk)
             record.barge_in = record.barge_in or chunk.barge_in
@@ -187,21 +217,54 @@ class TurnWriter:
 
     def close(self, ended_by: EndedBy, chunks_consumed: int) -> None:
         """End the turn."""
-        self._record.ended_by = ended_by
-        self._record.chunks_consumed = chunks_consumed
-        for observer in self._end():
+        for observer in self._end(ended_by=ended_by, chunks_consumed=chunks_consumed):
             observer.on_completed()
 
     def fail(self, error: Exception) -> None:
         """End the turn by an error."""
-        self._record.error = error
-        for observer in self._end():
+        for observer in self._end(error=error):
             observer.on_error(error)
 
-    def _end(self) -> tuple[abc.ObserverBase[AudioChunk], ...]:
+    def _end(
+        self,
+        *,
+        ended_by: EndedBy | None = None,
+        chunks_consumed: int | None = None,
+        error: Exception | None = None,
+    ) -> tuple[abc.ObserverBase[AudioChunk], ...]:
+        """End it once; gives who is to be told."""
         record = self._record
         with self.turn.lock:
+            if record.over:
+                return ()
             record.over = True
+            record.ended_by, record.chunks_consumed = ended_by, chunks_consumed
+            record.error = error
+            record.keep = Disposable  # a turn in somebody's history holds no pipe
             observers = tuple(record.observers)
             record.observers.clear()
         return observers
+
+
+class Kept:
+    """The turns among what waits in a queue: each counts as listened to until it is taken.
+
+    Args:
+        life: of the subscription that they wait in.
+    """
+
+    def __init__(self, life: CompositeDisposable) -> None:
+        self._life = life
+        self._kept: dict[int, abc.DisposableBase] = {}
+
+    def put(self, element: object) -> None:
+        """It will wait."""
+        if isinstance(element, Turn):
+            self._kept[id(element)] = kept = element.keep()
+            self._life.add(kept)
+
+    def taken(self, element: object) -> None:
+        """It has been passed on, or dropped."""
+        kept = self._kept.pop(id(element), None)
+        if kept is not None:
+            self._life.remove(kept)

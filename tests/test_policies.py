@@ -87,12 +87,12 @@ def test_max_duration_counts_the_pre_roll() -> None:
     [
         (lambda: max_duration(0), "max_duration ms must be at least 1 ms, got 0"),
         (lambda: max_duration(float("nan")), "max_duration ms must be at least 1 ms, got nan"),
-        (lambda: max_duration(9, sample_rate=0), "sample_rate must be at least 1 Hz, got 0"),
+        (lambda: max_duration(90, sample_rate=0), "sample_rate must be at least 1 Hz, got 0"),
         (lambda: any_of(), "any_of wants one or more policies, got none"),
-        (lambda: any_of(silence(1), 3), r"user_finished\(...\) or a callable .* got 3"),
+        (lambda: any_of(silence(5), 3), r"user_finished\(...\) or a callable .* got 3"),
         (lambda: any_of(Silence), "got the class Silence; pass an instance"),
         (
-            lambda: any_of(silence(1), max_duration(9, sample_rate=8000), max_duration(9)),
+            lambda: any_of(silence(5), max_duration(90, sample_rate=8000), max_duration(90)),
             r"any_of wants policies for one sample rate, got \[8000, 16000\] Hz",
         ),
     ],

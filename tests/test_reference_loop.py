@@ -78,9 +78,9 @@ class Conversation:
             [(1000, r.randint(1, 12)), (8000, r.randint(1, 3)), (11025, 3), (16000, 1)]
         )
         self.size = self.rate * self.frame_ms // 1000
-        self.preroll_ms = r.choice([0, 1, r.randint(0, 40), 1000])
-        self.silence_ms = r.choice([0, r.randint(1, 60)])
-        self.max_turn_s = r.choice([30.0, r.randint(5, 200) / 1000])
+        self.preroll_ms = r.choice([0, 5, r.randint(5, 40), 1000])
+        self.silence_ms = r.choice([0, r.randint(5, 60)])
+        self.max_turn_s = r.choice([30.0, r.randint(64, 200) / 1000])
         self.start, self.stop = r.choice([(0.35, 0.2), (0.3, 0.3), (0.5, 0.0)])
         self.start_chunks = r.choice([1, 1, 2, 3])
         self.barge_in = r.random() < 0.8

@@ -301,10 +301,10 @@ def test_run_reads_from_the_sink_whether_it_is_playing() -> None:
 
 
 def test_a_turn_that_never_pauses_is_ended_and_loses_no_sample() -> None:
-    session, models = make(vad_max_turn_seconds=0.02)
-    frames = [np.linspace(0.2, 0.9, 44, dtype=np.float32)]
+    session, models = make(vad_max_turn_seconds=0.08)
+    frames = [np.linspace(0.2, 0.9, 176, dtype=np.float32)]
     session.run(frames, Sink())
-    assert [len(audio) for audio in models.heard] == [20, 20, 4]
+    assert [len(audio) for audio in models.heard] == [80, 80, 16]
     assert [v for audio in models.heard for v in audio] == frames[0].tolist()
 
 

@@ -57,7 +57,7 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
 
 
 def modules() -> list[str]:
-    named = [*rxvoice.__all__, "aio", "qt", "tk", "web"]
+    named = [*rxvoice.__all__, "aio", "operators.kernel", "qt", "tk", "web"]
     return sorted({it for it in named if find_spec(f"rxvoice.{it}")})
 
 

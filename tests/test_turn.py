@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from reactivex import operators as ops
+from reactivex.disposable import Disposable
 
 from rxvoice import _growing
 from rxvoice.elements import AudioChunk
@@ -251,3 +253,113 @@ def test_turn_of_bad_audio(audio: Any) -> None:
 
     with pytest.raises(AudioFormatError):
         Turn.of(audio)
+
+
+class Between:
+    """A turn's lock that lets another thread in as often as it is let go of.
+
+    Each time, the next of these actions is done, as by a writer who waited for the lock.
+    """
+
+    def __init__(self, turn: Turn, *actions: Callable[[], object]) -> None:
+        self._lock = turn.lock
+        self._actions = list(actions)
+        self._inside = False
+        turn.lock = self  # type: ignore[assignment]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if self._actions and not self._inside:
+            self._inside = True
+            self._actions.pop(0)()
+            self._inside = False
+
+
+def nothing() -> None:
+    pass
+
+
+class Unguarded:
+    """An observer without RxPY's guard, which would hide an end that is told twice."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.on_next = self.on_error = self.seen.append
+
+    def on_completed(self) -> None:
+        self.seen.append("completed")
+
+
+def subscribed(chunks: int, at: int, *actions: Callable[[TurnWriter], object]) -> list[Any]:
+    """What a subscriber sees when a writer comes in, after so many looks at the turn."""
+    writer = written(chunks)
+    Between(writer.turn, *[nothing] * at, *(lambda it=it: it(writer) for it in actions))
+    observer: Any = Unguarded()
+    writer.turn._subscribe_core(observer)
+    return observer.seen  # type: ignore[no-any-return]
+
+
+def append(writer: TurnWriter) -> None:
+    writer.append(chunk(len(writer.turn.audio) // 4))
+
+
+def close(writer: TurnWriter) -> None:
+    writer.close("policy", 9)
+
+
+def fail(writer: TurnWriter) -> None:
+    writer.fail(BOOM)
+
+
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize(("end", "told"), [(close, "completed"), (fail, BOOM)])
+def test_a_turn_that_ends_while_it_is_subscribed_to_ends_once(
+    at: int, end: Callable[[TurnWriter], None], told: Any
+) -> None:
+    assert subscribed(2, at, end) == [chunk(0), chunk(1), told]
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_a_chunk_that_comes_while_it_is_subscribed_to_comes_once_and_in_order(at: int) -> None:
+    assert subscribed(2, at, append) == [chunk(0), chunk(1), chunk(2)]
+    over = [chunk(0), chunk(1), chunk(2), "completed"]
+    assert subscribed(2, at, lambda writer: (append(writer), close(writer))) == over
+
+
+def test_what_is_written_after_the_end_by_a_thread_that_was_late_is_not_there() -> None:
+    writer = written(1)
+    writer.fail(BOOM)
+    append(writer)
+    close(writer)
+    assert listen(writer.turn) == [chunk(0), BOOM]
+    assert (writer.turn.ended_by, writer.turn.ms) == (None, 0)
+
+
+def test_who_listens_is_counted() -> None:
+    count = 0
+
+    def keep() -> Disposable:
+        nonlocal count
+        count += 1
+        return Disposable(left)
+
+    def left() -> None:
+        nonlocal count
+        count -= 1
+
+    writer = TurnWriter(1, 0, 16_000, keep=keep)
+    writer.append(chunk(0))
+    one, other = writer.turn.subscribe(), writer.turn.subscribe()
+    kept = writer.turn.keep()
+    assert count == 3
+    one.dispose()
+    kept.dispose()
+    assert count == 1
+    writer.close("policy", 1)
+    assert count == 0
+    other.dispose()
+    writer.turn.subscribe()
+    assert count == 0

@@ -31,7 +31,7 @@ from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import LiveView, PlainView, View
 from rxvoice.devices import find, refresh
 from rxvoice.elements import AudioChunk, Event, Notice
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 if TYPE_CHECKING:
     from rxvoice.mlx import MlxScheduler

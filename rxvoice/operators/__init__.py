@@ -7,6 +7,7 @@ from rxvoice.operators.converse import converse
 from rxvoice.operators.handoff import handoff
 from rxvoice.operators.meter import meter
 from rxvoice.operators.metrics import metrics
+from rxvoice.operators.only import only
 from rxvoice.operators.play import play
 from rxvoice.operators.preroll import preroll
 from rxvoice.operators.record import record
@@ -27,6 +28,7 @@ __all__ = [
     "handoff",
     "meter",
     "metrics",
+    "only",
     "play",
     "preroll",
     "record",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,10 +17,11 @@ from rxvoice._answers.clock import Clock, at, home_of
 from rxvoice._answers.limits import Limits, Watch, limits
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
+from rxvoice._check import check_worker
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
 from rxvoice.errors import ConfigError, ModelThreadStuck, StageError
-from rxvoice.operators._kernel import (
+from rxvoice.operators.kernel import (
     Handlers,
     Operator,
     Subscription,
@@ -27,7 +29,7 @@ from rxvoice.operators._kernel import (
     stateful_on_events,
 )
 from rxvoice.slots import Answer
-from rxvoice.turn import Turn
+from rxvoice.turn import Kept, Turn
 
 __all__ = [
     "Errors",
@@ -45,6 +47,14 @@ P = TypeVar("P")
 Q = TypeVar("Q")
 
 Errors: TypeAlias = Literal["event", "raise"]
+
+_log = logging.getLogger("rxvoice")
+
+_NO_HOME = (
+    "%s() has a worker, and was subscribed to without a scheduler: what the model gives arrives on "
+    "the worker's thread, and a program that ends does not wait for it. Use rxv.live(pipe).run(), "
+    "or subscribe(..., scheduler=...) and wait for the end"
+)
 
 
 class Job(Generic[U]):
@@ -143,6 +153,11 @@ class Job(Generic[U]):
         """The element has been dealt with: on to the next."""
         self._finish(None)
 
+    def drop(self, event: Event) -> None:
+        """Nothing comes of the element but this: on to the next."""
+        self._downstream(lambda: self._out.emit(event))
+        self._finish(None)
+
     def fail(self, turn: Turn, cause: BaseException) -> None:
         """The turn has failed: say so and go on with the next element, or end the stream."""
         error = cause if isinstance(cause, StageError) else StageError(self._name, turn, cause)
@@ -202,12 +217,16 @@ def stage(
         made_by: the operator that makes those.
     """
     check_errors(name, errors)
+    check_worker(name, worker)
 
     def begin(out: Subscription[U | Event]) -> Handlers[T | Event]:
+        if worker is not None and out.scheduler is None:
+            _log.warning(_NO_HOME, name)
         work = start()
         clock = Clock(out.scheduler)
         told: Event | None = None  # of a thread that is stuck
         waiting: deque[T | Event] = deque()
+        kept = Kept(out.life)
         lock = Lock()
         failed: Turn | None = None
         busy = False
@@ -236,6 +255,7 @@ def stage(
                         out.emit(element)
                     else:
                         work(element, Job(name, out, end, worker, errors, limits, clock))
+                        kept.taken(element)
                 except BaseException:  # from downstream: not ours to handle, nor to go deaf by
                     busy = looping = False
                     raise
@@ -260,6 +280,7 @@ def stage(
                 return
             if isinstance(element, Notice) and isinstance(element.detail, ModelThreadStuck):
                 told = element
+            kept.put(element)
             waiting.append(element)
             proceed()
 

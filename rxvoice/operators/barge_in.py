@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._check import unjudged
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import ConfigError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import energy
 from rxvoice.slots import DetectorSlot, method
 
@@ -22,7 +23,8 @@ def barge_in(
     Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
         ``barge_in=True``. It is not asked about other chunks. Events from upstream pass.
     Completes: with the source.
-    Errors: `StageError` when the detector or ``playing`` raises; the source's.
+    Errors: `StageError` when the detector or ``playing`` raises; `AudioFormatError` for a chunk
+        that no `vad` has judged; the source's.
     Drops: nothing.
     Runs on: the thread of the source.
 
@@ -38,6 +40,9 @@ def barge_in(
 
     def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         def step(chunk: AudioChunk) -> None:
+            if chunk.speech is None and not chunk.partial:
+                out.fail(unjudged("barge_in"))
+                return
             if chunk.speech:
                 try:
                     interrupts = bool(detect(chunk.samples, playing()))

@@ -15,7 +15,7 @@ from rxvoice._check import audio_samples, whole, within
 from rxvoice._played import Steady
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import method
 
 if TYPE_CHECKING:

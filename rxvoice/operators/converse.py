@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack, overloa
 
 from reactivex import Observable
 
-from rxvoice._check import at_least, whole, within
+from rxvoice._check import at_least, milliseconds, whole, within
 from rxvoice.elements import Event, Speech, Transcript, TurnEvent
 from rxvoice.errors import ConfigError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink, EchoSlot, echo_judge
 from rxvoice.turn import Turn
 
@@ -214,7 +214,7 @@ def converse(
             raise ConfigError(
                 f"converse takes operators, such as vox.transcribe(stt), got {stage!r}"
             )
-    at_least("converse min_speech_ms", min_speech_ms, 0, "ms")
+    milliseconds("converse min_speech_ms", min_speech_ms, 0)
     whole("converse min_words", min_words, 0, "words")
     whole("converse min_chars", min_chars, 0, "characters")
     at_least("converse resume_after_ms", resume_after_ms, 0, "ms")

@@ -16,7 +16,8 @@ from rxvoice._loop import Loop
 from rxvoice.elements import AudioChunk, Event, Notice
 from rxvoice.errors import ConfigError, QueueFull
 from rxvoice.events import AudioLost
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.turn import Kept
 
 __all__ = ["Overflow", "handoff"]
 
@@ -85,7 +86,13 @@ def handoff(
             own = where = Loop("rxvoice-handoff")
             out.life.add(Disposable(own.dispose))
         queue: _Queue[T] = _Queue(max_ms, overflow)
-        delivery: Delivery[T | Event] = Delivery(queue, out.emit, out.fail, out.complete, where)
+        kept = Kept(out.life)
+
+        def emit(element: T | Event) -> None:
+            out.emit(element)
+            kept.taken(element)
+
+        delivery: Delivery[T | Event] = Delivery(queue, emit, out.fail, out.complete, where)
         out.life.add(delivery)
         failed = False
 
@@ -97,11 +104,13 @@ def handoff(
         def step(element: T) -> None:
             if failed:
                 return
+            kept.put(element)
             try:
                 with delivery.lock:
                     dropped = queue.put(element)
-                if dropped and on_drop is not None:
-                    for each in dropped:
+                for each in dropped:
+                    kept.taken(each)
+                    if on_drop is not None:
                         on_drop(each)
             except Exception as error:
                 end(error)

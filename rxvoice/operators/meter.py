@@ -10,7 +10,7 @@ import numpy as np
 from rxvoice._check import whole
 from rxvoice.elements import AudioChunk, Event
 from rxvoice.events import Level
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["meter"]
 

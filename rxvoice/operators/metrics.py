@@ -25,7 +25,7 @@ from rxvoice.events import (
     TurnMetrics,
     Underrun,
 )
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 

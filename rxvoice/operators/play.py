@@ -7,14 +7,14 @@ from typing import cast
 from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import Event, Speech, TurnEvent, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled, StageError
-from rxvoice.operators._kernel import (
+from rxvoice.operators._stage import Errors, check_errors
+from rxvoice.operators.kernel import (
     Handlers,
     Operator,
     Subscription,
     misplaced,
     stateful_on_events,
 )
-from rxvoice.operators._stage import Errors, check_errors
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from rxvoice._check import at_least
+from rxvoice._check import milliseconds, unjudged
 from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["preroll"]
 
@@ -25,7 +25,7 @@ def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]
         the last ``sample_rate * ms // 1000`` samples before it, fewer at the start of the stream.
         Events from upstream pass.
     Completes: with the source.
-    Errors: with the source.
+    Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's.
     Drops: nothing.
     Runs on: the thread of the source.
 
@@ -35,7 +35,7 @@ def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]
     As ``PreRollBuffer`` in mlx-audio's voice pipeline; an annotation here, so that no signal has
     to come back from downstream.
     """
-    at_least("preroll", ms, 0, "ms")
+    milliseconds("preroll", ms, 0)
 
     def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         kept: deque[Samples] = deque()
@@ -49,6 +49,9 @@ def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]
 
         def step(chunk: AudioChunk) -> None:
             nonlocal held, speaking
+            if chunk.speech is None and not chunk.partial:
+                out.fail(unjudged("preroll"))
+                return
             wanted = int(chunk.sample_rate * ms // 1000)
             opens = bool(chunk.speech) and not speaking
             if not chunk.partial:

@@ -12,7 +12,7 @@ from reactivex.disposable import Disposable
 
 from rxvoice._writing import write_all
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Speech
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["record"]
 

@@ -6,7 +6,7 @@ from rxvoice._check import audio_samples, whole
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["resample"]
 

@@ -13,8 +13,8 @@ from reactivex import abc
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice.elements import Event, Notice, Reply, Transcript
-from rxvoice.operators._kernel import Operator
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage, text
+from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, ResponderSlot, method
 
 __all__ = ["respond"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import cast
 
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.elements import Event
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.segmenter import Segmenter
 
 __all__ = ["sentences"]
 
 
-def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
+def sentences(*, first_clause_chars: int | None = None) -> Operator[str | Event, str | Event]:
     """Cut text that comes in pieces into sentences, as `synthesize` does.
 
     Emits: each sentence, without white space around it, once it is certain to be over.
+        Events from upstream pass, at once.
     Completes: with the source, after what is left.
     Errors: a TypeError for what is no text; with the source.
     Drops: white space between sentences; on an error, the sentence that is not over.
@@ -25,7 +27,7 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
     """
     Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
 
-    def start(out: Subscription[str]) -> Handlers[str]:
+    def start(out: Subscription[str | Event]) -> Handlers[str]:
         segmenter = Segmenter(first_clause_chars=first_clause_chars)
 
         def step(piece: str) -> None:
@@ -42,4 +44,4 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str, str]:
 
         return step, flush, None
 
-    return stateful_on_events(start)
+    return stateful(start)

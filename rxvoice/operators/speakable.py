@@ -7,7 +7,7 @@ from typing import cast
 
 from rxvoice.elements import Event, Reply, Transcript
 from rxvoice.errors import ConfigError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["speakable"]
 

@@ -21,8 +21,8 @@ from rxvoice.elements import (
     Transcript,
 )
 from rxvoice.errors import AudioFormatError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.segmenter import Segmenter
 from rxvoice.slots import Answer, SynthesizerSlot, method
 from rxvoice.turn import Turn

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from threading import RLock
 from typing import TypeAlias
 
 from reactivex import abc
+from reactivex.disposable import Disposable
+from reactivex.internal import DisposedException
 
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
-from rxvoice.operators._kernel import Operator
+from rxvoice.events import Dropped
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators._stage import text as text_piece
+from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
 from rxvoice.turn import Turn
 
 __all__ = ["transcribe"]
+
+_log = logging.getLogger("rxvoice")
 
 News: TypeAlias = list[str] | str | None
 """What a step of a `RecognitionSession` gives, without its notices."""
@@ -35,7 +42,8 @@ def transcribe(
         far) where the recogniser streams or answers in pieces, each of which is told when the next
         has come; then one final one when the turn has ended and been recognised, also when its
         text is empty. A `TurnFailed` in place of the final one when the recogniser or the turn
-        fails. A `Notice` that the recogniser gives, and events from upstream, pass.
+        fails, a `Dropped` in its place where the app discarded the turn. A `Notice` that the
+        recogniser gives, and events from upstream, pass.
     Completes: when the source has and every turn has been dealt with.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: nothing; on an error of the source, the transcript in progress.
@@ -45,7 +53,8 @@ def transcribe(
         stt: an object with ``transcribe_turn(audio) -> str``, or such a callable; ``audio`` is
             float32 of shape ``(n,)``, the whole turn. One with ``session()`` is instead fed each
             chunk as it arrives and asked for a step after each, so that only the tail is left to
-            decode when the turn ends.
+            decode when the turn ends; it needs no ``transcribe_turn``. A session whose turn comes
+            to nothing is closed.
         worker: the scheduler on which the recogniser is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
@@ -57,11 +66,12 @@ def transcribe(
         total_timeout_ms: the longest that it may take for all of a turn, likewise.
     """
     time_limits = limits("transcribe", timeout_ms, total_timeout_ms)
-    transcribe_turn: Callable[[Samples], Answer[str | Notice]] = method(stt, "transcribe_turn")
+    transcribe_turn: Callable[[Samples], Answer[str | Notice]]
+    transcribe_turn = method(stt, "transcribe_turn", "session")
     session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
 
     def start() -> Work[Turn, Transcript]:
-        return _streaming(session) if callable(session) else _whole(transcribe_turn)
+        return _streaming(session, worker) if callable(session) else _whole(transcribe_turn)
 
     return stage(
         "transcribe",
@@ -91,35 +101,91 @@ def _whole(transcribe_turn: Callable[[Samples], Answer[str | Notice]]) -> Work[T
         def recognise() -> None:
             job.ask(turn, lambda: transcribe_turn(turn.audio), text_piece, on_piece, on_end)
 
-        job.life.add(
-            turn.subscribe(
-                on_error=lambda error: job.fail(turn, error),
-                on_completed=recognise,
-            )
-        )
+        _listen(turn, job, None, recognise)
 
     return work
 
 
-def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcript]:
+def _listen(
+    turn: Turn,
+    job: Job[Transcript],
+    on_chunk: Callable[[AudioChunk], None] | None,
+    on_end: Callable[[], None],
+) -> None:
+    """Listen to a turn to its end, or to what ends it otherwise."""
+
+    def over() -> None:
+        if turn.discarded:
+            job.drop(Dropped(turn, "discarded"))
+        else:
+            on_end()
+
+    if turn.discarded:  # while it waited
+        over()
+        return
+    on_next, on_error = outwards(on_chunk or _nothing, lambda error: job.fail(turn, error))
+    job.life.add(turn.subscribe(on_next, on_error, over))
+
+
+def _streaming(
+    session: Callable[[], RecognitionSession], worker: abc.SchedulerBase | None
+) -> Work[Turn, Transcript]:
     def work(turn: Turn, job: Job[Transcript]) -> None:
         text = ""
         listening: RecognitionSession | None = None
         closed = False
+        gone = False
+        stepping = RLock()  # who disposes may be on another thread
 
         def hear(chunk: AudioChunk | None) -> Iterator[News | Notice]:
             """Feed a chunk and take a step; None ends the audio and takes all steps left."""
             nonlocal listening, closed
-            if listening is None:
-                listening = session()
+            with stepping:
+                if gone:
+                    return
+                if listening is None:
+                    listening = session()
+                if chunk is None:
+                    listening.close()
+                    closed = True
+                else:
+                    listening.feed(chunk.samples)
             if chunk is not None:
-                listening.feed(chunk.samples)
-                yield from told(listening.step())
+                yield from step(listening)
                 return
-            listening.close()
-            closed = True
             while not listening.done:
-                yield from told(listening.step())
+                yield from step(listening)
+
+        def step(listening: RecognitionSession) -> Iterator[News | Notice]:
+            with stepping:
+                if gone:
+                    return
+                taken = listening.step()
+            yield from told(taken)
+
+        def let_go(*_: object) -> None:
+            """Close a session whose turn came to nothing; what it still had to say is dropped."""
+            nonlocal closed, gone
+            with stepping:
+                gone = True
+                if listening is None or closed:
+                    return
+                closed = True
+                try:
+                    listening.close()
+                except Exception:  # nobody waits for it
+                    _log.exception("a recogniser raised when it was told to stop listening")
+
+        def leave() -> None:
+            if closed:
+                return
+            try:
+                if worker is not None:
+                    worker.schedule(let_go)
+                    return
+            except DisposedException:  # its thread is over
+                pass
+            let_go()
 
         def told(step: Sequence[str | Notice] | str | None) -> Iterator[News | Notice]:
             if step is None or isinstance(step, str):
@@ -149,19 +215,17 @@ def _streaming(session: Callable[[], RecognitionSession]) -> Work[Turn, Transcri
                 text_piece(piece)
             return step
 
-        def nothing() -> None:
-            pass
-
         def on_chunk(chunk: AudioChunk) -> None:
-            job.ask(turn, lambda: hear(chunk), news, on_news, nothing)
+            job.ask(turn, lambda: hear(chunk), news, on_news, _nothing)
 
-        on_next, on_error = outwards(on_chunk, lambda error: job.fail(turn, error))
-        job.life.add(
-            turn.subscribe(
-                on_next,
-                on_error,
-                lambda: job.ask(turn, lambda: hear(None), news, on_news, on_end),
-            )
-        )
+        def on_turn_over() -> None:
+            job.ask(turn, lambda: hear(None), news, on_news, on_end)
+
+        job.life.add(Disposable(leave))
+        _listen(turn, job, on_chunk, on_turn_over)
 
     return work
+
+
+def _nothing(*_: object) -> None:
+    """Nothing follows."""

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from functools import partial
+from threading import RLock
+from typing import ParamSpec, cast
 
 from reactivex import Observable
-from reactivex.disposable import CompositeDisposable
+from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
-from rxvoice._check import BOOLS, at_least
+from rxvoice._check import BOOLS, at_least, observable, unjudged
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.errors import AudioFormatError, ModelTimeout, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.errors import AudioFormatError, ModelTimeout, RxvoiceError, StageError
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import fresh, silence
 from rxvoice.slots import PolicySlot, method
 from rxvoice.turn import EndedBy, Turn, TurnWriter
 
 __all__ = ["turn_window"]
+
+P = ParamSpec("P")
 
 
 def turn_window(
@@ -27,6 +31,8 @@ def turn_window(
     *,
     max_duration_ms: float = 30_000,
     timeout_ms: float | None = 30_000,
+    end: Observable[object] | None = None,
+    discard: Observable[object] | None = None,
 ) -> Operator[AudioChunk | Event, Turn | Event]:
     """Gather the chunks of each turn of the user.
 
@@ -39,11 +45,17 @@ def turn_window(
     Completes: with the source, after ending an open turn (``ended_by="source"``); the partial
         chunk at the end joins an open turn and is not counted.
     Errors: `AudioFormatError` for a chunk that no `vad` has judged, or that is not of the policy's
-        ``sample_rate``; the source's. Either first ends an open turn, with a `StageError` of it. A
-        policy that raises fails only its turn.
+        ``sample_rate``; the source's, and those of ``end`` and ``discard``. Each first ends an open
+        turn, with a `StageError` of it. A policy that raises fails only its turn.
     Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``.
     Runs on: the thread of the source, on which a policy's later answer must arrive as well: it is
-        subscribed to with the scheduler given to ``subscribe``.
+        subscribed to with the scheduler given to ``subscribe``. ``end`` and ``discard`` may emit on
+        any thread: they act on that scheduler, or at once where there is none, and never while a
+        chunk is being dealt with.
+
+    A turn outlives the subscription that it came from, while somebody listens to it: after
+    ``ops.take(1)`` the source is let go of when the first turn is over. One that nobody listens to
+    fails then, so that whoever subscribes later is told.
 
     Args:
         policy: an object with ``user_finished(audio, silence_ms) -> bool``, or such a callable;
@@ -57,6 +69,10 @@ def turn_window(
         timeout_ms: how long a policy that answers later may leave its questions unanswered, in
             milliseconds of the silence that goes on, 1 or more; None for no limit. Past it the
             turn fails, by a `ModelTimeout`.
+        end: whatever it emits ends the open turn (``"app"``), such as the release of a
+            push-to-talk key. None: never.
+        discard: whatever it emits ends the open turn and says that nothing is wanted of it
+            (``"discarded"``): `transcribe` writes nothing down. None: never.
 
     The reference loop's steps 3 and 4.
     """
@@ -64,6 +80,8 @@ def turn_window(
     at_least("turn_window max_duration_ms", max_duration_ms, 1, "ms")
     if timeout_ms is not None:
         at_least("turn_window timeout_ms", timeout_ms, 1, "ms, or None,")
+    observable("turn_window end", end)
+    observable("turn_window discard", discard)
 
     def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk]:
         own = fresh(policy)
@@ -82,11 +100,13 @@ def turn_window(
             ended = reset()
             if ended:
                 ended.close(ended_by, count)
+                let_go_if_left()
 
         def fail_turn(error: BaseException) -> None:
             ended = reset()
             if ended:
                 ended.fail(StageError("turn_window", ended.turn, error))
+                let_go_if_left()
 
         def reset() -> TurnWriter | None:
             """Back to no turn, before anyone is told: an error downstream leaves it clean."""
@@ -96,6 +116,10 @@ def turn_window(
             if ended:
                 since_turn = 0
             return ended
+
+        def let_go_if_left() -> None:
+            if out.is_left:  # nobody would hear of another turn
+                out.life.dispose()
 
         def void_answers() -> None:
             nonlocal asked, asked_at
@@ -111,7 +135,9 @@ def turn_window(
                 lead_in = lead_in[max(0, len(lead_in) - since_turn) :]
             turns += 1
             first = chunk.start - len(lead_in)
-            opened = open_turn = TurnWriter(turns, first, chunk.sample_rate)
+            opened = open_turn = TurnWriter(
+                turns, first, chunk.sample_rate, keep=out.keep, barge_in=chunk.barge_in
+            )
             if len(lead_in):
                 time = None if chunk.time is None else chunk.time - len(lead_in) / chunk.sample_rate
                 opened.append(
@@ -157,8 +183,7 @@ def turn_window(
                     open_turn.append(chunk)
                 return
             if chunk.speech is None:
-                wanted = "wanted chunks judged by vad(), got one with speech=None"
-                fail(AudioFormatError(f"{wanted}: put vad() before turn_window()"))
+                fail(unjudged("turn_window"))
                 return
             if rate and chunk.sample_rate != rate:
                 wanted = f"this policy wants audio at {rate} Hz, got {chunk.sample_rate} Hz"
@@ -190,7 +215,18 @@ def turn_window(
             fail_turn(error)
             out.fail(error)
 
-        return step, flush, fail
+        def abandon() -> None:
+            fail_turn(RxvoiceError(_ABANDONED))
+
+        out.life.add(Disposable(abandon))
+        if end is None and discard is None:
+            return step, flush, fail
+        steered = _one_at_a_time()
+        if end is not None:
+            _follow(end, out, steered(partial(close, "app")), steered(fail))
+        if discard is not None:
+            _follow(discard, out, steered(partial(close, "discarded")), steered(fail))
+        return steered(step), steered(flush), steered(fail)
 
     return stateful(start, takes=("turn_window", AudioChunk, "chunk()"))
 
@@ -198,3 +234,47 @@ def turn_window(
 def _unanswered(ms: int, timeout_ms: float) -> ModelTimeout:
     message = f"the policy gave no answer for {ms / 1000:.3g} s of silence"
     return ModelTimeout(f"{message} (timeout_ms={timeout_ms:g})", ms / 1000)
+
+
+_ABANDONED = (
+    "the subscription to turn_window() was disposed while the turn was open and nobody listened to "
+    "it: subscribe to a turn as it comes"
+)
+
+
+def _one_at_a_time() -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """What makes functions of which no two run at once, on whatever threads."""
+    lock = RLock()  # what a turn's listener does may end the turn
+
+    def one(function: Callable[P, None]) -> Callable[P, None]:
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            with lock:
+                function(*args, **kwargs)
+
+        return run
+
+    return one
+
+
+def _follow(
+    signal: Observable[object],
+    out: Subscription[Turn | Event],
+    act: Callable[[], None],
+    fail: Callable[[Exception], None],
+) -> None:
+    """Do this whenever the app says so, on the thread of the conversation."""
+
+    def at_home(action: Callable[[], None]) -> None:
+        def run(*_: object) -> None:
+            action()
+
+        if out.home is None:
+            run()
+        else:
+            out.home.schedule(run)
+
+    def on_value(_: object) -> None:
+        at_home(act)
+
+    on_next, on_error = outwards(on_value, lambda error: at_home(partial(fail, error)))
+    out.life.add(signal.subscribe(on_next, on_error, scheduler=out.scheduler))

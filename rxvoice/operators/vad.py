@@ -10,7 +10,7 @@ from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import BOOLS, whole, within
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import EchoSlot, VadSlot, echo_judge, method
 
 __all__ = ["vad"]
@@ -59,6 +59,8 @@ def vad(
         raise ConfigError(f"vad stop must be at most start={start} (probability), got {stop}")
     whole("vad start_chunks", start_chunks, 1, "chunks")
     method(detector, "probability", "is_speech")
+    if echo is not None:
+        method(echo, "is_echo")
 
     def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         try:

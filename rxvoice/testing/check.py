@@ -11,9 +11,11 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.testing import TestScheduler
 
+from rxvoice import elements as rxv
 from rxvoice._check import at_least
 from rxvoice.elements import TurnFailed, same
 from rxvoice.errors import ConfigError
+from rxvoice.turn import Turn
 
 __all__ = ["check_operator"]
 
@@ -36,12 +38,16 @@ def check_operator(
     key: Callable[[U], object] | None = None,
     name: str | None = None,
     every_ms: float = 32,
+    events: Literal["pass", "drop", "none"] | None = None,
 ) -> None:
     """Check that an operator does what every operator must, in virtual time.
 
     ```python
     def loud(gate):
-        return ops.filter(lambda chunk: gate(chunk.samples))
+        def passes(element):
+            return isinstance(element, rxv.Event) or gate(element.samples)
+
+        return ops.filter(passes)
 
     def broken_gate(error):
         def gate(samples):
@@ -74,6 +80,8 @@ def check_operator(
                       producer, and does not come back as an element or ``on_error``
     broken-source     of one that goes on after its end nothing passes
     scheduler         the source is subscribed to with the subscription's scheduler
+    events            an `Event` before, between and after the elements passes: the same object,
+                      once, and in order; the elements come as if there were none
 
     Args:
         make: gives a fresh operator, with models of its own where they have state.
@@ -85,6 +93,9 @@ def check_operator(
         key: what to compare of a value that it emits; None: the value.
         name: the operator's, for the message; None for that of ``make``.
         every_ms: virtual milliseconds between two elements, above 0.
+        events: what becomes of an `Event`: ``"pass"``, as with every operator of a conversation;
+            ``"drop"``, as with `only`; ``"none"`` where none can come. None: ``"pass"`` where an
+            element is one of rxvoice's, ``"none"`` for numbers, text, arrays.
 
     Raises:
         AssertionError: names the operator, the case, what was expected and what came.
@@ -93,7 +104,18 @@ def check_operator(
         raise ConfigError(f"check_operator elements: wanted at least 2, got {len(elements)}")
     at_least("check_operator every_ms", every_ms, 0.001, "ms")
     called = name or getattr(make, "__name__", "operator")
-    check = _Check(called, make, list(elements), list(on_empty), failing, key, every_ms / 1000)
+    if events not in ("pass", "drop", "none", None):
+        raise ConfigError(f'check_operator events must be "pass", "drop" or "none", got {events!r}')
+    check = _Check(
+        called,
+        make,
+        list(elements),
+        list(on_empty),
+        failing,
+        key,
+        every_ms / 1000,
+        events or _beside(elements),
+    )
     for case in (
         check.never,
         check.empty,
@@ -109,9 +131,21 @@ def check_operator(
         check.subscriber,
         check.broken_source,
         check.scheduler,
+        check.events,
     ):
         check.case = case.__name__.replace("_", "-")
         case()
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class _Beside(rxv.Event):
+    """What happens beside the elements; of no kind that an operator could know."""
+
+    number: int
+
+
+def _beside(elements: Sequence[object]) -> Literal["pass", "none"]:
+    return "pass" if any(isinstance(it, rxv.Value | Turn) for it in elements) else "none"
 
 
 class _Source(Observable[Any]):
@@ -256,6 +290,7 @@ class _Check(Generic[T, U]):
     failing: Callable[[Exception], Callable[[Observable[T]], Observable[U]]] | None
     key: Callable[[U], object] | None
     every_s: float
+    beside: Literal["pass", "drop", "none"]
     case: str = ""
 
     def never(self) -> None:
@@ -411,6 +446,27 @@ class _Check(Generic[T, U]):
         seen.dispose()
         forwarded = bool(asked) and all(one is bench.clock for one in asked)
         self._expect("the source subscribed to with the subscription's scheduler", forwarded, asked)
+
+    def events(self) -> None:
+        if self.beside == "none":
+            return
+        wanted = self._all().events
+        beside = [_Beside(n) for n in range(len(self.elements) + 1)]
+        bench = self._bench()
+        seen = bench.subscribe()
+        bench.push(*self._next(self.elements), ("completed", None))
+        for n, event in enumerate(beside):  # between two elements, whose times stay the same
+            bench.at(n + 0.5, partial(bench.source.push, "next", event))
+        self._run(bench)
+        came = self._completed(seen).events
+        passed = [value for _, _, value in came if isinstance(value, _Beside)]
+        if self.beside == "drop":
+            self._expect("no event to pass", not passed, came)
+        else:
+            told = [id(event) for event in passed] == [id(event) for event in beside]
+            self._expect("each event to pass, the same object, once and in order", told, came)
+        rest = [event for event in came if not isinstance(event[2], _Beside)]
+        self._compare(wanted, rest, "beside the events, what comes without them: ")
 
     def _next(self, elements: Sequence[object]) -> list[tuple[Kind, object]]:
         return [("next", element) for element in elements]

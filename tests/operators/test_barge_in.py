@@ -10,7 +10,7 @@ from reactivex import Subject
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.elements import AudioChunk
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeBargeIn, failing
 
@@ -107,6 +107,16 @@ def test_a_detector_that_raises() -> None:
     assert isinstance(error, StageError)
     assert str(error) == "barge_in failed: RuntimeError: deaf"
     assert error.cause is boom
+
+
+def test_a_chunk_that_no_vad_has_judged_is_refused() -> None:
+    tail = chunk(speech=None)
+    seen, (error,) = run([tail, replace(tail, partial=False), tail], playing=yes)
+    assert seen == [tail]
+    assert isinstance(error, AudioFormatError)
+    assert str(error) == (
+        "wanted chunks judged by vad(), got one with speech=None: put vad() before barge_in()"
+    )
 
 
 def test_bad_arguments() -> None:

@@ -32,7 +32,10 @@ def run(blocks: list[Any], size: int = 4, **options: Any) -> tuple[list[AudioChu
 
 def test_passes_the_battery() -> None:
     check_operator(
-        lambda: vox.chunk(4), elements=[ramp(3), ramp(10), ramp(0), ramp(5)], name="chunk"
+        lambda: vox.chunk(4),
+        elements=[ramp(3), ramp(10), ramp(0), ramp(5)],
+        name="chunk",
+        events="pass",
     )
 
 
@@ -249,3 +252,54 @@ def test_a_numpy_integer_is_a_whole_number() -> None:
 def test_a_numpy_bool_is_not() -> None:
     with pytest.raises(ConfigError):
         vox.chunk(np.True_)  # type: ignore[arg-type]
+
+
+# Times. Blocks at 4 Hz, so that a sample lasts a quarter of a second.
+
+
+def timed(*blocks: tuple[int, float | None]) -> list[AudioChunk]:
+    """Blocks of so many samples, the first of each captured at this time."""
+    return [AudioChunk(np.zeros(n, np.float32), 4, time=time) for n, time in blocks]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "times"),
+    [
+        # As they come: no block is cut.
+        ([(4, 10.0), (4, 11.5)], [10.0, 11.5]),
+        # Small ones: a chunk has the time of its first sample.
+        ([(2, 10.0), (2, 10.5), (2, 20.0), (2, 20.5)], [10.0, 20.0]),
+        ([(3, 10.0), (3, 20.0), (2, 30.0)], [10.0, 20.25]),
+        # A large one: counted on.
+        ([(9, 10.0)], [10.0, 11.0, 12.0]),
+        ([(1, 9.0), (9, 10.0)], [9.0, 10.75, 11.75]),
+        # One of just the size, while some samples are held.
+        ([(1, 9.0), (4, 10.0), (3, 30.0)], [9.0, 10.75]),
+        ([(3, 10.0), (5, 20.0), (4, 40.0)], [10.0, 20.25, 40.0]),
+        # The clock stepped: the newest word of it counts for what follows.
+        ([(2, 10.0), (6, 50.0), (2, 90.0)], [10.0, 50.5, 90.0]),
+        # Not known.
+        ([(4, None), (6, None)], [None, None, None]),
+        ([(2, None), (4, 20.0), (2, None)], [None, 20.5]),
+        ([(2, 10.0), (4, None), (2, 30.0)], [10.0, None]),
+        # Nothing in a block has no time of its own to give.
+        ([(0, 5.0), (2, 10.0), (0, 99.0), (2, 20.0)], [10.0]),
+        # Zero is a time.
+        ([(2, 0.0), (4, 0.5)], [0.0, 1.0]),
+        # The tail.
+        ([(6, 10.0)], [10.0, 11.0]),
+        ([(4, 10.0), (1, 20.0)], [10.0, 20.0]),
+    ],
+)
+def test_a_chunk_has_the_time_of_its_first_sample(
+    blocks: list[tuple[int, float | None]], times: list[float | None]
+) -> None:
+    chunks, end = run(timed(*blocks), 4, sample_rate=4)
+    assert [chunk.time for chunk in chunks] == times
+    assert end == ["completed"]
+
+
+def test_plain_arrays_have_no_time_also_after_what_had_one() -> None:
+    blocks: list[Any] = [*timed((2, 10.0)), np.zeros(6, np.float32), *timed((4, 30.0))]
+    chunks, _ = run(blocks, 4, sample_rate=4)
+    assert [chunk.time for chunk in chunks] == [10.0, None, 30.0]

@@ -27,7 +27,10 @@ def run(pieces: Any, **options: Any) -> list[Any]:
 
 def test_passes_the_battery() -> None:
     check_operator(
-        lambda: vox.sentences(), elements=["It is f", "ive. Are", " you? Y", "es"], name="sentences"
+        lambda: vox.sentences(),
+        elements=["It is f", "ive. Are", " you? Y", "es"],
+        name="sentences",
+        events="pass",
     )
 
 

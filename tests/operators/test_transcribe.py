@@ -384,7 +384,7 @@ def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> Non
         made.append(CompositeDisposable())
         return made[-1]
 
-    monkeypatch.setattr("rxvoice.operators._kernel.CompositeDisposable", composite)
+    monkeypatch.setattr("rxvoice.operators.kernel.CompositeDisposable", composite)
     scheduler = TestScheduler()
     run = Run(FakeTranscriber("yes", after_ms=1), scheduler=scheduler)
     for n in range(1000):
@@ -469,5 +469,5 @@ def test_bad_arguments(errors: Any) -> None:
 
 
 def test_a_recogniser_without_a_method() -> None:
-    with pytest.raises(ConfigError, match=r"wanted an object with transcribe_turn\(\.\.\.\) or a "):
+    with pytest.raises(ConfigError, match=r"wanted an object with transcribe_turn\(\.\.\.\) or "):
         vox.transcribe("whisper")  # type: ignore[arg-type]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import threading
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +12,7 @@ import reactivex as rx
 from reactivex import Observable, Subject
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
+from reactivex.scheduler import CurrentThreadScheduler, NewThreadScheduler
 from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
@@ -19,8 +23,9 @@ from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakePolicy, failing
 from rxvoice.turn import Turn
 
-RATE = 1000  # a sample a millisecond
+RATE = 50  # a sample lasts 20 ms
 SIZE = 4
+MS = 80  # of a chunk
 NEVER = FakePolicy(())
 
 
@@ -44,15 +49,22 @@ class Run:
     """A microphone, pushed by hand, and the turns that come of it."""
 
     def __init__(
-        self, policy: Any = None, *, preroll: float = 0, scheduler: Any = None, **options: Any
+        self,
+        policy: Any = None,
+        *,
+        preroll: float = 0,
+        scheduler: Any = None,
+        listens: bool = True,
+        **options: Any,
     ) -> None:
+        self.listens = listens
         self.source: Subject[AudioChunk] = Subject()
         self.turns: list[Turn] = []
         self.windows: list[list[Any]] = []
         self.end: list[Any] = []
         self.life = self.source.pipe(
             vox.preroll(preroll),
-            vox.turn_window(policy or rxv.silence(3 * SIZE), **options),
+            vox.turn_window(policy or rxv.silence(3 * MS), **options),
         ).subscribe(
             self._turn,
             self.end.append,
@@ -64,7 +76,8 @@ class Run:
         self.turns.append(turn)
         window: list[Any] = []
         self.windows.append(window)
-        turn.subscribe(window.append, window.append, lambda: window.append("completed"))
+        if self.listens:
+            turn.subscribe(window.append, window.append, lambda: window.append("completed"))
 
     def push(self, pattern: str | list[AudioChunk], *, end: bool = False) -> Run:
         for chunk in mic(pattern) if isinstance(pattern, str) else pattern:
@@ -89,13 +102,13 @@ def samples(first: int, last: int) -> list[int]:
 
 def test_passes_the_battery() -> None:
     check_operator(
-        lambda: vox.turn_window(rxv.silence(2 * SIZE), max_duration_ms=20),
+        lambda: vox.turn_window(rxv.silence(2 * MS), max_duration_ms=5 * MS),
         elements=mic("_~_~__~~~~~~~_."),
         name="turn_window",
         key=lambda turn: turn.id,
     )
     check_operator(
-        lambda: vox.turn_window(lambda audio, ms: rx.timer(0.04).pipe(ops.map(lambda _: ms > 4))),
+        lambda: vox.turn_window(lambda audio, ms: rx.timer(0.04).pipe(ops.map(lambda _: ms > MS))),
         elements=mic("~_____~__"),
         name="turn_window",
         key=lambda turn: (turn.id, turn.start),
@@ -123,7 +136,7 @@ def test_a_turn_is_emitted_as_it_opens_before_its_live_chunks() -> None:
 
 
 def test_the_joined_chunks_of_the_window_are_its_audio() -> None:
-    run = Run(preroll=6).push("__~_~~___~~.", end=True)
+    run = Run(preroll=120).push("__~_~~___~~.", end=True)
     assert len(run.turns) == 2
     for turn, (*chunks, end) in zip(run.turns, run.windows, strict=True):
         assert end == "completed"
@@ -135,7 +148,7 @@ def test_the_joined_chunks_of_the_window_are_its_audio() -> None:
 
 
 def test_the_lead_in_comes_first_as_a_chunk_without_speech() -> None:
-    run = Run(preroll=6).push("___~")
+    run = Run(preroll=120).push("___~")
     first, second = run.windows[0]
     assert (numbers(first.samples), first.speech, first.start) == ([*range(6, 12)], False, 6)
     assert second == mic("___~")[3]
@@ -143,38 +156,38 @@ def test_the_lead_in_comes_first_as_a_chunk_without_speech() -> None:
 
 
 def test_an_empty_lead_in_makes_no_chunk() -> None:
-    run = Run(preroll=6).push("~")
+    run = Run(preroll=120).push("~")
     assert run.windows == [mic("~")]
 
 
 def test_the_lead_in_is_trimmed_to_what_came_after_the_last_turn() -> None:
-    run = Run(rxv.silence(SIZE), preroll=100).push("__~__~", end=True)
+    run = Run(rxv.silence(MS), preroll=2000).push("__~__~", end=True)
     assert run.audio == [samples(0, 4), samples(4, 6)]
-    run = Run(rxv.silence(SIZE), preroll=100).push("__~_~", end=True)
+    run = Run(rxv.silence(MS), preroll=2000).push("__~_~", end=True)
     assert run.audio == [samples(0, 4), samples(4, 5)]
-    run = Run(rxv.silence(SIZE), preroll=2 * SIZE + 1).push("__~____~", end=True)
+    run = Run(rxv.silence(MS), preroll=2 * MS + 20).push("__~____~", end=True)
     assert run.audio == [samples(0, 4), [19, *samples(5, 8)]]
 
 
 def test_the_lead_in_of_a_run_in_an_open_turn_is_not_heard_twice() -> None:
-    run = Run(preroll=100).push("_~_~_", end=True)
+    run = Run(preroll=2000).push("_~_~_", end=True)
     assert run.audio == [samples(0, 5)]
 
 
 def test_every_sample_from_the_first_turn_on_is_in_just_one_turn() -> None:
     pattern = "~~_~___~~_~~~~~~~~~~~_~" * 3
-    run = Run(rxv.silence(2 * SIZE), preroll=1000, max_duration_ms=5 * SIZE).push(pattern, end=True)
+    run = Run(rxv.silence(2 * MS), preroll=20000, max_duration_ms=5 * MS).push(pattern, end=True)
     assert [n for audio in run.audio for n in audio] == samples(0, len(pattern))
     assert len(run.turns) > 10
 
 
 def test_ids_count_the_turns_of_a_subscription() -> None:
-    run = Run(rxv.silence(SIZE)).push("~_~_~_")
+    run = Run(rxv.silence(MS)).push("~_~_~_")
     assert [turn.id for turn in run.turns] == [1, 2, 3]
 
 
 def test_chunks_consumed_counts_full_chunks_since_the_subscription() -> None:
-    run = Run(rxv.silence(SIZE)).push("__~_")
+    run = Run(rxv.silence(MS)).push("__~_")
     assert run.turns[0].chunks_consumed == 4
     run.push("_~~")
     assert run.turns[1].chunks_consumed is None
@@ -191,11 +204,11 @@ def test_the_partial_tail_joins_an_open_turn() -> None:
 
 
 def test_the_partial_tail_alone_opens_nothing() -> None:
-    assert Run(rxv.silence(SIZE)).push("~_.", end=True).audio == [samples(0, 2)]
+    assert Run(rxv.silence(MS)).push("~_.", end=True).audio == [samples(0, 2)]
 
 
 def test_barge_in_is_on_the_turn_that_it_was_seen_in() -> None:
-    run = Run(rxv.silence(SIZE)).push("~_~!~_~_")
+    run = Run(rxv.silence(MS)).push("~_~!~_~_")
     assert [turn.barge_in for turn in run.turns] == [False, True, False]
 
 
@@ -211,7 +224,7 @@ class Asks:
 def test_the_policy_is_asked_after_each_chunk_of_silence_in_a_turn() -> None:
     policy = Asks()
     Run(policy).push("__~__~~_~___")
-    assert policy.silences == [4, 8, 4, 4, 8, 12]
+    assert policy.silences == [80, 160, 80, 80, 160, 240]
 
 
 def test_the_policy_is_given_the_turn_so_far() -> None:
@@ -228,37 +241,38 @@ def test_silence_is_counted_in_whole_milliseconds_per_chunk() -> None:
     assert policy.silences == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("ms", "chunks"), [(0, 2), (1, 2), (4, 2), (5, 3), (8, 3), (9, 4)])
+@pytest.mark.parametrize(("ms", "chunks"), [(0, 2), (5, 2), (80, 2), (81, 3), (160, 3), (161, 4)])
 def test_silence_boundaries(ms: int, chunks: int) -> None:
     run = Run(rxv.silence(ms)).push("~______")
     assert run.audio == [samples(0, chunks)]
 
 
 @pytest.mark.parametrize(
-    ("ms", "chunks"), [(1, [1] * 6), (4, [1] * 6), (4.5, [2] * 3), (8, [2] * 3), (9, [3] * 2)]
+    ("ms", "chunks"),
+    [(64, [1] * 6), (80, [1] * 6), (80.5, [2] * 3), (160, [2] * 3), (161, [3] * 2)],
 )
 def test_a_turn_that_is_too_long_is_ended_and_continuing_speech_loses_no_sample(
     ms: float, chunks: list[int]
 ) -> None:
-    run = Run(NEVER, max_duration_ms=ms, preroll=100).push("~~~~~~", end=True)
+    run = Run(NEVER, max_duration_ms=ms, preroll=2000).push("~~~~~~", end=True)
     assert [len(audio) // SIZE for audio in run.audio] == chunks
     assert [n for audio in run.audio for n in audio] == samples(0, 6)
     assert run.ended_by == ["max_duration"] * len(chunks)
 
 
 def test_the_lead_in_counts_towards_the_longest_turn() -> None:
-    run = Run(NEVER, max_duration_ms=3 * SIZE, preroll=100).push("_____~~")
+    run = Run(NEVER, max_duration_ms=3 * MS, preroll=2000).push("_____~~")
     assert run.audio == [samples(0, 6), samples(6, 7)]
 
 
 def test_silence_too_makes_a_turn_too_long() -> None:
-    run = Run(NEVER, max_duration_ms=3 * SIZE).push("~____")
+    run = Run(NEVER, max_duration_ms=3 * MS).push("~____")
     assert run.audio == [samples(0, 3)]
     assert run.ended_by == ["max_duration"]
 
 
 def test_the_policy_goes_before_the_length() -> None:
-    run = Run(rxv.silence(2 * SIZE), max_duration_ms=3 * SIZE).push("~__")
+    run = Run(rxv.silence(2 * MS), max_duration_ms=3 * MS).push("~__")
     assert run.ended_by == ["policy"]
 
 
@@ -288,14 +302,14 @@ def test_a_late_answer_ends_the_turn_where_it_arrives() -> None:
 
 def test_a_later_answer_in_virtual_time() -> None:
     scheduler = TestScheduler()
-    run = Run(FakePolicy([False, True], after_ms=5), scheduler=scheduler)
+    run = Run(FakePolicy([False, True], after_ms=100), scheduler=scheduler)
     chunks = mic("~______")
     for n, chunk in enumerate(chunks):
         scheduler.schedule_relative(
-            n * SIZE / 1000, lambda *_, chunk=chunk: run.source.on_next(chunk)
+            n * MS / 1000, lambda *_, chunk=chunk: run.source.on_next(chunk)
         )
     scheduler.start()
-    # Asked at 8 ms for the second time, answered at 13: after the chunk at 12.
+    # Asked at 160 ms for the second time, answered at 260: after the chunk at 240.
     assert run.audio == [samples(0, 4)]
 
 
@@ -321,7 +335,7 @@ def test_an_answer_is_void_once_the_user_has_spoken_again() -> None:
 
 def test_an_answer_does_not_end_the_next_turn() -> None:
     policy = Answers()
-    run = Run(policy, max_duration_ms=2 * SIZE).push("~_")
+    run = Run(policy, max_duration_ms=2 * MS).push("~_")
     assert run.ended_by == ["max_duration"]
     run.push("~")
     policy.subjects[0].on_next(True)
@@ -353,13 +367,13 @@ def test_two_yeses_end_one_turn() -> None:
 
 
 def test_a_synchronous_answer() -> None:
-    run = Run(lambda audio, ms: rx.just(ms >= 2 * SIZE)).push("~___~")
+    run = Run(lambda audio, ms: rx.just(ms >= 2 * MS)).push("~___~")
     assert run.audio == [samples(0, 3), samples(4, 5)]
 
 
 def test_answers_are_let_go_of() -> None:
     policy = Answers()
-    run = Run(policy).push("~___")
+    run = Run(policy, listens=False).push("~___")
     run.life.dispose()
     assert [s.observers for s in policy.subjects] == [[], [], []]
 
@@ -418,8 +432,11 @@ def test_the_sources_error_is_first_given_to_an_open_turn() -> None:
 
 
 def test_a_chunk_that_no_vad_has_judged() -> None:
-    run = Run().push([AudioChunk(np.zeros(4, np.float32))])
-    (error,) = run.end
+    source: Subject[AudioChunk] = Subject()
+    end: list[Any] = []
+    source.pipe(vox.turn_window()).subscribe(end.append, end.append)
+    source.on_next(AudioChunk(np.zeros(4, np.float32)))
+    (error,) = end
     assert isinstance(error, AudioFormatError)
     assert str(error) == (
         "wanted chunks judged by vad(), got one with speech=None: put vad() before turn_window()"
@@ -449,7 +466,7 @@ def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> Non
         made.append(CompositeDisposable())
         return made[-1]
 
-    monkeypatch.setattr("rxvoice.operators._kernel.CompositeDisposable", composite)
+    monkeypatch.setattr("rxvoice.operators.kernel.CompositeDisposable", composite)
     policy = FakePolicy([True] * 1000, after_ms=0)
     source: Subject[AudioChunk] = Subject()
     scheduler = TestScheduler()
@@ -460,7 +477,7 @@ def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> Non
         source.on_next(silent)
         scheduler.start()
     assert len(policy.asked) == 1000
-    assert [len(life.disposable) for life in made] == [1]
+    assert [len(life.disposable) for life in made] == [2]
 
 
 def test_what_a_subscriber_raises_at_a_synchronous_answer_reaches_the_producer() -> None:
@@ -488,3 +505,137 @@ def test_a_policy_without_a_method() -> None:
         vox.turn_window(1600)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="silence ms must be at least 0 ms, got -1"):
         rxv.silence(-1)
+
+
+# The app steers
+
+
+@pytest.mark.parametrize(("name", "ended_by"), [("end", "app"), ("discard", "discarded")])
+def test_the_app_ends_the_open_turn(name: str, ended_by: str) -> None:
+    signal: Subject[Any] = Subject()
+    run = Run(NEVER, preroll=2000, **{name: signal})
+    signal.on_next("nothing is open")
+    run.push("_~~_")
+    signal.on_next(False)  # whatever it says
+    signal.on_next(None)
+    assert run.ended_by == [ended_by]
+    assert run.windows[0][-1] == "completed"
+    assert run.turns[0].chunks_consumed == 4
+    assert run.turns[0].discarded is (ended_by == "discarded")
+    run.push(mic("____~~")[4:], end=True)
+    # Nothing of the turn before comes back.
+    assert run.audio == [samples(0, 4), samples(4, 6)]
+    assert run.ended_by == [ended_by, "source"]
+
+
+def test_the_app_s_end_in_reaction_to_the_chunk_itself() -> None:
+    release: Subject[Any] = Subject()
+    policy = FakePolicy([True])
+    run = Run(policy, end=release, listens=False).push("~")
+    run.turns[0].subscribe(lambda chunk: release.on_next(1) if chunk.start else None)
+    run.push(mic("~_~")[1:])
+    assert run.ended_by == ["app", None]
+    assert policy.asked == []
+
+
+def test_the_app_s_end_voids_the_policy_s_answer() -> None:
+    policy, release = Answers(), Subject[Any]()
+    run = Run(policy, end=release).push("~_")
+    release.on_next(1)
+    assert policy.subjects[0].observers == []
+    run.push("~")
+    policy.subjects[0].on_next(True)
+    assert run.ended_by == ["app", None]
+
+
+@pytest.mark.parametrize("name", ["end", "discard"])
+def test_a_signal_s_error_is_the_stream_s(name: str) -> None:
+    boom, signal = RuntimeError("key stuck"), Subject[Any]()
+    run = Run(NEVER, **{name: signal}).push("~")
+    signal.on_error(boom)
+    assert run.end == [boom]
+    assert run.windows[0][-1].cause is boom
+    assert run.source.observers == []
+
+
+def test_a_signal_that_fails_at_once() -> None:
+    boom = RuntimeError("no key")
+    source: Subject[AudioChunk] = Subject()
+    end: list[Any] = []
+    source.pipe(vox.turn_window(end=rx.throw(boom))).subscribe(print, end.append)
+    assert end == [boom]
+    assert source.observers == []
+
+
+@pytest.mark.parametrize("name", ["end", "discard"])
+def test_a_signal_that_completes_ends_nothing_and_is_let_go_of(name: str) -> None:
+    one, other = Subject[Any](), Subject[Any]()
+    run = Run(NEVER, **{name: one}).push("~")
+    one.on_completed()
+    assert run.turns[0].is_open
+    run = Run(NEVER, listens=False, **{name: other}).push("~")
+    run.life.dispose()
+    assert other.observers == []
+
+
+def test_a_signal_acts_on_the_scheduler_given_to_subscribe() -> None:
+    release: Subject[Any] = Subject()
+    scheduler = TestScheduler()
+    run = Run(NEVER, end=release, scheduler=scheduler).push("~")
+    release.on_next(1)
+    assert run.turns[0].is_open
+    scheduler.start()
+    assert run.ended_by == ["app"]
+
+
+@pytest.mark.parametrize("scheduler", [None, NewThreadScheduler(), CurrentThreadScheduler()])
+def test_a_signal_from_another_thread_waits_for_the_chunk_in_progress(scheduler: Any) -> None:
+    release: Subject[Any] = Subject()
+    entered, told = threading.Event(), threading.Event()
+    ends: list[str] = []
+    run = Run(NEVER, end=release, scheduler=scheduler, listens=False).push("~")
+
+    def key() -> None:
+        entered.wait(20)
+        release.on_next(1)
+        told.set()
+
+    def heard(chunk: AudioChunk) -> None:
+        if chunk.start == 2 * SIZE:
+            entered.set()
+            ends.append("early" if told.wait(0.05) else "heard")
+
+    run.turns[0].subscribe(heard, on_completed=lambda: ends.append("over"))
+    thread = threading.Thread(target=key)
+    thread.start()
+    run.push(mic("~~~")[1:])
+    thread.join(20)
+    assert ends == ["heard", "over"]
+    assert run.audio == [samples(0, 3)]
+
+
+@pytest.mark.parametrize("name", ["end", "discard"])
+def test_a_signal_that_is_none(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"turn_window {name} must be an Observable or None, got"):
+        vox.turn_window(**{name: "escape"})  # type: ignore[arg-type]
+
+
+# Who listens
+
+
+def test_a_turn_says_from_its_opening_on_that_it_interrupts() -> None:
+    source: Subject[AudioChunk] = Subject()
+    seen: list[bool] = []
+    source.pipe(vox.turn_window()).subscribe(lambda turn: seen.append(turn.barge_in))
+    source.on_next(mic("!")[0])
+    assert seen == [True]
+
+
+def test_a_turn_that_is_over_holds_no_pipe() -> None:
+    run = Run(rxv.silence(MS)).push("~_")
+    (turn,) = run.turns
+    gone = weakref.ref(run.source)
+    del run
+    gc.collect()
+    assert turn.ended_by == "policy"
+    assert gone() is None

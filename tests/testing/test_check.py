@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import Disposable
 
-from rxvoice.elements import AudioChunk, TurnFailed
+from rxvoice.elements import AudioChunk, Event, TurnFailed
 from rxvoice.errors import ConfigError, StageError
+from rxvoice.operators.kernel import Handlers, Subscription, stateful_on_events
 from rxvoice.testing.check import check_operator
 from rxvoice.turn import Turn
 
@@ -323,6 +325,100 @@ def test_scheduler_forgotten() -> None:
     assert "got [None]" in broken(lambda: operator(subscribe), "scheduler")
 
 
+CHUNKS = [AudioChunk(np.full(4, level, np.float32), speech=True) for level in (0.5, 0.0)]
+
+
+def numbered() -> Operator:
+    """Counts what it is given, whatever it is."""
+
+    def subscribe(source: Any, o: Any, s: Any) -> Any:
+        count = 0
+
+        def on_next(value: Any) -> None:
+            nonlocal count
+            count += 1
+            o.on_next((count, value))
+
+        return source.subscribe(on_next, o.on_error, o.on_completed, scheduler=s)
+
+    return operator(subscribe)
+
+
+def reordered() -> Operator:
+    """Holds the first event back until the next."""
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        held: list[Event] = []
+
+        def step(element: Any) -> None:
+            if isinstance(element, Event):
+                held.append(element)
+            if len(held) != 1:
+                for each in reversed(held):
+                    out.emit(each)
+                held.clear()
+            if not isinstance(element, Event):
+                out.emit(element)
+
+        def flush() -> None:
+            for each in held:
+                out.emit(each)
+            out.complete()
+
+        return step, flush, None
+
+    return stateful_on_events(start)
+
+
+def copied() -> Operator:
+    return ops.map(lambda it: replace(it, number=it.number) if hasattr(it, "number") else it)
+
+
+def asked() -> Operator:
+    return ops.filter(lambda chunk: chunk.speech)
+
+
+def kept_back() -> Operator:
+    return ops.filter(lambda it: not isinstance(it, Event))
+
+
+@pytest.mark.parametrize("make", [numbered, asked, kept_back, copied, reordered])
+def test_events_that_do_not_pass(make: Callable[[], Operator]) -> None:
+    with pytest.raises(AssertionError, match=r"^it: events: expected "):
+        check_operator(make, elements=CHUNKS, name="it")
+    check_operator(make, elements=CHUNKS, name="it", events="none")
+
+
+def test_events_that_count_among_the_elements() -> None:
+    def counting_all() -> Operator:
+        def start(out: Subscription[Any]) -> Handlers[Any]:
+            count = 0
+
+            def step(element: Any) -> None:
+                nonlocal count
+                count += 1
+                out.emit(element if isinstance(element, Event) else (count, element))
+
+            return step, None, None
+
+        return stateful_on_events(start)
+
+    with pytest.raises(AssertionError, match=r"^it: events: expected beside the events, what com"):
+        check_operator(counting_all, elements=CHUNKS, name="it")
+
+
+def test_events_that_are_to_be_dropped() -> None:
+    check_operator(kept_back, elements=CHUNKS, events="drop")
+    with pytest.raises(AssertionError, match=r"^it: events: expected no event to pass"):
+        check_operator(lambda: ops.map(lambda it: it), elements=CHUNKS, name="it", events="drop")
+
+
+def test_events_come_only_where_the_elements_are_of_a_conversation() -> None:
+    check_operator(tenfold, elements=ELEMENTS)
+    with pytest.raises(AssertionError, match=r"^tenfold: events: "):
+        check_operator(tenfold, elements=ELEMENTS, events="pass")
+
+
 def test_the_name_is_that_of_make() -> None:
     def loud() -> Operator:
         return ops.ignore_elements()
@@ -334,13 +430,18 @@ def test_the_name_is_that_of_make() -> None:
 def test_bad_arguments() -> None:
     with pytest.raises(ConfigError, match="wanted at least 2, got 1"):
         check_operator(tenfold, elements=[1])
+    with pytest.raises(ConfigError, match=r"events must be .* got 'all'"):
+        check_operator(tenfold, elements=ELEMENTS, events="all")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"every_ms must be at least 0\.001 ms, got 0"):
         check_operator(tenfold, elements=ELEMENTS, every_ms=0)
 
 
 def test_the_example_of_the_docstring() -> None:
     def loud(gate: Callable[[Any], bool]) -> Operator:
-        return ops.filter(lambda chunk: gate(chunk.samples))
+        def passes(element: Any) -> bool:
+            return isinstance(element, Event) or gate(element.samples)
+
+        return ops.filter(passes)
 
     def broken_gate(error: Exception) -> Callable[[Any], bool]:
         def gate(samples: Any) -> bool:

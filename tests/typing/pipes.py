@@ -3,6 +3,7 @@
 from typing import assert_type
 
 from reactivex import Observable
+from reactivex import operators as ops
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -65,10 +66,57 @@ def each(mic: Observable[rxv.AudioChunk]) -> None:
     assert_type(turns.pipe(vox.transcribe(write_down)), Observable[rxv.Transcript | rxv.Event])
 
 
+class Listener:
+    """A recogniser that only listens while the user speaks."""
+
+    def session(self) -> rxv.RecognitionSession:
+        raise NotImplementedError
+
+
+def models() -> None:
+    vox.transcribe(rxv.mlx.stt("a/model"))
+    vox.transcribe(rxv.offline.stt())
+    vox.transcribe(Listener())
+    vox.respond(rxv.mlx.llm("a/model"))
+    vox.respond(rxv.remote.llm("a-model", base_url="http://localhost"))
+    vox.synthesize(rxv.mlx.tts("a/model"))
+    vox.synthesize(rxv.offline.tts())
+    vox.turn_window(rxv.mlx.smart_turn())
+
+
+def is_partial(transcript: rxv.Transcript) -> bool:
+    return not transcript.final
+
+
+def is_over(element: rxv.Transcript | rxv.TurnFailed) -> bool:
+    return isinstance(element, rxv.TurnFailed) or element.final
+
+
+def only(turns: Observable[rxv.Turn | rxv.Event]) -> None:
+    heard = turns.pipe(vox.transcribe(write_down))
+    assert_type(heard.pipe(rxv.only(rxv.Transcript)), Observable[rxv.Transcript])
+    partials = heard.pipe(rxv.only(rxv.Transcript), ops.filter(is_partial))
+    assert_type(partials, Observable[rxv.Transcript])
+    over = heard.pipe(rxv.only(rxv.Transcript, rxv.TurnFailed), ops.filter(is_over))
+    assert_type(over, Observable[rxv.Transcript | rxv.TurnFailed])
+    replies = heard.pipe(vox.only(rxv.Transcript, rxv.Event), vox.respond(answer))
+    assert_type(replies, Observable[rxv.Reply | rxv.Event])
+
+
+def steered(chunks: Observable[rxv.AudioChunk], released: Observable[str]) -> None:
+    turns = chunks.pipe(vox.turn_window(end=released, discard=released))
+    assert_type(turns, Observable[rxv.Turn | rxv.Event])
+    rxv.live(turns).run(print)
+    rxv.live(turns).run()
+
+
 def wrong(mic: Observable[str], chunks: Observable[rxv.AudioChunk], sink: rxv.sinks.Sink) -> None:
     mic.pipe(vox.chunk(512))  # type: ignore[arg-type]
     chunks.pipe(vox.transcribe(write_down))  # type: ignore[arg-type]
     vox.vad(answer)  # type: ignore[arg-type]
     vox.respond(loud)  # type: ignore[arg-type]
+    chunks.pipe(vox.turn_window(), vox.transcribe(write_down), ops.filter(is_partial))  # type: ignore[misc]
+    rxv.only(rxv.silence(64))  # type: ignore[call-overload]
+    vox.turn_window(end=1)  # type: ignore[arg-type]
     vox.converse(vox.respond(answer), vox.synthesize(speak), sink=sink)  # type: ignore[arg-type]
     vox.chunk(512, 16_000)  # type: ignore[call-arg]

@@ -39,7 +39,7 @@ from rxvoice.operators._conversation._playback import Playback
 from rxvoice.operators._conversation._ports import Ports, just
 from rxvoice.operators._conversation._responder import Responder
 from rxvoice.operators._conversation._settings import Settings
-from rxvoice.operators._kernel import Subscription
+from rxvoice.operators.kernel import Subscription
 from rxvoice.turn import Turn
 
 __all__ = ["Engine", "Phase"]

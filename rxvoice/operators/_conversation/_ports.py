@@ -19,7 +19,7 @@ from rxvoice._follow import follow
 from rxvoice.elements import Reply
 from rxvoice.errors import SinkStalled, StageError
 from rxvoice.operators._conversation._mailbox import Action, Mailbox
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["Ports", "Way", "just", "tapped"]
 

@@ -1,4 +1,24 @@
-"""The kernel of the operators: the only place that makes an Observable of another."""
+"""The kernel of the operators, for one of your own that has state.
+
+An operator is a function from an observable to an observable. `stateful` makes one of a function
+that is called once per subscription, so that two subscribers share nothing; it forwards the
+scheduler, lets events pass, lets nothing pass after the end, and lets go of the source on disposal.
+
+```python
+def numbered() -> Operator[Turn | Event, tuple[int, Turn] | Event]:
+    def start(out: Subscription[tuple[int, Turn] | Event]) -> Handlers[Turn]:
+        count = 0
+
+        def step(turn: Turn) -> None:
+            nonlocal count
+            count += 1
+            out.emit((count, turn))
+
+        return step, None, None
+
+    return stateful(start, takes=("numbered", Turn, "turn_window()"))
+```
+"""
 
 from __future__ import annotations
 
@@ -6,13 +26,19 @@ from collections.abc import Callable
 from typing import Generic, TypeAlias, TypeVar, cast
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable
+from reactivex.disposable import CompositeDisposable, RefCountDisposable
+from reactivex.scheduler import (
+    ImmediateScheduler,
+    NewThreadScheduler,
+    TimeoutScheduler,
+    TrampolineScheduler,
+)
 
 from rxvoice._follow import emitting, follow, reached
 from rxvoice.elements import Event
 from rxvoice.errors import ConfigError
 
-__all__ = ["Operator", "Subscription", "misplaced", "stateful", "stateful_on_events"]
+__all__ = ["Handlers", "Operator", "Subscription", "misplaced", "stateful", "stateful_on_events"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -24,17 +50,23 @@ Step: TypeAlias = Callable[[T], None]
 Flush: TypeAlias = Callable[[], None]
 Fail: TypeAlias = Callable[[Exception], None]
 Handlers: TypeAlias = tuple[Step[T], Flush | None, Fail | None]
+"""What an operator does with an element, at the end, and with an error; None for passing it on."""
+
+_ELSEWHERE = (ImmediateScheduler, NewThreadScheduler, TimeoutScheduler, TrampolineScheduler)
 
 
 class Subscription(Generic[U]):
     """One subscriber's side of an operator.
+
+    ``emit(element)`` and ``complete()`` are the subscriber's own ``on_next`` and ``on_completed``.
+    What is in ``life`` is disposed with the subscription.
 
     Args:
         observer: the subscriber.
         scheduler: what it subscribed with; passed on to everything that is subscribed to here.
     """
 
-    __slots__ = ("_observer", "complete", "emit", "life", "scheduler")
+    __slots__ = ("_observer", "complete", "disposable", "emit", "life", "scheduler")
 
     def __init__(self, observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None) -> None:
         self._observer = observer
@@ -42,6 +74,25 @@ class Subscription(Generic[U]):
         self.complete = observer.on_completed
         self.scheduler = scheduler
         self.life = CompositeDisposable()
+        self.disposable = RefCountDisposable(self.life)
+        """What the subscriber disposes."""
+
+    @property
+    def home(self) -> abc.SchedulerBase | None:
+        """The scheduler, where it has a thread of its own to come back to from another one."""
+        return None if isinstance(self.scheduler, _ELSEWHERE) else self.scheduler
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the subscriber has disposed, and only what it was given is listened to still."""
+        return self.disposable.is_primary_disposed
+
+    def keep(self) -> abc.DisposableBase:
+        """Keep the source, though the subscriber disposes, until this is disposed of.
+
+        For an operator that emits observables, as `turn_window` does: one for each who listens.
+        """
+        return self.disposable.disposable
 
     def fail(self, error: Exception) -> None:
         """End it with an error; nothing further reaches the operator."""
@@ -66,11 +117,11 @@ def stateful(
     """An operator with state of its own in each subscription; an `Event` passes it, at once.
 
     Args:
-        takes: its name, what it takes, and the operator that makes it: anything else fails, with
-            an error that says which operators are in the wrong order.
         start: called once per subscription; gives what to do with an element (step), on
             completion (None: complete) and on an error (None: pass it on). A step catches what
             it calls, never what is downstream: it reports by ``subscription.fail(error)``.
+        takes: its name, what it takes, and the operator that makes it: anything else fails, with
+            an error that says which operators are in the wrong order.
     """
     return cast("Operator[T | Event, U | Event]", _operator(start, passes=Event, takes=takes))
 
@@ -91,10 +142,9 @@ def _operator(
             observer: abc.ObserverBase[U], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             subscription = Subscription(observer, scheduler)
-            unlink = reached(subscription.life)
+            unlink = reached(subscription.disposable)
             life, emit = subscription.life, subscription.emit
             step, flush, fail = start(subscription)
-
             ended = False
             subscribing = True
 
@@ -130,11 +180,12 @@ def _operator(
                     (flush or subscription.complete)()
 
             try:
-                follow(source, life, on_next, on_error, on_completed, scheduler=scheduler)
+                if not life.is_disposed:  # it may have failed at once
+                    follow(source, life, on_next, on_error, on_completed, scheduler=scheduler)
             finally:
                 subscribing = False
                 unlink()
-            return life
+            return subscription.disposable
 
         return Observable(subscribe)
 
