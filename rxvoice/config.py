@@ -1,46 +1,109 @@
-"""`SessionConfig`: the settings of a `VoiceSession`."""
+"""`SessionConfig`: the settings of a `VoiceSession`, and of a pipe."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from reactivex import abc
 
 from rxvoice._check import at_least, whole, within
 from rxvoice.errors import ConfigError
+from rxvoice.policies import silence
+from rxvoice.slots import PolicySlot
 
-__all__ = ["SessionConfig"]
+if TYPE_CHECKING:
+    from rxvoice.mlx.smart_turn import EndpointSlot
+
+__all__ = ["ConversationOptions", "EchoOptions", "SessionConfig", "tell_unused"]
+
+_LOG = logging.getLogger("rxvoice")
 
 _PROFILES = {"fast": (240, 0.24), "balanced": (480, 0.32), "quality": (960, 0.48)}
+
+_CONVERSATION = "vox.converse(..., **config.conversation_options())"
+_ECHO = "rxv.echo.correlation(speaker, **config.echo_options())"
+_TURN = "turn_policy=config.turn_policy(model)"
+_ACTS_THROUGH = {
+    "latency_profile": "rxv.mlx.stt(..., transcription_delay_ms=config.stt_transcription_delay_ms) "
+    "and rxv.mlx.tts(..., streaming_interval=config.tts_streaming_interval)",
+    "vad_end_silence_ms": _TURN,
+    "turn_threshold": _TURN,
+    "turn_max_incomplete_silence_ms": "turn_policy=config.turn_policy()",
+    "min_barge_in_ms": _CONVERSATION,
+    "ignore_playback_echo_ms": _CONVERSATION,
+    "barge_in_min_transcript_chars": _CONVERSATION,
+    "echo_delay_min_ms": _ECHO,
+    "echo_delay_max_ms": _ECHO,
+    "echo_correlation_step_ms": _ECHO,
+    "queue_size": "rxv.microphone(max_ms=config.queue_ms) or vox.handoff(max_ms=config.queue_ms)",
+}
+"""How a setting has its effect where a `VoiceSession` has none for it."""
+
+
+class ConversationOptions(TypedDict):
+    """Options of `converse`; see there."""
+
+    interruptions: bool
+    min_speech_ms: float
+    min_chars: int
+    echo_tail_ms: float
+
+
+class EchoOptions(TypedDict, total=False):
+    """Options of `rxvoice.echo.correlation`; see there."""
+
+    sample_rate: int
+    delay_min_ms: float
+    delay_max_ms: float
+    step_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
     """Settings by the names and defaults of mlx-audio's ``VoicePipelineConfig``.
 
+    A `VoiceSession` is a loop on one thread: it does not stop a reply, hears no echo and has no
+    queue. The settings for those act in a pipe, through the methods and properties here that give
+    options for its parts. A `VoiceSession` logs a warning for each setting that was changed and
+    has no effect in it.
+
     A bad value raises `ConfigError` here, with its name, value and unit.
 
     Args:
-        input_sample_rate: Hz of the microphone's samples.
-        frame_duration_ms: milliseconds per chunk.
-        latency_profile: ``"fast"``, ``"balanced"`` or ``"quality"``: the delay that a streaming
-            recogniser may take, and the length of speech between two pieces of a synthesizer.
-        vad_start_threshold: probability, 0 to 1, at which speech starts.
-        vad_stop_threshold: probability, 0 to 1, below which it stops.
-        vad_start_frames: chunks in a row that it takes to start.
-        vad_end_silence_ms: silence after which a model may be asked whether the turn is over.
-        vad_max_turn_seconds: a turn this long is ended.
-        preroll_ms: audio kept from before the first chunk of speech.
-        turn_threshold: probability, 0 to 1, at which such a model says that it is over.
-        turn_max_incomplete_silence_ms: silence that ends a turn whatever the model says.
-        barge_in: whether the user's interruptions are observed.
-        min_barge_in_ms: speech that it takes to interrupt.
-        ignore_playback_echo_ms: how long after playback the microphone may still hear it.
-        echo_delay_min_ms: shortest delay from loudspeaker to microphone.
-        echo_delay_max_ms: longest delay from loudspeaker to microphone.
-        echo_correlation_step_ms: step between the delays tried.
-        barge_in_min_transcript_chars: letters and digits that it takes to interrupt.
-        play_audio: whether replies are spoken; without, the synthesizer is never called.
-        queue_size: blocks that may wait between two threads.
+        input_sample_rate: Hz of the microphone's samples. Acts in a `VoiceSession` and in
+            `echo_options`.
+        frame_duration_ms: milliseconds per chunk. Acts in a `VoiceSession`, as `chunk_size`.
+        latency_profile: ``"fast"``, ``"balanced"`` or ``"quality"``. Acts where a recogniser is
+            made with `stt_transcription_delay_ms` and a voice with `tts_streaming_interval`.
+        vad_start_threshold: probability, 0 to 1, at which speech starts. Acts in a `VoiceSession`.
+        vad_stop_threshold: probability, 0 to 1, below which it stops. Acts in a `VoiceSession`.
+        vad_start_frames: chunks in a row that it takes to start. Acts in a `VoiceSession`.
+        vad_end_silence_ms: silence after which a model is asked whether the turn is over. Acts in
+            `turn_policy` with a model.
+        vad_max_turn_seconds: a turn this long is ended. Acts in a `VoiceSession`.
+        preroll_ms: audio kept from before the first chunk of speech. Acts in a `VoiceSession`.
+        turn_threshold: probability, 0 to 1, above which such a model says that it is over. Acts in
+            `turn_policy` with a model.
+        turn_max_incomplete_silence_ms: silence that ends a turn whatever the model says. Acts in
+            `turn_policy`, and so in a `VoiceSession` that is given no other policy.
+        barge_in: whether a `VoiceSession` observes interruptions, and a conversation made with
+            `conversation_options` allows them.
+        min_barge_in_ms: milliseconds of speech that it takes to interrupt. Acts in
+            `conversation_options`.
+        ignore_playback_echo_ms: how long after playback the microphone may still hear it. Acts in
+            `conversation_options`.
+        echo_delay_min_ms: shortest delay from loudspeaker to microphone. Acts in `echo_options`.
+        echo_delay_max_ms: longest delay from loudspeaker to microphone. Acts in `echo_options`.
+        echo_correlation_step_ms: step between the delays tried. Acts in `echo_options`.
+        barge_in_min_transcript_chars: letters and digits that it takes to interrupt. Acts in
+            `conversation_options`.
+        play_audio: whether a `VoiceSession` speaks its replies; without, the synthesizer is never
+            called.
+        queue_size: chunks that may wait between two threads. Acts as `queue_ms`.
     """
 
     input_sample_rate: int = 16_000
@@ -122,3 +185,107 @@ class SessionConfig:
     def tts_streaming_interval(self) -> float:
         """Seconds of speech per piece, by the latency profile."""
         return _PROFILES[self.latency_profile][1]
+
+    @property
+    def queue_ms(self) -> int:
+        """Milliseconds of sound that may wait between two threads: `queue_size` chunks.
+
+        For ``rxv.microphone(max_ms=...)`` and ``vox.handoff(max_ms=..., overflow=...)``.
+        """
+        return int(self.queue_size * self.frame_duration_ms)
+
+    def turn_policy(
+        self,
+        model: str | Path | EndpointSlot | None = None,
+        *,
+        worker: abc.SchedulerBase | None = None,
+    ) -> PolicySlot:
+        """What ends a turn, for `turn_window` and for ``VoiceSession(turn_policy=...)``.
+
+        Without a model it is the silence of `turn_max_incomplete_silence_ms`; a warning is logged
+        where `vad_end_silence_ms` or `turn_threshold` was changed, which only a model knows.
+
+        Args:
+            model: a smart-turn model, as `rxvoice.mlx.smart_turn` takes it: asked after
+                `vad_end_silence_ms` of silence, and believed above `turn_threshold`.
+            worker: the scheduler that the model runs on; None to ask it in place.
+
+        Raises:
+            ConfigError: the model is none, a worker comes without a model, or with a model
+                `vad_end_silence_ms` is 0, or no less than `turn_max_incomplete_silence_ms`.
+        """
+        if model is None:
+            if worker is not None:
+                raise ConfigError("turn_policy takes a worker for its model: give a model, or none")
+            tell_unused(self, ("vad_end_silence_ms", "turn_threshold"), "on a turn without a model")
+            return silence(self.turn_max_incomplete_silence_ms)
+        if not 1 <= self.vad_end_silence_ms < self.turn_max_incomplete_silence_ms:
+            raise ConfigError(
+                "vad_end_silence_ms must be from 1 ms to below turn_max_incomplete_silence_ms="
+                f"{self.turn_max_incomplete_silence_ms} ms, got {self.vad_end_silence_ms}: a model "
+                "is asked in between"
+            )
+        from rxvoice.mlx.smart_turn import smart_turn
+
+        return smart_turn(
+            model,
+            threshold=self.turn_threshold,
+            ask_after_ms=self.vad_end_silence_ms,
+            max_silence_ms=self.turn_max_incomplete_silence_ms,
+            worker=worker,
+        )
+
+    def conversation_options(self) -> ConversationOptions:
+        """Options for ``vox.converse(..., **config.conversation_options())``.
+
+        They are `barge_in`, `min_barge_in_ms`, `barge_in_min_transcript_chars` and
+        `ignore_playback_echo_ms`, by the names that they have there.
+        """
+        return {
+            "interruptions": self.barge_in,
+            "min_speech_ms": self.min_barge_in_ms,
+            "min_chars": self.barge_in_min_transcript_chars,
+            "echo_tail_ms": self.ignore_playback_echo_ms,
+        }
+
+    def echo_options(self) -> EchoOptions:
+        """Options for ``rxv.echo.correlation(speaker, **config.echo_options())``.
+
+        They are `input_sample_rate` and, where they were changed, `echo_delay_min_ms`,
+        `echo_delay_max_ms` and `echo_correlation_step_ms`. Those at their defaults are left to
+        `rxvoice.echo.correlation`: mlx-audio's 250 to 500 ms make up for a player that does not
+        know when its sound is heard, and would miss the echo of one that does.
+        """
+        options: EchoOptions = {"sample_rate": self.input_sample_rate}
+        changed = _changed(self)
+        if "echo_delay_min_ms" in changed:
+            options["delay_min_ms"] = self.echo_delay_min_ms
+        if "echo_delay_max_ms" in changed:
+            options["delay_max_ms"] = self.echo_delay_max_ms
+        if "echo_correlation_step_ms" in changed:
+            options["step_ms"] = self.echo_correlation_step_ms
+        return options
+
+
+def tell_unused(config: SessionConfig, names: Iterable[str], where: str) -> None:
+    """Log a warning for each of these settings that was changed: it has no effect there.
+
+    Args:
+        names: settings that are not read.
+        where: they are not read, such as "in this VoiceSession".
+    """
+    changed = _changed(config)
+    for name in names:
+        if name in changed:
+            _LOG.warning(
+                "%s=%r has no effect %s: it acts through %s",
+                name,
+                getattr(config, name),
+                where,
+                _ACTS_THROUGH[name],
+            )
+
+
+def _changed(config: SessionConfig) -> set[str]:
+    """The names of the settings that are not at their defaults."""
+    return {it.name for it in fields(config) if getattr(config, it.name) != it.default}

@@ -11,10 +11,10 @@ from reactivex import operators as ops
 
 from rxvoice import operators as vox
 from rxvoice._check import audio_samples
-from rxvoice.config import SessionConfig
+from rxvoice.config import SessionConfig, tell_unused
 from rxvoice.elements import AudioChunk, Event, Samples, TurnEvent, TurnFailed
 from rxvoice.errors import SinkStalled
-from rxvoice.policies import energy, silence
+from rxvoice.policies import Silence, energy
 from rxvoice.slots import (
     AudioSink,
     DetectorSlot,
@@ -33,7 +33,8 @@ class VoiceSession:
     """A spoken conversation, one microphone frame at a time, on the caller's thread.
 
     It is the composition of the operators behind the face of a loop: whatever a frame brings
-    about, models and sink included, has happened when `step` returns.
+    about, models and sink included, has happened when `step` returns. A warning is logged for each
+    setting that was changed and has no effect here; it says where that setting acts.
 
     Args:
         config: the settings; None for the defaults.
@@ -42,7 +43,8 @@ class VoiceSession:
         llm: answers a text.
         tts: speaks a text; never called with ``play_audio=False``.
         barge_in: judges interruptions; None for ``energy()``. Not asked with ``barge_in=False``.
-        turn_policy: ends turns; None for ``silence(config.turn_max_incomplete_silence_ms)``.
+        turn_policy: ends turns, such as ``config.turn_policy(model)``; None for
+            ``config.turn_policy()``, a silence.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class VoiceSession:
         turn_policy: PolicySlot | None = None,
     ) -> None:
         self._config = config = config or SessionConfig()
+        _tell(config, stt, tts, barge_in, turn_policy)
         self._sink = _CurrentSink()
         self._playing = False
         self._turn: Turn | None = None
@@ -75,7 +78,7 @@ class VoiceSession:
         observed = vox.barge_in(barge_in or energy(), playing=lambda: self._playing)
         preroll = vox.preroll(config.preroll_ms)
         turn_window = vox.turn_window(
-            turn_policy or silence(config.turn_max_incomplete_silence_ms),
+            turn_policy or config.turn_policy(),
             max_duration_ms=config.vad_max_turn_seconds * 1000,
         )
         transcribe = vox.transcribe(stt)
@@ -235,3 +238,31 @@ class _CurrentSink:
 
 def _mute(text: str) -> tuple[Samples, ...]:
     return ()
+
+
+def _tell(
+    config: SessionConfig,
+    stt: TranscriberSlot,
+    tts: SynthesizerSlot,
+    barge_in: DetectorSlot | None,
+    turn_policy: PolicySlot | None,
+) -> None:
+    """Log which changed settings act neither in a session nor in what it was given."""
+    idle = [
+        "min_barge_in_ms",
+        "ignore_playback_echo_ms",
+        "barge_in_min_transcript_chars",
+        "queue_size",
+    ]
+    if barge_in is None:  # one that was given may have been made with them
+        idle += ["echo_delay_min_ms", "echo_delay_max_ms", "echo_correlation_step_ms"]
+    if isinstance(turn_policy, Silence):
+        idle += ["vad_end_silence_ms", "turn_threshold"]
+        if turn_policy.ms != config.turn_max_incomplete_silence_ms:
+            idle += ["turn_max_incomplete_silence_ms"]
+    delay_ms = getattr(stt, "transcription_delay_ms", None)
+    interval = getattr(tts, "streaming_interval", None)
+    wanted = (config.stt_transcription_delay_ms, config.tts_streaming_interval)
+    if delay_ms != wanted[0] and interval != wanted[1]:
+        idle += ["latency_profile"]
+    tell_unused(config, idle, "in this VoiceSession")

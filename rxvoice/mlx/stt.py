@@ -140,6 +140,11 @@ class Stt:
         self._delay_ms = transcription_delay_ms
         self._model: _Model | None = None
 
+    @property
+    def transcription_delay_ms(self) -> int:
+        """How far a streaming model listens ahead, as it was given."""
+        return self._delay_ms
+
     def load(self) -> None:
         """Load the model on this thread, now rather than at the first turn; once.
 

@@ -133,6 +133,11 @@ class Tts:
         self._busy = Lock()
 
     @property
+    def streaming_interval(self) -> float:
+        """Seconds of sound in a piece, as it was given."""
+        return self._interval
+
+    @property
     def sample_rate(self) -> int:
         """Hz. Told by the model's config where that has it; else the model is loaded.
 
