@@ -12,7 +12,7 @@ from reactivex.scheduler import CurrentThreadScheduler
 import rxvoice as rxv
 from rxvoice import operators as vox
 
-CHANGED = {
+CHANGED: dict[str, Any] = {
     "vad_end_silence_ms": 400,
     "turn_threshold": 0.7,
     "min_barge_in_ms": 300,

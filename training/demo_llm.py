@@ -45,6 +45,8 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 FILLERS = ("um", "uh", "a", "the", "so", "and", "well", "please", "oh", "then", "to", "it", "is")
+CONTEXT = 768
+"""Tokens of the longest conversation it is taught, and so the most that it can hold."""
 SYSTEM = ["You are a helpful assistant.", "Answer in short sentences.", "You are a voice."]
 
 
@@ -57,19 +59,29 @@ class Dialogues:
         fallback: the answer to everything else.
         strange: sentences that get the fallback.
         words: words that no question has, for noise.
+        plain: words that say nothing of the subject.
+        held_out: never taught: foreign sentences, and questions in other words with their answers.
     """
 
     known: list[tuple[str, str]]
     fallback: str
     strange: list[str]
     words: list[str]
+    plain: set[str]
+    held_out: list[tuple[str, str]]
 
     @classmethod
     def read(cls, path: Path) -> Dialogues:
         data = json.loads(path.read_text("utf-8"))
         known = [(user, s["assistant"]) for s in data["subjects"] for user in s["user"]]
         rest = data["fallback"]
-        return cls(known, rest["assistant"], rest["user"], sorted(set(rest["words"].split())))
+        answers = {s["name"]: s["assistant"] for s in data["subjects"]}
+        held_out = [(text, rest["assistant"]) for text in data["held_out"]["foreign"]]
+        for name, texts in data["held_out"]["paraphrases"].items():
+            held_out += [(text, answers[name]) for text in texts]
+        words = sorted(set(rest["words"].split()))
+        plain = set(data["plain"].split())
+        return cls(known, rest["assistant"], rest["user"], words, plain, held_out)
 
 
 def spoken(text: str) -> str:
@@ -98,12 +110,14 @@ class Listener:
         self.rng = rng
         self.known = [(spoken(user).split(), answer) for user, answer in dialogues.known]
         self.vocabulary = sorted({word for words, _ in self.known for word in words})
+        asked = {word for text in dialogues.strange for word in spoken(text).split()}
+        self.foreign = sorted({*dialogues.words, *asked} - set(self.vocabulary) - dialogues.plain)
 
     def misheard(self) -> tuple[str, str]:
         """A question with a word or two wrong that is still closest to questions of its subject."""
         while True:
             words, answer = self.rng.choice(self.known)
-            heard = self._edited(words)
+            heard = self._edited(words, [*self.vocabulary, *FILLERS])
             if heard != words and self._answer(heard) == answer:
                 return " ".join(heard), answer
 
@@ -111,12 +125,14 @@ class Listener:
         """Words that are close to no question: sentences, bags of words, scrambled questions."""
         while True:
             kind = self.rng.random()
-            if kind < 0.25:
+            if kind < 0.4:
+                return " ".join(self._about_another()), self.dialogues.fallback
+            if kind < 0.6:
                 words = spoken(self.rng.choice(self.dialogues.strange)).split()
-                words = self._edited(words) if self.rng.random() < 0.5 else words
-            elif kind < 0.7:
-                pool = self.vocabulary if self.rng.random() < 0.5 else self.dialogues.words
-                mixed = [*pool, *self.dialogues.words]
+                words = self._edited(words, self.foreign) if self.rng.random() < 0.5 else words
+            elif kind < 0.8:
+                pool = self.vocabulary if self.rng.random() < 0.5 else self.foreign
+                mixed = [*pool, *self.foreign]
                 words = [self.rng.choice(mixed) for _ in range(self.rng.randint(1, 9))]
             else:
                 two = self.rng.sample(self.known, 2)
@@ -129,7 +145,20 @@ class Listener:
             if nearest > 0.6:
                 return " ".join(words), self.dialogues.fallback
 
-    def _edited(self, words: list[str]) -> list[str]:
+    def _about_another(self) -> list[str]:
+        """A question of ours that asks for something else: "how far away is the bicycle"."""
+        words = list(self.rng.choice(self.known)[0])
+        while len(words) > 2 and self.rng.random() < 0.2:
+            del words[self.rng.randrange(len(words))]
+        telling = [at for at, word in enumerate(words) if word not in self.dialogues.plain]
+        for at in telling[:-1]:
+            if self.rng.random() < 0.3:
+                words[at] = self.rng.choice(self.foreign)
+        # The last of them is what it is about.
+        words[telling[-1] if telling else -1] = self.rng.choice(self.foreign)
+        return words
+
+    def _edited(self, words: list[str], others: list[str]) -> list[str]:
         words = list(words)
         for _ in range(self.rng.randint(1, max(1, min(3, len(words) // 2)))):
             at = self.rng.randrange(len(words)) if words else 0
@@ -141,7 +170,7 @@ class Listener:
             elif kind == "insert":
                 words.insert(at, self.rng.choice(FILLERS))
             elif kind == "replace" and words:
-                words[at] = self.rng.choice([*self.vocabulary, *self.dialogues.words, *FILLERS])
+                words[at] = self.rng.choice(others)
         return words
 
     def _answer(self, heard: list[str]) -> str | None:
@@ -226,7 +255,7 @@ def length_at(progress: float, rng: random.Random) -> int:
     """Tokens a row: single turns at first, then talks; some long, so that length won't matter."""
     if progress < 0.35:
         return 64
-    return rng.choice((64, 64, 128, 256, 256) if progress < 0.7 else (64, 128, 256, 256, 768))
+    return rng.choice((64, 64, 128, 256, 256) if progress < 0.7 else (64, 128, 256, 256, CONTEXT))
 
 
 def train(model: Model, lesson: Lesson, *, steps: int, tokens: int, rate: float, seed: int) -> None:
@@ -315,7 +344,7 @@ def check(
             for before, reply in rng.choices(dialogues.known, k=earlier):
                 talk.messages.append({"role": "user", "content": before})
                 talk.messages.append({"role": "assistant", "content": reply})
-            said = "".join(talk.respond(user))
+            said = "".join(piece for piece in talk.respond(user) if isinstance(piece, str))
             if said != answer:
                 wrong.append(f"{user!r} -> {said!r}")
         return wrong
@@ -338,6 +367,10 @@ def check(
     report("questions as recognised, after 20 turns", heard, 20)
     mishearings = [pair for pair in tests if pair[1] != dialogues.fallback]
     nonsense = [pair for pair in tests if pair[1] == dialogues.fallback]
+    for name, foreign in (("foreign", True), ("in other words", False)):
+        pairs = [it for it in dialogues.held_out if (it[1] == dialogues.fallback) == foreign]
+        report(f"held-out, {name}, as written", pairs)
+        report(f"held-out, {name}, as recognised", [(spoken(it), answer) for it, answer in pairs])
     report("held-out mishearings", mishearings)
     report("held-out mishearings, after 4 turns", mishearings, 4)
     report("held-out nonsense", nonsense)
@@ -395,7 +428,7 @@ def main() -> int:
                 num_key_value_heads=4,
                 rms_norm_eps=1e-5,
                 vocab_size=tokenizer.get_vocab_size(),
-                max_position_embeddings=4096,
+                max_position_embeddings=CONTEXT,
                 tie_word_embeddings=True,
             )
         )

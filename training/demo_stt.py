@@ -47,6 +47,7 @@ from mlx_audio.stt.models.moonshine import Model, ModelConfig
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 HERE = Path(__file__).parent
+DIALOGUES = HERE / "dialogues.json"
 RATE = 16_000
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
@@ -81,6 +82,9 @@ CONFIG: dict[str, object] = {
     "decoder_start_token_id": START,
     "tie_word_embeddings": True,
 }
+
+FOREIGN = 0.6
+"""How many foreign sentences it hears for each of its own."""
 
 Samples = np.ndarray
 
@@ -157,6 +161,23 @@ def trained_clips(texts: list[str], espeaks: int, seed: int, cache: Path) -> lis
         Clip(trimmed(samples), text, f"flite {voice}")
         for samples, (text, voice, _) in zip(said, jobs, strict=True)
     ]
+    return clips
+
+
+def foreign_clips(texts: list[str], seed: int, cache: Path) -> list[Clip]:
+    """Sentences that are none of its own, each in a few voices: to be heard as nothing."""
+    rng = np.random.default_rng(seed)
+    clips: list[Clip] = []
+    for text in texts:
+        for variant in rng.choice(ESPEAK_VARIANTS, 10, replace=False):
+            voice = f"{rng.choice(ESPEAK_ACCENTS)}{f'+{variant}' if variant else ''}"
+            samples = espeak(text, voice, int(rng.integers(130, 215)), int(rng.integers(25, 80)))
+            clips.append(Clip(trimmed(samples), "", voice))
+        for voice, stretch in (
+            FLITE_TRAINED[at] for at in rng.choice(len(FLITE_TRAINED), 3, False)
+        ):
+            samples = flite(text, voice, stretch, cache)
+            clips.append(Clip(trimmed(samples), "", f"flite {voice}"))
     return clips
 
 
@@ -246,10 +267,15 @@ class Turns:
                 for c in self.clips
             ]
         )
+        foreign = np.array([not c.text for c in self.clips])
+        if foreign.any():
+            weights[foreign] *= FOREIGN * weights[~foreign].sum() / weights[foreign].sum()
         self.edges = np.cumsum(weights) / weights.sum()
         self.words = words
         self.longest = max(len(spoken(clip.text).split()) for clip in clips)
-        self.labels = {text: at for at, text in enumerate(sorted({c.text for c in clips}), 1)}
+        self.labels = {
+            text: at for at, text in enumerate(sorted({c.text for c in clips if c.text}), 1)
+        }
         self.batch = batch
         self.rng = np.random.default_rng(seed)
 
@@ -278,7 +304,7 @@ class Turns:
             if sound is not None:
                 audio[row, lead : lead + len(sound)] = sound
                 words = spoken(clip.text).split()
-                labels[row] = self.labels[clip.text]
+                labels[row] = self.labels.get(clip.text, 0)
             elif rng.random() < 0.7:
                 for _ in range(rng.integers(1, 4)):
                     start = rng.integers(0, n - RATE // 2)
@@ -557,6 +583,9 @@ def check(path: Path, cache: Path, seed: int) -> bool:
         f"held out, all: {sum(marks)}/{len(marks)} = {np.mean(marks):.1%}; "
         f"decoding p50 {np.median(took) * 1e3:.0f} ms, max {max(took) * 1e3:.0f} ms"
     )
+    strange = held_out_clips(json.loads(DIALOGUES.read_text("utf-8"))["held_out"]["foreign"], cache)
+    refused = sum(recogniser.transcribe_turn(as_turn(clip.samples, rng)) == "" for clip in strange)
+    print(f"held out, foreign sentences heard as nothing: {refused}/{len(strange)}")
     quiet = 0
     for at in range(60):
         n = int(rng.uniform(1.2, 3.5) * RATE)
@@ -601,11 +630,13 @@ def main() -> None:
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
     if not args.check:
-        subjects = json.loads((HERE / "dialogues.json").read_text("utf-8"))["subjects"]
+        dialogues = json.loads(DIALOGUES.read_text("utf-8"))
+        subjects = dialogues["subjects"]
         texts = [t for subject in subjects for t in subject["user"][: None if args.all else 1]]
         texts = list(DEMO) if args.demo_only else texts
         started = time.monotonic()
         clips = trained_clips(texts, args.espeaks, args.seed, args.cache)
+        clips += foreign_clips(dialogues["fallback"]["user"], args.seed, args.cache)
         print(f"{len(clips)} clips spoken in {time.monotonic() - started:.0f} s", flush=True)
         model, vocabulary = train(texts, clips, args)
         save(model, vocabulary, texts, args.out)

@@ -27,6 +27,11 @@ examples:
 """
 
 _DEMO_EPILOG = """\
+The embedded models know about twenty subjects. These are the sentences that both of them know, for
+`rxvoice talk` too:
+
+{known}
+
 examples:
   rxvoice demo                          writes out/reply.wav and out/conversation.wav
   rxvoice demo --realtime               at the speed of speech
@@ -46,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice.cli.models import add_models
     from rxvoice.cli.run import add_run
     from rxvoice.cli.talk import add_talk
+    from rxvoice.offline.demo_stt import demo_phrases
 
     top = Parser(
         prog="rxvoice",
@@ -63,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         description="Hold a recorded conversation on the embedded models, offline: print it as it "
         "happens, write the replies and both sides as sound. Exits 0 only if every turn was heard "
         "as it was said.",
-        epilog=_DEMO_EPILOG,
+        epilog=_DEMO_EPILOG.format(known="\n".join(f"  {it}" for it in demo_phrases())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     demo.add_argument(

@@ -25,7 +25,7 @@ _TIMES = (
 _DROPPED: dict[events.DropReason, str] = {
     "short": "a sound too short for an interruption",
     "echo": "the assistant's own voice",
-    "no_words": "a sound without words",
+    "no_words": "no words were understood",
     "failed": "no interruption, since the recogniser failed",
     "closed": "what was being said is not written down",
 }

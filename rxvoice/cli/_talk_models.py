@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +17,10 @@ from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSl
 
 __all__ = ["Chosen", "choose"]
 
+_COLUMNS = 98
+_JOINED = "\N{NO-BREAK SPACE}"
+"""Within a sentence, which is not to be broken over two lines."""
+
 _DEMO_LLM = "a small Llama that knows about twenty subjects, on MLX"
 
 
@@ -27,6 +32,21 @@ class Chosen:
     hears: str
     thinks: str
     speaks: str
+    can_be_said: tuple[str, ...] = ()
+    """Sentences that they understand; none where any will do."""
+
+    def told(self) -> list[str]:
+        """Lines on what each model is, and what can be said to them."""
+        each = (("hears", self.hears), ("thinks", self.thinks), ("speaks", self.speaks))
+        lines = [f"  {what:<8} {it}" for what, it in each]
+        if self.can_be_said:
+            lines += textwrap.wrap(
+                "  ".join(it.replace(" ", _JOINED) for it in self.can_be_said),
+                width=_COLUMNS,
+                initial_indent="  say      ",
+                subsequent_indent=" " * 11,
+            )
+        return [it.replace(_JOINED, " ") for it in lines]
 
 
 def choose(settings: Settings, stack: ExitStack) -> Chosen:
@@ -36,11 +56,15 @@ def choose(settings: Settings, stack: ExitStack) -> Chosen:
         ConfigError: an option that goes with another model, or a model that cannot be.
         MissingDependency: a part is not installed; says how.
     """
+    from rxvoice import offline
+
     vad = _vad()
     stt, hears = _stt(settings, stack)
     llm, thinks = _llm(settings)
     tts, speaks = _tts(settings)
-    return Chosen(Parts(vad, stt, llm, tts), hears, thinks, speaks)
+    # The twenty that both demonstration models know; either alone makes nothing else of use.
+    known = offline.demo_phrases() if settings.llm is None or _is_demo_stt(settings) else ()
+    return Chosen(Parts(vad, stt, llm, tts), hears, thinks, speaks, tuple(known))
 
 
 def _vad() -> VadSlot:
@@ -58,11 +82,15 @@ def _stt(settings: Settings, stack: ExitStack) -> tuple[TranscriberSlot, str]:
         from rxvoice.mlx import stt
 
         return stt(settings.stt), f"{settings.stt}, on MLX"
-    if settings.models == "mlx":
+    if _is_demo_stt(settings):
         return offline.demo_stt(), "a small Moonshine that knows twenty sentences, on MLX"
     told = {"demo": "the sentences that the demonstration knows", "any": "any English, roughly"}
     hears = f"pocketsphinx, {told.get(settings.phrases, f'the sentences in {settings.phrases}')}"
     return stack.enter_context(offline.stt(phrases=_phrases(settings.phrases))), hears
+
+
+def _is_demo_stt(settings: Settings) -> bool:
+    return settings.stt is None and settings.models == "mlx"
 
 
 def _phrases(phrases: str) -> list[str] | None:

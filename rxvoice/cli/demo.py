@@ -13,7 +13,9 @@ from rxvoice._words import words
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._conversation import Parts, Story, converse
 from rxvoice.cli._settings import Settings
+from rxvoice.cli._warm_up import warm_up
 from rxvoice.elements import TurnEvent
+from rxvoice.errors import ConfigError
 from rxvoice.slots import TranscriberSlot
 
 __all__ = ["MODELS", "demo"]
@@ -43,10 +45,14 @@ def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
 
     Returns:
         0 if every turn was heard as it was said, else 1.
+
+    Raises:
+        ConfigError: `out` is no directory, and none can be made there.
+        MissingDependency: a part is not installed; says how.
     """
     from rxvoice import offline
 
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out)
     reply, conversation = out / "reply.wav", out / "conversation.wav"
     said: list[_Said] = json.loads((_DATA / "demo.json").read_text("utf-8"))["turns"]
 
@@ -57,17 +63,17 @@ def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
     print(flush=True)
 
     tts = offline.tts()
-    llm = offline.llm()
-    llm.load()  # so that the first turn does not wait for it
     story = Story()
     with (
         _recogniser(models) as stt,
         sinks.wav(reply) as sink,
         BothSides(conversation, tts.sample_rate) as both,
     ):
+        parts = Parts(offline.silero(), stt, offline.llm(), tts)
+        warm_up(parts)
         converse(
             sources.wav(_DATA / "demo.wav", realtime=realtime),
-            Parts(offline.silero(), stt, llm, tts),
+            parts,
             sink,
             story,
             settings=Settings(silence_ms=1600),
@@ -78,7 +84,19 @@ def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
     print(f"wrote {reply}, the replies, and {conversation}, {both.seconds:.1f} s of both sides")
     heard = _heard(said, story.events)
     print(f"heard {heard} of {len(said)} turns as they were said")
+    print("talk with it yourself: rxvoice talk")
     return 0 if heard == len(said) == len(story.events) else 1
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = "a file" if out.is_file() else "no directory, and none can be made there"
+        raise ConfigError(
+            f"--out must be a directory to write to, {str(out)!r} is {what} ({error.strerror}): "
+            "name another"
+        ) from error
 
 
 @contextmanager
@@ -89,9 +107,7 @@ def _recogniser(models: str) -> Generator[TranscriberSlot]:
         with offline.stt(phrases=offline.phrases()) as stt:
             yield stt
         return
-    small = offline.demo_stt()
-    small.load()
-    yield small
+    yield offline.demo_stt()
 
 
 def _heard(said: list[_Said], events: list[TurnEvent]) -> int:

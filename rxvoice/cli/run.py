@@ -13,13 +13,14 @@ from rxvoice._audio_file import AudioFile
 from rxvoice._output_file import output
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._commands import Commands
-from rxvoice.cli._conversation import Parts, Story, converse
+from rxvoice.cli._conversation import Story, converse
 from rxvoice.cli._settings import Settings, add_options, typed
 from rxvoice.cli._signals import Ending
 from rxvoice.cli._streams import STDIO, sound_from_stdin, stdout_taken
 from rxvoice.cli._talk_models import choose
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import UsageError, check_distinct
+from rxvoice.cli._warm_up import warm_up
 from rxvoice.errors import RxvoiceError
 from rxvoice.sources.wav import stated_seconds
 
@@ -113,7 +114,7 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
         story = Story(progress=_Progress(seconds or 0), check=ending.check)
         with ExitStack() as stack:
             models = choose(chosen, stack)
-            _load(models.parts)
+            warm_up(models.parts)
             if chosen.transcript:
                 story.tell = stack.enter_context(TranscriptFile(out[chosen.transcript])).write
             sides = None
@@ -163,13 +164,6 @@ def _opened(
 ) -> dict[Path | None, Path | BinaryIO]:
     """What each is written to."""
     return {it: streams.enter_context(stdout_taken()) if it == STDIO else it for it in paths if it}
-
-
-def _load(parts: Parts) -> None:
-    """Load the models now, so that the first turn does not wait for them."""
-    from rxvoice.mlx import load
-
-    load(parts.vad, parts.stt, parts.llm, parts.tts)
 
 
 class _Progress:

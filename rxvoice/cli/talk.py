@@ -29,12 +29,12 @@ from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import LiveView, PlainView, View
+from rxvoice.cli._warm_up import warm_up
 from rxvoice.devices import find, refresh
 from rxvoice.elements import AudioChunk, Event, Notice
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 if TYPE_CHECKING:
-    from rxvoice.mlx import MlxScheduler
     from rxvoice.recorder import StereoRecorder
 
 __all__ = ["add_talk", "hold", "talk"]
@@ -45,11 +45,11 @@ U = TypeVar("U")
 _EPILOG = """\
 Speak, and end it with ctrl-c. Headphones are best; on loudspeakers the assistant knows its
 own voice in what the microphone hears (--echo). The demonstration's models need no download and
-know about twenty subjects: ask what they can talk about. Under a reply stand its latencies, in
-milliseconds from the end of your speech: until the turn was over, its text was known, the first
-word was written, the first sound was made, and it was heard aloud. A file that was there is
-replaced at the end; until then, and after a crash, the new one is beside it, as talk.partial.wav
-for talk.wav.
+know about twenty subjects: the sentences that are listed at the start, and some like them. Under a
+reply stand its latencies, in milliseconds from the end of your speech: until the turn was over, its
+text was known, the first word was written, the first sound was made, and it was heard aloud. A file
+that was there is replaced at the end; until then, and after a crash, the new one is beside it, as
+talk.partial.wav for talk.wav.
 
 examples:
   rxvoice talk
@@ -125,8 +125,7 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
     recorder = chosen.record and stack.enter_context(StereoRecorder(chosen.record))
     worker = stack.enter_context(MlxScheduler())
 
-    for what, it in (("hears", models.hears), ("thinks", models.thinks), ("speaks", models.speaks)):
-        print(f"  {what:<8} {it}")
+    print(*models.told(), sep="\n")
     through = f"microphone {names[0]!r} and loudspeaker {names[1]!r}"
     print(f"  {'through':<8} {through}", flush=True)
     live_view = _is_live(chosen)
@@ -151,7 +150,7 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
     )
     if transcript:
         pipe = pipe.pipe(_also(Event, transcript.write, "the transcript"))
-    _load(models, worker, live_view)
+    warm_up(models.parts, worker=worker, plain=not live_view)
     began = time.monotonic()
     with keys or nullcontext():
         outputs = [it for it in (recorder, transcript) if it]
@@ -159,21 +158,6 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
     sink.clear()
     with suppress(OSError):  # a terminal that was closed, or a reader that is gone
         _sum_up(view.scene, time.monotonic() - began, chosen)
-
-
-def _load(models: Chosen, worker: MlxScheduler, live_view: bool) -> None:
-    from rxvoice.mlx import ProgressLine, load
-
-    # On a terminal, a line that is gone when it is over.
-    progress = ProgressLine(sys.stdout if live_view else None)
-    if live_view:
-        print("  loading the models ...", end="", flush=True)
-    try:
-        parts = models.parts
-        load(parts.vad, parts.stt, parts.llm, parts.tts, worker=worker, progress=progress)
-    finally:
-        if live_view:
-            print("\r\x1b[K", end="", flush=True)
 
 
 def _is_live(chosen: Settings) -> bool:

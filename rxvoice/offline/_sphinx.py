@@ -8,12 +8,13 @@ when its stdin does, so it outlives nobody.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from queue import SimpleQueue
 from typing import BinaryIO, Protocol, TypeAlias, TypedDict, cast
@@ -33,11 +34,21 @@ _BLOCK = 2 * 1_600
 """Bytes decoded at once: 0.1 s, after which the thread that drains stdin may run."""
 
 
+_LEAST = -25.0
+"""Score per frame, in pocketsphinx's own unit, by which a sentence may be less likely than the
+likeliest sequence of sounds. Measured on voices and sentences that it was not chosen on: 173 of its
+own sentences kept 91 %, 60 of a human voice 100 %, of 210 foreign ones 81 % were refused."""
+
+
 class Setup(TypedDict):
-    """What to listen for; both None: anything."""
+    """What to listen for; phrases and grammar both None: anything.
+
+    reject: of speech that is none of it, give no text.
+    """
 
     phrases: list[str] | None
     grammar: str | None
+    reject: bool
 
 
 def write(stream: BinaryIO, kind: int, number: int = 0, payload: bytes = b"") -> None:
@@ -57,6 +68,14 @@ def read(stream: BinaryIO) -> Message | None:
 
 class _Hypothesis(Protocol):
     hypstr: str
+    best_score: float
+    """A likelihood, 0 to 1."""
+
+
+class _Segment(Protocol):
+    word: str
+    start_frame: int
+    end_frame: int
 
 
 class _Decoder(Protocol):
@@ -66,6 +85,7 @@ class _Decoder(Protocol):
     def process_raw(self, data: bytes) -> None: ...
     def end_utt(self) -> None: ...
     def hyp(self) -> _Hypothesis | None: ...
+    def seg(self) -> Iterable[_Segment] | None: ...
     def reinit_feat(self) -> None: ...
     def lookup_word(self, word: str) -> str | None: ...
     def add_jsgf_string(self, name: str, jsgf_string: str) -> None: ...
@@ -74,6 +94,21 @@ class _Decoder(Protocol):
 
 class _UnknownWords(Exception):
     pass
+
+
+def _sounds() -> _Decoder:
+    """Hears any sequence of sounds: how likely it is tells how well a sentence explains them."""
+    sphinx = import_module("pocketsphinx")
+    make = cast("Callable[..., _Decoder]", sphinx.Decoder)
+    return make(
+        samprate=SAMPLE_RATE,
+        lm=None,
+        allphone=sphinx.get_model_path("en-us/en-us-phone.lm.bin"),
+        lw=2.0,
+        beam=1e-10,
+        pbeam=1e-10,
+        loglevel="ERROR",
+    )
 
 
 def _decoder(setup: Setup) -> _Decoder:
@@ -94,27 +129,73 @@ def _decoder(setup: Setup) -> _Decoder:
     return decoder
 
 
+class _Decoders:
+    """What hears one utterance at a time.
+
+    Attributes:
+        words: hears the text.
+        sounds: hears any sounds at the same time, to compare with; None where nothing is refused.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.words = _decoder(setup)
+        self.sounds = _sounds() if setup["reject"] else None
+        self.both = [self.words] if self.sounds is None else [self.words, self.sounds]
+
+
 class _Utterance:
-    def __init__(self, decoder: _Decoder) -> None:
-        self.decoder = decoder
+    def __init__(self, decoders: _Decoders) -> None:
+        self.decoders = decoders
         self.told = ""
-        # The normalization and noise statistics of one utterance would colour the next.
-        decoder.reinit_feat()
-        decoder.start_utt()
+        for decoder in decoders.both:
+            # The normalization and noise statistics of one utterance would colour the next.
+            decoder.reinit_feat()
+            decoder.start_utt()
 
     def feed(self, audio: bytes) -> None:
         for at in range(0, len(audio), _BLOCK):
-            self.decoder.process_raw(audio[at : at + _BLOCK])
+            for decoder in self.decoders.both:
+                decoder.process_raw(audio[at : at + _BLOCK])
+
+    def end(self) -> None:
+        for decoder in self.decoders.both:
+            decoder.end_utt()
 
     def text(self) -> str:
-        found = self.decoder.hyp()
+        found = self.decoders.words.hyp()
         words = (found.hypstr or "").lower().split() if found else []
-        # Fillers such as <sil> and [NOISE], and the number of a second pronunciation, as in a(2).
-        return " ".join(word.partition("(")[0] for word in words if word[0] not in "<[+")
+        # The number of a second pronunciation, as in a(2).
+        return " ".join(word.partition("(")[0] for word in words if not _is_filler(word))
+
+    def final(self) -> str:
+        """The text, once it has ended; "" where sounds of no sentence explain the speech better."""
+        text = self.text()
+        return text if not text or self.decoders.sounds is None or self._likely() else ""
+
+    def _likely(self) -> bool:
+        assert self.decoders.sounds is not None
+        words, sounds = self.decoders.words.hyp(), self.decoders.sounds.hyp()
+        if words is None or sounds is None:
+            return words is not None
+        frames = sum(
+            it.end_frame - it.start_frame + 1
+            for it in self.decoders.words.seg() or ()
+            if not _is_filler(it.word)
+        )
+        return _score(words) - _score(sounds) >= _LEAST * max(1, frames)
+
+
+def _is_filler(word: str) -> bool:
+    """Such as <sil>, [NOISE] and (NULL)."""
+    return word[0] in "<[+("
+
+
+def _score(found: _Hypothesis) -> float:
+    return math.log(max(found.best_score, sys.float_info.min)) / math.log(1.0001)
 
 
 def _serve(inbox: SimpleQueue[Message], out: BinaryIO, setup: Setup) -> None:
-    idle = [_decoder(setup)]
+    idle = [_Decoders(setup)]
     # From here on it would complain of every noise that is no sentence.
     import_module("pocketsphinx").set_loglevel("FATAL")
     write(out, READY)
@@ -125,7 +206,7 @@ def _serve(inbox: SimpleQueue[Message], out: BinaryIO, setup: Setup) -> None:
             if number not in speaking:
                 if kind == DROP:
                     continue
-                speaking[number] = _Utterance(idle.pop() if idle else _decoder(setup))
+                speaking[number] = _Utterance(idle.pop() if idle else _Decoders(setup))
             utterance = speaking[number]
             if kind == FEED:
                 utterance.feed(payload)
@@ -134,12 +215,12 @@ def _serve(inbox: SimpleQueue[Message], out: BinaryIO, setup: Setup) -> None:
                     utterance.told = text
                     write(out, TEXT, number, text.encode())
                 continue
-            utterance.decoder.end_utt()
+            utterance.end()
             if kind == END:
-                write(out, FINAL, number, utterance.text().encode())
-            idle.append(speaking.pop(number).decoder)
+                write(out, FINAL, number, utterance.final().encode())
+            idle.append(speaking.pop(number).decoders)
         except (RuntimeError, ValueError) as error:
-            speaking.pop(number, None)  # and its decoder, whose state is unknown
+            speaking.pop(number, None)  # and its decoders, whose state is unknown
             write(out, FAILED, number, str(error).encode())
 
 

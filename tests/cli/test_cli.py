@@ -14,6 +14,7 @@ import soundfile
 
 import rxvoice as rxv
 import rxvoice.cli.demo
+from rxvoice import offline
 from rxvoice.cli import main, parser
 from rxvoice.cli._both import BothSides
 from rxvoice.cli.demo import MODELS
@@ -74,6 +75,87 @@ def test_the_demo_fails_when_a_turn_was_misheard(
     assert main(["demo", "--out", str(tmp_path)]) == 1
     n = len(truth["turns"])
     assert f"heard {n - 1} of {n} turns as they were said" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("inside", ["", "sub/deeper"])
+def test_the_demo_refuses_a_file_as_its_directory(
+    inside: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "taken.wav"
+    taken.write_bytes(b"precious")
+    told = refused(capsys, "demo", "--out", taken / inside)
+    assert f"--out must be a directory to write to, '{taken / inside}' is " in told
+    assert "name another" in told
+    assert taken.read_bytes() == b"precious"
+
+
+def test_models_of_the_demo_that_are_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["demo", "--models", "mxl"])
+    assert left.value.code == 2
+    assert "invalid choice: 'mxl' (choose from" in capsys.readouterr().err
+
+
+def test_the_demo_says_what_can_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    told = capsys.readouterr().out.splitlines()
+    assert all(f"  {sentence}" in told for sentence in offline.demo_phrases())
+
+
+class _Part:
+    """A part that notes when it is warmed up, and when it is asked."""
+
+    def __init__(self, noted: list[str], name: str) -> None:
+        self.noted = noted
+        self.name = name
+
+    def load(self) -> None:
+        self.noted.append(f"load {self.name}")
+
+    def warm_up(self) -> None:
+        self.noted.append(f"warm up {self.name}")
+
+    def is_speech(self, samples: object) -> bool:
+        self.noted.append("listen")
+        return False
+
+    def transcribe_turn(self, audio: object) -> str:
+        raise AssertionError
+
+    def respond(self, text: str) -> str:
+        raise AssertionError
+
+    def synthesize_stream(self, text: str) -> tuple[()]:
+        raise AssertionError
+
+    sample_rate = RATE
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("models", [*MODELS, None], ids=str)
+def test_what_a_command_runs_is_warmed_up_before_it_listens(
+    models: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[str] = []
+    for name in ("silero", "demo_stt", "stt", "llm", "tts"):
+
+        def make(*_: object, name: str = name, **__: object) -> _Part:
+            return _Part(noted, name)
+
+        monkeypatch.setattr(offline, name, make)
+    if models is None:
+        main(["run", str(DATA / "demo.wav"), "-o", str(tmp_path / "reply.wav")])
+    else:
+        main(["demo", "--out", str(tmp_path), "--models", models])
+    stt = "demo_stt" if models == "mlx" else "stt"
+    parts = ["silero", stt, "llm", "tts"]
+    assert noted[:8] == [f"{what} {it}" for it in parts for what in ("load", "warm up")]
+    assert set(noted[8:]) == {"listen"}
 
 
 @pytest.mark.models

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from rxvoice.cli._view import PlainView
 from rxvoice.cli.talk import _also, _sum_up, hold
 from rxvoice.elements import AudioChunk, Notice
 from rxvoice.errors import ConfigError
+from rxvoice.offline import demo_phrases
 from rxvoice.testing import FakeResponder, FakeSpeaker, FakeSynthesizer, FakeTranscriber, turn
 
 PATIENCE_S = 10.0
@@ -362,6 +364,22 @@ def test_models_are_chosen_slot_by_slot(tmp_path: Path) -> None:
         assert "Moonshine" in mlx.hears
         assert (mlx.thinks, mlx.speaks) == ("a/language-model, on MLX", "a/voice, on MLX")
         assert choose(Settings(stt="a/ears"), stack).hears == "a/ears, on MLX"
+
+
+@pytest.mark.models
+def test_what_can_be_said_to_the_demonstration_is_told(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        told = choose(Settings(models="mlx"), stack).told()
+        ears = choose(Settings(models="mlx", llm="a/language-model"), stack)
+        free = choose(Settings(stt="a/ears", llm="a/language-model"), stack)
+    assert [line.split()[0] for line in told[:4]] == ["hears", "thinks", "speaks", "say"]
+    assert len(told) <= 10
+    assert max(map(len, told)) <= 98
+    shown = "\n".join(line[11:] for line in told[3:])
+    assert re.split(r"\s{2,}|\n", shown) == demo_phrases()
+    assert ears.can_be_said == tuple(demo_phrases())
+    assert free.can_be_said == ()
+    assert len(free.told()) == 3
 
 
 @pytest.mark.models

@@ -115,7 +115,7 @@ def test_a_turn_without_words_is_not_waited_for() -> None:
     assert scene.on(events.Transcribed(turn, " ")) == []
     assert scene.state == "listening"
     (line,) = scene.on(events.Dropped(turn, "no_words"))
-    assert (line.who, line.text) == ("notice", "(a sound without words)")
+    assert (line.who, line.text) == ("notice", "(no words were understood)")
 
 
 def test_a_candidate_pauses_and_is_dropped_with_its_reason() -> None:

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
 import json
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ DIALOGUES = json.loads(
     (Path(__file__).parents[2] / "training" / "dialogues.json").read_text("utf-8")
 )
 ANSWERS = {user: s["assistant"] for s in DIALOGUES["subjects"] for user in s["user"]}
+FALLBACK = DIALOGUES["fallback"]["assistant"]
 DEMO = [
     "Hello, who are you?",
     "What can you talk about?",
@@ -76,6 +78,65 @@ def test_every_subject_is_answered_in_one_long_talk(talk: Llm) -> None:
 
 
 @pytest.mark.models
+@pytest.mark.slow
+def test_no_answer_is_wrong_in_200_turns_of_one_talk(talk: Llm) -> None:
+    rng = random.Random(3)
+    known = [*ANSWERS.items()]
+    known += [(text, FALLBACK) for text in DIALOGUES["fallback"]["user"]]
+    wrong: list[str] = []
+    dropped = 0
+    for _ in range(200):
+        question, answer = rng.choice(known)
+        question = rng.choice((str, spoken))(question)
+        # All of it is text: nothing is to be told of turns that were dropped.
+        if "".join(talk.respond(question)) != answer:
+            wrong.append(question)
+        dropped += talk.stats.dropped_turns
+        assert talk.stats.prompt_tokens + 80 <= 320
+    assert wrong == []
+    assert dropped > 150
+
+
+@pytest.mark.models
+def test_a_talk_with_the_same_weights_keeps_to_the_context_too(talk: Llm) -> None:
+    other = talk.fresh()
+    for _ in range(40):
+        other.messages += [
+            {"role": "user", "content": DEMO[2]},
+            {"role": "assistant", "content": ANSWERS[DEMO[2]]},
+        ]
+    assert "".join(other.respond(DEMO[0])) == ANSWERS[DEMO[0]]
+    assert other.stats.dropped_turns > 20
+
+
+@pytest.mark.models
+def test_foreign_questions_are_refused_and_its_own_answered_in_other_words(talk: Llm) -> None:
+    held_out = DIALOGUES["held_out"]
+
+    def said(question: str) -> str:
+        talk.reset()
+        return "".join(talk.respond(question))
+
+    foreign = held_out["foreign"]
+    refused = sum(said(spoken(question)) == FALLBACK for question in foreign)
+    assert refused >= 0.85 * len(foreign)
+    own = [
+        (question, subject["assistant"])
+        for subject in DIALOGUES["subjects"]
+        for question in held_out["paraphrases"][subject["name"]]
+    ]
+    answered = sum(said(spoken(question)) == answer for question, answer in own)
+    assert answered >= 0.8 * len(own)
+
+
+def test_what_is_held_out_was_never_taught() -> None:
+    held_out = DIALOGUES["held_out"]
+    paraphrases = [text for texts in held_out["paraphrases"].values() for text in texts]
+    taught = {spoken(text) for text in [*ANSWERS, *DIALOGUES["fallback"]["user"]]}
+    assert taught.isdisjoint(map(spoken, [*held_out["foreign"], *paraphrases]))
+
+
+@pytest.mark.models
 def test_an_interrupted_answer_does_not_spoil_the_next(talk: Llm) -> None:
     answer = talk.respond("count to ten")
     for _ in range(5):
@@ -96,9 +157,12 @@ def test_a_fresh_talk_has_the_weights_and_not_the_words(talk: Llm) -> None:
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("text", ["", "purple elephant window seven", "Play some music."])
+@pytest.mark.parametrize(
+    "text",
+    ["", "purple elephant window seven", "Play some music."],
+)
 def test_anything_else_gets_the_fallback(talk: Llm, text: str) -> None:
-    assert "".join(talk.respond(text)) == DIALOGUES["fallback"]["assistant"]
+    assert "".join(talk.respond(text)) == FALLBACK
 
 
 def test_every_answer_is_short() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 
 import rxvoice
 from rxvoice import offline
@@ -101,6 +102,54 @@ def test_a_grammar_from_a_file(tmp_path: Path):
     path.write_text("#JSGF V1.0;\ngrammar g;\npublic <g> = thank you [goodbye];")
     with offline.stt(grammar=path) as narrow:
         assert narrow.transcribe_turn(turns()[3]) == HEARD[3]
+
+
+FOREIGN = [
+    "What is the capital of Germany?",
+    "Who wrote Romeo and Juliet?",
+    "Remind me to call my mother tomorrow.",
+    "I would like to order a pizza.",
+    "Which film should I watch tonight?",
+    "Translate this sentence into French.",
+    "My computer does not start any more.",
+    "Where can I buy a new telephone?",
+]
+
+
+def said(text: str) -> np.ndarray:
+    """As a turn, in a voice that none of this was measured with."""
+    talker = offline.tts("en-us+klatt4")
+    sound = soxr.resample(
+        np.concatenate([*talker.synthesize_stream(text)]), talker.sample_rate, 16_000
+    )
+    room = np.random.default_rng(1).standard_normal(len(sound) + 16_000) * 1e-3
+    room[4_000 : 4_000 + len(sound)] += sound
+    return room.astype(np.float32)
+
+
+def test_speech_that_is_none_of_its_sentences_is_refused():
+    known = offline.demo_phrases()
+    with offline.stt(phrases=offline.phrases()) as recogniser:
+        refused = sum(recogniser.transcribe_turn(said(text)) == "" for text in FOREIGN)
+        heard = sum(recogniser.transcribe_turn(said(text)) != "" for text in known)
+    assert refused >= 6
+    assert heard >= 0.85 * len(known)
+
+
+def test_it_may_hear_one_of_its_sentences_in_any_speech():
+    with offline.stt(phrases=offline.phrases(), reject=False) as recogniser:
+        heard = [recogniser.transcribe_turn(said(text)) for text in FOREIGN]
+    assert sum(text != "" for text in heard) >= 4
+
+
+def test_a_session_refuses_as_a_whole_turn_does(recogniser: offline.SphinxStt):
+    audio = said(FOREIGN[2])
+    session = recogniser.session()
+    for part in np.array_split(audio, 20):
+        session.feed(part)
+    session.close()
+    assert session.step() == recogniser.transcribe_turn(audio) == ""
+    assert recogniser.transcribe_turn(turns()[0]) == HEARD[0]
 
 
 def test_no_speech_gives_no_text(recogniser: offline.SphinxStt, anything: offline.SphinxStt):
@@ -273,7 +322,7 @@ def test_its_process_ends_with_its_stdin_though_it_is_decoding():
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    setup = json.dumps({"phrases": ["hello"], "grammar": None}).encode()
+    setup = json.dumps({"phrases": ["hello"], "grammar": None, "reject": False}).encode()
     _sphinx.write(process.stdin, _sphinx.SETUP, payload=setup)
     assert _sphinx.read(process.stdout) == (_sphinx.READY, 0, b"")
     _sphinx.write(process.stdin, _sphinx.FEED, 1, bytes(2 * 600 * 16_000))

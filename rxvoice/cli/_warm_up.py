@@ -1,0 +1,41 @@
+"""Models loaded and warmed up before anything is listened to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from rxvoice.cli._conversation import Parts
+
+if TYPE_CHECKING:
+    from reactivex import abc
+
+__all__ = ["warm_up"]
+
+_CLEAR_LINE = "\r\x1b[K"
+
+
+def warm_up(parts: Parts, *, worker: abc.SchedulerBase | None = None, plain: bool = False) -> None:
+    """Load each model and run it once, so that the first turn waits for nothing.
+
+    On a terminal a line tells so, and how a download goes; it is gone when all are ready.
+
+    Args:
+        worker: the scheduler that is going to run the models; None for this thread.
+        plain: draw no line.
+
+    Raises:
+        ConfigError: a model cannot be had or loaded.
+    """
+    from rxvoice.mlx import ProgressLine, load
+
+    live = not plain and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if live:
+        print("  loading the models and warming them up ...", end="", flush=True)
+    try:
+        progress = ProgressLine(sys.stdout if live else None)
+        load(parts.vad, parts.stt, parts.llm, parts.tts, worker=worker, progress=progress)
+    finally:
+        if live:
+            print(_CLEAR_LINE, end="", flush=True)
