@@ -103,8 +103,7 @@ def test_a_conversation_takes_the_settings_of_interruptions() -> None:
         "min_chars": 5,
         "echo_tail_ms": 200,
     }
-    converse = getattr(vox, "converse", None) or vox.interruptible
-    parameters = inspect.signature(converse).parameters
+    parameters = inspect.signature(vox.converse).parameters
     told = rxv.SessionConfig().conversation_options()
     assert {name: parameters[name].default for name in told} == told
 

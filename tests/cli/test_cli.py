@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,16 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object, status: int 
     return told
 
 
+def shown_in_the_readme() -> str:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    return readme.partition("$ rxvoice demo\n")[2].partition("```")[0]
+
+
+def measured(told: str) -> str:
+    """Without the numbers that differ from machine to machine."""
+    return re.sub(r"\d+ ms", "N ms", told)
+
+
 @pytest.mark.models
 @pytest.mark.parametrize("models", MODELS)
 def test_the_demo_hears_every_turn_and_writes_both_sides(
@@ -46,6 +57,8 @@ def test_the_demo_hears_every_turn_and_writes_both_sides(
     assert told.count(" you  ") == told.count(" assistant  ") == len(said)
     assert told.count("after the turn: heard ") == len(said)
     assert f"heard {len(said)} of {len(said)} turns as they were said" in told
+    if models == "mlx":
+        assert measured(told.replace(str(tmp_path), "out")) == measured(shown_in_the_readme())
 
     reply, rate = soundfile.read(tmp_path / "reply.wav", dtype="float32")
     assert 5 < len(reply) / rate < 120
