@@ -1,7 +1,8 @@
 """Train the demo's tiny recogniser: a small Moonshine that writes down the demo's questions.
 
-Reads dialogues.json, has every question spoken by espeak-ng and flite in many voices, and writes
-a model directory that `mlx_audio.stt.load` opens: config.json, model.safetensors, tokenizer.json,
+Reads dialogues.json, has every question spoken by espeak-ng and flite in many voices, and foreign
+sentences in some, in which it is to hear nothing, and writes a model directory that
+`mlx_audio.stt.load` opens: config.json, model.safetensors, tokenizer.json,
 tokenizer_config.json; and phrases.json, what it can hear. Then listens through
 `rxvoice.mlx.stt` to voices it was not trained on, to noise, and to the demo's recording through
 the real pipe; fails unless that is heard right. The same seed on the same machine writes the
@@ -10,10 +11,13 @@ takes several times the steps.
 
     apt-get install flite libopenblas0-pthread
     export LD_PRELOAD=libopenblas.so.0 OPENBLAS_NUM_THREADS=1
-    python training/demo_stt.py rxvoice/offline/demo-stt
-    python training/demo_stt.py rxvoice/offline/demo-stt --check
+    python training/demo_stt.py OUT --foreign 0
+    python training/demo_stt.py OUT --resume --steps 1400 --tune 160 --rate 2e-3 --reuse 2 \\
+        --espeaks 58
+    python training/demo_stt.py OUT --check
 
-About a quarter of an hour on two busy Linux cores. More threads of OpenBLAS are slower.
+So rxvoice/offline/demo-stt was made: first its own sentences, then foreign ones among them. About a
+quarter of an hour each on two Linux cores. More threads of OpenBLAS are slower.
 """
 
 from __future__ import annotations
@@ -82,9 +86,6 @@ CONFIG: dict[str, object] = {
     "decoder_start_token_id": START,
     "tie_word_embeddings": True,
 }
-
-FOREIGN = 0.6
-"""How many foreign sentences it hears for each of its own."""
 
 Samples = np.ndarray
 
@@ -258,7 +259,9 @@ def worded(samples: Samples, rng: np.random.Generator) -> Samples:
 class Turns:
     """Endless batches of turns as `turn_window` cuts them, of one length each, with their words."""
 
-    def __init__(self, clips: list[Clip], words: dict[str, int], batch: int, seed: int) -> None:
+    def __init__(
+        self, clips: list[Clip], words: dict[str, int], batch: int, foreign: float, seed: int
+    ) -> None:
         self.clips = sorted(clips, key=lambda clip: len(clip.samples))
         # The demo's own sentences and flite's voices, which are nearest to people's, come oftener.
         weights = np.array(
@@ -267,9 +270,9 @@ class Turns:
                 for c in self.clips
             ]
         )
-        foreign = np.array([not c.text for c in self.clips])
-        if foreign.any():
-            weights[foreign] *= FOREIGN * weights[~foreign].sum() / weights[foreign].sum()
+        others = np.array([not c.text for c in self.clips])
+        if others.any():
+            weights[others] *= foreign * weights[~others].sum() / weights[others].sum()
         self.edges = np.cumsum(weights) / weights.sum()
         self.words = words
         self.longest = max(len(spoken(clip.text).split()) for clip in clips)
@@ -438,7 +441,7 @@ def train(texts: list[str], clips: list[Clip], args: argparse.Namespace) -> tupl
         model.load_weights([(name, value.astype(mx.float32)) for name, value in weights.items()])
     else:
         tuned(model)
-    turns = Turns(clips, words, args.batch, args.seed + 1)
+    turns = Turns(clips, words, args.batch, args.foreign, args.seed + 1)
     trainee = Trainee(model, 1 + len(turns.labels))
     mx.eval(trainee.parameters())
     size = sum(x.size for _, x in tree_flatten(model.parameters()))
@@ -617,6 +620,9 @@ def main() -> None:
     parser.add_argument("--reuse", type=int, default=4, help="steps for each batch spoken")
     parser.add_argument("--batch", type=int, default=32, help="turns a step")
     parser.add_argument("--rate", type=float, default=3e-3, help="learning rate")
+    parser.add_argument(
+        "--foreign", type=float, default=0.6, help="foreign sentences for each of its own"
+    )
     parser.add_argument("--espeaks", type=int, default=36, help="espeak-ng voices for each phrase")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=100, help="steps between progress lines")
@@ -636,7 +642,8 @@ def main() -> None:
         texts = list(DEMO) if args.demo_only else texts
         started = time.monotonic()
         clips = trained_clips(texts, args.espeaks, args.seed, args.cache)
-        clips += foreign_clips(dialogues["fallback"]["user"], args.seed, args.cache)
+        if args.foreign:
+            clips += foreign_clips(dialogues["fallback"]["user"], args.seed, args.cache)
         print(f"{len(clips)} clips spoken in {time.monotonic() - started:.0f} s", flush=True)
         model, vocabulary = train(texts, clips, args)
         save(model, vocabulary, texts, args.out)

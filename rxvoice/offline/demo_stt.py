@@ -18,8 +18,8 @@ def demo_stt() -> Stt:
     """The demo's recogniser, for `transcribe`: small, real, and limited to a few sentences.
 
     It hears the sentences in `demo_phrases`, which are the first of each subject that the demo's
-    language model knows, in lower case and without punctuation, and "" in noise and silence. It
-    was taught by synthetic voices: what it makes of people's, and of other sentences, is mostly
+    language model knows, in lower case and without punctuation, and "" in noise, in silence and
+    in most other sentences. It was taught by synthetic voices: what it makes of people's is mostly
     wrong. `rxvoice.mlx.stt` says on which thread it runs.
     """
     from rxvoice.mlx.stt import stt

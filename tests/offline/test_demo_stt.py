@@ -73,6 +73,23 @@ def test_it_hears_voices_that_it_was_not_trained_on(recogniser: Stt, voice: str)
     assert right >= 0.8 * len(demo_phrases())
 
 
+@pytest.mark.models
+@pytest.mark.parametrize("voice", ["en-us+klatt3", "en+Denis"])
+def test_it_hears_nothing_in_most_foreign_sentences(recogniser: Stt, voice: str) -> None:
+    dialogues = Path(__file__).parents[2] / "training" / "dialogues.json"
+    foreign = json.loads(dialogues.read_text("utf-8"))["held_out"]["foreign"]
+    talker = offline.tts(voice)
+    room = np.random.default_rng(5)
+    nothing = 0
+    for sentence in foreign:
+        said = np.concatenate(list(talker.synthesize_stream(sentence)))
+        said = soxr.resample(said, talker.sample_rate, RATE)
+        turn = np.concatenate([np.zeros(RATE // 4), said, np.zeros(RATE)])
+        turn += room.standard_normal(len(turn)) * 1e-3
+        nothing += recogniser.transcribe_turn(turn.astype(np.float32)) == ""
+    assert nothing >= 0.75 * len(foreign)
+
+
 def test_what_it_knows_is_what_the_language_model_knows() -> None:
     known = demo_phrases()
     assert len(known) >= 20
