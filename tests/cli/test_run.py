@@ -41,7 +41,7 @@ def think(text):
     asked.append(text)
 asked = []
 run.choose = lambda settings, stack: chosen(settings, llm=think)
-run._load = lambda parts: None
+run.warm_up = lambda parts: None
 from rxvoice.cli import main
 raise SystemExit(main())
 """
@@ -69,7 +69,7 @@ def chosen(settings: Settings, **parts: Any) -> Chosen:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(rxvoice.cli.run, "choose", lambda settings, stack: chosen(settings))
-    monkeypatch.setattr(rxvoice.cli.run, "_load", lambda parts: None)
+    monkeypatch.setattr(rxvoice.cli.run, "warm_up", lambda parts: None)
     monkeypatch.chdir(tmp_path)
     soundfile.write("two.wav", np.concatenate([LOUD, QUIET] * 2), RATE)
     soundfile.write("silent.wav", QUIET, RATE)
