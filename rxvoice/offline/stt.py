@@ -40,8 +40,8 @@ def stt(
 
     It starts a process of its own and returns when the model is loaded. With phrases or a grammar
     it compares the likeliest sentence with the likeliest sounds, and gives "" for speech that is
-    none of its sentences: for four of five, and for one in ten of its own in synthetic voices that
-    it hears badly; partial texts may still have been given.
+    none of its sentences: for four of five foreign ones, and for one in ten of its own in synthetic
+    voices, more where it hears the voice badly. Partial texts may have been given all the same.
 
     Errors: `ConfigError` for a word that the dictionary does not have, or a grammar that does not
         parse; `MissingDependency` without ``pocketsphinx``.

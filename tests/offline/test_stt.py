@@ -128,12 +128,12 @@ def said(text: str) -> np.ndarray:
 
 
 def test_speech_that_is_none_of_its_sentences_is_refused():
-    known = offline.demo_phrases()
+    known = offline.demo_phrases()[::3]
     with offline.stt(phrases=offline.phrases()) as recogniser:
         refused = sum(recogniser.transcribe_turn(said(text)) == "" for text in FOREIGN)
         heard = sum(recogniser.transcribe_turn(said(text)) != "" for text in known)
     assert refused >= 6
-    assert heard >= 0.85 * len(known)
+    assert heard >= len(known) - 1
 
 
 def test_it_may_hear_one_of_its_sentences_in_any_speech():
