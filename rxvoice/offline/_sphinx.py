@@ -38,7 +38,7 @@ _LEAST = -25.0
 """Score per frame, in pocketsphinx's own unit, by which a sentence may be less likely than the
 likeliest sequence of sounds.
 
-It refuses 166 of 210 foreign sentences in synthetic voices (without it 70 are heard as nothing), and
+It refuses 166 of 210 foreign sentences in synthetic voices (without it 70 are heard as nothing) and
 50 of 77 prompts of a human voice (42). Of its own sentences, 154 of 200 in synthetic voices are
 right (174; in flite's, 87 of 91 instead of 89), and 60 of 60 of the human voice.
 """
