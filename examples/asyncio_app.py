@@ -38,7 +38,7 @@ async def main(live: bool) -> None:
     )
     conversation = turns.pipe(
         vox.transcribe(offline.stt(phrases=phrases)),
-        vox.respond(offline.llm()),
+        vox.respond(offline.llm(), min_chars=1),
         vox.synthesize(offline.tts()),
         vox.play(speaker),
     )

@@ -30,7 +30,7 @@ def converse(client: web.Client):
     turns = (vox.chunk(), vox.vad(detector), vox.preroll(), vox.turn_window(rxv.silence(800)))
     return client.microphone.pipe(*turns).pipe(
         vox.transcribe(ears, worker=models.listening),
-        vox.respond(mind.fresh(), worker=models.text),  # the one model, a conversation each
+        vox.respond(mind.fresh(), worker=models.text, min_chars=1),  # one model for all
         vox.synthesize(voice, worker=models.speech),
         vox.play(client.speaker),
     )

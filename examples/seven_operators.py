@@ -32,7 +32,7 @@ def main(recording: str = str(DEMO), reply: str = "reply.wav") -> None:
         ops.do_action(heard),
     )
     answer = listen.pipe(
-        vox.respond(offline.llm()),
+        vox.respond(offline.llm(), min_chars=1),
         vox.synthesize(offline.tts()),
     )
     answer.subscribe(rxv.sinks.wav(reply))

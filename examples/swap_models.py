@@ -40,7 +40,7 @@ def first_answer(models: dict) -> str:
         vox.preroll(250),
         vox.turn_window(models["turn"]),
         vox.transcribe(models["stt"]),
-        vox.respond(models["llm"]),
+        vox.respond(models["llm"], min_chars=1),
         vox.speakable(),
     ).pipe(vox.synthesize(models["tts"]), vox.play(rxv.sinks.null())).subscribe(events.append)
     return f"{events[0].user_text}: {events[0].assistant_text}"

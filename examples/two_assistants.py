@@ -39,7 +39,7 @@ def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Sub
         vox.preroll(250),
         vox.turn_window(rxv.silence(500)),
         vox.transcribe(hear),
-        vox.respond(lambda text: LINES.get(text, "")),
+        vox.respond(lambda text: LINES.get(text, ""), min_chars=1),
         vox.synthesize(speak),
     ).subscribe(say)
 

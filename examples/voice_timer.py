@@ -35,7 +35,7 @@ def main() -> None:
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
         vox.transcribe(offline.stt(phrases=REQUESTS)),
-        vox.respond(answer),
+        vox.respond(answer, min_chars=1),
         vox.synthesize(voice),
     ).pipe(vox.play(rxv.sinks.null())).subscribe(tell)
 

@@ -47,7 +47,7 @@ def main() -> None:
         vox.transcribe(offline.stt(phrases=REQUESTS)),
         after("computer"),
     )
-    awake.pipe(vox.respond(lambda text: f"I {text}.")).subscribe(tell)
+    awake.pipe(vox.respond(lambda text: f"I {text}.", min_chars=1)).subscribe(tell)
 
 
 def tell(reply: rxv.Reply | rxv.Event) -> None:

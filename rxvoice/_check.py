@@ -34,12 +34,15 @@ __all__ = [
     "unjudged",
     "whole",
     "within",
+    "wrong_dtype",
+    "wrong_shape",
 ]
 
 BOOLS = (bool, np.bool)
 
 _SECONDS_BELOW = 5
 _FLOAT32 = np.dtype(np.float32)
+_INTEGER = re.compile(r"(?P<unsigned>u)?int(?P<bits>8|16|32|64)")
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
@@ -148,24 +151,9 @@ def audio_samples(given: object) -> Samples:
         )
     array = cast("np.ndarray[Any, np.dtype[Any]]", given)
     if array.dtype != _FLOAT32:
-        remedy = "samples.astype(np.float32)"
-        if np.issubdtype(array.dtype, np.integer):
-            signed = np.issubdtype(array.dtype, np.signedinteger)
-            full_scale = (int(np.iinfo(array.dtype).max) + 1) // (1 if signed else 2)
-            remedy = f"({remedy} - {full_scale})" if not signed else remedy
-            remedy += f" / {full_scale}"
-        raise AudioFormatError(
-            f"wanted float32 samples in [-1, 1], got {array.dtype}: convert with {remedy}"
-        )
+        raise wrong_dtype(array.dtype.name, "samples.astype(np.float32)")
     if array.ndim != 1:
-        remedy = (
-            "mix to mono first, as samples.mean(axis=1)"
-            if array.ndim == 2
-            else "pass one-dimensional blocks"
-        )
-        raise AudioFormatError(
-            f"wanted mono samples of shape (n,), got shape {array.shape}: {remedy}"
-        )
+        raise wrong_shape(array.shape)
     # One dot product finds NaN, infinity and the scale of unscaled integers, at 0.3 µs a chunk.
     try:
         power = float(array.dot(array))
@@ -182,6 +170,33 @@ def audio_samples(given: object) -> Samples:
             "divide integer audio by its full scale (32768 for 16 bits)"
         )
     return array
+
+
+def wrong_dtype(dtype: str, convert: str) -> AudioFormatError:
+    """The error for audio that is not float32.
+
+    Args:
+        dtype: its name.
+        convert: the code that makes float32 of it; integers are to be scaled as well.
+    """
+    remedy = convert
+    if integer := _INTEGER.fullmatch(dtype):
+        full_scale = 1 << (int(integer["bits"]) - 1)
+        remedy = f"({convert} - {full_scale})" if integer["unsigned"] else convert
+        remedy += f" / {full_scale}"
+    return AudioFormatError(
+        f"wanted float32 samples in [-1, 1], got {dtype}: convert with {remedy}"
+    )
+
+
+def wrong_shape(shape: tuple[int, ...]) -> AudioFormatError:
+    """The error for audio that is not of shape ``(n,)``."""
+    remedy = "pass one-dimensional blocks"
+    if len(shape) == 2:
+        # The longer axis is time.
+        axis = 0 if shape[0] < shape[1] else 1
+        remedy = f"mix to mono first, as samples.mean(axis={axis})"
+    return AudioFormatError(f"wanted mono samples of shape (n,), got shape {shape}: {remedy}")
 
 
 def _peak(array: Samples) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
@@ -20,25 +20,33 @@ from rxvoice.slots import Answer
 __all__ = ["deliver", "outwards"]
 
 T = TypeVar("T")
+P = TypeVar("P")
+
+
+def _as_it_is(piece: Any) -> Any:
+    return piece
+
 
 _NO_LIMITS = Limits()
 
 
 def deliver(
     ask: Callable[[], Answer[T]],
-    on_piece: Callable[[T], None],
+    on_piece: Callable[[P], None],
     on_end: Callable[[], None],
     on_error: Callable[[BaseException], None],
     *,
     life: CompositeDisposable,
     worker: abc.SchedulerBase | None,
     scheduler: abc.SchedulerBase | None,
+    take: Callable[[T], P] = _as_it_is,
     watch: Watch | None = None,
     what: Callable[[], str] | None = None,
 ) -> None:
     """Ask, and deliver the answer: each piece, then its end or its error.
 
-    A str, an array (anything with a ``shape``) and whatever cannot be iterated is one piece.
+    A str, an array (anything with a ``shape``), a mapping and whatever else is no container of
+    pieces (`_shapes.is_whole`), or cannot be iterated, is one piece.
     Once `life` is disposed no piece is delivered and no further step is taken: the generator is
     closed on the thread that ran it. What the handlers raise is raised on. Whatever the model
     raises is its error, a ``SystemExit`` too; a Ctrl-C on the main thread is raised on as well.
@@ -52,24 +60,27 @@ def deliver(
         scheduler: where to deliver what came from a worker, or from the loop of an async answer;
             None for the worker's own thread, and so for ``NewThreadScheduler``
             (``Observable.run`` brings it), which has none to come back to.
+        take: gives a piece as it is to be delivered, or raises where it is none: on the thread that
+            made it, to which an array that is still to be evaluated belongs.
         watch: counts how long it takes; None for no limits.
         what: says what this is, for whoever finds the worker stuck in it.
     """
     if watch is None:
         watch = Watch(_NO_LIMITS, Clock(scheduler), life, on_error)
         expire_when_stuck(watch, worker, home_of(scheduler), life)
-    answer = _Answer(ask, on_piece, on_end, on_error, life, worker, scheduler, watch)
+    answer = _Answer(ask, take, on_piece, on_end, on_error, life, worker, scheduler, watch)
     if worker is None:
         answer.run()
     else:
         Steps(answer, life, worker, watch, what or _a_model).start()
 
 
-class _Answer(Generic[T]):
+class _Answer(Generic[T, P]):
     """One answer on its way."""
 
     __slots__ = (
         "_ask",
+        "_check",
         "_home",
         "_life",
         "_on_end",
@@ -83,7 +94,8 @@ class _Answer(Generic[T]):
     def __init__(
         self,
         ask: Callable[[], Answer[T]],
-        on_piece: Callable[[T], None],
+        check: Callable[[T], P],
+        on_piece: Callable[[P], None],
         on_end: Callable[[], None],
         on_error: Callable[[BaseException], None],
         life: CompositeDisposable,
@@ -92,6 +104,7 @@ class _Answer(Generic[T]):
         watch: Watch,
     ) -> None:
         self._ask = ask
+        self._check = check
         self._on_piece = on_piece
         self._on_end = on_end
         self._on_error = on_error
@@ -113,14 +126,14 @@ class _Answer(Generic[T]):
         while self.pull(pieces):
             watch.asked()
 
-    def begin(self) -> Iterator[T] | None:
+    def begin(self) -> Iterator[P] | None:
         """Ask; None where the pieces come by themselves, or none will."""
         if self._life.is_disposed:
             return None
         try:
             answer = self._ask()
             observable = isinstance(answer, Observable)
-            pieces = None if observable else pieces_of(answer)
+            pieces = None if observable else pieces_of(answer, self._check)
         except BaseException as error:
             self.fail(error)
             return None
@@ -142,7 +155,7 @@ class _Answer(Generic[T]):
             )
         return None
 
-    def pull(self, pieces: Iterator[T], taken: Callable[[], None] | None = None) -> bool:
+    def pull(self, pieces: Iterator[P], taken: Callable[[], None] | None = None) -> bool:
         """Take one step; whether there may be more."""
         if self._life.is_disposed:
             close(pieces)
@@ -196,7 +209,7 @@ class _Answer(Generic[T]):
 
     # It comes by itself, on the thread on which it is to be delivered
 
-    def take(self, piece: T) -> None:
+    def take(self, piece: P) -> None:
         """Deliver a piece."""
         if not self._life.is_disposed:
             self._on_piece(piece)
@@ -222,7 +235,16 @@ class _Answer(Generic[T]):
                 escaped = error
                 raise
 
-        def on_next(piece: T) -> None:
+        following = CompositeDisposable()
+        self._life.add(following)
+
+        def on_next(given: T) -> None:
+            try:
+                piece = self._check(given)
+            except BaseException as error:
+                following.dispose()
+                on_error(error)
+                return
             if self._watch.came():
                 self._watch.asked()
                 outward(lambda: self._hand_over(lambda: self._on_piece(piece)))
@@ -239,7 +261,7 @@ class _Answer(Generic[T]):
         where = self._scheduler if self._worker is None else self._worker
         guarded = None if where is None else Guarded(where, on_error)
         try:
-            self._life.add(answer.subscribe(on_next, on_error, on_completed, scheduler=guarded))
+            following.add(answer.subscribe(on_next, on_error, on_completed, scheduler=guarded))
         except BaseException as error:
             on_error(error)
         self._watch.arm()

@@ -181,8 +181,8 @@ class Speech(Value):
 
     Args:
         reply: the piece of text that completed the sentence; on the final `Speech` the final one.
-        samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy or ``mx.array``. Empty on the
-            final one, which only says that the answer is over.
+        samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy's, as `synthesize` gives them, or
+            an ``mx.array``. Empty on the final one, which only says that the answer is over.
         sample_rate: Hz.
         text: the sentence being spoken; empty on the final one.
         final: whether the answer is over.
@@ -235,7 +235,7 @@ class TimedSamples(Value):
     """A piece of sound from a synthesizer that knows where its words end.
 
     Args:
-        samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy or ``mx.array``.
+        samples: of shape ``(n,)`` in [-1, 1], mono, in whichever shape a synthesizer may give them.
         words: pairs of an index into the text and one into ``samples``, as `Speech.words`.
     """
 

@@ -11,7 +11,8 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._check import BOOLS, milliseconds, whole, within
+from rxvoice._check import milliseconds, whole, within
+from rxvoice._shapes import yes_or_no
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, method
@@ -64,9 +65,7 @@ class AnyOf:
             answer = _ask(policy)(audio, silence_ms)
             if isinstance(answer, Observable):
                 later.append(cast("Observable[bool]", answer))
-            elif not isinstance(answer, BOOLS):
-                raise TypeError(f"user_finished() must give a bool, got {answer!r}")
-            elif answer:
+            elif yes_or_no(answer, "user_finished()"):
                 return True
         if len(later) < 2:
             return later[0] if later else False
@@ -156,6 +155,12 @@ def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:
         waiting = len(answers)
 
         def on_next(finished: bool) -> None:
+            try:
+                finished = yes_or_no(finished, "user_finished()")
+            except Exception as error:
+                life.dispose()
+                observer.on_error(error)
+                return
             if finished:
                 life.dispose()
             observer.on_next(finished)

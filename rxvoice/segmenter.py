@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 from unicodedata import category, normalize
 
+from rxvoice._words import up_to_grapheme, up_to_word
 from rxvoice.errors import ConfigError
 
 __all__ = ["Segmenter"]
@@ -61,7 +62,7 @@ _AFTER_TIME: Final = re.compile(
     r"[A-Z]{2,}|(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Eastern|Central|Mountain|Pacific"
 )
 _TIME: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
-_LAST_WORD: Final = re.compile(r"[^\s()\[\]{}\"'“”„‘’«»*_/–—-]*$")
+_WORD: Final = re.compile(r"[^\s()\[\]{}\"'“”„‘’«»*_/–—-]*")
 _INITIAL: Final = "A-Za-zÀ-ɏͰ-ӿԱ-Ֆא-תء-يऄ-हก-ฮა-ჿ"
 _INITIALS: Final = re.compile(
     rf"([{_INITIAL}]{{1,2}}\.)*[{_INITIAL}]|EE\.UU|([A-Z][a-z]?\.)+[A-Z][a-z]"
@@ -72,6 +73,14 @@ _GERMAN_ORDINAL: Final = re.compile(
 )
 _CLAUSE: Final = re.compile(rf"([,;:،؛፣፤၊՝][{re.escape(_CLOSERS)}]{{0,2}}|\s[–—])$")
 _CJK_CLAUSE: Final = re.compile(rf"[，；：、][{re.escape(_BRACKETS)}]{{0,2}}$")
+
+_TELLING: Final = "".join({*_MARKS, *_NEWLINES, *_PAIRS, *_PAIRS.values()})
+# Neither ends a sentence nor opens or closes a quotation.
+_PLAIN: Final = re.compile(f"[^{re.escape(_TELLING)}]+")
+_SPACE: Final = re.compile(r"\s+")
+_NEWLINE: Final = re.compile(f"[{_NEWLINES}]")
+_BREAKS: Final = "，；：、،؛፣፤၊՝,;:–—"
+_MOST: Final = 1_000  # characters of a sentence
 
 
 def _begins(word: str) -> bool:
@@ -90,6 +99,20 @@ def _text(chars: list[str]) -> str:
     return "".join(chars)
 
 
+def _break(chars: list[str]) -> int:
+    """Where to cut characters that go on: the end of a clause or word, or of a character as seen.
+
+    The last such end, but the last one may go on; clauses and words of the second half only.
+    """
+    most, least = len(chars) - 1, len(chars) // 2
+    for end in range(most, least, -1):
+        if chars[end].isspace() or chars[end - 1] in _BREAKS:
+            return end
+    text = _text(chars)
+    end = up_to_word(text, most)
+    return end if end > least else up_to_grapheme(text, most) or max(most, 1)
+
+
 def _ends(text: str, char: str, *, uncased: bool) -> bool | Callable[[str], bool]:
     """Does the mark at the end of `text` end a sentence, when `char` comes next?
 
@@ -102,15 +125,17 @@ def _ends(text: str, char: str, *, uncased: bool) -> bool | Callable[[str], bool
         return not char.islower() or (uncased and body == text)
     if body.endswith(("…", "..", "⋯", "‥")):
         return not char.islower()
-    last = _LAST_WORD.search(body, 0, len(body) - 1)
-    word = normalize("NFC", last.group()) if last else ""
+    last = _WORD.match(body[-2::-1])  # backwards: to search for the end costs ten times as much
+    word = normalize("NFC", last.group()[::-1]) if last else ""
     key = word.lower()
     unit = len(word) == 1 and body[:-2].rstrip()[-1:].isdigit()
     letters = "".join(it for it in word if category(it)[0] != "M")
     initials = not unit and _INITIALS.fullmatch(letters) is not None
     if char.islower():
         return uncased and not initials and key not in _LOWER_GOES_ON
-    if key in _INNER or _LIST_NUMBER.fullmatch(body) or _GERMAN_ORDINAL.search(body):
+    if key in _INNER or _LIST_NUMBER.fullmatch(body):
+        return False
+    if body[-2:-1].isdigit() and _GERMAN_ORDINAL.search(body):
         return False
     if key in _NUMBERED:
         return char.isalpha()
@@ -131,26 +156,34 @@ class Segmenter:
     of the text, `flush` gives them alone.
 
     In doubt a sentence goes on: one too long is still spoken right, one cut in the middle is not.
-    Each character costs the same however long the sentence; a text without any end is held, whole,
-    until `flush`. Not thread-safe; runs where it is called.
+    But none is longer than `max_chars`: it is cut there, at the last white space, comma or end of a
+    word of its second half where it has one. Each character costs the same however long the text.
+    Not thread-safe; runs where it is called.
 
     Args:
         first_clause_chars: the first piece of a text may end at a clause boundary (comma,
             semicolon, colon, spaced dash) that at least this many characters precede, to be spoken
             sooner. None: off.
+        max_chars: the longest sentence, in characters, at least 1.
 
     Raises:
-        ConfigError: `first_clause_chars` is not a whole number of at least 1 character.
+        ConfigError: `first_clause_chars` or `max_chars` is not a whole number of at least 1
+            character.
     """
 
-    def __init__(self, *, first_clause_chars: int | None = None) -> None:
+    def __init__(self, *, first_clause_chars: int | None = None, max_chars: int = _MOST) -> None:
         least = first_clause_chars
         if least is not None and (type(least) is not int or least < 1):
             raise ConfigError(
                 f"first_clause_chars must be a whole number of at least 1 character, got {least!r};"
                 " None cuts at sentence ends only"
             )
+        if type(max_chars) is not int or max_chars < 1:
+            raise ConfigError(
+                f"max_chars must be a whole number of at least 1 character, got {max_chars!r}"
+            )
         self._least = least
+        self._most = max_chars
         self._reset()
 
     def _reset(self) -> None:
@@ -169,10 +202,25 @@ class Segmenter:
 
         Each is stripped and none is empty; white space within is as it came.
         """
-        for char in delta:
-            self._step(char)
-        ready, self._ready = self._ready, []
-        return ready
+        return list(self.cut(delta))
+
+    def cut(self, delta: str) -> Iterator[str]:
+        """As `feed`, one sentence at a time: the text after it is read when the next is asked for.
+
+        To be iterated to its end before the next piece.
+        """
+        at = 0
+        while at < len(delta):
+            plain = self._plain(delta, at)
+            if plain == at:
+                self._step(delta[at])
+                plain += 1
+            at = plain
+            if len(self._held) >= self._most:
+                self._cut_short()
+            if self._ready:
+                ready, self._ready = self._ready, []
+                yield from ready
 
     def flush(self) -> list[str]:
         """Ends the text; gives what is left of it, if anything, and starts afresh."""
@@ -181,6 +229,31 @@ class Segmenter:
         ready = self._ready
         self._reset()
         return ready
+
+    def _plain(self, delta: str, at: int) -> int:
+        """Takes what neither ends a sentence nor tells whether one has ended; gives its end."""
+        if not self._held and (space := _SPACE.match(delta, at)):
+            if _NEWLINE.search(delta, at, space.end()):
+                self._closer = ""
+            return space.end()
+        if self._word or self._end or (self._least and not self._spoke):
+            return at
+        found = _PLAIN.match(delta, at, at + self._most - len(self._held))
+        if found is None:
+            return at
+        plain = found.group()
+        self._held.extend(plain)
+        if not self._first:
+            self._first = next(filter(str.isalnum, plain), "")
+        return found.end()
+
+    def _cut_short(self) -> None:
+        """Hands over a sentence that is as long as one may be."""
+        self._emit(self._end or _break(self._held))
+        self._end = self._word = 0
+        if _text(self._held).isspace():
+            self._held.clear()
+        self._first = next(filter(str.isalnum, self._held), "")
 
     def _step(self, char: str) -> None:
         absorbed = False
@@ -261,7 +334,7 @@ class Segmenter:
         self._end = self._word = 0
         if ends and self._first:
             self._emit(end)
-            self._first = next((char for char in self._held if char.isalnum()), "")
+            self._first = next(filter(str.isalnum, self._held), "")
 
     def _emit(self, end: int) -> None:
         text = _text(self._held[:end]).strip()

@@ -74,8 +74,9 @@ class VoiceSession:
             start=config.vad_start_threshold,
             stop=config.vad_stop_threshold,
             start_chunks=config.vad_start_frames,
+            max_failures=1,  # `step` raises it
         )
-        observed = vox.barge_in(barge_in or energy(), playing=lambda: self._playing)
+        observed = vox.barge_in(barge_in or energy(), playing=lambda: self._playing, max_failures=1)
         preroll = vox.preroll(config.preroll_ms)
         turn_window = vox.turn_window(
             turn_policy or config.turn_policy(),

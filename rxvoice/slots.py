@@ -1,19 +1,40 @@
 """The slots a conversation has for models and devices: what each must offer.
 
 Every model slot takes an object with the method named here or a plain callable of the same shape.
-A stage's answer may be a value, an awaitable, an iterable of pieces (a generator, say), an async
-iterable of pieces, or an `Observable` of pieces, which is how a test gives a model a virtual
-duration. Among the pieces there may be a `Notice`, for the app.
+A stage's answer may be a value, an awaitable of any of these, an iterable of pieces (a generator,
+say), an async iterable of pieces, or an `Observable` of pieces, which is how a test gives a model a
+virtual duration. Among the pieces there may be a `Notice`, for the app.
+
+What is taken is what can mean only one thing:
+
+- *transcribe* and *respond*: a str; a mapping with a str as its ``"text"``, as Whisper's libraries
+  give; an object with a str as its ``text``, as mlx-audio and mlx-lm give.
+- *synthesize*: a one-dimensional array of floats (float16, bfloat16, float32, float64) from numpy,
+  MLX, PyTorch or another library, with values in [-1, 1]; `TimedSamples` of one; an object with one
+  as its ``audio``, as mlx-audio gives, where its ``sample_rate`` is the synthesizer's.
+- *vad*: a bool, or a number from 0 to 1.
+- *end-of-turn policy, barge-in and echo detectors, ``playing``*: a bool.
+
+A bool or a number may be an array of one element. Half a character (a surrogate) at the end of a
+text's piece is joined to the other half at the beginning of the next; one that stays alone becomes
+U+FFFD. An array is evaluated where it was made, and goes on as numpy's float32.
+
+Everything else fails the turn, and the error says what came and what was wanted: None, bytes, a
+number for a text; a set, which has no order, and any other mapping; for sound integers, which have
+no scale, two dimensions, NaN, a plain number or list, a pair of samples and sample rate. A bad
+answer of what is asked at every chunk (vad, echo and barge-in detectors, ``playing``) costs that
+chunk, a bad answer of a policy its turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
 
+from rxvoice._shapes import yes_or_no
 from rxvoice.elements import AudioChunk, Notice, Samples, TimedSamples
 from rxvoice.errors import ConfigError
 
@@ -24,6 +45,7 @@ __all__ = [
     "DetectorSlot",
     "EchoDetector",
     "EchoSlot",
+    "HasText",
     "PolicySlot",
     "ProbabilityDetector",
     "RecognitionSession",
@@ -38,13 +60,33 @@ __all__ = [
     "TurnPolicy",
     "VadSlot",
     "VoiceActivityDetector",
+    "Worded",
     "echo_judge",
     "method",
 ]
 
 T = TypeVar("T")
 
-Answer: TypeAlias = T | Awaitable[T] | Iterable[T] | AsyncIterable[T] | Observable[T]
+Answer: TypeAlias = (
+    T
+    | Iterable[T]
+    | AsyncIterable[T]
+    | Awaitable[T]
+    | Awaitable[Iterable[T]]
+    | Awaitable[AsyncIterable[T]]
+    | Observable[T]
+)
+
+
+class HasText(Protocol):
+    """A result that carries text, such as those of mlx-audio and mlx-lm."""
+
+    @property
+    def text(self) -> str: ...
+
+
+Worded: TypeAlias = str | Mapping[str, object] | HasText
+"""A piece of text: a str, or what has one as its ``text``, a mapping's key or an attribute."""
 
 
 class VoiceActivityDetector(Protocol):
@@ -70,7 +112,7 @@ class Transcriber(Protocol):
     An answer in pieces is new text each time; the transcript is all of it.
     """
 
-    def transcribe_turn(self, audio: Samples, /) -> Answer[str | Notice]: ...
+    def transcribe_turn(self, audio: Samples, /) -> Answer[Worded | Notice]: ...
 
 
 class RecognitionSession(Protocol):
@@ -85,8 +127,9 @@ class RecognitionSession(Protocol):
         """Take audio, without decoding it."""
         ...
 
-    def step(self) -> Sequence[str | Notice] | str | None:
-        """Decode some. A list is new text; a str replaces all text so far; None is no news."""
+    def step(self) -> Sequence[Worded | Notice] | Worded | None:
+        """Decode some. A list is new text; a str, or what has one, replaces all text so far; None
+        is no news."""
         ...
 
     def close(self) -> None:
@@ -111,7 +154,7 @@ class Responder(Protocol):
     ``fresh()``, another conversation on the same model, which the app asks for: `respond` does not.
     """
 
-    def respond(self, text: str, /) -> Answer[str | Notice]: ...
+    def respond(self, text: str, /) -> Answer[Worded | Notice]: ...
 
 
 class SoundArray(Protocol):
@@ -122,7 +165,7 @@ class SoundArray(Protocol):
 
 
 class Synthesizer(Protocol):
-    """Speaks a text in pieces of float32 mono samples at ``sample_rate`` Hz.
+    """Speaks a text in pieces of mono samples, floats in [-1, 1] at ``sample_rate`` Hz.
 
     A piece may be `TimedSamples` instead, which say where its words end. Optional:
     ``synthesize_timed(text)``, which is then asked, and gives only such.
@@ -203,9 +246,9 @@ class AudioSink(Protocol):
 
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
 TranscriberSlot: TypeAlias = (
-    Transcriber | StreamingTranscriber | Callable[[Samples], Answer[str | Notice]]
+    Transcriber | StreamingTranscriber | Callable[[Samples], Answer[Worded | Notice]]
 )
-ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[str | Notice]]
+ResponderSlot: TypeAlias = Responder | Callable[[str], Answer[Worded | Notice]]
 SynthesizerSlot: TypeAlias = (
     Synthesizer
     | Callable[[str], Answer[SoundArray | Notice]]
@@ -220,8 +263,8 @@ def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:
     """What says of a chunk whether it is an echo, told the time of its capture if it wants it."""
     ask = method(slot, "is_echo")
     if "time" in signature(ask).parameters:
-        return lambda chunk: bool(ask(chunk.samples, time=chunk.time))
-    return lambda chunk: bool(ask(chunk.samples))
+        return lambda chunk: yes_or_no(ask(chunk.samples, time=chunk.time), "is_echo()")
+    return lambda chunk: yes_or_no(ask(chunk.samples), "is_echo()")
 
 
 def method(slot: object, *names: str) -> Callable[..., Any]:

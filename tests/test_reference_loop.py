@@ -211,8 +211,12 @@ def by_oracle(c: Conversation) -> Outcome:
     )
 
 
-def events_of(events: list[rxv.TurnEvent]) -> list[tuple[int, str, str, bool]]:
-    return [(e.chunks_consumed, e.user_text, e.assistant_text, e.barge_in_observed) for e in events]
+def events_of(events: list[Any]) -> list[tuple[int, str, str, bool]]:
+    return [
+        (e.chunks_consumed, e.user_text, e.assistant_text, e.barge_in_observed)
+        for e in events
+        if isinstance(e, rxv.TurnEvent)
+    ]
 
 
 def by_operators(c: Conversation) -> Outcome:

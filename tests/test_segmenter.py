@@ -137,6 +137,19 @@ PIECES = [
 ]
 
 
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The characters that are looked at one by one, as they are."""
+    seen: list[str] = []
+    step = Segmenter._step
+
+    def counted(self: Segmenter, char: str) -> None:
+        seen.append(char)
+        step(self, char)
+
+    monkeypatch.setattr(Segmenter, "_step", counted)
+    return seen
+
+
 def run(deltas: list[str], **options: int) -> list[str]:
     cutter = Segmenter(**options)
     return [sentence for delta in deltas for sentence in cutter.feed(delta)] + cutter.flush()
@@ -158,7 +171,7 @@ def test_tricky_texts(language: str, parts: list[str]) -> None:
     assert run(["".join(parts)]) == [part.strip() for part in parts], language
 
 
-@pytest.mark.parametrize("options", [{}, {"first_clause_chars": 8}])
+@pytest.mark.parametrize("options", [{}, {"first_clause_chars": 8}, {"max_chars": 12}])
 def test_the_same_sentences_however_the_text_was_cut(options: dict[str, int]) -> None:
     rng = random.Random(1)
     for text in [*TEXTS, *random_texts(2, 300)]:
@@ -168,7 +181,10 @@ def test_the_same_sentences_however_the_text_was_cut(options: dict[str, int]) ->
             assert run(random_cut(text, rng), **options) == whole
 
 
-@pytest.mark.parametrize("options", [{}, {"first_clause_chars": 1}, {"first_clause_chars": 20}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"first_clause_chars": 1}, {"first_clause_chars": 20}, {"max_chars": 1}, {"max_chars": 9}],
+)
 def test_nothing_is_lost_and_nothing_is_empty(options: dict[str, int]) -> None:
     for text in random_texts(3, 1000):
         sentences = run([text], **options)
@@ -330,3 +346,68 @@ def test_work_is_linear_in_the_text(unit: str, monkeypatch: pytest.MonkeyPatch) 
         cutter.feed(char)
     assert tally.left < 120 * size
     assert cutter._held is held
+
+
+# Long texts
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "expected"),
+    [
+        ("one two three four five six", 12, ["one two", "three four", "five six"]),
+        ("onetwothreefour", 6, ["onetw", "othre", "efour"]),
+        ("ab,cdefghijk", 4, ["ab,", "cde", "fgh", "ijk"]),
+        ("今天天气，很好所以我们出去", 6, ["今天天气，", "很好所以我", "们出去"]),
+        ("ภาษาไทยไม่มีช่องว่างระหว่างคำ", 12, ["ภาษาไทย", "ไม่มีช่อง", "ว่างระหว่าง", "คำ"]),
+        ("Hi. " + "x" * 9, 6, ["Hi. x", "xxxxx", "xxx"]),
+        ("Hi.          Bye", 6, ["Hi.", "Bye"]),
+        ("\u0915" * 5 + "\u0947" + "\u0915", 6, ["\u0915" * 4, "\u0915\u0947\u0915"]),
+        ("aaa👩\u200d👧b", 6, ["aaa", "👩\u200d👧b"]),
+        ("aaaa👍🏽b", 6, ["aaaa", "👍🏽b"]),
+        ("a" + "\u0301" * 200, 100, None),
+    ],
+)
+def test_a_sentence_that_is_too_long_is_cut(
+    text: str, most: int, expected: list[str] | None
+) -> None:
+    found = run([text], max_chars=most)
+    assert all(len(sentence) <= most for sentence in found)
+    if expected is not None:
+        assert found == expected
+
+
+def test_a_megabyte_without_an_end_is_cut_as_it_comes() -> None:
+    cutter = Segmenter()
+    found = cutter.feed("word " * 200_000)
+    assert len(found) == 1000
+    assert {len(sentence) for sentence in found} == {999}
+    assert len(cutter.flush()) <= 1
+
+
+def test_what_tells_nothing_is_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = steps(monkeypatch)
+    text = "A sentence of some words is this one here. "
+    Segmenter().feed(text * 1000)
+    assert len(seen) < 5 * 1000
+    seen.clear()
+    Segmenter(first_clause_chars=3).feed(" \n" * 10_000 + "x" * 10_000 + " " * 10_000)
+    assert len(seen) <= 1000 + 1
+
+
+def test_no_more_is_read_than_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = steps(monkeypatch)
+    found = Segmenter().cut("One. Two. " * 100_000)
+    assert [next(found), next(found)] == ["One.", "Two."]
+    assert len(seen) < 20
+    seen.clear()
+    assert next(Segmenter().cut("?! " * 100_000)) == "?! " * 332 + "?!"
+    assert len(seen) <= 1000
+
+
+@pytest.mark.parametrize("most", [0, -1, 1.5, True, "9"])
+def test_a_longest_sentence_that_is_none(most: object) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Segmenter(max_chars=most)  # type: ignore[arg-type]
+    assert str(raised.value) == (
+        f"max_chars must be a whole number of at least 1 character, got {most!r}"
+    )

@@ -182,7 +182,7 @@ def converse(
     answer = listen.pipe(
         vox.transcribe(parts.stt),
         ops.do_action(story.on_transcript),
-        vox.respond(parts.llm),
+        vox.respond(parts.llm, min_chars=1),
         ops.do_action(story.on_reply),
         vox.speakable(),
         vox.synthesize(parts.tts),

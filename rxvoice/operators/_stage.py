@@ -8,14 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import Clock, at, home_of
 from rxvoice._answers.limits import Limits, Watch, limits
-from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice._check import check_worker
 from rxvoice.answers import deliver
@@ -31,15 +30,7 @@ from rxvoice.operators.kernel import (
 from rxvoice.slots import Answer
 from rxvoice.turn import Kept, Turn
 
-__all__ = [
-    "Errors",
-    "Job",
-    "Work",
-    "check_errors",
-    "limits",
-    "stage",
-    "text",
-]
+__all__ = ["Errors", "Job", "Work", "check_errors", "limits", "stage"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -72,13 +63,14 @@ class Job(Generic[U]):
         "_worker",
         "emit",
         "life",
+        "more",
     )
 
     def __init__(
         self,
         name: str,
         out: Subscription[U | Event],
-        end: Callable[[Turn | None], None],
+        end: Callable[[Turn | None, bool], None],
         worker: abc.SchedulerBase | None,
         errors: Errors,
         limits: Limits,
@@ -95,38 +87,39 @@ class Job(Generic[U]):
         self._watch: Watch | None = None
         self.emit: Callable[[U], None] = out.emit
         self.life = CompositeDisposable()
+        self.more = False
+        """Whether the work is to be called with the element again, after this part of it."""
         out.life.add(self.life)
 
     def ask(
         self,
         turn: Turn,
         call: Callable[[], Answer[Q | Notice]],
-        check: Callable[[Q], P],
+        take: Callable[[Q], P],
         on_piece: Callable[[P], None],
         on_end: Callable[[], None],
     ) -> None:
         """Ask the model for `turn`; an error of its own fails the turn, and so does its silence.
 
         Args:
-            check: gives a piece as it is to be, or raises where it is none.
+            take: gives a piece as it is to be, or raises where it is none; on the thread that made
+                the piece.
         """
 
-        def checked(piece: Q | Notice) -> None:
+        def take_any(piece: Q | Notice) -> P | Notice:
             if isinstance(piece, Notice):
-                notice = replace(piece, turn=turn, stage=self._name)
-                self._downstream(lambda: self._out.emit(notice))
-                return
-            try:
-                good = check(piece)
-            except BaseException as error:
-                self.fail(turn, error)
-                raise_if_ctrl_c(error)
+                return replace(piece, turn=turn, stage=self._name)
+            return take(piece)
+
+        def taken(piece: P | Notice) -> None:
+            if isinstance(piece, Notice):
+                self._downstream(lambda: self._out.emit(piece))
             else:
-                self._downstream(lambda: on_piece(good))
+                self._downstream(lambda: on_piece(piece))
 
         deliver(
             call,
-            checked,
+            taken,
             lambda: self._downstream(on_end),
             lambda error: self.fail(turn, error),
             life=self.life,
@@ -134,6 +127,7 @@ class Job(Generic[U]):
             scheduler=self._out.scheduler,
             watch=self._watch or self._watched(turn),
             what=self._what,
+            take=take_any,
         )
 
     def _watched(self, turn: Turn) -> Watch:
@@ -150,7 +144,7 @@ class Job(Generic[U]):
         return self._name if self._turn is None else f"{self._name} (turn {self._turn.id})"
 
     def done(self) -> None:
-        """The element has been dealt with: on to the next."""
+        """The element has been dealt with, or with `more` a part of it: on to the next."""
         self._finish(None)
 
     def drop(self, event: Event) -> None:
@@ -177,17 +171,10 @@ class Job(Generic[U]):
 
     def _finish(self, failed: Turn | None) -> None:
         self._out.life.remove(self.life)
-        self._end(failed)
+        self._end(failed, self.more)
 
 
 Work: TypeAlias = Callable[[T, Job[U]], None]
-
-
-def text(piece: str) -> str:
-    """The piece, where it is text."""
-    if not isinstance(cast("object", piece), str):
-        raise TypeError(f"wanted a str, or pieces that are, got {piece!r}")
-    return piece
 
 
 def check_errors(name: str, errors: str) -> None:
@@ -227,6 +214,7 @@ def stage(
         told: Event | None = None  # of a thread that is stuck
         waiting: deque[T | Event] = deque()
         kept = Kept(out.life)
+        current: T | Event | None = None  # what is being worked on
         lock = Lock()
         failed: Turn | None = None
         busy = False
@@ -235,7 +223,7 @@ def stage(
 
         def proceed() -> None:
             # One thread at a time, and never nested: a job that ends at once comes back to here.
-            nonlocal busy, looping
+            nonlocal busy, looping, current
             with lock:
                 if looping:
                     return
@@ -250,6 +238,7 @@ def stage(
                     if failed is not None and getattr(element, "turn", None) is failed:
                         continue
                     busy = not isinstance(element, Event)
+                    current = element
                 try:
                     if isinstance(element, Event):
                         out.emit(element)
@@ -264,11 +253,14 @@ def stage(
             if finished:
                 out.complete()
 
-        def end(failed_turn: Turn | None) -> None:
-            nonlocal busy, failed
+        def end(failed_turn: Turn | None, more: bool) -> None:
+            nonlocal busy, failed, current
             with lock:
                 busy = False
                 failed = failed_turn or failed
+                element, current = current, None
+                if more and element is not None:
+                    waiting.appendleft(element)
             proceed()
 
         def step(element: T | Event) -> None:

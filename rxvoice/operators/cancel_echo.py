@@ -15,6 +15,7 @@ from rxvoice._check import audio_samples, whole, within
 from rxvoice._played import Steady
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency, StageError
+from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import method
 
@@ -42,6 +43,7 @@ def cancel_echo(
     high_pass: bool = True,
     noise_suppression: bool = False,
     gain_control: bool = False,
+    max_failures: int = 10,
 ) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Take what the loudspeaker plays out of what the microphone hears.
 
@@ -52,11 +54,12 @@ def cancel_echo(
         without the echo, neither earlier nor later than they were. A chunk is emitted as soon as
         its last sample is known, some 8 to 18 ms of sound later (6 more with noise suppression):
         with chunks of 32 ms, when the next one comes. Samples are rounded to 16 bits. Events from
-        upstream pass.
+        upstream pass. When the reference raises, or gives no such samples, a `Notice` that says so,
+        with the `StageError` as its ``detail``; the loudspeaker then counts as silent.
     Completes: with the source, after the chunks that were held.
     Errors: `AudioFormatError` for samples that are not mono float32 in [-1, 1], for a rate other
-        than 8, 16, 32 or 48 kHz, or one that changes; `StageError` when the reference raises; the
-        source's.
+        than 8, 16, 32 or 48 kHz, or one that changes; the `StageError` of the reference, at the
+        ``max_failures``-th failure in a row; the source's.
     Drops: nothing; on an error, the chunks that are held.
     Runs on: the thread of the source; about 0.1 ms for 10 ms of sound.
 
@@ -70,6 +73,7 @@ def cancel_echo(
         high_pass: remove what is below speech.
         noise_suppression: remove steady noise as well; removes more of the echo, too.
         gain_control: bring speech to one level.
+        max_failures: failures in a row, 1 or more, that are an error; 1: the first.
 
     The canceller is that of WebRTC, in livekit's ``rtc.AudioProcessingModule``: ``pip install
     'rxvoice[echo]'``, without which it raises `MissingDependency` when it is built. Together with
@@ -78,11 +82,13 @@ def cancel_echo(
     at: Callable[[float, int, int], Samples] = method(reference, "at")
     whole("cancel_echo ahead_ms", ahead_ms, 0, "ms")
     within("cancel_echo ahead_ms", ahead_ms, 0, 300, "ms")
+    whole("cancel_echo max_failures", max_failures, 1, "failures")
     options = _Options(ahead_ms, high_pass, noise_suppression, gain_control)
     _library()
 
     def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         canceller: _Canceller | None = None
+        failures = Failures("cancel_echo", out, max_failures)
         waiting: deque[AudioChunk] = deque()
 
         def emit(made: _Made) -> None:
@@ -94,14 +100,28 @@ def cancel_echo(
             try:
                 audio_samples(chunk.samples)
                 if canceller is None:
-                    canceller = _Canceller(chunk.sample_rate, at, options)
-                canceller.hear(chunk)
+                    canceller = _Canceller(chunk.sample_rate, options)
+                played_at = canceller.time(chunk)
             except AudioFormatError as error:
                 out.fail(error)
                 return
             except BaseException as error:
                 out.fail(StageError("cancel_echo", None, error))
                 raise_if_ctrl_c(error)
+                return
+            n = len(chunk.samples)
+            try:
+                played = _played(at, played_at, n, chunk.sample_rate)
+            except Exception as error:
+                if not failures.pardon(error, "the loudspeaker counts as silent"):
+                    return
+                played = np.zeros(n, np.float32)
+            else:
+                failures.over()
+            try:
+                canceller.hear(played, chunk.samples)
+            except Exception as error:
+                out.fail(StageError("cancel_echo", None, error))
                 return
             waiting.append(chunk)
             emit(canceller.made)
@@ -157,9 +177,7 @@ class _Made:
 class _Canceller:
     """One stream through the library, in frames of 10 ms."""
 
-    def __init__(
-        self, sample_rate: int, at: Callable[[float, int, int], Samples], options: _Options
-    ) -> None:
+    def __init__(self, sample_rate: int, options: _Options) -> None:
         if sample_rate not in _DELAY:
             raise AudioFormatError(
                 f"cancel_echo wanted audio at {', '.join(map(str, _DELAY))} Hz, got "
@@ -168,7 +186,6 @@ class _Canceller:
         from livekit.rtc import AudioFrame
 
         self._rate = sample_rate
-        self._at = at
         self._ahead = options.ahead_ms / 1000
         self._late = _DELAY[sample_rate]
         if options.noise_suppression:
@@ -190,20 +207,19 @@ class _Canceller:
         self._heard = 0
         self._clock: Steady | None = None
 
-    def hear(self, chunk: AudioChunk) -> None:
-        """Make what can be made of what was heard."""
+    def time(self, chunk: AudioChunk) -> float:
+        """Where in the reference the chunk begins, in seconds."""
         if chunk.sample_rate != self._rate:
             raise AudioFormatError(
                 f"cancel_echo wanted audio at {self._rate} Hz, as it began, got a chunk at "
                 f"{chunk.sample_rate} Hz: resample it first"
             )
-        n = len(chunk.samples)
-        time = self._time(chunk.time)
-        played = audio_samples(self._at(time + self._ahead, n, self._rate))
-        if len(played) != n:
-            raise ConfigError(f"the reference must give {n} samples as asked, got {len(played)}")
-        self._heard += n
-        self._make(played, chunk.samples)
+        return self._time(chunk.time) + self._ahead
+
+    def hear(self, played: Samples, heard: Samples) -> None:
+        """Make what can be made of what was heard while that was played."""
+        self._heard += len(heard)
+        self._make(played, heard)
 
     def end(self) -> None:
         """Make the rest."""
@@ -235,6 +251,15 @@ class _Canceller:
             made[at : at + frame] = near
         self.made.put(made / np.float32(32768))
         self._held = held[:, used:]
+
+
+def _played(
+    at: Callable[[float, int, int], Samples], time: float, n: int, sample_rate: int
+) -> Samples:
+    played = audio_samples(at(time, n, sample_rate))
+    if len(played) != n:
+        raise ConfigError(f"the reference must give {n} samples as asked, got {len(played)}")
+    return played
 
 
 def _pcm(samples: Samples) -> NDArray[np.int16]:

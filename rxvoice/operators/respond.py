@@ -12,10 +12,14 @@ from typing import cast
 from reactivex import abc
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._check import whole
+from rxvoice._shapes import Text, text
+from rxvoice._words import has_letters
 from rxvoice.elements import Event, Notice, Reply, Transcript
-from rxvoice.operators._stage import Errors, Job, Work, limits, stage, text
+from rxvoice.events import Dropped
+from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
-from rxvoice.slots import Answer, ResponderSlot, method
+from rxvoice.slots import Answer, ResponderSlot, Worded, method
 
 __all__ = ["respond"]
 
@@ -30,6 +34,7 @@ def respond(
     *,
     worker: abc.SchedulerBase | None = None,
     errors: Errors = "event",
+    min_chars: int = 0,
     timeout_ms: float | None = 30_000,
     total_timeout_ms: float | None = 300_000,
 ) -> Operator[Transcript | Event, Reply | Event]:
@@ -37,8 +42,10 @@ def respond(
 
     Emits: a `Reply` for each piece of text, with ``delta``, as it comes; then a final one with all
         of the ``text`` and an empty ``delta``. Replies come whole and in order: the next transcript
-        waits. A `TurnFailed` in place of the final one when the model fails. A `Notice` that the
-        model gives, and events from upstream, pass.
+        waits. A `TurnFailed` in place of the final one when the model fails, or what it answers is
+        no text; a ``Dropped`` in place of all of them, with reason ``"no_words"``, for a transcript
+        of fewer than ``min_chars``. A `Notice` that the model gives, and events from upstream,
+        pass.
     Completes: when the source has and every transcript has been answered.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: partial transcripts, and empty pieces of text; on an error of the source, the reply in
@@ -47,11 +54,16 @@ def respond(
 
     Args:
         llm: an object with ``respond(text)``, or such a callable; its answer is a str or pieces
-            of it.
+            of it, or for a str whatever has one as its ``text``: the guide to adapters has all
+            shapes.
         worker: the scheduler on which the model is called, a step at a time; results come back on
             the scheduler given to ``subscribe``, on the worker's where none was. None: where the
             element arrived.
         errors: ``"event"`` or ``"raise"``.
+        min_chars: the fewest letters and digits, 0 or more, of a transcript that is answered; a
+            digit will do, and so will a letter of a script in which one may be a word. With 0 the
+            model is asked whatever was heard, also the empty text of a noise, as the reference loop
+            does; 1 is what most conversations want.
         timeout_ms: the longest that the model may give nothing once it was asked, in
             milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
             `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
@@ -60,21 +72,28 @@ def respond(
     """
     time_limits = limits("respond", timeout_ms, total_timeout_ms)
     question = _Question(method(llm, "respond"))
+    whole("respond min_chars", min_chars, 0, "letters and digits")
 
-    def start() -> Work[Transcript, Reply]:
-        def work(transcript: Transcript, job: Job[Reply]) -> None:
+    def start() -> Work[Transcript, Reply | Event]:
+        def work(transcript: Transcript, job: Job[Reply | Event]) -> None:
             if not transcript.final:
                 job.done()
                 return
-            pieces: list[str] = []
+            if min_chars and not has_letters(transcript.text, min_chars):
+                job.drop(Dropped(transcript.turn, "no_words"))
+                return
+            said = Text()
+
+            def tell(new: str) -> None:
+                if new:
+                    job.emit(Reply(transcript, new))
 
             def on_piece(piece: str) -> None:
-                if piece:
-                    pieces.append(piece)
-                    job.emit(Reply(transcript, piece))
+                tell(said.add(piece))
 
             def on_end() -> None:
-                job.emit(Reply(transcript, text="".join(pieces), final=True))
+                tell(said.end())
+                job.emit(Reply(transcript, text=str(said), final=True))
                 job.done()
 
             job.ask(transcript.turn, lambda: question.ask(transcript), text, on_piece, on_end)
@@ -102,14 +121,14 @@ def respond(
 class _Question:
     """The last question: has the model taken it, or can it still be withdrawn?"""
 
-    def __init__(self, ask: Callable[[str], Answer[str | Notice]]) -> None:
+    def __init__(self, ask: Callable[[str], Answer[Worded | Notice]]) -> None:
         self._ask = ask
         self._lock = Lock()
         self._taken: Transcript | None = None
         # More than one: the worker may not have come past the last.
         self._withdrawn: deque[Transcript] = deque(maxlen=_WITHDRAWN)
 
-    def ask(self, transcript: Transcript) -> Answer[str | Notice]:
+    def ask(self, transcript: Transcript) -> Answer[Worded | Notice]:
         """Ask, unless it was withdrawn."""
         if isgeneratorfunction(self._ask):  # the model takes the question with the first step
             return self._steps(transcript)
@@ -121,9 +140,9 @@ class _Question:
             self._withdrawn.append(transcript)
             return self._taken is transcript
 
-    def _steps(self, transcript: Transcript) -> Generator[str | Notice]:
+    def _steps(self, transcript: Transcript) -> Generator[Worded | Notice]:
         if self._take(transcript):
-            yield from cast("Generator[str | Notice]", self._ask(transcript.text))
+            yield from cast("Generator[Worded | Notice]", self._ask(transcript.text))
 
     def _take(self, transcript: Transcript) -> bool:
         with self._lock:

@@ -14,8 +14,8 @@ __all__ = ["sentences"]
 def sentences(*, first_clause_chars: int | None = None) -> Operator[str | Event, str | Event]:
     """Cut text that comes in pieces into sentences, as `synthesize` does.
 
-    Emits: each sentence, without white space around it, once it is certain to be over.
-        Events from upstream pass, at once.
+    Emits: each sentence, without white space around it, once it is certain to be over; one that
+        goes on for 1,000 characters is cut there. Events from upstream pass, at once.
     Completes: with the source, after what is left.
     Errors: a TypeError for what is no text; with the source.
     Drops: white space between sentences; on an error, the sentence that is not over.
@@ -34,7 +34,9 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str | Event,
             if not isinstance(cast("object", piece), str):
                 out.fail(TypeError(f"sentences wanted text, got {piece!r}"))
                 return
-            for sentence in segmenter.feed(piece):
+            for sentence in segmenter.cut(piece):
+                if out.life.is_disposed:
+                    return
                 out.emit(sentence)
 
         def flush() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+import reprlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from reactivex import Observable, abc
+from reactivex import abc
 
-from rxvoice._check import audio_samples, whole
+from rxvoice._check import whole
+from rxvoice._shapes import sound
 from rxvoice.elements import (
     Event,
     Notice,
@@ -20,12 +20,10 @@ from rxvoice.elements import (
     TimedSamples,
     Transcript,
 )
-from rxvoice.errors import AudioFormatError
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
-from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators.kernel import Operator
 from rxvoice.segmenter import Segmenter
 from rxvoice.slots import Answer, SynthesizerSlot, method
-from rxvoice.turn import Turn
 
 __all__ = ["synthesize"]
 
@@ -44,19 +42,22 @@ def synthesize(
 
     Emits: a `Speech` for each piece of sound of each sentence, in order, while the reply is still
         being written; then a final one, without samples, when all of it has been given. A
-        `TurnFailed` in its place when the synthesizer fails: the rest of that reply is not spoken.
-        A `Notice` that it gives, and events from upstream, pass.
+        `TurnFailed` in its place when the synthesizer fails, or what it gives is no sound: the rest
+        of that reply is not spoken. A `Notice` the first time in a reply that it gives no samples
+        for a sentence. A `Notice` that it gives, and events from upstream, pass.
     Completes: when the source has and every reply has been spoken.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed
-        reply; on an error of the source, the reply in progress.
+        reply; on an error of the source, the reply in progress. A text that goes on for 1,000
+        characters is cut there.
     Runs on: the thread of the source, or with a worker that one; see there.
 
     Args:
         tts: an object with ``synthesize_stream(text)``, or such a callable; answers with pieces of
-            float32 samples, shape ``(n,)``, numpy or ``mx.array``, or with `TimedSamples`, which
-            say where words end as well. Its ``synthesize_timed(text)`` is asked instead, where it
-            has one.
+            samples, arrays of floats of shape ``(n,)`` from numpy, MLX or another library, or with
+            `TimedSamples`, which say where words end as well: the guide to adapters has all
+            shapes. They go on as numpy's float32. Its ``synthesize_timed(text)`` is asked instead,
+            where it has one.
         worker: the scheduler on which the synthesizer is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
@@ -77,100 +78,82 @@ def synthesize(
     rate: int = getattr(tts, "sample_rate", sample_rate)
     whole("synthesize sample_rate", rate, 1, "Hz")
 
-    def start() -> Work[_Sentence, Speech]:
-        def work(sentence: _Sentence, job: Job[Speech]) -> None:
-            reply, text = sentence.reply, sentence.text
-            shared = Sentence(text)
+    def cutter() -> Segmenter:
+        return Segmenter(first_clause_chars=first_clause_chars)
+
+    cutter()  # a bad argument raises here
+
+    def take(piece: object) -> TimedSamples:
+        return sound(piece, rate)
+
+    def start() -> Work[Reply, Speech | Event]:
+        answering: Transcript | None = None
+        segmenter = cutter()
+        speaking: Reply | None = None
+        sentences: Iterator[str] = iter(())
+        mute = False  # and it was told
+
+        def work(reply: Reply, job: Job[Speech | Event]) -> None:
+            nonlocal answering, segmenter, speaking, sentences, mute
+            if reply.transcript is not answering:
+                answering, segmenter, mute = reply.transcript, cutter(), False
+            if reply is not speaking:
+                speaking, sentences = reply, _spoken(segmenter, reply)
+            # One at a time: a text of megabytes must not hold up all else while it is cut.
+            text = next(sentences, None)
+            if text is not None:
+                job.more = True
+                speak(reply, text, job)
+                return
+            speaking = None
+            if reply.final:
+                job.emit(Speech(reply, np.empty(0, np.float32), rate, final=True))
+            job.done()
+
+        def speak(reply: Reply, text: str, job: Job[Speech | Event]) -> None:
+            sentence = Sentence(text)
+            sounded = False
 
             def on_piece(piece: TimedSamples) -> None:
-                if piece.samples.shape[0]:
-                    samples, words = piece.samples, piece.words
-                    job.emit(Speech(reply, samples, rate, text, words=words, sentence=shared))
+                nonlocal sounded
+                samples, words = piece.samples, piece.words
+                if len(samples):
+                    sounded = True
+                    job.emit(Speech(reply, samples, rate, text, words=words, sentence=sentence))
 
             def on_end() -> None:
-                shared.is_over = True
+                nonlocal mute
+                sentence.is_over = True
+                if text and not sounded and not mute:
+                    mute = True
+                    message = f"the synthesizer gave no sound for {reprlib.repr(text)}"
+                    job.emit(Notice(message, turn=reply.turn, stage="synthesize"))
                 job.done()
 
-            if sentence.last:
-                job.emit(Speech(reply, np.empty(0, np.float32), rate, final=True))
-                job.done()
-            else:
-                job.ask(reply.turn, lambda: ask(text), _timed, on_piece, on_end)
+            job.ask(reply.turn, lambda: ask(text) if text else (), take, on_piece, on_end)
 
         return work
 
-    cut = _cut(first_clause_chars)
-    speak = stage(
+    operator = stage(
         "synthesize",
         start,
-        takes=_Sentence,
+        takes=Reply,
         made_by="respond()",
         worker=worker,
         errors=errors,
         limits=time_limits,
     )
-
-    def operator(replies: Observable[Reply | Event]) -> Observable[Speech | Event]:
-        return speak(cut(replies))
-
     # For `converse`, which is given the operator and not the model.
     setattr(operator, "speaks", True)  # noqa: B010
     return operator
 
 
-def _timed(piece: Samples | TimedSamples) -> TimedSamples:
-    """The piece, where it is sound, with the ends of its words where they are known."""
-    if isinstance(piece, TimedSamples):
-        return TimedSamples(_sound(piece.samples), piece.words)
-    return TimedSamples(_sound(piece))
+def _spoken(segmenter: Segmenter, reply: Reply) -> Iterator[str]:
+    """What a piece of a reply completes, a sentence at a time; "" for one that cannot be spoken."""
+    yield from map(_spoken_of, segmenter.cut(reply.delta))
+    if reply.final:
+        yield from map(_spoken_of, segmenter.flush())
 
 
-def _sound(piece: Samples) -> Samples:
-    """The piece, where it is sound: numpy's as float32, others (``mx.array``) as they are."""
-    if isinstance(cast("object", piece), np.ndarray):
-        floats = np.issubdtype(piece.dtype, np.floating)
-        return audio_samples(piece.astype(np.float32, copy=False) if floats else piece)
-    shape = getattr(piece, "shape", None)
-    if shape is None or len(shape) != 1:
-        came = type(piece).__name__ if shape is None else f"shape {tuple(shape)}"
-        raise AudioFormatError(f"wanted pieces of float32 samples of shape (n,), got {came}")
-    return piece
-
-
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    reply: Reply
-    text: str = ""
-    last: bool = False
-
-    @property
-    def turn(self) -> Turn:
-        return self.reply.turn
-
-
-def _cut(first_clause_chars: int | None) -> Operator[Reply | Event, _Sentence | Event]:
-    """Replies become sentences, each with the reply that completed it."""
-    Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
-
-    def start(out: Subscription[_Sentence | Event]) -> Handlers[Reply]:
-        segmenter = Segmenter(first_clause_chars=first_clause_chars)
-        answering: Transcript | None = None
-
-        def step(reply: Reply) -> None:
-            nonlocal answering, segmenter
-            if reply.transcript is not answering:
-                answering = reply.transcript
-                segmenter = Segmenter(first_clause_chars=first_clause_chars)
-            speak(reply, segmenter.feed(reply.delta))
-            if reply.final:
-                speak(reply, segmenter.flush())
-                out.emit(_Sentence(reply, last=True))
-
-        def speak(reply: Reply, sentences: list[str]) -> None:
-            for sentence in sentences:
-                if any(map(str.isalnum, sentence)):
-                    out.emit(_Sentence(reply, sentence))
-
-        return step, None, None
-
-    return stateful(start, takes=("synthesize", Reply, "respond()"))
+def _spoken_of(sentence: str) -> str:
+    return sentence if any(map(str.isalnum, sentence)) else ""

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from threading import RLock
-from typing import TypeAlias
+from typing import TypeVar, cast
 
 from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.internal import DisposedException
 
+from rxvoice._shapes import Text, is_whole, text, yes_or_no
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
 from rxvoice.events import Dropped
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
-from rxvoice.operators._stage import text as text_piece
 from rxvoice.operators.kernel import Operator
-from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, method
+from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, Worded, method
 from rxvoice.turn import Turn
 
 __all__ = ["transcribe"]
 
 _log = logging.getLogger("rxvoice")
 
-News: TypeAlias = list[str] | str | None
-"""What a step of a `RecognitionSession` gives, without its notices."""
+T = TypeVar("T")
+
+_SHORT = 4096
+"""Characters of a text that is told again with each of its pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What a step of a `RecognitionSession` gives: more text, or all of it anew.
+
+    One piece, whatever it has of each: the next chunk's comes right after it on a worker.
+    """
+
+    text: str = ""
+    anew: bool = False
+    notices: tuple[Notice, ...] = ()
 
 
 def transcribe(
@@ -40,10 +55,11 @@ def transcribe(
 
     Emits: for each `Turn`, in order, partial `Transcript`s (``final=False``, all of the text so
         far) where the recogniser streams or answers in pieces, each of which is told when the next
-        has come; then one final one when the turn has ended and been recognised, also when its
-        text is empty. A `TurnFailed` in place of the final one when the recogniser or the turn
-        fails, a `Dropped` in its place where the app discarded the turn. A `Notice` that the
-        recogniser gives, and events from upstream, pass.
+        has come (of more than 4,096 characters, once there is an eighth more); then one final one
+        when the turn has ended and been recognised, also when its text is empty. No text has white
+        space around it. A `TurnFailed` in place of the final one when the recogniser or the turn
+        fails, or the answer is no text; a `Dropped` in its place where the app discarded the turn.
+        A `Notice` that the recogniser gives, and events from upstream, pass.
     Completes: when the source has and every turn has been dealt with.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: nothing; on an error of the source, the transcript in progress.
@@ -51,10 +67,11 @@ def transcribe(
 
     Args:
         stt: an object with ``transcribe_turn(audio) -> str``, or such a callable; ``audio`` is
-            float32 of shape ``(n,)``, the whole turn. One with ``session()`` is instead fed each
-            chunk as it arrives and asked for a step after each, so that only the tail is left to
-            decode when the turn ends; it needs no ``transcribe_turn``. A session whose turn comes
-            to nothing is closed.
+            float32 of shape ``(n,)``, the whole turn. It may give pieces of new text, and for a str
+            whatever has one as its ``text``: the guide to adapters has all shapes. One with
+            ``session()`` is instead fed each chunk as it arrives and asked for a step after each,
+            so that only the tail is left to decode when the turn ends; it needs no
+            ``transcribe_turn``. A session whose turn comes to nothing is closed.
         worker: the scheduler on which the recogniser is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
@@ -66,11 +83,11 @@ def transcribe(
         total_timeout_ms: the longest that it may take for all of a turn, likewise.
     """
     time_limits = limits("transcribe", timeout_ms, total_timeout_ms)
-    transcribe_turn: Callable[[Samples], Answer[str | Notice]]
+    transcribe_turn: Callable[[Samples], Answer[Worded | Notice]]
     transcribe_turn = method(stt, "transcribe_turn", "session")
     session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
 
-    def start() -> Work[Turn, Transcript]:
+    def start() -> Work[Turn, Transcript | Notice]:
         return _streaming(session, worker) if callable(session) else _whole(transcribe_turn)
 
     return stage(
@@ -84,22 +101,28 @@ def transcribe(
     )
 
 
-def _whole(transcribe_turn: Callable[[Samples], Answer[str | Notice]]) -> Work[Turn, Transcript]:
-    def work(turn: Turn, job: Job[Transcript]) -> None:
-        pieces: list[str] = []
+def _whole(
+    transcribe_turn: Callable[[Samples], Answer[Worded | Notice]],
+) -> Work[Turn, Transcript | Notice]:
+    def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
+        said = Text()
+        told = 0
 
         def on_piece(piece: str) -> None:
+            nonlocal told
             # A whole answer is one piece: it is told only once, as the final transcript.
-            if pieces:
-                job.emit(Transcript(turn, "".join(pieces), final=False))
-            pieces.append(piece)
+            if said.length and _worth_telling(said.length, told):
+                told = said.length
+                job.emit(Transcript(turn, str(said).strip(), final=False))
+            said.add(piece)
 
         def on_end() -> None:
-            job.emit(Transcript(turn, "".join(pieces)))
+            said.end()
+            job.emit(Transcript(turn, str(said).strip()))
             job.done()
 
         def recognise() -> None:
-            job.ask(turn, lambda: transcribe_turn(turn.audio), text_piece, on_piece, on_end)
+            job.ask(turn, lambda: transcribe_turn(turn.audio), text, on_piece, on_end)
 
         _listen(turn, job, None, recognise)
 
@@ -108,7 +131,7 @@ def _whole(transcribe_turn: Callable[[Samples], Answer[str | Notice]]) -> Work[T
 
 def _listen(
     turn: Turn,
-    job: Job[Transcript],
+    job: Job[Transcript | Notice],
     on_chunk: Callable[[AudioChunk], None] | None,
     on_end: Callable[[], None],
 ) -> None:
@@ -129,15 +152,16 @@ def _listen(
 
 def _streaming(
     session: Callable[[], RecognitionSession], worker: abc.SchedulerBase | None
-) -> Work[Turn, Transcript]:
-    def work(turn: Turn, job: Job[Transcript]) -> None:
-        text = ""
+) -> Work[Turn, Transcript | Notice]:
+    def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
+        said = Text()
+        told = 0
         listening: RecognitionSession | None = None
         closed = False
         gone = False
         stepping = RLock()  # who disposes may be on another thread
 
-        def hear(chunk: AudioChunk | None) -> Iterator[News | Notice]:
+        def hear(chunk: AudioChunk | None) -> Iterator[_News]:
             """Feed a chunk and take a step; None ends the audio and takes all steps left."""
             nonlocal listening, closed
             with stepping:
@@ -153,15 +177,15 @@ def _streaming(
             if chunk is not None:
                 yield from step(listening)
                 return
-            while not listening.done:
+            while not yes_or_no(listening.done, "a session's done"):
                 yield from step(listening)
 
-        def step(listening: RecognitionSession) -> Iterator[News | Notice]:
+        def step(listening: RecognitionSession) -> Iterator[_News]:
             with stepping:
                 if gone:
                     return
                 taken = listening.step()
-            yield from told(taken)
+            yield _news(taken)
 
         def let_go(*_: object) -> None:
             """Close a session whose turn came to nothing; what it still had to say is dropped."""
@@ -187,39 +211,32 @@ def _streaming(
                 pass
             let_go()
 
-        def told(step: Sequence[str | Notice] | str | None) -> Iterator[News | Notice]:
-            if step is None or isinstance(step, str):
-                yield step
-                return
-            yield from (piece for piece in step if isinstance(piece, Notice))
-            yield [piece for piece in step if not isinstance(piece, Notice)]
-
-        def on_news(step: News) -> None:
-            nonlocal text
-            before = text
-            if isinstance(step, str):
-                text = step
-            elif step:
-                text += "".join(step)
+        def on_news(news: _News) -> None:
+            nonlocal said, told
+            for notice in news.notices:
+                job.emit(replace(notice, turn=turn, stage="transcribe"))
+            if news.anew:
+                before, said, told = str(said), Text(), 0
+                said.add(news.text)
+                new = str(said) != before
+            else:
+                new = bool(said.add(news.text))
             # The last news is not told twice: it is in the final transcript.
             last = closed and listening is not None and listening.done
-            if text != before and not last:
-                job.emit(Transcript(turn, text.strip(), final=False))
+            if new and not last and _worth_telling(said.length, told):
+                told = said.length
+                job.emit(Transcript(turn, str(said).strip(), final=False))
 
         def on_end() -> None:
-            job.emit(Transcript(turn, text.strip()))
+            said.end()
+            job.emit(Transcript(turn, str(said).strip()))
             job.done()
 
-        def news(step: News) -> News:
-            for piece in step if isinstance(step, list) else [step or ""]:
-                text_piece(piece)
-            return step
-
         def on_chunk(chunk: AudioChunk) -> None:
-            job.ask(turn, lambda: hear(chunk), news, on_news, _nothing)
+            job.ask(turn, lambda: hear(chunk), _as_it_is, on_news, _nothing)
 
         def on_turn_over() -> None:
-            job.ask(turn, lambda: hear(None), news, on_news, on_end)
+            job.ask(turn, lambda: hear(None), _as_it_is, on_news, on_end)
 
         job.life.add(Disposable(leave))
         _listen(turn, job, on_chunk, on_turn_over)
@@ -229,3 +246,23 @@ def _streaming(
 
 def _nothing(*_: object) -> None:
     """Nothing follows."""
+
+
+def _news(step: object) -> _News:
+    """What a step gives: all text so far, or new text in pieces; None is no news."""
+    if step is None:
+        return _News()
+    if is_whole(step) or not isinstance(step, Iterable):
+        return _News(text(step), anew=True)
+    pieces = list(cast("Iterable[object]", step))
+    new = "".join(text(piece) for piece in pieces if not isinstance(piece, Notice))
+    return _News(new, notices=tuple(piece for piece in pieces if isinstance(piece, Notice)))
+
+
+def _worth_telling(length: int, told: int) -> bool:
+    """Whether a text that goes on is to be told again: what is told in all stays in proportion."""
+    return length <= _SHORT or length >= told + told // 8
+
+
+def _as_it_is(piece: T) -> T:
+    return piece

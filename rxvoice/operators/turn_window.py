@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import RLock
-from typing import ParamSpec, cast
+from typing import ParamSpec
 
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
-from rxvoice._check import BOOLS, at_least, observable, unjudged
+from rxvoice._check import at_least, observable, unjudged
+from rxvoice._shapes import yes_or_no
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ModelTimeout, RxvoiceError, StageError
@@ -171,9 +172,12 @@ def turn_window(
         def on_answer(finished: bool) -> None:
             nonlocal asked_at
             asked_at = None
-            if not isinstance(cast("object", finished), BOOLS):
-                fail_turn(TypeError(f"user_finished() must give a bool, got {finished!r}"))
-            elif finished:
+            try:
+                over = yes_or_no(finished, "user_finished()")
+            except Exception as error:
+                fail_turn(error)
+                return
+            if over:
                 close("policy")
 
         def step(chunk: AudioChunk) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import SupportsFloat, cast
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
-from rxvoice._check import BOOLS, whole, within
+from rxvoice._check import whole, within
+from rxvoice._shapes import judgement
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import EchoSlot, VadSlot, echo_judge, method
 
@@ -23,6 +23,7 @@ def vad(
     stop: float = 0.2,
     start_chunks: int = 1,
     echo: EchoSlot | None = None,
+    max_failures: int = 10,
 ) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Say of each chunk whether it is speech.
 
@@ -31,10 +32,14 @@ def vad(
     on while it is ``stop`` or more.
 
     Emits: the same chunk with ``speech``, and ``probability`` where there is one, filled in, one
-        for one. A partial chunk passes as it is, unasked; so do events from upstream.
+        for one. A partial chunk passes as it is, unasked; so do events from upstream. When the
+        detector or ``echo`` raises, or answers with something else, a `Notice` that says so, with
+        the `StageError` as its ``detail``; the chunk then has the ``speech`` of the one before, so
+        that a single failure neither opens a turn nor ends one.
     Completes: with the source.
-    Errors: `StageError` when the detector raises or answers with something else; `AudioFormatError`
-        for a chunk that is not of the detector's ``chunk_size`` or ``sample_rate``; the source's.
+    Errors: the `StageError`, at the ``max_failures``-th failure in a row, or when the detector
+        cannot begin; `AudioFormatError` for a chunk that is not of the detector's ``chunk_size`` or
+        ``sample_rate``; the source's.
     Drops: nothing.
     Runs on: the thread of the source. The detector is called there, once per chunk, in order.
 
@@ -50,6 +55,8 @@ def vad(
         echo: an object with ``is_echo(samples) -> bool``, or such a callable, asked about what the
             detector takes for speech: an echo of the loudspeaker is none. ``probability`` stays.
             `rxvoice.echo.correlation` is one.
+        max_failures: failures in a row, 1 or more, of the detector or of ``echo``, that are an
+            error; 1: the first.
 
     Thresholds as mlx-audio's ``VoicePipelineConfig``.
     """
@@ -58,6 +65,7 @@ def vad(
     if stop > start:
         raise ConfigError(f"vad stop must be at most start={start} (probability), got {stop}")
     whole("vad start_chunks", start_chunks, 1, "chunks")
+    whole("vad max_failures", max_failures, 1, "failures")
     method(detector, "probability", "is_speech")
     if echo is not None:
         method(echo, "is_echo")
@@ -72,26 +80,30 @@ def vad(
         is_echo = None if echo is None else echo_judge(echo)
         size: int | None = getattr(own, "chunk_size", None)
         rate: int | None = getattr(own, "sample_rate", None)
+        failures = Failures("vad", out, max_failures)
+        echo_failures = Failures("vad", out, max_failures)
         speaking = False
         run = 0
 
-        def judged(chunk: AudioChunk, answer: bool | float) -> AudioChunk:
+        def decided(chunk: AudioChunk, answer: bool | float, echo: bool) -> AudioChunk:
             nonlocal speaking, run
-            if isinstance(answer, BOOLS):
-                return _judged(chunk, bool(answer) and not (is_echo and is_echo(chunk)), None)
-            number = isinstance(cast("object", answer), SupportsFloat)
-            probability = float(answer) if number else math.nan
-            if not 0 <= probability <= 1:
-                raise ValueError(f"wanted a bool or a probability from 0 to 1, got {answer!r}")
-            heard = 0.0 if probability >= stop and is_echo and is_echo(chunk) else probability
-            if speaking:
+            certain = isinstance(answer, bool)
+            heard = 0.0 if echo else float(answer)
+            if certain:
+                speaking = heard > 0
+            elif speaking:
                 speaking = heard >= stop
             else:
                 run = run + 1 if heard >= start else 0
                 speaking = run >= start_chunks
             if speaking:
                 run = 0
-            return _judged(chunk, speaking, probability)
+            return _judged(chunk, speaking, None if certain else answer)
+
+        def undecided(chunk: AudioChunk, error: BaseException, failures: Failures) -> None:
+            instead = f"the chunk counts as {'speech' if speaking else 'silence'}, as before"
+            if failures.pardon(error, instead):
+                out.emit(_judged(chunk, speaking, None))
 
         def step(chunk: AudioChunk) -> None:
             if chunk.partial:
@@ -109,12 +121,22 @@ def vad(
                 )
                 return
             try:
-                answered = judged(chunk, ask(chunk.samples))
+                answer = judgement(ask(chunk.samples))
             except BaseException as error:
-                out.fail(StageError("vad", None, error))
+                undecided(chunk, error, failures)
                 raise_if_ctrl_c(error)
                 return
-            out.emit(answered)
+            failures.over()
+            echo = False
+            if is_echo and (answer if isinstance(answer, bool) else answer >= stop):
+                try:
+                    echo = is_echo(chunk)
+                except BaseException as error:
+                    undecided(chunk, error, echo_failures)
+                    raise_if_ctrl_c(error)
+                    return
+                echo_failures.over()
+            out.emit(decided(chunk, answer, echo))
 
         return step, None, None
 

@@ -8,14 +8,14 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice.elements import AudioChunk, Event, Speech, TurnEvent, TurnFailed
+from rxvoice.elements import AudioChunk, Event, Notice, Speech, TurnEvent, TurnFailed
 from rxvoice.web._incoming import Incoming
 from rxvoice.web._limits import Limits, Over
 from rxvoice.web._speaker import RemoteSpeaker
@@ -166,6 +166,10 @@ class Session:
             _log.warning("%s", event.error, exc_info=event.error)
             stage = event.error.stage
             self._tell({"event": "turn_failed", "turn": event.turn.id, "error": f"{stage} failed"})
+        elif isinstance(event, Notice) and isinstance(event.detail, Exception):
+            _log.warning("%s", event.message, exc_info=event.detail)
+            told = replace(event, message=f"{event.stage} failed", detail=None)
+            self._tell(told.as_json())
         elif isinstance(event, Event):
             self._tell(event.as_json())
         elif isinstance(cast("object", event), TurnEvent):

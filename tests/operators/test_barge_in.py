@@ -9,10 +9,12 @@ from reactivex import Subject
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
+from rxvoice.elements import AudioChunk, Notice
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeBargeIn, failing
+
+BOOM = RuntimeError("deaf")
 
 
 def chunk(*, speech: bool | None = True, level: float = 0.5) -> AudioChunk:
@@ -41,7 +43,7 @@ def test_passes_the_battery() -> None:
         lambda: vox.barge_in(FakeBargeIn(), playing=yes),
         elements=[chunk(), chunk(speech=False), chunk()],
         failing=lambda error: vox.barge_in(
-            failing(FakeBargeIn(), "detect", error=error), playing=yes
+            failing(FakeBargeIn(), "detect", error=error), playing=yes, max_failures=1
         ),
         name="barge_in",
     )
@@ -51,7 +53,7 @@ def test_playing_raises() -> None:
     check_operator(
         lambda: vox.barge_in(playing=yes),
         elements=[chunk(), chunk()],
-        failing=lambda error: vox.barge_in(playing=failing(yes, error=error)),
+        failing=lambda error: vox.barge_in(playing=failing(yes, error=error), max_failures=1),
         name="barge_in",
     )
 
@@ -101,7 +103,10 @@ def test_numpy_answers_become_bools() -> None:
 def test_a_detector_that_raises() -> None:
     boom = RuntimeError("deaf")
     seen, (error,) = run(
-        [chunk()] * 3, failing(FakeBargeIn(), "detect", at=2, error=boom), playing=yes
+        [chunk()] * 3,
+        failing(FakeBargeIn(), "detect", at=2, error=boom),
+        playing=yes,
+        max_failures=1,
     )
     assert len(seen) == 1
     assert isinstance(error, StageError)
@@ -117,6 +122,36 @@ def test_a_chunk_that_no_vad_has_judged_is_refused() -> None:
     assert str(error) == (
         "wanted chunks judged by vad(), got one with speech=None: put vad() before barge_in()"
     )
+
+
+@pytest.mark.parametrize("answer", [None, 0.7, 1, float("nan"), "no", [], BOOM], ids=repr)
+@pytest.mark.parametrize("who", ["detect", "playing"])
+def test_a_bad_answer_costs_its_chunk_and_is_told(answer: Any, who: str) -> None:
+    answers = [True, answer, True, answer, True]
+
+    def ask(*_: Any) -> Any:
+        given = answers.pop(0)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    detector: Any = ask if who == "detect" else FakeBargeIn()
+    playing = ask if who == "playing" else yes
+    seen, end = run([chunk()] * 5, detector, playing=playing, max_failures=2)
+    assert "".join("!" if isinstance(it, Notice) else "_~"[it.barge_in] for it in seen) == (
+        "~!_~!_~"
+    )
+    assert seen[1].detail.stage == seen[1].stage == "barge_in"
+    assert seen[1].message.endswith(
+        "the chunk interrupts nothing (failure 1; 1 in a row, at 2 the conversation ends)"
+    )
+    assert end == ["completed"]
+
+
+def test_too_many_in_a_row_are_an_error() -> None:
+    seen, (error,) = run([chunk()] * 20, lambda samples, playing: None, playing=yes)
+    assert len(seen) == 2 * 9
+    assert str(error) == "barge_in failed: TypeError: detect() must give a bool, got None"
 
 
 def test_bad_arguments() -> None:

@@ -10,7 +10,7 @@ from reactivex import Subject
 
 from rxvoice import echo, events, offline
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
+from rxvoice.elements import AudioChunk, Notice
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency, StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import failing
@@ -58,7 +58,7 @@ def test_passes_the_battery() -> None:
     check_operator(
         lambda: vox.cancel_echo(silence),
         elements=blocks(noise(4 * 512), 512),
-        failing=lambda error: vox.cancel_echo(failing(silence, error=error)),
+        failing=lambda error: vox.cancel_echo(failing(silence, error=error), max_failures=1),
         name="cancel_echo",
     )
 
@@ -235,11 +235,34 @@ def test_bad_audio() -> None:
 
 
 def test_a_reference_that_gives_too_little() -> None:
-    _, (error,) = run([AudioChunk(noise(160))], lambda *_: noise(10))
+    _, (error,) = run([AudioChunk(noise(160))], lambda *_: noise(10), max_failures=1)
     assert isinstance(error, StageError)
     assert str(error) == (
         "cancel_echo failed: ConfigError: the reference must give 160 samples as asked, got 10"
     )
+
+
+@pytest.mark.parametrize("bad", [None, OSError("gone"), noise(3), np.full(160, np.nan, np.float32)])
+def test_a_bad_answer_counts_as_silence_and_is_told(bad: Any) -> None:
+    asked = iter("b.bb.")
+
+    def reference(time: float, n: int, rate: int) -> Any:
+        if next(asked) == ".":
+            return silence(time, n, rate)
+        if isinstance(bad, Exception):
+            raise bad
+        return bad
+
+    heard = [AudioChunk(noise(160), start=160 * n) for n in range(5)]
+    seen, end = run(heard, reference, max_failures=3)
+    calm, _ = run(heard, silence)
+    notices = [it for it in seen if isinstance(it, Notice)]
+    assert [it for it in seen if it not in notices] == calm
+    assert len(notices) == 3
+    assert notices[0].message.endswith(
+        "the loudspeaker counts as silent (failure 1; 1 in a row, at 3 the conversation ends)"
+    )
+    assert end == ["completed"]
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_speech_without_a_transcript_gets_no_reply() -> None:
     scene = Scene(HI + "_|", " ?! ")
     assert scene.lines == [
         "0 TurnOpened 1",
-        "40 Transcribed 1 ' ?! '",
+        "40 Transcribed 1 '?!'",
         "40 Dropped 1 no_words",
         "60 completed",
     ]

@@ -44,7 +44,7 @@ def test_a_notice_of_each_slot_names_its_stage() -> None:
     turns.pipe(
         vox.transcribe(lambda audio: ["a", told]),
         vox.respond(lambda text: [told, text]),
-        vox.synthesize(lambda text: [told]),
+        vox.synthesize(lambda text: [told, np.ones(1, np.float32)]),
     ).subscribe(seen.append)
     stages = [each.stage for each in seen if isinstance(each, rxv.Notice)]
     assert stages == ["transcribe", "respond", "synthesize"]

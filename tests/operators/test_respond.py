@@ -18,6 +18,7 @@ from reactivex.testing import TestScheduler
 from rxvoice import operators as vox
 from rxvoice.elements import Reply, Transcript, TurnFailed
 from rxvoice.errors import ConfigError, StageError
+from rxvoice.events import Dropped
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeResponder, failing
 from rxvoice.turn import Turn
@@ -161,6 +162,67 @@ def test_an_empty_transcript_is_answered() -> None:
     llm = FakeResponder("Pardon?")
     Run(llm).push(said(""))
     assert llm.asked == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "chars"),
+    [
+        ("", 0),
+        (" ... ?! ", 0),
+        ("♪😀", 0),
+        ("a", 1),
+        ("No.", 2),
+        ("cafe\u0301", 4),
+        ("हाँ", 1),
+    ],
+)
+@pytest.mark.parametrize("where", ["here", "worker"])
+def test_a_text_of_too_few_letters_and_digits_is_not_answered(
+    text: str, chars: int, where: str
+) -> None:
+    for least in (0, 1, chars, chars + 1):
+        llm = FakeResponder("yes")
+        worker = TestScheduler() if where == "worker" else None
+        first, second = said(text), said("hello", 2)
+        run = Run(llm, min_chars=least, worker=worker, scheduler=worker)
+        run.push(first, second, end=True)
+        if worker:
+            worker.start()
+        if chars < least:
+            assert run.seen[0] == Dropped(first.turn, "no_words")
+            assert llm.asked == ["hello"]
+            assert len(run.seen) == 3
+        else:
+            assert llm.asked == [text, "hello"]
+        assert run.end == ["completed"]
+
+
+@pytest.mark.parametrize("text", ["停", "네", "7"])
+def test_what_may_be_all_that_is_said_is_answered(text: str) -> None:
+    llm = FakeResponder("yes")
+    Run(llm, min_chars=9).push(said(text))
+    assert llm.asked == [text]
+
+
+def test_what_is_dropped_waits_for_the_replies_before_it() -> None:
+    scheduler = TestScheduler()
+    noise = said("", 2)
+    run = Run(FakeResponder("a", every_ms=10), scheduler=scheduler, min_chars=1)
+    run.push(said(), noise)
+    assert run.seen == []
+    scheduler.start()
+    assert run.seen[-1] == Dropped(noise.turn, "no_words")
+    assert len(run.seen) == 3
+
+
+def test_a_partial_transcript_of_no_words_is_not_dropped() -> None:
+    assert Run(FakeResponder("a"), min_chars=1).push(said("", final=False)).seen == []
+
+
+@pytest.mark.parametrize("least", [-1, 1.5, True, "1"])
+def test_bad_min_chars(least: Any) -> None:
+    with pytest.raises(ConfigError, match=r"respond min_chars must be .*letters and digits, got"):
+        vox.respond(echo, min_chars=least)
 
 
 def test_partial_transcripts_are_not_answered() -> None:

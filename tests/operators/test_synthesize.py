@@ -13,8 +13,9 @@ from reactivex.disposable import CompositeDisposable
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import Reply, Speech, Transcript, TurnFailed
+from rxvoice.elements import Notice, Reply, Speech, Transcript, TurnFailed
 from rxvoice.errors import ConfigError, StageError
+from rxvoice.segmenter import Segmenter
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeResponder, FakeSynthesizer, failing
 from rxvoice.turn import Turn
@@ -136,22 +137,99 @@ def test_every_shape_of_answer(tts: Any, pieces: int, where: str) -> None:
 
 def test_an_array_of_another_library_passes_as_it_is() -> None:
     class Array:
+        """As those of a library that numpy does not know."""
+
         shape = (3,)
+        dtype = "some.bfloat16"
 
-    array = Array()
-    assert Run(lambda text: array).push(*replies("One.")).seen[0].samples is array
+        def tolist(self) -> list[float]:
+            return [0.5, 0.25, -1.0]
+
+    (speech, _) = Run(lambda text: Array()).push(*replies("One.")).seen
+    assert speech.samples.dtype == np.float32
+    assert speech.samples.tolist() == [0.5, 0.25, -1.0]
 
 
-def test_pieces_without_samples_are_dropped() -> None:
+def test_pieces_without_samples_are_dropped_and_no_sound_at_all_is_told_once_a_reply() -> None:
     tts = FakeSynthesizer(samples_per_char=0)
-    assert Run(tts).push(*replies("One.")).texts == ["1 ."]
-    assert tts.spoken == ["One."]
+    first, second = replies("One. Two."), replies("Three.", id=2)
+    run = Run(tts).push(*first, *second)
+    told = "the synthesizer gave no sound for "
+    assert run.seen == [
+        Notice(f"{told}'One.'", turn=first[0].turn, stage="synthesize"),
+        Speech(first[1], np.empty(0, np.float32), 24_000, final=True),
+        Notice(f"{told}'Three.'", turn=second[0].turn, stage="synthesize"),
+        Speech(second[1], np.empty(0, np.float32), 24_000, final=True),
+    ]
+    assert tts.spoken == ["One.", "Two.", "Three."]
+
+
+def test_a_sentence_with_some_sound_is_no_silent_one() -> None:
+    pieces = [np.empty(0, np.float32), voice("x"), np.empty(0, np.float32)]
+    assert Run(lambda text: pieces).push(*replies("One.")).texts == ["1 One.", "1 ."]
 
 
 def test_nothing_to_say() -> None:
     tts = FakeSynthesizer()
     assert Run(tts).push(*replies(), *replies(" ", "\n", id=2)).texts == ["1 .", "2 ."]
     assert tts.spoken == []
+
+
+def test_a_megabyte_in_one_piece_is_cut_as_it_is_spoken(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+    step = Segmenter._step
+
+    def counted(self: Segmenter, char: str) -> None:
+        nonlocal read
+        read += 1
+        step(self, char)
+
+    monkeypatch.setattr(Segmenter, "_step", counted)
+    worker = TestScheduler()
+    spoken: list[str] = []
+
+    def tts(text: str) -> Any:
+        spoken.append(text)
+        if len(spoken) == 100:
+            run.life.dispose()
+        return voice(text)
+
+    run = Run(tts, worker=worker, scheduler=worker)
+    text = "One. Two. ?! ?! ?! " * 50_000
+    run.push(*replies(text), end=True)
+    assert read < 20  # up to the first sentence: the loop that pushed it is free again
+    worker.start()
+    assert len(spoken) == 100
+    assert read < 2_000
+
+
+@pytest.mark.parametrize("where", ["here", "worker"])
+def test_very_many_sentences_in_one_piece(where: str) -> None:
+    worker = TestScheduler() if where == "worker" else None
+    given = replies("A sentence. " * 5_000)
+    run = Run(voice, worker=worker, scheduler=worker).push(*given, end=True)
+    if worker:
+        worker.start()
+    assert run.texts == ["1 A sentence."] * 5_000 + ["1 ."]
+    assert all(it.reply is given[0] for it in run.seen[:-2])
+    assert run.end == ["completed"]
+
+
+def test_a_subscriber_that_raises_costs_no_more_than_the_rest_of_its_sentence() -> None:
+    source: Subject[Reply] = Subject()
+    seen: list[str] = []
+
+    def heard(speech: Any) -> None:
+        seen.append(speech.text)
+        if len(seen) == 1:
+            raise BOOM
+
+    source.pipe(vox.synthesize(lambda text: [voice(text)] * 2)).subscribe(heard)
+    first, last = replies("One. Two. Three. ")
+    with pytest.raises(RuntimeError, match="no voice"):
+        source.on_next(first)
+    source.on_next(last)
+    assert seen == ["One.", "Two.", "Two.", "Three.", "Three.", ""]
 
 
 def test_the_first_sentence_is_spoken_before_the_second_is_written() -> None:
@@ -344,7 +422,7 @@ def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> Non
         run.push(*replies("One. Two.", id=n + 1))
         scheduler.start()
     assert len(run.seen) == 3000
-    assert [len(life.disposable) for life in made] == [1, 1]
+    assert [len(life.disposable) for life in made] == [1]
 
 
 @pytest.mark.parametrize(

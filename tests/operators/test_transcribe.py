@@ -129,7 +129,7 @@ def test_an_answer_in_one_piece_is_one_final_transcript(stt: Any) -> None:
 )
 def test_an_answer_in_pieces_gives_partial_transcripts(stt: Any) -> None:
     run = Run(stt).push(spoken())
-    assert run.texts == ["1 good ...", "1 good mor...", "1 good morning"]
+    assert run.texts == ["1 good...", "1 good mor...", "1 good morning"]
 
 
 @pytest.mark.parametrize("answer", ["", []])
@@ -273,6 +273,28 @@ def test_what_a_subscriber_raises_at_a_replayed_partial_reaches_the_producer() -
     source.pipe(vox.transcribe(FakeStreamingTranscriber("yes"))).subscribe(heard)
     with pytest.raises(RuntimeError, match="no weights"):
         source.on_next(spoken())
+
+
+def test_what_is_told_of_a_long_text_stays_in_proportion_to_it() -> None:
+    words = 20_000
+    run = Run(lambda audio: ("word " for _ in range(words))).push(spoken())
+    assert run.seen[-1] == Transcript(spoken(), "word " * (words - 1) + "word")
+    assert sum(len(it.text) for it in run.seen) < 50 * 5 * words
+    # A short one is told with every piece.
+    assert [len(it.text) for it in run.seen[:800]] == [5 * n + 4 for n in range(800)]
+    assert all(not it.final for it in run.seen[:-1])
+
+
+def test_streaming_tells_a_long_text_in_proportion_too() -> None:
+    class Fast:
+        transcribe_turn = by_length
+
+        def session(self) -> Any:
+            return FakeStreamingTranscriber("word " * 20_000).session()
+
+    run = Run(Fast()).push(spoken())
+    assert len(run.seen[-1].text) == 5 * 20_000 - 1
+    assert sum(len(it.text) for it in run.seen) < 50 * 5 * 20_000
 
 
 # Failures.

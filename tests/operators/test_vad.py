@@ -9,7 +9,7 @@ import reactivex as rx
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.elements import AudioChunk, Notice, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeVad, failing
@@ -46,7 +46,7 @@ def test_passes_the_battery() -> None:
     check_operator(
         lambda: vox.vad(FakeVad([0.1, 0.9, 0.3, 0.9]), start_chunks=2),
         elements=chunks(6),
-        failing=lambda error: vox.vad(failing(FakeVad("~"), error=error)),
+        failing=lambda error: vox.vad(failing(FakeVad("~"), error=error), max_failures=1),
         name="vad",
     )
 
@@ -165,29 +165,96 @@ def test_is_speech_alone() -> None:
 
 @pytest.mark.parametrize("answer", [float("nan"), 1.01, -0.01, 2, float("inf")])
 def test_an_answer_that_is_no_probability(answer: float) -> None:
-    seen, (error,) = run(FakeVad([0.5, answer]), 3)
+    seen, (error,) = run(FakeVad([0.5, answer]), 3, max_failures=1)
     assert len(seen) == 1
     assert isinstance(error, StageError)
     assert str(error) == (
-        f"vad failed: ValueError: wanted a bool or a probability from 0 to 1, got {answer!r}"
+        "vad failed: ValueError: wanted a bool or a probability from 0 to 1, got "
+        f"{answer!r} ({type(answer).__name__})"
     )
     assert (error.stage, error.turn) == ("vad", None)
 
 
-def test_an_answer_that_is_no_number() -> None:
-    _, (error,) = run(lambda samples: None, 1)
-    assert isinstance(error, StageError)
-    assert str(error).endswith("wanted a bool or a probability from 0 to 1, got None")
-
-
 def test_a_detector_that_raises() -> None:
     boom = RuntimeError("no weights")
-    seen, (error,) = run(failing(FakeVad("~~~"), at=2, error=boom), 3)
+    seen, (error,) = run(failing(FakeVad("~~~"), at=2, error=boom), 3, max_failures=1)
     assert len(seen) == 1
     assert isinstance(error, StageError)
     assert error.cause is boom
     assert error.__cause__ is boom
     assert str(error) == "vad failed: RuntimeError: no weights"
+
+
+def bad_at(*nths: int, answers: str) -> Any:
+    """A detector that says this, and None at these chunks, counted from 1."""
+    said = iter(answers)
+    asked = 0
+
+    def detector(samples: Samples) -> Any:
+        nonlocal asked
+        asked += 1
+        answer = next(said) == "~"
+        return None if asked in nths else answer
+
+    return detector
+
+
+def speech(seen: list[Any]) -> str:
+    """Each chunk as its speech, each notice as an exclamation mark before its chunk."""
+    return "".join("!" if isinstance(it, Notice) else "_~"[it.speech] for it in seen)
+
+
+@pytest.mark.parametrize(
+    ("bad", "answers", "wanted"),
+    [
+        ((1,), "~~__", "!_~__"),
+        ((2,), "_~~_", "_!_~_"),  # does not open a turn
+        ((3,), "~~_~_", "~~!~~_"),  # nor does it end one
+        ((2, 4, 6), "~_~_~_", "~!~~!~~!~"),
+        ((2, 3), "~~~~", "~!~!~~"),
+    ],
+)
+def test_a_bad_answer_costs_its_chunk(bad: tuple[int, ...], answers: str, wanted: str) -> None:
+    seen, end = run(bad_at(*bad, answers=answers), len(answers), max_failures=3)
+    assert speech(seen) == wanted
+    assert end == ["completed"]
+    passed = [it for it in seen if isinstance(it, AudioChunk)]
+    assert [it.start for it in passed] == [4 * n for n in range(len(answers))]
+
+
+def test_a_bad_answer_is_neither_a_start_nor_a_break_of_the_hysteresis() -> None:
+    answers: list[Any] = [0.9, None, 0.9, 0.3, None, 0.3, 0.1]
+    seen, _ = run(FakeVad(answers), 7, start_chunks=2)
+    assert speech(seen) == "_!_~~!~~_"
+    assert [it.probability for it in seen if isinstance(it, AudioChunk)] == answers
+
+
+def test_a_bad_answer_is_told_and_counted() -> None:
+    answers: list[Any] = ["~", None, True, None, None, False]
+    seen, end = run(FakeVad(answers), 6, max_failures=3)
+    notices = [it for it in seen if isinstance(it, Notice)]
+    wanted = "vad failed: ValueError: wanted a bool or a probability from 0 to 1, got"
+    assert [it.message for it in notices] == [
+        f"{wanted} '~' (str); the chunk counts as silence, as before (failure 1; 1 in a row, at 3 "
+        "the conversation ends)",
+        f"{wanted} None; the chunk counts as silence, as before (failure 2; 2 in a row, at 3 the "
+        "conversation ends)",
+        f"{wanted} None; the chunk counts as speech, as before (failure 3; 1 in a row, at 3 the "
+        "conversation ends)",
+        f"{wanted} None; the chunk counts as speech, as before (failure 4; 2 in a row, at 3 the "
+        "conversation ends)",
+    ]
+    assert all(isinstance(it.detail, StageError) and it.stage == "vad" for it in notices)
+    assert end == ["completed"]
+
+
+@pytest.mark.parametrize(("most", "told"), [(1, 0), (2, 1), (10, 9)])
+def test_too_many_in_a_row_are_an_error(most: int, told: int) -> None:
+    options = {} if most == 10 else {"max_failures": most}
+    seen, (error,) = run(lambda samples: None, 20, **options)
+    assert speech(seen) == "!_" * told
+    assert isinstance(error, StageError)
+    assert str(error).endswith("wanted a bool or a probability from 0 to 1, got None")
 
 
 class Sized(FakeVad):
@@ -251,6 +318,7 @@ def test_a_detector_that_cannot_begin(method: str) -> None:
         ({"start": float("nan")}, "vad start must be from 0.0 to 1.0 (probability), got nan"),
         ({"stop": -0.1}, "vad stop must be from 0.0 to 1.0 (probability), got -0.1"),
         ({"stop": 0.5}, "vad stop must be at most start=0.35 (probability), got 0.5"),
+        ({"max_failures": 0}, "vad max_failures must be at least 1 failures, got 0"),
         ({"start_chunks": 0}, "vad start_chunks must be at least 1 chunks, got 0"),
         ({"start_chunks": 1.5}, "vad start_chunks must be a whole number of chunks, got 1.5"),
     ],
@@ -293,9 +361,16 @@ def test_an_echo_is_no_speech(
     assert told == [float(n) for n in range(asked)]
 
 
-def test_an_echo_detector_that_raises_ends_the_stream() -> None:
-    errors: list[Exception] = []
-    chunk = AudioChunk(np.zeros(4, np.float32))
-    echo = failing(lambda samples: False)
-    rx.of(chunk).pipe(vox.vad(FakeVad([0.9]), echo=echo)).subscribe(on_error=errors.append)
-    assert [str(it) for it in errors] == ["vad failed: RuntimeError: failing"]
+def test_an_echo_detector_that_fails_costs_its_chunk_too() -> None:
+    echoes: list[Any] = [None, False, None, "no", False]
+    seen, end = run(FakeVad("~~~~_~"), 6, echo=lambda samples: echoes.pop(0), max_failures=3)
+    assert speech(seen) == "!_~!~!~_~"
+    assert str(seen[0].detail) == "vad failed: TypeError: is_echo() must give a bool, got None"
+    assert end == ["completed"]
+
+
+def test_an_echo_detector_that_is_broken_is_found_out_in_short_words_too() -> None:
+    # The detector's good answers in between are none of the echo detector's.
+    seen, (error,) = run(FakeVad("~_" * 9), 18, echo=lambda samples: None, max_failures=3)
+    assert speech(seen) == "!__!__"
+    assert str(error) == "vad failed: TypeError: is_echo() must give a bool, got None"

@@ -1,5 +1,7 @@
 """What the type checkers must make of a pipe; never run."""
 
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import assert_type
 
 from reactivex import Observable
@@ -23,6 +25,32 @@ async def answer(text: str) -> str:
 
 def speak(text: str) -> list[rxv.Samples]:
     return []
+
+
+def whisper(audio: rxv.Samples) -> dict[str, object]:
+    return {"text": "hi", "segments": []}
+
+
+@dataclass
+class Segment:
+    text: str
+
+
+def segments(audio: rxv.Samples) -> Iterator[Segment]:
+    yield Segment("hi")
+
+
+async def streamed(text: str) -> AsyncIterator[str]:
+    async def pieces() -> AsyncIterator[str]:
+        yield text
+
+    return pieces()
+
+
+def shapes(turns: Observable[rxv.Turn | rxv.Event]) -> None:
+    replies = turns.pipe(vox.transcribe(whisper), vox.respond(streamed, min_chars=1))
+    assert_type(replies, Observable[rxv.Reply | rxv.Event])
+    assert_type(turns.pipe(vox.transcribe(segments)), Observable[rxv.Transcript | rxv.Event])
 
 
 def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:

@@ -28,6 +28,7 @@ from websockets.sync.client import connect
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice import web
+from rxvoice.testing.fakes import failing
 
 END = json.dumps({"type": "end"})
 
@@ -217,11 +218,26 @@ def test_a_conversation_that_fails_is_closed(where: str, caplog: pytest.LogCaptu
             fail(None)
         if where == "step":
             return client.microphone.pipe(raising)
-        return client.microphone.pipe(vox.chunk(), vox.vad(fail))
+        return client.microphone.pipe(vox.chunk(), vox.vad(fail, max_failures=1))
 
     with talking(converse) as socket:
         socket.send_bytes(speech(100))
         assert refusal(socket) == ("failed", "the conversation failed", 1011)
+    assert "secret" in caplog.text
+
+
+def test_a_client_is_not_told_why_a_detector_failed(caplog: pytest.LogCaptureFixture) -> None:
+    def converse(client: web.Client) -> Observable[Any]:
+        detector = failing(lambda samples: False, error=KeyError("secret"))
+        return client.microphone.pipe(vox.chunk(), vox.vad(detector))
+
+    with talking(converse) as socket, caplog.at_level(logging.WARNING, "rxvoice"):
+        socket.send_bytes(speech(100))
+        socket.send_text(END)
+        messages, code = rest(socket)
+    assert code == 1000
+    (notice,) = received(messages, "notice")
+    assert (notice["message"], notice["detail"], notice["stage"]) == ("vad failed", None, "vad")
     assert "secret" in caplog.text
 
 
