@@ -55,9 +55,10 @@ def text(piece: object) -> str:
 
 
 def sound(piece: object, sample_rate: int) -> TimedSamples:
-    """The sound of a piece, as numpy's float32; AudioFormatError where it has none.
+    """The sound of a piece; AudioFormatError where it has none.
 
-    An array of another library is evaluated here, so on the thread that made it.
+    It is numpy's float32, or MLX's where the piece is. An array of another library is evaluated
+    here, so on the thread that made it.
 
     Args:
         sample_rate: Hz, of the synthesizer.
@@ -200,7 +201,9 @@ def _mono(given: object) -> Samples:
         raise wrong_dtype(dtype, "np.asarray(samples, np.float32)")
     if len(shape) != 1:
         raise wrong_shape(shape)
-    return audio_samples(_float32(given, dtype))
+    samples = audio_samples(_float32(given, dtype))
+    # MLX's own goes on as it is, evaluated by now: a sink may convert it by MLX.
+    return given if dtype == "float32" and type(given).__module__.startswith("mlx.") else samples
 
 
 def _float32(given: Any, dtype: str) -> Samples:

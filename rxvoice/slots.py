@@ -17,7 +17,8 @@ What is taken is what can mean only one thing:
 
 A bool or a number may be an array of one element. Half a character (a surrogate) at the end of a
 text's piece is joined to the other half at the beginning of the next; one that stays alone becomes
-U+FFFD. An array is evaluated where it was made, and goes on as numpy's float32.
+U+FFFD. An array is evaluated where it was made, and goes on as numpy's float32; MLX's float32 goes
+on as it is.
 
 Everything else fails the turn, and the error says what came and what was wanted: None, bytes, a
 number for a text; a set, which has no order, and any other mapping; for sound integers, which have

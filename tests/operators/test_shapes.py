@@ -368,8 +368,7 @@ def test_what_is_sound(make: Make, where: str) -> None:
     for id in (1, 2):
         *pieces, last = run.of(id)
         assert last.final
-        assert all(type(it.samples) is np.ndarray for it in pieces)
-        assert all(it.samples.dtype == np.dtype(np.float32) for it in pieces)
+        assert all(str(it.samples.dtype).endswith("float32") for it in pieces)
         assert np.concatenate([it.samples for it in pieces]).tolist() == HALVES
 
 
@@ -499,7 +498,7 @@ def test_what_is_no_sound(make: Make, wanted: str, where: str) -> None:
 
 
 def test_a_lazy_array_is_evaluated_on_the_thread_that_made_it() -> None:
-    """On another one MLX raises; and it is numpy's when it leaves the worker."""
+    """On another one MLX raises."""
     worker, home = EventLoopScheduler(), EventLoopScheduler()
     source: Subject[Any] = Subject()
     seen: list[Any] = []
