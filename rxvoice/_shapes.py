@@ -203,7 +203,8 @@ def _mono(given: object) -> Samples:
         raise wrong_shape(shape)
     samples = audio_samples(_float32(given, dtype))
     # MLX's own goes on as it is, evaluated by now: a sink may convert it by MLX.
-    return given if dtype == "float32" and type(given).__module__.startswith("mlx.") else samples
+    is_mlx = dtype == "float32" and type(given).__module__.startswith("mlx.")
+    return cast("Samples", given) if is_mlx else samples
 
 
 def _float32(given: Any, dtype: str) -> Samples:
