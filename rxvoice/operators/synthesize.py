@@ -56,8 +56,8 @@ def synthesize(
         tts: an object with ``synthesize_stream(text)``, or such a callable; answers with pieces of
             samples, arrays of floats of shape ``(n,)`` from numpy, MLX or another library, or with
             `TimedSamples`, which say where words end as well: the guide to adapters has all
-            shapes. They go on as float32, numpy's or MLX's. Its ``synthesize_timed(text)`` is asked instead,
-            where it has one.
+            shapes. They go on as float32, numpy's or MLX's. Its ``synthesize_timed(text)`` is asked
+            instead, where it has one.
         worker: the scheduler on which the synthesizer is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
             where the element arrived.
