@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from rxvoice._output_file import output
 from rxvoice._wav import HEADER_BYTES, MOST_BYTES, UNKNOWN, header
-from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError, MissingDependency, SinkStalled
 
-__all__ = ["AudioFile", "SoundWriter", "WavWriter", "nearest_rate", "sound_format", "words"]
+__all__ = ["AudioFile", "SoundWriter", "WavWriter", "nearest_rate", "sound_format"]
 
 _WAVS = ("", ".wav", ".wave")
 _FORMATS = {
@@ -248,8 +247,3 @@ def _place(file: BinaryIO) -> int | None:
     except OSError:  # it is in memory
         flags = 0
     return None if flags & os.O_APPEND else file.tell()
-
-
-def words(samples: Samples) -> NDArray[np.int16]:
-    """The samples as 16 bits; what is beyond full scale is cut to it."""
-    return np.rint(samples * 32_768).clip(-32_768, 32_767).astype(np.int16)

@@ -16,9 +16,10 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from rxvoice._audio_file import sound_format, words
+from rxvoice._audio_file import sound_format
 from rxvoice._check import audio_samples, whole
 from rxvoice._output_file import OutputFile
+from rxvoice._pcm16 import to_pcm16
 from rxvoice._resample import Resampler
 from rxvoice._wav import HEADER_BYTES, MOST_BYTES, header
 from rxvoice.elements import AudioChunk, Samples
@@ -220,7 +221,7 @@ class StereoRecorder:
         if not self._output.is_begun:
             self._write_header()
         file, side = self._output.open(), self._sides[which]
-        given = words(samples)
+        given = to_pcm16(samples)
         for i in range(0, len(given), _BLOCK):
             block = given[i : i + _BLOCK]
             at, until = side.next, side.next + len(block)

@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from rxvoice._audio_file import AudioFile, words
+from rxvoice._audio_file import AudioFile
+from rxvoice._pcm16 import to_pcm16
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Event, Samples, Speech
 
@@ -80,7 +81,7 @@ class BothSides:
 
     def _write(self, samples: Samples) -> None:
         stereo = np.zeros((len(samples), 2), np.int16)
-        stereo[:, self._side] = words(samples)
+        stereo[:, self._side] = to_pcm16(samples)
         self._audio.begin(self._rate).write(stereo)
         self.frames += len(samples)
 

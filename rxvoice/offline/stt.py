@@ -19,9 +19,8 @@ from types import TracebackType
 from typing import IO, BinaryIO, cast
 from unicodedata import category, normalize
 
-import numpy as np
-
 from rxvoice._check import audio_samples
+from rxvoice._pcm16 import to_pcm16
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 from rxvoice.offline import _sphinx
@@ -166,8 +165,7 @@ class SphinxSession:
         audio_samples(samples)
         if self._closed:
             raise RxvoiceError("this turn is closed: open another session() for more audio")
-        pcm = np.clip(np.round(samples * 32768.0), -32768, 32767).astype("<i2")
-        self._process.send(_sphinx.FEED, self._number, pcm.tobytes())
+        self._process.send(_sphinx.FEED, self._number, to_pcm16(samples).tobytes())
 
     def step(self) -> str | None:
         """All of the text so far where it has changed since the last step, else None.

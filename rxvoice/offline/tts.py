@@ -16,9 +16,8 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from rxvoice._check import whole, within
+from rxvoice._pcm16 import from_pcm16
 from rxvoice._words import up_to_grapheme, up_to_word
 from rxvoice.elements import Samples, TimedSamples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
@@ -163,7 +162,7 @@ class EspeakTts:
         def take(samples: object, n: int, events: Sequence[_Event]) -> int:
             if samples and n > 0:
                 pcm = ctypes.string_at(cast("ctypes.c_void_p", samples), 2 * n)
-                pieces.append(np.frombuffer(pcm, np.int16).astype(np.float32) / np.float32(32768))
+                pieces.append(from_pcm16(pcm))
             for event in takewhile(lambda it: it.type != _ENDED, map(events.__getitem__, count())):
                 if event.type == _WORD:
                     start = event.audio_position * self._sample_rate // 1000

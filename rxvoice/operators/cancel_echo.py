@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import audio_samples, whole, within
+from rxvoice._pcm16 import from_pcm16, to_pcm16
 from rxvoice._played import Steady
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency, StageError
@@ -238,10 +238,10 @@ class _Canceller:
         return counted + (self._clock.value if self._clock else 0)
 
     def _make(self, played: Samples, heard: Samples) -> None:
-        held = np.concatenate((self._held, np.stack((_pcm(played), _pcm(heard)))), axis=1)
+        held = np.concatenate((self._held, np.stack((to_pcm16(played), to_pcm16(heard)))), axis=1)
         frame = self._frame
         used = held.shape[1] // frame * frame
-        made = np.empty(used, np.float32)
+        made = np.empty(used, np.int16)
         far, near = self._views
         for at in range(0, used, frame):
             far[:], near[:] = held[:, at : at + frame]
@@ -249,7 +249,7 @@ class _Canceller:
             self._module.set_stream_delay_ms(self._ahead_ms)
             self._module.process_stream(self._frames[1])
             made[at : at + frame] = near
-        self.made.put(made / np.float32(32768))
+        self.made.put(from_pcm16(made))
         self._held = held[:, used:]
 
 
@@ -260,10 +260,6 @@ def _played(
     if len(played) != n:
         raise ConfigError(f"the reference must give {n} samples as asked, got {len(played)}")
     return played
-
-
-def _pcm(samples: Samples) -> NDArray[np.int16]:
-    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
 
 
 def _library() -> type[AudioProcessingModule]:

@@ -8,9 +8,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from rxvoice._check import audio_samples
+from rxvoice._pcm16 import to_pcm16
 from rxvoice._unicode import whole_text
 from rxvoice.elements import Samples
 from rxvoice.remote._chat import ErrorEvent, events
@@ -146,11 +145,10 @@ def _text(answer: object) -> str:
 
 
 def _wav(audio: Samples, sample_rate: int) -> bytes:
-    samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
         wav.setnchannels(1)
         wav.setsampwidth(2)
         wav.setframerate(sample_rate)
-        wav.writeframes(samples.tobytes())
+        wav.writeframes(to_pcm16(audio).tobytes())
     return file.getvalue()

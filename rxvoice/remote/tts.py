@@ -6,9 +6,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from rxvoice._check import at_least, whole
+from rxvoice._pcm16 import from_pcm16
 from rxvoice._unicode import whole_text
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
@@ -164,8 +163,7 @@ class RemoteTts:
                         raise self._server.error(
                             f"went on after {seconds} s of sound for {text!r}: see the server's log"
                         )
-                    samples = np.frombuffer(data, "<i2", count).astype(np.float32)
-                    yield samples * np.float32(1 / 32768)
+                    yield from_pcm16(data[: 2 * count])
         if odd or (wavs is not None and not wavs.is_complete):
             raise self._server.error(
                 f"ended its {self._format} in the middle of a sample or of a header: see whether "

@@ -12,7 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from rxvoice._audio_file import AudioFile, words
+from rxvoice._audio_file import AudioFile
+from rxvoice._pcm16 import to_pcm16
 from rxvoice.elements import Samples
 from rxvoice.sinks._sink import KeepingSink
 
@@ -120,7 +121,7 @@ class WavSink(KeepingSink):
         self._clipped += beyond
         self._audio.file.complete = False
         try:
-            self._write(words(samples))
+            self._write(to_pcm16(samples))
         except BaseException:
             self._failed = True
             raise

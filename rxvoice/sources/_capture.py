@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from rxvoice._pcm16 import from_pcm16
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Event, Notice, Samples
 from rxvoice.errors import QueueFull
@@ -263,16 +264,14 @@ class _Source:
 
     def _mono(self, block: Block) -> Samples:
         frames = np.frombuffer(block.data, self._format.dtype).reshape(-1, self._format.channels)
+        if self._format.dtype == "int16":
+            frames = from_pcm16(frames)
         channel = self._settings.channel
         if self._format.channels == 1:
             channel = 0
         if channel is not None and channel < self._format.channels:
-            mono = np.ascontiguousarray(frames[:, channel]).astype(np.float32, copy=False)
-        else:
-            mono = frames.mean(axis=1, dtype=np.float32)
-        if self._format.dtype == "int16":
-            mono /= 32768
-        return mono
+            return np.ascontiguousarray(frames[:, channel])
+        return frames.mean(axis=1, dtype=np.float32)
 
     def _feed(self, samples: Samples) -> Elements:
         self.frames += len(samples)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import NoReturn, cast
 
-import numpy as np
 from reactivex import Subject
 
+from rxvoice._pcm16 import from_pcm16
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.web._limits import Limits, Over
@@ -82,7 +82,7 @@ class Incoming:
         if self.ended:
             _bad('got audio after {"type": "end"}')
         self._pay(len(data) / 2 / self._rate)
-        samples = np.frombuffer(data, "<i2").astype(np.float32) * np.float32(1 / 32768)
+        samples = from_pcm16(data)
         self._hear(self._resampler.feed(samples))
 
     def _asked_rate(self, first: bytes | str) -> int:

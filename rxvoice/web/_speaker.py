@@ -11,6 +11,7 @@ import numpy as np
 from reactivex import Observable, Subject
 
 from rxvoice._check import audio_samples, whole
+from rxvoice._pcm16 import to_pcm16
 from rxvoice.elements import Samples
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks import Sink
@@ -195,7 +196,7 @@ class RemoteSpeaker(Sink):
         self._sent_position += len(head)
         new = None if piece.rate == self._told_rate else piece.rate
         self._told_rate = piece.rate
-        return (np.clip(head, -1, 1) * 32767).astype("<i2").tobytes(), new
+        return to_pcm16(head).tobytes(), new
 
     def seconds_until_tick(self) -> float | None:
         """How long it may be left alone; None until something happens."""
