@@ -3,96 +3,19 @@
 from __future__ import annotations
 
 import errno
-import json
 import shutil
-import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._files import check_json
+from rxvoice.mlx._progress import Meter, Progress, bar, gigabytes
 
-__all__ = ["Meter", "Progress", "Remote", "gigabytes", "weights_in"]
+__all__ = ["Remote", "weights_in"]
 
-_RATE_OVER = 5.0  # seconds
 _WEIGHTS = (".safetensors", ".npz")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the download of a model has come.
-
-    Attributes:
-        model: its name on the hub.
-        file: the file that is being fetched.
-        done: bytes of the model that are on the disk, earlier ones included.
-        total: bytes of the model.
-        rate: bytes in a second, over the last five; 0 while that is not known.
-    """
-
-    model: str
-    file: str
-    done: int
-    total: int
-    rate: float
-
-
-class Meter:
-    """Counts the bytes of one download, and reports them.
-
-    Args:
-        model: its name on the hub.
-        done: bytes that are there already.
-        total: bytes of all of it.
-        report: told each time that some have arrived.
-        clock: in seconds.
-    """
-
-    def __init__(
-        self,
-        model: str,
-        done: int,
-        total: int,
-        report: Callable[[Progress], None],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._model = model
-        self._total = total
-        self._report = report
-        self._clock = clock
-        self._file = ""
-        self._size = self._before = 0
-        self.done = done
-        self._seen = deque([(clock(), done)])
-
-    def begin(self, file: str, size: int) -> None:
-        """Go on with another file, of so many bytes."""
-        self._file, self._size, self._before = file, size, self.done
-        self._tell()
-
-    def add(self, count: int) -> None:
-        """Count bytes of the file; fewer than 0 where it has to be fetched anew."""
-        self.done += count
-        self._tell()
-
-    def end(self) -> None:
-        """The file is there, however much of it was counted."""
-        if self.done != self._before + self._size:
-            self.done = self._before + self._size
-            self._tell()
-
-    def _tell(self) -> None:
-        now = self._clock()
-        self._seen.append((now, self.done))
-        while len(self._seen) > 2 and now - self._seen[1][0] >= _RATE_OVER:
-            self._seen.popleft()
-        since, then = self._seen[0]
-        rate = max(0.0, (self.done - then) / (now - since)) if now > since else 0.0
-        self._report(Progress(self._model, self._file, self.done, self._total, rate))
 
 
 @dataclass(frozen=True)
@@ -111,16 +34,20 @@ class Remote:
         name: such as ``"mlx-community/Kokoro-82M-bf16"``.
         what: what it is, for messages, such as "speech model".
         patterns: of the files that its library fetches.
+        trust_remote_code: its code may run.
 
     Raises:
         ConfigError: there is no such model, it may not be read, or the hub cannot be reached and
             the cache does not have all of it.
     """
 
-    def __init__(self, name: str, what: str, patterns: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, what: str, patterns: Sequence[str], *, trust_remote_code: bool = False
+    ) -> None:
         self._name = name
         self._what = what
         self._patterns = list(patterns)
+        self._trusted = trust_remote_code
         self._here: Path | None = None
         self._listing: _Listing | None = None
         try:
@@ -151,9 +78,10 @@ class Remote:
             check: called with what config.json says, before the rest is fetched.
 
         Raises:
-            ConfigError: there is too little room on the disk, the files may not be read, or the
-                download broke off; files that were complete by then stay, and the rest is fetched
-                when it is tried again.
+            ConfigError: the model may not be loaded, as far as its JSON files tell, which come
+                before its weights; there is too little room on the disk, the files may not be
+                read, or the download broke off; files that were complete by then stay, and the
+                rest is fetched when it is tried again.
         """
         if self._here is not None or self._listing is None:
             return cast("Path", self._here)
@@ -180,19 +108,23 @@ class Remote:
                     self._name,
                     name,
                     revision=listing.revision,
-                    tqdm_class=_bar(meter if name in missing else None),
+                    tqdm_class=bar(meter if name in missing else None),
                 )
             except Exception as error:
                 raise self._refused(error, (name, meter.done, total)) from error
             if name in missing:
                 meter.end()
-            if name == "config.json":
-                check(_config(Path(path)))
+            if name.endswith(".json"):
+                entries = check_json(
+                    Path(path.removesuffix(name)), Path(path), trusted=self._trusted
+                )
+                if name == "config.json":
+                    check(entries)
         try:
             # By now all is there. This notes that it is complete, for when there is no network.
             return Path(
                 hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
-                    self._name, allow_patterns=self._patterns, tqdm_class=_bar(None)
+                    self._name, allow_patterns=self._patterns, tqdm_class=bar(None)
                 )
             )
         except Exception as error:
@@ -287,43 +219,3 @@ class Remote:
 def weights_in(directory: Path) -> int:
     """Bytes of the weights in a model's directory."""
     return sum(it.stat().st_size for it in directory.rglob("*") if it.suffix in _WEIGHTS)
-
-
-def gigabytes(count: int) -> str:
-    """A size to read, in powers of 1000."""
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= scale:
-            digits = 0 if count >= 100 * scale else 1
-            return f"{count / scale:.{digits}f} {unit}"
-    return f"{count} B"
-
-
-def _config(path: Path) -> dict[str, object]:
-    try:
-        read: object = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}  # its library says better what is wrong with it
-    return cast("dict[str, object]", read) if isinstance(read, dict) else {}
-
-
-def _bar(meter: Meter | None) -> type:
-    """A progress bar as the hub's client wants one, that only counts."""
-    base: type = import_module("tqdm.std").tqdm
-
-    class Bar(base):  # pyright: ignore[reportUntypedBaseClass]
-        def __init__(self, *args: object, **kwargs: object) -> None:
-            kwargs["disable"] = True
-            super().__init__(*args, **kwargs)  # pyright: ignore[reportUnknownMemberType]
-            self._count(kwargs.get("initial"))
-
-        def update(self, n: float | None = 1) -> None:
-            self._count(n)
-
-        def update_transfer(self, n: float | None = 1) -> None:
-            """What is received is not counted: what is written is."""
-
-        def _count(self, n: object) -> None:
-            if meter is not None and isinstance(n, int | float) and n:
-                meter.add(int(n))
-
-    return Bar

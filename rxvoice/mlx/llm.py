@@ -17,9 +17,11 @@ from rxvoice._question import Question, fewest_turns, without_oldest
 from rxvoice.conversation import Conversation, Message, alternating
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._opening import code_refused, directory_of, opening
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken
 from rxvoice.mlx._stream import same_stream
+from rxvoice.mlx._template import check_template
 from rxvoice.tools import Tool, ToolCall
 
 __all__ = ["Llm", "LlmStats", "llm"]
@@ -118,6 +120,7 @@ def llm(
     conversation: Conversation | None = None,
     prefill_step_size: int = 256,
     context_tokens: int | None = None,
+    trust_remote_code: bool = False,
 ) -> Llm:
     """A language model of mlx-lm, for `respond`. Nothing is loaded before the first question.
 
@@ -145,6 +148,8 @@ def llm(
             faster, less lets other work in sooner.
         context_tokens: how many tokens the model can have at once, conversation and answer; more
             than `max_tokens`. None: what its config.json says in ``max_position_embeddings``.
+        trust_remote_code: let code and pickles of the model's run. Without, a model that has any
+            is refused before anything of it is loaded.
 
     Raises:
         ConfigError: an argument out of range, a tool that cannot be described to the model, or
@@ -164,6 +169,7 @@ def llm(
         conversation=conversation,
         prefill_step_size=prefill_step_size,
         context_tokens=context_tokens,
+        trust_remote_code=trust_remote_code,
     )
 
 
@@ -199,6 +205,7 @@ class Llm(LanguageModel):
         conversation: Conversation | None = None,
         prefill_step_size: int = 256,
         context_tokens: int | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         whole("max_tokens", max_tokens, 1, "tokens")
         at_least("temperature", temperature, 0, "(0 is greedy)")
@@ -222,6 +229,7 @@ class Llm(LanguageModel):
         )
         self.stats = LlmStats()
         self.model = str(model)
+        self.trust_remote_code = trust_remote_code
         self._max_tokens = max_tokens
         self._temperature = temperature
         self._top_p = top_p
@@ -344,16 +352,16 @@ class Llm(LanguageModel):
 
     def _fitted(self, loaded: _Loaded, question: Question) -> tuple[list[int], int]:
         """The prompt, once it leaves room for an answer, and how many turns that took."""
-        prompt = self._rendered(loaded, question.messages)
+        prompt = self._rendered(loaded.tokenizer, question.messages)
         if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
             return prompt, 0
         room = loaded.window - self._max_tokens
 
         def is_roomy(messages: list[Message]) -> bool:
-            return len(self._rendered(loaded, messages)) <= room * 3 // 4
+            return len(self._rendered(loaded.tokenizer, messages)) <= room * 3 // 4
 
         dropped = fewest_turns(question.messages, is_roomy)
-        prompt = self._rendered(loaded, without_oldest(question.messages, dropped))
+        prompt = self._rendered(loaded.tokenizer, without_oldest(question.messages, dropped))
         if len(prompt) > room:
             raise ConfigError(
                 f"the question takes {len(prompt)} tokens with all that must go with it, and with "
@@ -364,8 +372,8 @@ class Llm(LanguageModel):
         self.stats.dropped_turns += dropped
         return prompt, dropped
 
-    def _rendered(self, loaded: _Loaded, messages: list[Message]) -> list[int]:
-        return loaded.tokenizer.apply_chat_template(
+    def _rendered(self, tokenizer: _Tokenizer, messages: list[Message]) -> list[int]:
+        return tokenizer.apply_chat_template(
             alternating(messages),
             tools=self._toolbox.schemas or None,
             add_generation_prompt=True,
@@ -388,10 +396,18 @@ class Llm(LanguageModel):
         import mlx_lm
         from mlx_lm.sample_utils import make_logits_processors, make_sampler
 
-        try:
-            model, given, config = mlx_lm.load(self.model, return_config=True)[:3]  # pyright: ignore
-        except (OSError, ValueError) as error:
-            raise ConfigError(_not_loaded(self.model, error)) from error
+        trust = self.trust_remote_code
+        with (
+            opening(self.model, lambda why: _not_loaded(self.model, why)),
+            code_refused(trust_remote_code=trust),
+        ):
+            path = directory_of(self.model, "mlx_lm", trust_remote_code=trust)
+            model, given, config = mlx_lm.load(  # pyright: ignore
+                str(path),
+                tokenizer_config={"trust_remote_code": trust},
+                return_config=True,
+                trust_remote_code=trust,
+            )[:3]
         tokenizer = cast("_Tokenizer", given)
         if not tokenizer.has_chat_template:
             raise ConfigError(
@@ -403,6 +419,8 @@ class Llm(LanguageModel):
                 f"the chat template of the language model {self.model!r} knows no tools that "
                 "mlx-lm can read: use a model that was trained to call tools, or give no tools"
             )
+        hello: list[Message] = [{"role": "user", "content": "Hello."}]
+        check_template(self.model, lambda: self._rendered(tokenizer, hello))
         window = self._window(cast("dict[str, object]", config))
         sampler = make_sampler(
             temp=self._temperature, top_p=self._top_p, top_k=self._top_k, min_p=self._min_p
@@ -488,14 +506,14 @@ def _read_calls(parsed: object) -> list[tuple[str, dict[str, object]]]:
     return read
 
 
-def _not_loaded(model: str, error: Exception) -> str:
+def _not_loaded(model: str, why: str) -> str:
     if Path(model).is_dir():
         return (
-            f"the directory {model!r} holds no language model that mlx-lm can load ({error}): it "
+            f"the directory {model!r} holds no language model that mlx-lm can load ({why}): it "
             "needs config.json, model.safetensors, tokenizer.json and tokenizer_config.json"
         )
     return (
         f"the language model {model!r} is not a directory here and could not be fetched from the "
-        f"Hugging Face hub ({error}): check the path or the name, the network, and for a private "
+        f"Hugging Face hub ({why}): check the path or the name, the network, and for a private "
         "model the login"
     )

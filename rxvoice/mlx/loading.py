@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from typing import Literal, Protocol, TextIO, TypeAlias, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import mlx.core as mx
-import numpy as np
 from reactivex import abc
 
 from rxvoice._check import at_least
 from rxvoice._silero import Silero
-from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.mlx._hub import Progress, Remote, gigabytes, weights_in
+from rxvoice.mlx._families import WHAT, Kind, check_family
+from rxvoice.mlx._hub import Remote, weights_in
+from rxvoice.mlx._opening import patterns, reason
+from rxvoice.mlx._progress import Progress, ProgressLine, gigabytes, no_bars
+from rxvoice.mlx._warm_up import warm_up
 from rxvoice.mlx.llm import Llm
 from rxvoice.mlx.smart_turn import SmartTurn
 from rxvoice.mlx.stt import Stt
 from rxvoice.mlx.tts import Tts
 
 __all__ = ["Kind", "Loadable", "Loaded", "Progress", "ProgressLine", "load"]
-
-Kind: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts", "other"]
-"""What a model is for; ``"other"`` where its family does not say."""
 
 
 @runtime_checkable
@@ -64,39 +60,12 @@ class Loaded:
     bytes: int
 
 
-class ProgressLine:
-    """Draws the progress of downloads as one line that changes; only on a terminal.
-
-    Args:
-        stream: where to; None for ``sys.stderr``.
-    """
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = sys.stderr if stream is None else stream
-        self._drawn = False
-
-    def __call__(self, progress: Progress) -> None:
-        """Draw how far it has come."""
-        if not self._stream.isatty():
-            return
-        columns = max(20, _columns(self._stream) - 1)
-        self._stream.write(f"\r\x1b[K{_line(progress)[:columns]}")
-        self._stream.flush()
-        self._drawn = True
-
-    def close(self) -> None:
-        """Leave the line as it is, and go on below it."""
-        if self._drawn:
-            self._stream.write("\n")
-            self._stream.flush()
-        self._drawn = False
-
-
 def load(
     *parts: object,
     worker: abc.SchedulerBase | None = None,
     progress: Callable[[Progress], None] | None = None,
     memory: int | None = None,
+    trust_remote_code: bool = False,
 ) -> list[Loaded]:
     """Fetch, load and warm up the models of these parts, and return when all are ready.
 
@@ -117,6 +86,9 @@ def load(
         progress: told how a download goes; None for a `ProgressLine`.
         memory: bytes that the weights of all these models may take; None for what MLX recommends
             on this machine, or three quarters of what it has.
+        trust_remote_code: as if each of the parts had been made with it: code and pickles of the
+            models' may run, and are fetched. Without, a model that has any is refused, unless its
+            part says that it may.
 
     Returns:
         One for each part that was loaded, in their order.
@@ -128,7 +100,12 @@ def load(
     """
     if memory is not None:
         at_least("memory", memory, 1, "bytes")
-    wanted = [_Part(part) for part in parts if isinstance(part, Loadable)]
+    given = [part for part in parts if isinstance(part, Loadable)]
+    if trust_remote_code:
+        for part in given:
+            if hasattr(part, "trust_remote_code"):
+                part.trust_remote_code = True  # pyright: ignore[reportAttributeAccessIssue]
+    wanted = [_Part(part) for part in given]
     _check_memory(wanted, memory)
     line = ProgressLine()
     try:
@@ -156,33 +133,43 @@ class _Part:
         if Path(named).exists():
             self.bytes = weights_in(Path(named))
         elif self.kind != "other":
-            self._remote = Remote(named, _WHAT[self.kind], _patterns(self.kind))
+            trust = getattr(part, "trust_remote_code", False)
+            wanted = _patterns(self.kind, trust=trust)
+            self._remote = Remote(named, WHAT[self.kind], wanted, trust_remote_code=trust)
             self.bytes = self._remote.weights
 
     def fetch(self, report: Callable[[Progress], None]) -> None:
         if self._remote is not None:
-            self._remote.fetch(lambda config: _check_family(self.kind, self.name, config), report)
+            self._remote.fetch(lambda config: check_family(self.kind, self.name, config), report)
 
     def steps(self, loaded: list[Loaded]) -> Generator[None, None, None]:
         """Load it, then warm it up; each a step or more."""
         began = time.perf_counter()
-        with _no_bars():
+        with no_bars(), self._failures("loaded"):
             self._part.load()
         read = time.perf_counter()
         yield
         warming = time.perf_counter()
-        yield from _warm_up(self._part)
+        with self._failures("warmed up"):
+            yield from warm_up(self._part)
         done = time.perf_counter()
         loaded.append(Loaded(self.name, self.kind, read - began, done - warming, self.bytes))
 
-
-_WHAT: dict[Kind, str] = {
-    "vad": "voice activity model",
-    "turn": "end-of-turn model",
-    "stt": "recogniser",
-    "llm": "language model",
-    "tts": "speech model",
-}
+    @contextmanager
+    def _failures(self, done: str) -> Generator[None, None, None]:
+        """What a model raises as a ConfigError; an `Exception` of somebody else's part as it is."""
+        try:
+            yield
+        except (RxvoiceError, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            if self.kind == "other" and isinstance(error, Exception):
+                raise
+            raise ConfigError(
+                f"the model of {self.name!r} could not be {done} ({reason(error)}): its files do "
+                "not fit together, or what it needs is missing; see what the error says, or use "
+                "another conversion of it"
+            ) from error
 
 
 def _kind(part: object) -> Kind:
@@ -205,53 +192,11 @@ def _model_of(part: object) -> str | None:
     return str(value) if isinstance(value, str | Path) else None
 
 
-def _patterns(kind: Kind) -> list[str]:
-    """What the library of such models fetches."""
+def _patterns(kind: Kind, *, trust: bool) -> list[str]:
+    """The files that are fetched of such a model."""
     if kind == "vad":
         return ["config.json", "model.safetensors"]
-    library = "mlx_lm.utils" if kind == "llm" else "mlx_audio.utils"
-    return cast("list[str]", import_module(library).DEFAULT_ALLOW_PATTERNS)
-
-
-def _check_family(kind: Kind, model: str, config: dict[str, object]) -> None:
-    """Refuse a model of a family that its library does not have."""
-    if kind == "llm":
-        _check_llm_family(model, config)
-        return
-    registry = import_module("mlx_audio.registry")
-    family = cast("object", registry.model_type_from_config(config))
-    section = "vad" if kind in ("vad", "turn") else kind
-    known: frozenset[str] = registry.supported_model_types(section)
-    # mlx-audio also takes a family from the model's name.
-    hints = model.lower().replace("/", "-").replace("_", "-").split("-")
-    if not isinstance(family, str) or family.lower() in known or known.intersection(hints):
-        return
-    other = next(
-        (it for it in ("stt", "tts", "vad") if family in registry.supported_model_types(it)), None
-    )
-    remedy = (
-        f"that is a family for {other}, so give it to that slot"
-        if other
-        else f"use one of {', '.join(sorted(known))}, or a newer mlx-audio"
-    )
-    raise ConfigError(
-        f"{model!r} is no {_WHAT[kind]} that the installed mlx-audio can load: its config.json has "
-        f"the model_type {family!r}; {remedy}"
-    )
-
-
-def _check_llm_family(model: str, config: dict[str, object]) -> None:
-    utils = import_module("mlx_lm.utils")
-    modules = iter_modules(import_module("mlx_lm.models").__path__)
-    known = {module.name for module in modules} | set(utils.MODEL_REMAPPING)
-    family = config.get("model_type")
-    if family in known or "model_file" in config:
-        return
-    raise ConfigError(
-        f"{model!r} is no language model that the installed mlx-lm can load: its config.json has "
-        f"the model_type {family!r}, which it does not know: use a newer mlx-lm, or a model of "
-        "another family; `rxvoice models` lists some"
-    )
+    return patterns("mlx_lm" if kind == "llm" else "mlx_audio", trust_remote_code=trust)
 
 
 def _check_memory(parts: list[_Part], memory: int | None) -> None:
@@ -279,54 +224,6 @@ def _usable_memory() -> int | None:
         return None
 
 
-def _warm_up(part: object) -> Generator[None, None, None]:
-    """One step of the model, with a `next` for each of its own."""
-    own = cast("object", getattr(part, "warm_up", None))
-    if callable(own):
-        steps = own()
-        if isinstance(steps, Iterator):
-            yield from cast("Iterator[None]", steps)
-    elif isinstance(part, Llm):
-        yield from _first_token(part)
-    elif isinstance(part, Stt):
-        yield from _half_a_second(part)
-    elif isinstance(part, Tts):
-        with closing(part.synthesize_stream("Hello.")) as pieces:
-            next(pieces, None)
-    elif isinstance(part, Silero):
-        part.fresh().probability(np.zeros(part.chunk_size, np.float32))
-
-
-def _first_token(part: Llm) -> Generator[None, None, None]:
-    """With the system prompt it has, which it need not be fed again then."""
-    kept = part.conversation
-    part.conversation = Conversation(system=kept.system)
-    try:
-        with closing(part.respond("Hello.")) as pieces:
-            for _ in pieces:
-                if part.stats.generated_tokens:
-                    break
-                yield
-    finally:
-        part.conversation = kept
-
-
-def _half_a_second(part: Stt) -> Generator[None, None, None]:
-    # Of digital silence the model would not be asked.
-    session = part.session()
-    session.feed(_noise(0.5))
-    session.close()
-    while not session.done:
-        session.step()
-        yield
-
-
-def _noise(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """At 16 kHz, too faint to be heard."""
-    size = int(16_000 * seconds)
-    return np.random.default_rng(0).uniform(-1e-3, 1e-3, size).astype(np.float32)
-
-
 def _run(steps: Generator[None, None, None], worker: abc.SchedulerBase | None) -> None:
     """Take all the steps, here or on the worker, and raise what they raise."""
     if worker is None:
@@ -344,7 +241,9 @@ def _run(steps: Generator[None, None, None], worker: abc.SchedulerBase | None) -
             for _ in steps:
                 yield True
             outcome.append(None)
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             outcome.append(error)
         finally:
             over.set()
@@ -370,41 +269,3 @@ def _run(steps: Generator[None, None, None], worker: abc.SchedulerBase | None) -
         )
     if outcome[0] is not None:
         raise outcome[0]
-
-
-@contextmanager
-def _no_bars() -> Generator[None, None, None]:
-    """The libraries look again whether all was fetched, and would draw bars for nothing."""
-    from huggingface_hub import constants
-    from huggingface_hub.utils import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-
-    # Where the environment decides, it cannot be changed.
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()
-
-
-def _line(progress: Progress) -> str:
-    model = progress.model.rpartition("/")[2]
-    percent = 100 * progress.done // progress.total if progress.total else 100
-    told = f"{model}  {gigabytes(progress.done)} of {gigabytes(progress.total)}  {percent} %"
-    if progress.rate:
-        left = round((progress.total - progress.done) / progress.rate)
-        told += f"  {gigabytes(round(progress.rate))}/s  {left // 60}:{left % 60:02} left"
-    return f"{told}  {progress.file}"
-
-
-def _columns(stream: TextIO) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from functools import cache, partial
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
@@ -17,6 +16,7 @@ from rxvoice._check import model_name, whole, within
 from rxvoice.answers import deliver
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._opening import directory_of, opening
 from rxvoice.slots import method
 
 __all__ = ["Endpoint", "EndpointModel", "EndpointSlot", "SmartTurn", "smart_turn"]
@@ -55,6 +55,7 @@ def smart_turn(
     max_silence_ms: int = 1600,
     every_ms: int = 200,
     worker: abc.SchedulerBase | None = None,
+    trust_remote_code: bool = False,
 ) -> SmartTurn:
     """A turn ends when a model that listens to how it was said judges it to be complete.
 
@@ -80,6 +81,8 @@ def smart_turn(
             MLX models: ``MlxScheduler().listening``. Answers come back on the scheduler given to
             ``subscribe``; without one, on the worker, which is only right where the microphone's
             chunks arrive there too. None: the model is asked in place, and the microphone waits.
+        trust_remote_code: let code and pickles of the model's run. Without, a model that has any
+            is refused before anything of it is loaded.
 
     Raises:
         ConfigError: an argument out of range, or `model` none of those.
@@ -94,6 +97,7 @@ def smart_turn(
         max_silence_ms=max_silence_ms,
         every_ms=every_ms,
         worker=worker,
+        trust_remote_code=trust_remote_code,
     )
 
 
@@ -119,6 +123,7 @@ class SmartTurn:
         max_silence_ms: int = 1600,
         every_ms: int = 200,
         worker: abc.SchedulerBase | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         within("smart_turn threshold", threshold, 0.0, 1.0, "probability")
         whole("smart_turn ask_after_ms", ask_after_ms, 1, "ms")
@@ -135,8 +140,17 @@ class SmartTurn:
         self._every_ms = every_ms
         self._worker = worker
         self.model = str(model) if isinstance(model, str | Path) else None
-        self._loaded = _loader(model)
+        self._loaded = _Lazy(model, trust_remote_code)
         self._silence_ms = 0
+
+    @property
+    def trust_remote_code(self) -> bool:
+        """Whether code of the model's may run; of all that come of one `fresh` family."""
+        return self._loaded.trust_remote_code
+
+    @trust_remote_code.setter
+    def trust_remote_code(self, trust: bool) -> None:
+        self._loaded.trust_remote_code = trust
 
     def fresh(self) -> SmartTurn:
         """The same policy, with the same model, for one subscription."""
@@ -206,24 +220,34 @@ class SmartTurn:
         return bool(predict(audio, _SAMPLE_RATE, self._threshold).prediction)
 
 
-def _loader(model: str | Path | EndpointSlot) -> Callable[[], _Predict]:
-    if not isinstance(model, str | Path):
-        predict = cast(_Predict, method(model, "predict_endpoint"))
-        return lambda: predict
-    instead = "an object with predict_endpoint(...)"
-    model_name("model", model, "mlx-community/smart-turn-v3", instead=instead)
-    # Of an attempt that failed nothing is kept: the next question tries again.
-    return cache(partial(_open, str(model)))
+class _Lazy:
+    """The model, opened when it is first called for; after a failure the next call tries again."""
+
+    def __init__(self, model: str | Path | EndpointSlot, trust_remote_code: bool) -> None:
+        self.trust_remote_code = trust_remote_code
+        self._name = ""
+        self._predict: _Predict | None = None
+        if not isinstance(model, str | Path):
+            self._predict = cast(_Predict, method(model, "predict_endpoint"))
+            return
+        instead = "an object with predict_endpoint(...)"
+        model_name("model", model, "mlx-community/smart-turn-v3", instead=instead)
+        self._name = str(model)
+
+    def __call__(self) -> _Predict:
+        if self._predict is None:
+            self._predict = _open(self._name, trust=self.trust_remote_code)
+        return self._predict
 
 
-def _open(model: str) -> _Predict:
+def _open(model: str, *, trust: bool) -> _Predict:
+    from mlx_audio.utils import get_model_name_parts
     from mlx_audio.vad import load  # pyright: ignore[reportUnknownVariableType]
 
-    try:
+    with opening(model, lambda why: _not_loaded(model, why)):
+        path = directory_of(model, "mlx_audio", trust_remote_code=trust)
         # Not strict, it would leave weights that are missing at random values.
-        loaded = load(model, strict=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ConfigError(_not_loaded(model, error)) from error
+        loaded = load(path, strict=True, model_name_parts=get_model_name_parts(model))
     predict = getattr(loaded, "predict_endpoint", None)
     if not callable(predict):
         family = type(loaded).__module__.rpartition(".")[2]
@@ -234,15 +258,15 @@ def _open(model: str) -> _Predict:
     return cast(_Predict, predict)
 
 
-def _not_loaded(model: str, error: Exception) -> str:
+def _not_loaded(model: str, why: str) -> str:
     if Path(model).is_dir():
         return (
-            f"the directory {model!r} holds no smart-turn model that mlx-audio can load ({error}): "
+            f"the directory {model!r} holds no smart-turn model that mlx-audio can load ({why}): "
             'it needs config.json with "model_type": "smart_turn", and model.safetensors with all '
             "weights"
         )
     return (
         f"the smart-turn model {model!r} is not a directory here and could not be fetched from the "
-        f"Hugging Face hub or loaded ({error}): check the path or the name, the network, and for a "
+        f"Hugging Face hub or loaded ({why}): check the path or the name, the network, and for a "
         "private model the login"
     )

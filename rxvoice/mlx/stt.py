@@ -15,7 +15,8 @@ import numpy as np
 
 from rxvoice._check import audio_samples, model_name, whole
 from rxvoice.elements import Notice, Samples
-from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
+from rxvoice.errors import ConfigError, RxvoiceError
+from rxvoice.mlx._opening import code_refused, directory_of, opening
 from rxvoice.mlx._stream import same_stream
 
 __all__ = ["Stt", "SttSession", "stt"]
@@ -69,6 +70,7 @@ def stt(
     max_turn_tokens: int = 256,
     finalization_max_steps: int = 96,
     transcription_delay_ms: int = 480,
+    trust_remote_code: bool = False,
 ) -> Stt:
     """A recogniser of mlx-audio, for `transcribe`. Nothing is loaded before the first turn.
 
@@ -89,6 +91,8 @@ def stt(
             least 1; what is left is cut, with a warning.
         transcription_delay_ms: how far a streaming model listens ahead, at least 80 ms: more is
             slower and hears better. Models made for a few values get the nearest.
+        trust_remote_code: let code and pickles of the model's run. Without, a model that has any
+            is refused before anything of it is loaded.
 
     Raises:
         ConfigError: an argument out of range, or `model` neither a directory nor like a hub name.
@@ -100,6 +104,7 @@ def stt(
         max_turn_tokens=max_turn_tokens,
         finalization_max_steps=finalization_max_steps,
         transcription_delay_ms=transcription_delay_ms,
+        trust_remote_code=trust_remote_code,
     )
 
 
@@ -122,6 +127,7 @@ class Stt:
         max_turn_tokens: int = 256,
         finalization_max_steps: int = 96,
         transcription_delay_ms: int = 480,
+        trust_remote_code: bool = False,
     ) -> None:
         whole("max_decode_tokens_per_step", max_decode_tokens_per_step, 1, "tokens")
         whole("max_turn_tokens", max_turn_tokens, 1, "tokens")
@@ -133,6 +139,7 @@ class Stt:
             )
         model_name("model", model, _EXAMPLE)
         self.model = str(model)
+        self.trust_remote_code = trust_remote_code
         self._language = language
         self._tokens_per_step = max_decode_tokens_per_step
         self._max_tokens = max_turn_tokens
@@ -234,19 +241,15 @@ class Stt:
         return self._model
 
     def _open(self) -> _Model:
-        try:
-            path: Path = import_module("mlx_audio.utils").get_model_path(self.model)
+        trust = self.trust_remote_code
+        with (
+            opening(self.model, lambda why: _not_loaded(self.model, why)),
+            code_refused(trust_remote_code=trust),
+            same_stream(),
+        ):
+            path = directory_of(self.model, "mlx_audio", trust_remote_code=trust)
             family = _family(path)
-            with same_stream():
-                model = _load(self.model, path, family)
-        except ImportError as error:
-            raise MissingDependency(
-                f"the recogniser {self.model!r} needs a package that is not installed: {error}"
-            ) from error
-        except ConfigError:
-            raise
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(_not_loaded(self.model, error)) from error
+            model = _load(path, family)
         generate = getattr(model, "generate", None)
         if generate is None or _required(generate) > 1:
             raise ConfigError(
@@ -430,13 +433,18 @@ def _family(path: Path) -> str:
     return found
 
 
-def _load(name: str, path: Path, family: str) -> _Model:
+def _load(path: Path, family: str) -> _Model:
     """Load it, or raise where weights are missing: by itself mlx-audio leaves them random."""
     load = cast("Callable[..., _Model]", import_module("mlx_audio.stt").load)
 
     def loaded(*, strict: bool) -> _Model:
         # With its parts the directory's name would outrank config.json.
-        return load(name, strict=strict, model_type=family, model_name_parts=[])
+        return load(
+            path,
+            strict=strict,
+            model_type=family,
+            model_name_parts=[],
+        )
 
     try:
         return loaded(strict=True)
@@ -456,14 +464,14 @@ def _load(name: str, path: Path, family: str) -> _Model:
     return model
 
 
-def _not_loaded(model: str, error: Exception) -> str:
+def _not_loaded(model: str, why: str) -> str:
     if Path(model).is_dir():
         return (
-            f"the directory {model!r} holds no recogniser that mlx-audio can load ({error}): it "
+            f"the directory {model!r} holds no recogniser that mlx-audio can load ({why}): it "
             "needs config.json and all of the weights, as *.safetensors"
         )
     return (
         f"the recogniser {model!r} is not a directory here and could not be fetched from the "
-        f"Hugging Face hub or loaded ({error}): check the path or the name, the network, and for "
+        f"Hugging Face hub or loaded ({why}): check the path or the name, the network, and for "
         "a private model the login"
     )

@@ -14,6 +14,7 @@ import mlx.core as mx
 
 from rxvoice._check import at_least, model_name
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
+from rxvoice.mlx._opening import code_refused, directory_of, opening
 from rxvoice.mlx._stream import same_stream
 
 __all__ = ["Tts", "tts"]
@@ -55,6 +56,7 @@ def tts(
     temperature: float | None = None,
     ref_audio: str | Path | None = None,
     ref_text: str | None = None,
+    trust_remote_code: bool = False,
 ) -> Tts:
     """A speech model of mlx-audio, for `synthesize`. Nothing is loaded before it is needed.
 
@@ -73,6 +75,8 @@ def tts(
         temperature: 0 always takes the likeliest; None for the family's default.
         ref_audio: a sound file with the voice to imitate.
         ref_text: what is said in it.
+        trust_remote_code: let code and pickles of the model's run. Without, a model that has any
+            is refused before anything of it is loaded.
 
     Errors: `ConfigError` for an argument out of range, a `model` that is neither a directory nor
         like a hub name, or a `ref_audio` that is not there.
@@ -86,6 +90,7 @@ def tts(
         temperature=temperature,
         ref_audio=ref_audio,
         ref_text=ref_text,
+        trust_remote_code=trust_remote_code,
     )
 
 
@@ -107,6 +112,7 @@ class Tts:
         temperature: float | None = None,
         ref_audio: str | Path | None = None,
         ref_text: str | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         _above_0("streaming_interval", streaming_interval, "seconds")
         _above_0("speed", speed, "times the model's own")
@@ -116,6 +122,7 @@ class Tts:
             raise ConfigError(f"ref_audio must be a sound file, got {str(ref_audio)!r}")
         model_name("model", model, "mlx-community/Kokoro-82M-bf16")
         self.model = str(model)
+        self.trust_remote_code = trust_remote_code
         self._interval = streaming_interval
         wanted: dict[str, object] = {
             "voice": voice,
@@ -144,7 +151,7 @@ class Tts:
         Errors: as `load`.
         """
         if self._sample_rate is None and self._model is None:
-            self._sample_rate = _declared_rate(self.model)
+            self._sample_rate = _declared_rate(self.model, trust=self.trust_remote_code)
         if self._sample_rate is None:
             self._sample_rate = int(self._loaded().sample_rate)
         return self._sample_rate
@@ -203,7 +210,7 @@ class Tts:
 
     def _loaded(self) -> _Model:
         if self._model is None:
-            model = _load(self.model)
+            model = _load(self.model, trust=self.trust_remote_code)
             takes = inspect.signature(model.generate).parameters
             self._options = _named(self.model, self._wanted, takes)
             if "ref_audio" in self._options and not getattr(
@@ -273,24 +280,28 @@ def _named(
     return {known[option]: value for option, value in wanted.items()}
 
 
-def _load(model: str) -> _Model:
+def _load(model: str, *, trust: bool) -> _Model:
     from mlx_audio.tts.utils import load
+    from mlx_audio.utils import get_model_name_parts
 
-    _config(model)
-    try:
-        return cast("_Model", load(model))
-    except ImportError as error:
-        raise _missing(error) from error
-    except Exception as error:
-        raise ConfigError(_not_loaded(model, error)) from error
+    path = Path(str(_config(model, trust=trust)["model_path"]))
+    with (
+        opening(model, lambda why: _not_loaded(model, why)),
+        code_refused(trust_remote_code=trust),
+    ):
+        try:
+            parts = get_model_name_parts(model)
+            return cast("_Model", load(path, model_name_parts=parts))
+        except ImportError as error:
+            raise _missing(error) from error
 
 
-def _declared_rate(model: str) -> int | None:
+def _declared_rate(model: str, *, trust: bool) -> int | None:
     """The sample rate that the family reads from its config, where it needs no weights for it."""
     from mlx_audio.tts.utils import get_model_and_args
     from mlx_audio.utils import get_model_name_parts
 
-    config = _config(model)
+    config = _config(model, trust=trust)
     parts = get_model_name_parts(model)
     kind = _model_type(config) or (parts[0] if parts else "")
     try:
@@ -307,28 +318,23 @@ def _declared_rate(model: str) -> int | None:
     return None
 
 
-def _config(model: str) -> dict[str, Any]:
+def _config(model: str, *, trust: bool) -> dict[str, Any]:
     """The model's config, fetched if need be; refused where it names a family there is not.
 
     mlx-audio would take the family from the name of the directory then.
     """
     from mlx_audio.tts.utils import MODEL_REMAPPING, get_available_models
-    from mlx_audio.utils import (
-        get_model_path,
-        load_config,  # pyright: ignore[reportUnknownVariableType]
-    )
+    from mlx_audio.utils import load_config  # pyright: ignore[reportUnknownVariableType]
 
-    try:
-        path = get_model_path(model)
+    with opening(model, lambda why: _not_loaded(model, why)):
+        path = directory_of(model, "mlx_audio", trust_remote_code=trust)
         config = cast("dict[str, Any]", load_config(path))
-    except Exception as error:
-        raise ConfigError(_not_loaded(model, error)) from error
-    kind = _model_type(config)
-    families = {*MODEL_REMAPPING, *get_available_models()}
+        kind = _model_type(config)
+    families = [*MODEL_REMAPPING, *get_available_models()]
     if kind is not None and kind not in families and Path(model).is_dir():
         raise ConfigError(
             f"the directory {model!r} holds no speech model of mlx-audio: the model_type in its "
-            f"config.json is {kind!r}, and must be one of {', '.join(sorted(families))}"
+            f"config.json is {kind!r}, and must be one of {', '.join(sorted({*families}))}"
         )
     return {**config, "model_path": str(path)}
 
@@ -364,8 +370,7 @@ def _missing(error: ImportError) -> MissingDependency:
     )
 
 
-def _not_loaded(model: str, error: Exception) -> str:
-    why = f"{type(error).__name__}: {error}"
+def _not_loaded(model: str, why: str) -> str:
     if Path(model).is_dir():
         return (
             f"the directory {model!r} holds no speech model that mlx-audio can load ({why}): it "

@@ -24,8 +24,9 @@ from benchmarks import _silero_models
 from rxvoice._silero import silero
 from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.mlx import _hub, loading
-from rxvoice.mlx._hub import Meter, Remote
+from rxvoice.mlx import _hub, _warm_up, loading
+from rxvoice.mlx._hub import Remote
+from rxvoice.mlx._progress import Meter, gigabytes
 from rxvoice.mlx.llm import llm
 from rxvoice.mlx.loading import Loaded, Progress, ProgressLine, load
 from rxvoice.mlx.scheduler import MlxScheduler
@@ -283,7 +284,7 @@ def test_a_download_that_fails_is_completed_the_next_time(hub: FakeHub) -> None:
     done = sum((MODEL / it).stat().st_size for it in SMALL)
     assert str(raised.value).startswith(
         f"the download of the language model 'tiny/llm' broke off in model.safetensors at "
-        f"{_hub.gigabytes(done)} of {_hub.gigabytes(FETCHED)} ("
+        f"{gigabytes(done)} of {gigabytes(FETCHED)} ("
     )
     assert "try again; files that were complete are kept" in str(raised.value)
     hub.asked.clear()
@@ -392,9 +393,9 @@ def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
     parts = [llm("tiny/llm"), llm(MODEL)]
     with pytest.raises(ConfigError) as raised:
         load(*parts, memory=2 * WEIGHTS - 1)
-    size = _hub.gigabytes(WEIGHTS)
+    size = gigabytes(WEIGHTS)
     assert str(raised.value).startswith(
-        f"the models take {_hub.gigabytes(2 * WEIGHTS)} of memory "
+        f"the models take {gigabytes(2 * WEIGHTS)} of memory "
         f"('tiny/llm' {size}, {str(MODEL)!r} {size}), and "
     )
     assert "rxvoice models" in str(raised.value)
@@ -498,11 +499,11 @@ def test_on_a_terminal_only_our_line_is_drawn(
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (246_000_000, "246 MB"), (17.2e9, "17.2 GB")],
 )
 def test_sizes_to_read(count: float, text: str) -> None:
-    assert _hub.gigabytes(int(count)) == text
+    assert gigabytes(int(count)) == text
 
 
 def test_half_a_second_is_never_digital_silence() -> None:
-    noise = loading._noise(0.5)
+    noise = _warm_up._noise(0.5)
     assert noise.shape == (8000,)
     assert noise.dtype == np.float32
     assert 0 < np.abs(noise).max() <= 1e-3

@@ -510,12 +510,10 @@ def test_a_whisper_without_its_processor_is_refused_when_it_is_loaded(
 
 
 def test_a_name_that_cannot_be_fetched_says_what_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    import mlx_audio.utils
-
     def offline(*_: object, **__: object) -> Path:
         raise OSError("no network")
 
-    monkeypatch.setattr(mlx_audio.utils, "get_model_path", offline)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
     with pytest.raises(ConfigError, match=r"could not be fetched.*no network.*check the path"):
         stt("nobody/nothing").load()
 

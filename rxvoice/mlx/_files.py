@@ -1,0 +1,190 @@
+"""What is in a model's directory, looked at before anything of it is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from rxvoice._json import read_json
+from rxvoice.errors import ConfigError
+
+__all__ = ["PICKLES", "BrokenFile", "check_files", "check_json"]
+
+_CODE = frozenset((".py", ".pyc", ".pyw", ".so", ".pyd", ".dylib"))
+PICKLES = frozenset((".pkl", ".pickle", ".joblib", ".dac", ".pt", ".pth", ".ckpt", ".bin"))
+"""What torch, numpy and others read by unpickling, which runs what is in it."""
+_COPIES = ("pytorch_model", "consolidated")
+"""How PyTorch's copy of the weights is called, which nobody reads beside one in .safetensors."""
+
+
+class BrokenFile(ConfigError):
+    """A file of a model's that is not complete, or not what its name says."""
+
+
+def check_files(directory: Path, *, trust_remote_code: bool = False) -> None:
+    """Raise where loading it would run code, read files elsewhere or fail half-way.
+
+    Hidden files, such as those of git, are not looked at: nothing loads them.
+
+    Args:
+        trust_remote_code: its code may run, and its links lead anywhere.
+
+    Raises:
+        ConfigError: its code, or a link; names the file and says what to do.
+        BrokenFile: the file cannot be what its name says.
+    """
+    files = list(_files(directory))
+    for path in files:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BrokenFile(f"{_name(directory, path)} is a pipe or a device, wanted a file")
+    if not trust_remote_code:
+        inside = _repository(directory)
+        for path in files:
+            _check_link(directory, path, inside)
+            _check_code(directory, path)
+    for path in files:
+        if path.suffix == ".json" and path.is_file():
+            check_json(directory, path, trusted=trust_remote_code)
+        elif path.suffix == ".safetensors":
+            _check_weights(directory, path)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """All files, and the links to directories, which are not followed."""
+    for at, folders, names in os.walk(directory):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links = [name for name in folders if (Path(at) / name).is_symlink()]
+        for name in (*links, *sorted(names)):
+            if not name.startswith("."):
+                yield Path(at) / name
+
+
+def _repository(directory: Path) -> Path:
+    """Where its links may lead: into itself; from the hub's cache, to the files of that model."""
+    real = directory.resolve()
+    if real.parent.name == "snapshots" and real.parents[1].name.startswith("models--"):
+        return real.parents[1]
+    return real
+
+
+def _check_link(directory: Path, path: Path, inside: Path) -> None:
+    if path.is_symlink() and not path.resolve().is_relative_to(inside):
+        raise _refused(
+            directory,
+            f"{_name(directory, path)} is a link to {str(path.resolve())!r}, outside of it",
+            "put the file itself there",
+        )
+
+
+def _check_code(directory: Path, path: Path) -> None:
+    kind, name = path.suffix.lower(), _name(directory, path)
+    if kind in _CODE:
+        raise _refused(directory, f"{name} is code, which loading it could run", "delete it")
+    if kind in PICKLES and not _is_copy(path):
+        raise _refused(
+            directory,
+            f"{name} is a pickle, which runs what is in it when it is read",
+            "delete it, or use a conversion of the model to .safetensors",
+        )
+
+
+def _is_copy(path: Path) -> bool:
+    return path.name.startswith(_COPIES) and any(path.parent.glob("model*.safetensors"))
+
+
+def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, object]:
+    """The entries of a JSON file, none where it holds something else; raises as `check_files`."""
+    name = _name(directory, path)
+    try:
+        value = read_json(path.read_bytes(), name)
+    except OSError as error:
+        raise BrokenFile(f"{name} cannot be read: {error.strerror}") from error
+    except ConfigError as error:
+        raise BrokenFile(str(error)) from error
+    entries = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    if name == "config.json" and not isinstance(value, dict):
+        raise BrokenFile(f"{name} holds a {type(value).__name__}, wanted an object")
+    if trusted:
+        return entries
+    code = _code_named(cast("object", value))
+    if code is None and name == "config.json":
+        named = entries.get("model_file")
+        code = None if named is None else f"model_file {named!r}"
+    if code is not None:
+        raise _refused(
+            directory,
+            f"{name} asks to run code of the model's, by its {code}",
+            "use a model without, often one by mlx-community",
+        )
+    if path.name.endswith(".index.json"):
+        _check_index(directory, path, entries.get("weight_map"))
+    return entries
+
+
+def _code_named(value: object) -> str | None:
+    """The first entry by which transformers would run code, at any depth."""
+    level = [value]
+    while level:
+        inner: list[object] = []
+        for it in level:
+            if isinstance(it, dict):
+                entries = cast("dict[str, object]", it)
+                named = entries.get("auto_map")
+                # A number is that of a token, in a vocabulary.
+                if named and not isinstance(named, int | float):
+                    return f"auto_map {_shown(named)}"
+                inner += entries.values()
+            elif isinstance(it, list):
+                inner += cast("list[object]", it)
+        level = inner
+    return None
+
+
+def _check_index(directory: Path, path: Path, parts: object) -> None:
+    """Refuse an index of split weights whose parts lie elsewhere."""
+    if not isinstance(parts, dict):
+        return
+    inside = _repository(directory)
+    for part in set(map(str, cast("dict[str, object]", parts).values())):
+        try:
+            leads_out = not (path.parent / part).resolve().is_relative_to(inside)
+        except ValueError:  # of a null character
+            leads_out = True
+        if leads_out:
+            raise _refused(
+                directory,
+                f"{_name(directory, path)} names the part {part!r}, which is outside of it",
+                "take the model from where it was published",
+            )
+
+
+def _check_weights(directory: Path, path: Path) -> None:
+    """Raise unless its header fits the file: truncated files are the most usual fault of all."""
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, "numpy"):
+            pass
+    except (OSError, safetensors.SafetensorError) as error:
+        raise BrokenFile(
+            f"{_name(directory, path)} cannot be read, as if it were not complete ({error}): copy "
+            "or download it anew"
+        ) from error
+
+
+def _refused(directory: Path, what: str, remedy: str) -> ConfigError:
+    return ConfigError(
+        f"the model in {str(directory)!r} is not loaded, since {what}: {remedy}, or, if you trust "
+        "where it comes from, pass trust_remote_code=True"
+    )
+
+
+def _name(directory: Path, path: Path) -> str:
+    return path.relative_to(directory).as_posix()
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 120 else f"{shown[:117]}..."

@@ -1,0 +1,65 @@
+"""The first step of a model, so that the first turn does not wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import cast
+
+import numpy as np
+
+from rxvoice._silero import Silero
+from rxvoice.conversation import Conversation
+from rxvoice.mlx.llm import Llm
+from rxvoice.mlx.stt import Stt
+from rxvoice.mlx.tts import Tts
+
+__all__ = ["warm_up"]
+
+
+def warm_up(part: object) -> Generator[None, None, None]:
+    """One step of the model, with a `next` for each of its own."""
+    own = cast("object", getattr(part, "warm_up", None))
+    if callable(own):
+        steps = own()
+        if isinstance(steps, Iterator):
+            yield from cast("Iterator[None]", steps)
+    elif isinstance(part, Llm):
+        yield from _first_token(part)
+    elif isinstance(part, Stt):
+        yield from _half_a_second(part)
+    elif isinstance(part, Tts):
+        with closing(part.synthesize_stream("Hello.")) as pieces:
+            next(pieces, None)
+    elif isinstance(part, Silero):
+        part.fresh().probability(np.zeros(part.chunk_size, np.float32))
+
+
+def _first_token(part: Llm) -> Generator[None, None, None]:
+    """With the system prompt it has, which it need not be fed again then."""
+    kept = part.conversation
+    part.conversation = Conversation(system=kept.system)
+    try:
+        with closing(part.respond("Hello.")) as pieces:
+            for _ in pieces:
+                if part.stats.generated_tokens:
+                    break
+                yield
+    finally:
+        part.conversation = kept
+
+
+def _half_a_second(part: Stt) -> Generator[None, None, None]:
+    # Of digital silence the model would not be asked.
+    session = part.session()
+    session.feed(_noise(0.5))
+    session.close()
+    while not session.done:
+        session.step()
+        yield
+
+
+def _noise(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """At 16 kHz, too faint to be heard."""
+    size = int(16_000 * seconds)
+    return np.random.default_rng(0).uniform(-1e-3, 1e-3, size).astype(np.float32)
