@@ -51,7 +51,7 @@ if __name__ == "__main__":
     Thread(target=server.run, args=([port],), daemon=True).start()
     with connect(f"ws://127.0.0.1:{port.getsockname()[1]}/talk") as client:
         for block in recording.pipe(ops.to_list()).run():
-            client.send((block.samples * 32767).astype("<i2").tobytes())
+            client.send((block.samples * 32767).round().astype("<i2").tobytes())
         for message in client:
             if isinstance(message, str) and (event := json.loads(message))["event"] == "turn":
                 print(f"{event['user_text']}: {event['assistant_text']}")

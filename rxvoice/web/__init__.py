@@ -48,8 +48,11 @@ JSON: what happens, as `Event.as_json` has it, and
   on from ``p``. ``pause``, ``resume`` and ``duck`` (``gain``) say what else to do with it;
 - ``{"event": "turn", ...}``: a `TurnEvent`;
 - ``{"event": "error", "code": "...", "message": "..."}`` before it is closed for a reason:
-  ``full`` (1013), ``bad_message`` (1007), ``too_big`` (1009), ``flood``, ``idle``, ``time`` or
-  ``slow_reader`` (1008), ``failed`` (1011).
+  ``full`` or ``address`` (1013), ``bad_message`` (1007), ``too_big`` (1009), ``flood``,
+  ``questions``, ``idle``, ``time`` or ``slow_reader`` (1008), ``failed`` (1011).
+
+A web page of another origin, and whom ``sessions(authenticate=...)`` does not let in, are refused
+with HTTP's 403 before there is a WebSocket.
 """
 
 from __future__ import annotations

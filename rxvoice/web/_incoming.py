@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Callable
@@ -11,9 +10,11 @@ from typing import NoReturn, cast
 
 from reactivex import Subject
 
+from rxvoice._json import read_json
 from rxvoice._pcm16 import from_pcm16
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import ConfigError
 from rxvoice.web._limits import Limits, Over
 
 __all__ = ["Incoming"]
@@ -34,6 +35,7 @@ class Incoming:
         query_rate: the sample rate in its request; None where it says none.
         acknowledge: told how many samples of speech the client has played, and the last clear that
             it saw; raises ValueError where that cannot be.
+        ask: told of each text to be answered; raises `Over` where there are too many.
 
     Attributes:
         microphone: what it says, at 16 kHz.
@@ -43,7 +45,11 @@ class Incoming:
     """
 
     def __init__(
-        self, limits: Limits, query_rate: str | None, acknowledge: Callable[[int, int], None]
+        self,
+        limits: Limits,
+        query_rate: str | None,
+        acknowledge: Callable[[int, int], None],
+        ask: Callable[[], None] = lambda: None,
     ) -> None:
         self.microphone: Subject[AudioChunk] = Subject()
         self.interrupts: Subject[str | None] = Subject()
@@ -51,6 +57,7 @@ class Incoming:
         self._limits = limits
         self._query_rate = query_rate
         self._acknowledge = acknowledge
+        self._ask = ask
         self._now = asyncio.get_running_loop().time
         self.last = self._refilled = self._now()
         self._credit = _BURST
@@ -63,7 +70,7 @@ class Incoming:
         """A message has come: is it small enough, and is the rate that the first one says good?"""
         self.last = self._now()
         most = self._limits.max_frame_bytes
-        size = len(data if isinstance(data, bytes) else data.encode())
+        size = len(data if isinstance(data, bytes) else data.encode("utf-8", "replace"))
         if size > most:
             raise Over("too_big", 1009, f"a message may have {most} bytes, got {size}")
         self._messages += 1
@@ -101,10 +108,7 @@ class Incoming:
             case "interrupt":
                 self.interrupts.on_next(None)
             case "text":
-                text = message.get("text")
-                if not isinstance(text, str) or not text.strip():
-                    _bad(f"wanted some text, got {_shown(text)}")
-                self.interrupts.on_next(text)
+                self._text(message.get("text"))
             case "played":
                 self._played(message)
             case "start":
@@ -115,6 +119,16 @@ class Incoming:
             case kind:
                 wanted = "a type of start, text, interrupt, played or end"
                 _bad(f"wanted {wanted}, got {_shown(kind)}")
+
+    def _text(self, given: object) -> None:
+        if not isinstance(given, str) or not given.strip():
+            _bad(f"wanted some text, got {_shown(given)}")
+        most = self._limits.max_text_chars
+        if len(given) > most:
+            raise Over("too_big", 1009, f"a text may have {most} characters, got {len(given)}")
+        self._ask()
+        # Half a pair of surrogates cannot be written anywhere.
+        self.interrupts.on_next(given.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
     def _played(self, message: dict[str, object]) -> None:
         samples, clears = message.get("samples"), message.get("clears", 0)
@@ -156,8 +170,8 @@ class Incoming:
 
 def _parsed(data: str) -> dict[str, object]:
     try:
-        message: object = json.loads(data)
-    except (ValueError, RecursionError):
+        message = read_json(data, "the message")
+    except ConfigError:
         _bad(f"wanted JSON, got {_shown(data)}")
     if not isinstance(message, dict):
         _bad(f"wanted a JSON object, got {_shown(message)}")

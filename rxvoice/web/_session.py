@@ -44,22 +44,36 @@ class Client:
         speaker: where its speech goes, for `play` and `converse`.
         interrupts: None when it wants silence, a text when it typed one, as `converse` takes
             them.
+        user: what ``authenticate`` gave; None without one.
     """
 
     socket: WebSocket
     microphone: Observable[AudioChunk]
     speaker: RemoteSpeaker
     interrupts: Observable[str | None]
+    user: object = None
 
 
 Converse: TypeAlias = Callable[[Client], Observable[Speech | TurnEvent | Event]]
 
 
 class Session:
-    """A conversation with the client of a socket that was not accepted yet."""
+    """A conversation with the client of a socket that was not accepted yet.
 
-    def __init__(self, socket: WebSocket, converse: Converse, limits: Limits) -> None:
+    Args:
+        ask: told of each text that it types; raises `Over` where there are too many.
+    """
+
+    def __init__(
+        self,
+        socket: WebSocket,
+        converse: Converse,
+        limits: Limits,
+        user: object,
+        ask: Callable[[], None],
+    ) -> None:
         self._socket = socket
+        self._user = user
         self._converse = converse
         self._limits = limits
         self._loop = asyncio.get_running_loop()
@@ -73,13 +87,13 @@ class Session:
             max_ms=limits.max_queued_ms,
         )
         self._incoming = Incoming(
-            limits, socket.query_params.get("sample_rate"), self._speaker.acknowledge
+            limits, socket.query_params.get("sample_rate"), self._speaker.acknowledge, ask
         )
         self._life: abc.DisposableBase | None = None
         self._completed = False
 
-    async def run(self) -> None:
-        """Returns when it is over; nothing of it is left then."""
+    async def run(self) -> Over | None:
+        """Returns when it is over, and why where that was not its end; nothing of it is left."""
         await self._socket.accept()
         watch = self._loop.call_later(self._limits.max_seconds, self._too_long)
         self._watch_idle()
@@ -96,6 +110,7 @@ class Session:
             # Not gather(), whose CancelledError anyio does not know again for its own.
             await asyncio.wait(tasks)
         await _close(self._socket, over)
+        return over
 
     def _end(self, over: Over | None) -> None:
         """The session is over; the first reason counts."""
@@ -121,6 +136,8 @@ class Session:
 
     def _watch_idle(self) -> None:
         seconds = self._limits.max_idle_seconds
+        if self._life is None:
+            seconds = min(seconds, self._limits.max_silent_seconds)
         left = self._incoming.last + seconds - self._loop.time()
         if left <= 0 and not self._incoming.ended:
             self._end(Over("idle", 1008, f"nothing came for {seconds:g} s"))
@@ -149,7 +166,9 @@ class Session:
 
     async def _begin(self) -> None:
         incoming = self._incoming
-        client = Client(self._socket, incoming.microphone, self._speaker, incoming.interrupts)
+        client = Client(
+            self._socket, incoming.microphone, self._speaker, incoming.interrupts, self._user
+        )
         self._life = self._converse(client).subscribe(
             self._happened,
             self._failed,

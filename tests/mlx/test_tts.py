@@ -207,7 +207,7 @@ def test_weights_that_are_missing_are_not_made_up(soprano: Path, tmp_path: Path)
     kept = {name: array for name, array in weights.items() if "lm_head" not in name}
     mx.save_safetensors(str(folder / "part.safetensors"), kept)
     (folder / "part.safetensors").replace(folder / "model.safetensors")
-    with pytest.raises(ConfigError, match=r"can load \(ValueError: Missing 1 parameters"):
+    with pytest.raises(ConfigError, match=r"can load \(Missing 1 parameters"):
         tts(folder).load()
 
 

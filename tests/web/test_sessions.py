@@ -73,7 +73,7 @@ def test_a_turn_is_answered_with_events_and_sound() -> None:
     assert turn["assistant_text"] == f"You said {23 * 512} samples."
     assert [m["sample_rate"] for m in received(messages, "format")] == [24_000]
     sound = b"".join(message for message in messages if isinstance(message, bytes))
-    assert np.frombuffer(sound, "<i2").tolist() == [int(0.25 * 32767)] * 2400
+    assert np.frombuffer(sound, "<i2").tolist() == [8192] * 2400
 
 
 @pytest.mark.parametrize("how", ["query", "start"])

@@ -91,7 +91,7 @@ def test_samples_are_sent_as_pcm16(bench: Bench) -> None:
     bench.speaker.write_samples(np.array([0, 0.5, 1, -1], np.float32))
     frame = bench.speaker.next_frame()
     assert frame is not None
-    assert np.frombuffer(frame[0], "<i2").tolist() == [0, 16383, 32767, -32767]
+    assert np.frombuffer(frame[0], "<i2").tolist() == [0, 16384, 32767, -32768]
 
 
 @on_loop(Bench)
