@@ -52,8 +52,8 @@ def read_text(path: Path, what: str) -> str:
         data = path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: of a path with a null character
         why = (isinstance(error, OSError) and error.strerror) or error
-        raise ConfigError(f"cannot read {what} in {str(path)!r}: {why}") from error
-    return _decoded(data, f"{what} in {str(path)!r}", "utf-8").removeprefix("\ufeff")
+        raise ConfigError(f"cannot read {what} in {path}: {why}") from error
+    return _decoded(data, f"{what} in {path}", "utf-8").removeprefix("\ufeff")
 
 
 def _decoded(data: bytes, what: str, encoding: str) -> str:

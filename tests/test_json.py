@@ -90,10 +90,10 @@ def test_what_is_something_else_is_refused(read: Reader, text: str | bytes, said
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"\xff\xfe")
     for path, said in [
-        (tmp_path / "a", "cannot read it in '.*a': No such file"),
-        (tmp_path, "cannot read it in '.*': Is a directory"),
+        (tmp_path / "a", "cannot read it in .*a: No such file"),
+        (tmp_path, "cannot read it in .*: Is a directory"),
         (Path("a\0b"), "cannot read it in .*: embedded null"),
-        (tmp_path / "b", "^it in '.*b' is not text in UTF-8"),
+        (tmp_path / "b", "^it in .*b is not text in UTF-8"),
     ]:
         with pytest.raises(ConfigError, match=said):
             read_text(path, "it")

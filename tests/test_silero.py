@@ -435,3 +435,16 @@ def test_half_precision_weights(directory: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(
         asked(silero(tmp_path), chunks), asked(silero(directory), chunks), rtol=0, atol=0.05
     )
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (b'{"a":' * 9_000, "has more than 100 levels"),
+        (b'{"a": ' + b"9" * 5_000 + b"}", "has a whole number of more than 308 digits"),
+    ],
+)
+def test_a_config_that_would_be_a_traceback(tmp_path: Path, config: bytes, said: str) -> None:
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(ConfigError, match=rf"config\.json cannot be read \(it {said}"):
+        silero(tmp_path).load()

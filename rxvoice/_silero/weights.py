@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
+from rxvoice._json import read_json
 from rxvoice._silero.network import LAYOUTS, Layout
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
@@ -62,8 +62,8 @@ def _fetched(name: str) -> Path:
 
 def _check_config(directory: Path, layout: Layout) -> None:
     try:
-        read: object = json.loads((directory / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        read = read_json((directory / "config.json").read_bytes(), "it")
+    except (OSError, ConfigError) as error:
         raise _refused(directory, f"config.json cannot be read ({error})") from error
     if not isinstance(read, dict):
         raise _refused(directory, f"config.json holds a {type(read).__name__}, wanted an object")

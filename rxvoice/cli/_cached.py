@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+from rxvoice._json import read_json
+from rxvoice.errors import ConfigError
 
 __all__ = ["Cached", "cache_directory", "cached"]
 
@@ -89,8 +91,8 @@ def _listed(name: str, snapshot: Path) -> set[str]:
 def _indexed(snapshot: Path) -> set[str]:
     """The parts that the index of split weights names."""
     try:
-        index: object = json.loads((snapshot / _INDEX).read_text("utf-8"))
-    except (OSError, ValueError):
+        index = read_json((snapshot / _INDEX).read_bytes(), _INDEX)
+    except (OSError, ConfigError):
         return set()
     parts = cast("dict[str, object]", index).get("weight_map") if isinstance(index, dict) else None
     if not isinstance(parts, dict):

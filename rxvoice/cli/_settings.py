@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
+from rxvoice._json import read_text, read_toml
 from rxvoice.errors import ConfigError
 
 __all__ = [
@@ -25,6 +24,8 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal["text", "device", "whole", "number", "switch", "path"]
+
+_MOST = 1_000_000_000  # so that nobody counts with more than a machine's numbers
 
 _GROUPS = {
     "models": "models",
@@ -45,7 +46,7 @@ class _Setting:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     least: float = 0
-    most: float = math.inf
+    most: float = _MOST
     unit: str = ""
 
     @property
@@ -57,7 +58,7 @@ class _Setting:
         if self.kind in ("whole", "number"):
             what = "a whole number" if self.kind == "whole" else "a number"
             of = f" of {self.unit}" if self.unit else ""
-            most = f" to {self.most:g}" if math.isfinite(self.most) else " or more"
+            most = f" to {self.most:g}" if self.most < _MOST else f" or more, to {_MOST:,}"
             return f"{what}{of}, {self.least:g}{most}"
         return {"device": "a device's name or number", "path": "the path of a file"}.get(
             self.kind, "a text"
@@ -81,7 +82,7 @@ class _Setting:
             good = isinstance(value, numbers) and not isinstance(value, bool)
             good = good and self.least <= cast(float, value) <= self.most
         elif self.kind == "device" and isinstance(value, int):
-            good = not isinstance(value, bool) and value >= 0
+            good = not isinstance(value, bool) and 0 <= value <= _MOST
         else:
             good = isinstance(value, str) and bool(value.strip())
             good = good and (not self.choices or value in self.choices)
@@ -311,12 +312,7 @@ def from_file(path: Path) -> dict[str, object]:
     Raises:
         ConfigError: the file cannot be read or is not TOML, or has an unknown key or a bad value.
     """
-    try:
-        found: Mapping[str, object] = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the settings in {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the settings in {path} are not TOML: {error}") from error
+    found = read_toml(read_text(path, "the settings"), f"the settings file {str(path)!r}")
     table = _table()
     values: dict[str, object] = {}
     for name, value in found.items():

@@ -20,6 +20,7 @@ from typing import IO, BinaryIO, cast
 from unicodedata import category, normalize
 
 from rxvoice._check import audio_samples
+from rxvoice._json import read_text
 from rxvoice._pcm16 import to_pcm16
 from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
@@ -346,11 +347,13 @@ def _in_word(char: str) -> bool:
 
 
 def _jsgf(grammar: str | Path) -> str:
-    if isinstance(grammar, str) and grammar.lstrip().startswith("#JSGF"):
-        return grammar.lstrip() + "\n"
+    if isinstance(grammar, str):
+        text = grammar.removeprefix("\ufeff").lstrip()
+        if text.startswith("#JSGF"):
+            return text + "\n"
     try:
-        return Path(grammar).read_text("utf-8") + "\n"
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(Path(grammar), "the grammar") + "\n"
+    except ConfigError as error:
         raise ConfigError(
             f"stt grammar must be text that starts with #JSGF or a file of it, got {grammar!r}: "
             f"{error}"

@@ -109,17 +109,44 @@ def test_a_mistake_in_the_file_is_named(home: Path, text: str, wanted: str) -> N
 
 def test_a_file_that_is_not_toml_is_named_with_the_place(home: Path) -> None:
     path = write(home / "bad.toml", "voice = en-us\n")
-    with pytest.raises(ConfigError, match=rf"the settings in {path} are not TOML: .*line 1"):
+    with pytest.raises(ConfigError, match=rf"the settings file '{path}' is not TOML: .*line 1"):
         from_file(path)
     path.write_bytes(b"voice = '\xff'")
-    with pytest.raises(ConfigError, match=r"are not TOML: .*utf-8"):
+    with pytest.raises(ConfigError, match=r"the settings in .* is not text in UTF-8 .*save it"):
         from_file(path)
+
+
+def test_a_byte_order_mark_is_skipped(home: Path) -> None:
+    path = home / "from_windows.toml"
+    path.write_bytes("voice = 'ü'\r\n".encode("utf-8-sig"))
+    assert from_file(path) == {"voice": "ü"}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("voice = " + "[" * 9_000 + "]" * 9_000, "has more than 100 levels"),
+        (".".join("a" * 9_000) + " = 1", "has more than 100 levels"),
+        ("silence-ms = " + "9" * 5_000, "has a whole number of more than 308 digits"),
+        ("silence-ms = 0x" + "f" * 5_000, "has a whole number of more than 308 digits"),
+        ("silence-ms = " + "9" * 300, "wanted a whole number of milliseconds, 0 or more, to 1,000"),
+        ("microphone = " + "9" * 300, "wanted a device's name or number"),
+        ("vad-start = 1e999", "vad-start = inf: wanted a number, 0 to 1"),
+    ],
+)
+def test_what_would_be_a_traceback_is_a_mistake(home: Path, text: str, wanted: str) -> None:
+    path = write(home / "bad.toml", text)
+    with pytest.raises(ConfigError, match=wanted) as raised:
+        from_file(path)
+    assert str(path) in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
         (["--silence-ms", "soon"], "--silence-ms: wanted a whole number of milliseconds, 0 or"),
+        (["--silence-ms", "9" * 5_000], "--silence-ms: wanted a whole number of milliseconds"),
+        (["--silence-ms", "9" * 300], "--silence-ms: wanted a whole number of milliseconds"),
         (["--vad-stop", "2"], "--vad-stop: wanted a number, 0 to 1, got '2'"),
         (["--echo", "yes"], "--echo: wanted one of 'correlate', 'cancel', 'off', got"),
     ],

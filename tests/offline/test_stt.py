@@ -99,7 +99,7 @@ def test_a_grammar():
 
 def test_a_grammar_from_a_file(tmp_path: Path):
     path = tmp_path / "g.gram"
-    path.write_text("#JSGF V1.0;\ngrammar g;\npublic <g> = thank you [goodbye];")
+    path.write_text("\ufeff#JSGF V1.0;\ngrammar g;\npublic <g> = thank you [goodbye];")
     with offline.stt(grammar=path) as narrow:
         assert narrow.transcribe_turn(turns()[3]) == HEARD[3]
 
