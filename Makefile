@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 
-.PHONY: help demo test lint types docs bench check clean
+.PHONY: help demo test floors lint types docs bench check clean
 help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
+	@echo "make floors  the quick tests, with the lowest versions that pyproject.toml allows"
 	@echo "make check   lint, types and the executed documentation"
 	@echo "make docs    executes the documentation, and builds the site into out/site"
 	@echo "make bench   the benchmarks, as a table"
@@ -18,7 +19,19 @@ demo: $(VENV)/demo.installed
 	@$(BIN)/rxvoice demo
 
 test: $(VENV)/dev.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@# In the background, a test that read a terminal would be stopped for ever.
+	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
+
+# An environment of its own, beside the other one.
+floors: FLOORS := $(VENV)-floors
+floors:
+	rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS)
+	$(FLOORS)/bin/python tests/floors.py >$(FLOORS)/constraints.txt
+	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check \
+		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev]'
+	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
+	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
+		-n 2 --dist loadfile </dev/null
 
 check: lint types docs
 
@@ -41,7 +54,7 @@ bench: $(VENV)/dev.installed
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) out
+	rm -rf $(VENV) $(VENV)-floors out
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \

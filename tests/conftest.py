@@ -1,4 +1,22 @@
 import os
+import signal
+
+import pytest
 
 # MLX compiles kernels with g++ at a model's first call on a CPU: seconds, and nothing to test.
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
+
+# A job in the background, as of `make test &`, ignores Ctrl-C, and so would the programs that the
+# tests start and end by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_SECONDS = {"slow": 600, "models": 300, "devices": 300}
+"""The longest that a test with such a mark may take; pyproject.toml has that of all others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        longest = [_SECONDS[mark.name] for mark in item.iter_markers() if mark.name in _SECONDS]
+        if longest and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(max(longest)))

@@ -117,6 +117,12 @@ class Settings:
     tts: str | None = _setting(
         None, "models", "text", "speak with this model of mlx-audio instead", metavar="MODEL"
     )
+    trust_remote_code: bool = _setting(
+        False,
+        "models",
+        "switch",
+        "let code and pickles of these models' run; without, a model that has any is refused",
+    )
     phrases: str = _setting(
         "demo",
         "models",

@@ -81,7 +81,8 @@ def _stt(settings: Settings, stack: ExitStack) -> tuple[TranscriberSlot, str]:
     if settings.stt is not None:
         from rxvoice.mlx import stt
 
-        return stt(settings.stt), f"{settings.stt}, on MLX"
+        trust = settings.trust_remote_code
+        return stt(settings.stt, trust_remote_code=trust), f"{settings.stt}, on MLX"
     if _is_demo_stt(settings):
         return offline.demo_stt(), "a small Moonshine that knows twenty sentences, on MLX"
     told = {"demo": "the sentences that the demonstration knows", "any": "any English, roughly"}
@@ -118,7 +119,11 @@ def _llm(settings: Settings) -> tuple[ResponderSlot, str]:
     if settings.llm is not None:
         from rxvoice.mlx import llm
 
-        model = llm(settings.llm, system_prompt=settings.system_prompt)
+        model = llm(
+            settings.llm,
+            system_prompt=settings.system_prompt,
+            trust_remote_code=settings.trust_remote_code,
+        )
         return model, f"{settings.llm}, on MLX"
     if settings.system_prompt is not None:
         raise UsageError(
@@ -135,7 +140,10 @@ def _tts(settings: Settings) -> tuple[SynthesizerSlot, str]:
         from rxvoice.mlx import tts
 
         # Its pieces are mx.array, which sinks take as they take numpy's.
-        model = cast("SynthesizerSlot", tts(settings.tts, voice=settings.voice))
+        trust = settings.trust_remote_code
+        model = cast(
+            "SynthesizerSlot", tts(settings.tts, voice=settings.voice, trust_remote_code=trust)
+        )
         return model, f"{settings.tts}, on MLX"
     from rxvoice import offline
 

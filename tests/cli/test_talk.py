@@ -364,6 +364,11 @@ def test_models_are_chosen_slot_by_slot(tmp_path: Path) -> None:
         assert "Moonshine" in mlx.hears
         assert (mlx.thinks, mlx.speaks) == ("a/language-model, on MLX", "a/voice, on MLX")
         assert choose(Settings(stt="a/ears"), stack).hears == "a/ears, on MLX"
+        for trust in (False, True):
+            three = Settings(stt="a/b", llm="c/d", tts="e/f", trust_remote_code=trust)
+            parts = choose(three, stack).parts
+            for part in (parts.stt, parts.llm, parts.tts):
+                assert part.trust_remote_code is trust  # type: ignore[union-attr]
 
 
 @pytest.mark.models

@@ -40,7 +40,7 @@ def test_every_setting_is_an_option_and_the_other_way_round() -> None:
         *("--speaker", "USB", "--silence-ms", "600", "--vad-start", "0.6", "--vad-stop", "0"),
         *("--preroll-ms", "100", "--max-turn-ms", "9000", "--push-to-talk", "--no-interruptions"),
         *("--min-speech-ms", "90", "--min-words", "2", "--echo", "off", "--record", "a.wav"),
-        *("--transcript", "~/b.jsonl", "--plain"),
+        *("--transcript", "~/b.jsonl", "--plain", "--trust-remote-code"),
     )
     assert all(getattr(options, it.name) != it.default for it in fields(Settings))
     assert options.microphone == 3

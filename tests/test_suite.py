@@ -1,0 +1,89 @@
+"""The tests themselves: none hangs, not in the background either, and the floors can be had."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from floors import PYPROJECT, floors
+
+TESTS = Path(__file__).parent
+
+CHILD = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+PARENT = f"""
+import signal, subprocess, sys
+import conftest
+print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
+subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
+"""
+
+
+def test_what_a_test_starts_can_be_ended_by_ctrl_c_from_the_background_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PARENT],
+        cwd=TESTS,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_a_test_that_hangs_is_ended(tmp_path: Path) -> None:
+    hangs = tmp_path / "test_hangs.py"
+    hangs.write_text(
+        "import threading\ndef test_it():\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
+        "    threading.Event().wait()\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options = ["-c", str(PYPROJECT), "--rootdir", str(tmp_path), "-o", "timeout=1", str(hangs)]
+    done = subprocess.run(
+        [*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "Timeout" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("marks", "seconds"), [((), None), (("models",), 300), (("models", "slow"), 600)]
+)
+def test_marked_tests_have_longer(
+    marks: tuple[str, ...], seconds: int | None, request: pytest.FixtureRequest
+) -> None:
+    from conftest import pytest_collection_modifyitems
+
+    item = pytest.Function.from_parent(request.node.parent, name="it", callobj=lambda: None)
+    for mark in marks:
+        item.add_marker(mark)
+    pytest_collection_modifyitems([item])
+    found = item.get_closest_marker("timeout")
+    assert (found.args[0] if found else None) == seconds
+
+
+def test_the_floors_are_those_of_pyproject() -> None:
+    project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
+    lines = list(floors(project))
+    assert "transformers==5.14" in lines
+    assert "mlx==0.32.4 ; sys_platform == 'linux'" in lines
+    assert not any(line.startswith("rxvoice") for line in lines)
+    extras = sum(
+        not it.startswith("rxvoice[")
+        for each in project["optional-dependencies"].values()
+        for it in each
+    )
+    assert len(lines) == len(project["dependencies"]) + extras
+
+
+def test_a_dependency_without_a_floor_is_a_mistake() -> None:
+    project = {"name": "x", "dependencies": ["numpy"], "optional-dependencies": {}}
+    with pytest.raises(ValueError, match=r"'numpy' in pyproject\.toml has no lower bound"):
+        list(floors(project))
+    project["dependencies"] = ["a[b]>=1.2,<2; python_version > '3'", "x[docs]"]
+    assert list(floors(project)) == ["a==1.2 ; python_version > '3'"]
