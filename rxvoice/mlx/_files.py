@@ -45,9 +45,10 @@ def check_files(directory: Path, *, trust_remote_code: bool = False) -> None:
             _check_link(directory, path, inside)
             _check_code(directory, path)
     for path in files:
-        if path.suffix == ".json" and path.is_file():
+        # Where file names have no case, as on most Macs, CONFIG.JSON is read too.
+        if path.suffix.lower() == ".json" and path.is_file():
             check_json(directory, path, trusted=trust_remote_code)
-        elif path.suffix == ".safetensors":
+        elif path.suffix.lower() == ".safetensors":
             _check_weights(directory, path)
 
 
@@ -104,12 +105,13 @@ def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, objec
     except ConfigError as error:
         raise BrokenFile(str(error)) from error
     entries = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    if name == "config.json" and not isinstance(value, dict):
+    is_config = name.lower() == "config.json"
+    if is_config and not isinstance(value, dict):
         raise BrokenFile(f"{name} holds a {type(value).__name__}, wanted an object")
     if trusted:
         return entries
     code = _code_named(cast("object", value))
-    if code is None and name == "config.json":
+    if code is None and is_config:
         named = entries.get("model_file")
         code = None if named is None else f"model_file {named!r}"
     if code is not None:
@@ -118,7 +120,7 @@ def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, objec
             f"{name} asks to run code of the model's, by its {code}",
             "use a model without, often one by mlx-community",
         )
-    if path.name.endswith(".index.json"):
+    if path.name.lower().endswith(".index.json"):
         _check_index(directory, path, entries.get("weight_map"))
     return entries
 

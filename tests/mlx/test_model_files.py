@@ -95,6 +95,10 @@ CODE: dict[str, tuple[Change, str]] = {
     "processor": (edit("processor_config.json", auto_map=AUTO_MAP), r"processor_config\.json asks"),
     "any other": (edit("what_comes_next.json", auto_map=AUTO_MAP), r"what_comes_next\.json asks"),
     "another's": (edit("config.json", auto_map={"AutoTokenizer": "a/b--evil.Tok"}), "a/b--evil"),
+    "in capitals": (
+        edit("TOKENIZER_Config.JSON", auto_map=AUTO_MAP),
+        r"TOKENIZER_Config\.JSON asks",
+    ),
     "nested": (edit("config.json", text_config={"a": [{"auto_map": AUTO_MAP}]}), "by its auto_map"),
     "a text": (edit("config.json", auto_map="evil.Tok"), r"by its auto_map 'evil\.Tok'"),
     "escaped": (
