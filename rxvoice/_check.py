@@ -48,7 +48,7 @@ _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 def whole(name: str, value: object, least: int, unit: str) -> None:
     """Raise unless it is an integer that is `least` or more."""
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+    if isinstance(value, BOOLS) or not isinstance(value, SupportsIndex):
         raise ConfigError(f"{name} must be a whole number of {unit}, got {value!r}")
     at_least(name, index(value), least, unit)
 

@@ -15,7 +15,7 @@ from reactivex import operators as ops
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from web.app import WAIT, app, echoing, serving, speech, until
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 import rxvoice as rxv
@@ -26,12 +26,13 @@ from rxvoice.web._visitors import Visitors, address_of
 END = json.dumps({"type": "end"})
 
 
-def told(socket: ClientConnection) -> tuple[str, int | None]:
+def told(socket: ClientConnection) -> tuple[str, int]:
     """The code of the error, and the one that it is closed with."""
     error = until(lambda: socket.recv(WAIT), "error", [])
-    with pytest.raises(Exception, match=r"\("):
+    with pytest.raises(ConnectionClosed) as closed:
         socket.recv(WAIT)
-    return error["code"], socket.close_code
+    assert closed.value.rcvd is not None
+    return error["code"], closed.value.rcvd.code
 
 
 def get_in(url: str, **options: Any) -> bool:
@@ -168,7 +169,7 @@ def test_only_who_is_known_comes_in(authenticate: Callable[..., Any]) -> None:
         assert not get_in(url, additional_headers={"Authorization": "Bearer 2"})
         with connect(url, **GOOD) as socket:
             socket.send(END)
-            with pytest.raises(Exception, match="1000"):
+            with pytest.raises(ConnectionClosed, match="1000"):
                 socket.recv(WAIT)
     assert users == ["ada"]
     assert sessions.refusals == {"forbidden": 2}
@@ -260,7 +261,7 @@ def test_half_a_character_becomes_one_that_can_be_written() -> None:
     with serving(web.sessions(asked(counted)).serve) as url, connect(url) as socket:
         socket.send(r'{"type": "text", "text": "\ud83d\ude00 a\ud83d b"}')
         socket.send(END)
-        with pytest.raises(Exception, match="1000"):
+        with pytest.raises(ConnectionClosed, match="1000"):
             socket.recv(WAIT)
     assert counted == ["😀 a� b"]
 
