@@ -13,6 +13,7 @@ from reactivex import Subject
 from rxvoice._json import read_json
 from rxvoice._pcm16 import from_pcm16
 from rxvoice._resample import Resampler
+from rxvoice._unicode import whole_text
 from rxvoice.elements import AudioChunk, Samples
 from rxvoice.errors import ConfigError
 from rxvoice.web._limits import Limits, Over
@@ -127,8 +128,7 @@ class Incoming:
         if len(given) > most:
             raise Over("too_big", 1009, f"a text may have {most} characters, got {len(given)}")
         self._ask()
-        # Half a pair of surrogates cannot be written anywhere.
-        self.interrupts.on_next(given.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        self.interrupts.on_next(whole_text(given))
 
     def _played(self, message: dict[str, object]) -> None:
         samples, clears = message.get("samples"), message.get("clears", 0)
