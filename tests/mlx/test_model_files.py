@@ -97,7 +97,7 @@ CODE: dict[str, tuple[Change, str]] = {
     "another's": (edit("config.json", auto_map={"AutoTokenizer": "a/b--evil.Tok"}), "a/b--evil"),
     "in capitals": (
         edit("TOKENIZER_Config.JSON", auto_map=AUTO_MAP),
-        r"r_Config\.JSON asks",
+        r"_Config\.JSON asks",
     ),
     "nested": (edit("config.json", text_config={"a": [{"auto_map": AUTO_MAP}]}), "by its auto_map"),
     "a text": (edit("config.json", auto_map="evil.Tok"), r"by its auto_map 'evil\.Tok'"),
