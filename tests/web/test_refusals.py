@@ -235,9 +235,9 @@ def test_questions_are_limited_and_coming_again_does_not_help() -> None:
     sessions = web.sessions(asked(counted), max_texts_per_minute=5)
     text = json.dumps({"type": "text", "text": "Again?"})
     with serving(sessions.serve) as url:
-        for _ in range(3):
+        for texts in (6, 1, 1):
             with connect(url) as socket:
-                for _ in range(6):
+                for _ in range(texts):
                     socket.send(text)
                 assert told(socket) == ("questions", 1008)
     assert counted == ["Again?"] * 5
