@@ -25,12 +25,16 @@ def test_samples_are_rounded_to_the_nearest_and_clipped() -> None:
 
 
 def scales(path: Path) -> bool:
-    """Whether its code has the full scale of 16 bits; messages may."""
+    """Whether its code multiplies or divides by the full scale of 16 bits; messages may."""
     nodes = ast.walk(ast.parse(path.read_text("utf-8")))
-    return any(isinstance(it, ast.Constant) and it.value in (32_767, 32_768) for it in nodes)
+    scaled = [it for it in nodes if isinstance(it, ast.BinOp | ast.AugAssign)]
+    operands = [it for each in scaled for it in ast.walk(each) if isinstance(it, ast.Constant)]
+    return any(it.value in (32_767, 32_768) for it in operands)
 
 
-def test_no_other_module_scales_samples_by_itself() -> None:
+def test_no_other_module_scales_samples_by_itself(tmp_path: Path) -> None:
     package = Path(rxvoice.__file__).parent
-    own = {it.relative_to(package).as_posix() for it in package.rglob("*.py") if scales(it)}
-    assert own == {"_pcm16.py"}
+    assert [str(it) for it in package.rglob("*.py") if scales(it)] == []
+    for code in ("a * 32768", "a /= 32768", "a * np.float32(1 / 32767)"):
+        (tmp_path / "a.py").write_text(code)
+        assert scales(tmp_path / "a.py")
