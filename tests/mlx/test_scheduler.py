@@ -857,7 +857,7 @@ def words(text):
 scheduler = MlxScheduler()
 rx.of(Transcript(Turn.of(np.zeros(4, np.float32)), "hi", True)).pipe(
     vox.respond(words, worker=scheduler)
-).subscribe()
+).subscribe(scheduler=scheduler)
 scheduler.speech.schedule_relative(3600, lambda *_: None)
 for _ in range(5):
     running.acquire()

@@ -80,7 +80,7 @@ class Run:
 
     def _turn(self, turn: Turn) -> None:
         self.turns.append(turn)
-        turn.subscribe(on_error=self.failed.append)
+        self.listening = turn.subscribe(on_error=self.failed.append)
 
     def push(self, pattern: str, times: int = 1) -> None:
         for char in pattern * times:
@@ -309,6 +309,7 @@ def test_leaving_takes_the_question_back(worker: TestScheduler) -> None:
     run = Run(policy)
     run.push("~" + "_" * 20)
     run.life.dispose()
+    run.listening.dispose()  # the turn goes on for as long as somebody listens to it
     worker.advance_by(1)
     assert model.heard == []
 
