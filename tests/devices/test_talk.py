@@ -195,8 +195,8 @@ def test_ctrl_c_while_the_user_speaks_writes_that_down(audio: VirtualAudio, tmp_
         talk.say(0)
         talk.wait("partial", lambda it: "hello" in it["text"])
         assert talk.end() == 0
-    # The question was not over: what was said until then is what counts.
-    assert talk.names[-1] == "transcribed"
+    # The question was not over: what was said until then is written down, and may be no sentence.
+    assert "transcribed" in talk.names[-2:]
     assert talk.happened[-1]["text"]
     assert "0 replies" in talk.printed[-1]
 
