@@ -197,7 +197,6 @@ def test_ctrl_c_while_the_user_speaks_writes_that_down(audio: VirtualAudio, tmp_
         assert talk.end() == 0
     # The question was not over: what was said until then is written down, and may be no sentence.
     assert "transcribed" in talk.names[-2:]
-    assert talk.happened[-1]["text"]
     assert "0 replies" in talk.printed[-1]
 
 
