@@ -99,6 +99,10 @@ class LanguageModel(ABC):
         else:
             self._question.heard(text)
 
+    def said(self, text: str, /) -> None:
+        """Say what was spoken without a question, such as a greeting: it is the assistant's."""
+        self.conversation.add_assistant(text)
+
     def forget(self) -> None:
         """Say that the last question was not asked after all.
 

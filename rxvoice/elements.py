@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rxvoice.errors import ConfigError
 
 if TYPE_CHECKING:
     from rxvoice.errors import StageError
@@ -24,6 +26,7 @@ __all__ = [
     "Notice",
     "Reply",
     "Samples",
+    "Say",
     "Speech",
     "TimedSamples",
     "Transcript",
@@ -241,6 +244,29 @@ class TimedSamples(Value):
 
     samples: Samples
     words: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Something that the app says in a conversation by itself; see `converse`.
+
+    Args:
+        text: what to say.
+        interruptible: whether the user may interrupt it.
+        when: ``"free"``: once nobody speaks and nobody waits for an answer; ``"now"``: at once, in
+            place of the reply in progress.
+    """
+
+    text: str
+    _: KW_ONLY
+    interruptible: bool = True
+    when: Literal["free", "now"] = "free"
+
+    def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.text), str):
+            raise ConfigError(f"Say wanted a text, got {self.text!r}")
+        if self.when not in ("free", "now"):
+            raise ConfigError(f'Say when must be "free" or "now", got {self.when!r}')
 
 
 class Event(Value):

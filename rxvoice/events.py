@@ -32,7 +32,9 @@ __all__ = [
     "ReplyStarted",
     "ResumeReason",
     "Resumed",
+    "Saying",
     "Speaking",
+    "Spoken",
     "Transcribed",
     "TurnEnded",
     "TurnFailed",
@@ -46,7 +48,7 @@ DropReason: TypeAlias = Literal[
 ]
 """Why a candidate did not become a turn, or a turn was not answered."""
 
-ResumeReason: TypeAlias = DropReason | Literal["quiet", "too_long", "joined"]
+ResumeReason: TypeAlias = DropReason | Literal["quiet", "too_long", "joined", "waits"]
 """Why a reply goes on: why the last candidate was dropped, or what else became of it."""
 
 
@@ -132,6 +134,32 @@ class ReplyDelta(Event):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Saying(Event):
+    """The app says something by itself; what comes of it is told of this turn, as of a reply.
+
+    Args:
+        turn: of the app, without sound, with an ``id`` below 0.
+        text: what it says.
+    """
+
+    turn: Turn
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Spoken(Event):
+    """Words of a reply have left the loudspeaker.
+
+    Args:
+        turn: the one that is being answered.
+        text: the words, as the model wrote them; in most cases one.
+    """
+
+    turn: Turn
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Speaking(Event):
     """The first sample of the reply is heard."""
 
@@ -154,7 +182,8 @@ class Resumed(Event):
         reason: why the last candidate was dropped; ``"quiet"``: it fell silent before it had
             spoken long enough; ``"too_long"``: it has held the reply back for long enough. The
             candidate may still be confirmed after either of these two; ``"joined"``: its words were
-            joined with the question that is to be answered.
+            joined with the question that is to be answered; ``"waits"``: interruptions are off by
+            now, and it is answered afterwards.
     """
 
     turn: Turn

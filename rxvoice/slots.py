@@ -152,6 +152,7 @@ class Responder(Protocol):
 
     Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted;
     ``forget()``, told that the last question was not asked after all, and its answer not given;
+    ``said(text)``, told what the assistant has said without a question, as the app wanted it;
     ``fresh()``, another conversation on the same model, which the app asks for: `respond` does not.
     """
 

@@ -134,6 +134,8 @@ class Scene:
 
     Args:
         busy_ms: how long the text model's thread does something else; None: it has none.
+        stages: those between the text model and the voice.
+        decide: says of a turn whether it may interrupt.
 
     Attributes:
         lines: what came, a line each: ``"120 Speaking 1"``; without `Speech` and ``TurnEnded``.
@@ -155,6 +157,8 @@ class Scene:
         source: Any = None,
         preroll_ms: int = 0,
         busy_ms: int | None = None,
+        stages: Sequence[Any] = (),
+        decide: Any = None,
         **options: Any,
     ) -> None:
         self.m = m = clock()
@@ -175,11 +179,15 @@ class Scene:
             vox.turn_window(rxv.silence(silence_ms)),
             ops.do_action(lambda it: self.turns.append(it) if isinstance(it, rxv.Turn) else None),
         )
-        if callable(interrupts := options.get("interrupts")):
-            options["interrupts"] = interrupts(m)
+        for name in ("interrupts", "says", "interruptions"):
+            if callable(made := options.get(name)):
+                options[name] = made(m)
+        if decide is not None:
+            options["interruptions"] = decide
         operator = vox.converse(
             vox.transcribe(self.stt),
             vox.respond(self.llm, worker=worker),
+            *stages,
             vox.synthesize(self.tts),
             sink=self.speaker,
             **options,

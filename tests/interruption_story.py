@@ -95,6 +95,13 @@ class Story:
         if isinstance(element, events.TurnOpened) and it is not None and it.confirmed:
             self._want(at_once == name, "TurnOpened twice")
             return
+        if isinstance(element, events.Candidate) and it is not None:
+            # Somebody types while this one speaks: it may interrupt the answer to that.
+            self._promote(it)
+            self._want(it is self._current and not it.started, f"Candidate while {it.state}")
+            it.state, it.confirmed, it.paused, self._current = "candidate", False, False, None
+            self._at_once = "TurnOpened"
+            return
         if isinstance(element, events.TurnOpened | events.Candidate):
             self._open(turn, name)
             return

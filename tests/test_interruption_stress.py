@@ -275,11 +275,13 @@ def run_threaded(seeds: Sequence[int], models: MlxScheduler) -> int:
         running = [users.submit(threaded, seed, models) for seed in seeds]
     turns = 0
     for seed, done in zip(seeds, running, strict=True):
+        told: list[Any] = []
         try:
             world = done.result()
+            told = world.told
             world.check()
         except Exception as error:
-            error.add_note(f"STRESS_SEED={seed}: {threaded_plan(seed).options}")
+            error.add_note(f"STRESS_SEED={seed}: {threaded_plan(seed).options}\n{lines(told)}")
             raise
         turns += len(world.turns)
     assert not left(before), f"threads are left of {seeds}"

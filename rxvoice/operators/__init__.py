@@ -2,9 +2,11 @@
 
 from rxvoice.operators.barge_in import barge_in
 from rxvoice.operators.cancel_echo import cancel_echo
+from rxvoice.operators.choose import choose
 from rxvoice.operators.chunk import chunk
 from rxvoice.operators.converse import converse
 from rxvoice.operators.handoff import handoff
+from rxvoice.operators.map_sentences import map_sentences
 from rxvoice.operators.meter import meter
 from rxvoice.operators.metrics import metrics
 from rxvoice.operators.only import only
@@ -15,6 +17,7 @@ from rxvoice.operators.resample import resample
 from rxvoice.operators.respond import respond
 from rxvoice.operators.sentences import sentences
 from rxvoice.operators.speakable import speakable
+from rxvoice.operators.stages import stages
 from rxvoice.operators.synthesize import synthesize
 from rxvoice.operators.transcribe import transcribe
 from rxvoice.operators.turn_window import turn_window
@@ -23,9 +26,11 @@ from rxvoice.operators.vad import vad
 __all__ = [
     "barge_in",
     "cancel_echo",
+    "choose",
     "chunk",
     "converse",
     "handoff",
+    "map_sentences",
     "meter",
     "metrics",
     "only",
@@ -36,6 +41,7 @@ __all__ = [
     "respond",
     "sentences",
     "speakable",
+    "stages",
     "synthesize",
     "transcribe",
     "turn_window",

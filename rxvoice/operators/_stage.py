@@ -292,4 +292,6 @@ def stage(
 
         return step, flush, None
 
-    return stateful_on_events(begin)  # an event waits for the elements before it
+    operator = stateful_on_events(begin)  # an event waits for the elements before it
+    setattr(operator, "worker", worker)  # noqa: B010 - for `converse`
+    return operator

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 from reactivex import Observable
 
 from rxvoice._check import at_least, milliseconds, whole, within
-from rxvoice.elements import Event, Speech, Transcript, TurnEvent
+from rxvoice.elements import Event, Say, Speech, Transcript, TurnEvent
 from rxvoice.errors import ConfigError
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink, EchoSlot, echo_judge
@@ -28,7 +28,8 @@ W = TypeVar("W")
 class _Options(TypedDict, total=False):
     """The options of `converse`."""
 
-    interruptions: bool
+    interruptions: bool | Observable[bool] | Callable[[Turn], bool]
+    says: Observable[str | Say] | Observable[str] | Observable[Say] | None
     min_speech_ms: float
     min_words: int
     min_chars: int
@@ -45,6 +46,7 @@ class _Options(TypedDict, total=False):
     preempt_after_ms: float | None
     preempt_tries: int
     idle_ms: float | None
+    word_events: bool
 
 
 Listen: TypeAlias = Operator[Turn | Event, Transcript | Event]
@@ -104,7 +106,8 @@ def converse(
     listen: Listen,
     *reply: Stage,
     sink: AudioSink,
-    interruptions: bool = True,
+    interruptions: bool | Observable[bool] | Callable[[Turn], bool] = True,
+    says: Observable[str | Say] | Observable[str] | Observable[Say] | None = None,
     min_speech_ms: float = 180,
     min_words: int = 0,
     min_chars: int = 2,
@@ -121,6 +124,7 @@ def converse(
     preempt_after_ms: float | None = None,
     preempt_tries: int = 2,
     idle_ms: float | None = None,
+    word_events: bool = False,
 ) -> Operator[Turn | Event, T | Speech | TurnEvent | Event]:
     """Hold a conversation: answer each turn, and fall silent when the user speaks over the answer.
 
@@ -169,7 +173,12 @@ def converse(
             it had not played; of one without ``position`` all that it was given and does not return
             from ``clear`` was heard; with one without ``played`` a reply was heard once it was
             given.
-        interruptions: False: turns that open during a reply wait, and are answered in order.
+        interruptions: False: turns that open during a reply wait, and are answered in order. It may
+            change: an ``Observable[bool]``, where True holds until it says otherwise, or a function
+            that is given the turn that opens. Candidates wait as well once it says False.
+        says: what the app says by itself: a text, spoken once nobody speaks and nobody waits for an
+            answer, or a `Say`. It passes the stages behind the one that answers. What was heard of
+            it is the assistant's in the history of a responder that has ``said``.
         min_speech_ms: milliseconds of chunks judged speech, in one go, that a candidate must speak
             over the assistant's voice, 0 or more. A silence of 60 ms begins the count again.
         min_words: words that a candidate must say during a reply, 0 or more; without those that the
@@ -201,11 +210,13 @@ def converse(
         preempt_tries: how often in a turn, 1 or more.
         idle_ms: ``Idle`` when nobody has spoken for so many milliseconds, 1 or more, since a reply
             was heard; once. None: never.
+        word_events: tell a ``Spoken`` for each word as it leaves the loudspeaker.
     """
     # Its engine is not loaded by ``import rxvoice``, which is to be quick.
     from rxvoice.operators._conversation._candidate import Gates
     from rxvoice.operators._conversation._engine import Engine
     from rxvoice.operators._conversation._settings import Settings
+    from rxvoice.operators._flat import flat
 
     if not reply:
         raise ConfigError("converse wants one or more stages that answer, got none")
@@ -225,7 +236,7 @@ def converse(
         within("converse duck", duck, 0, 1, "gain")
     if preempt_after_ms is not None:
         at_least("converse preempt_after_ms", preempt_after_ms, 0, "ms")
-        if any(hasattr(it, "heard") and not hasattr(it, "forget") for it in reply):
+        if any(hasattr(it, "heard") and not hasattr(it, "forget") for it in flat(reply)):
             raise ConfigError(
                 "converse preempt_after_ms wants a responder that can forget a question: "
                 "give it forget() beside heard()"
@@ -254,12 +265,14 @@ def converse(
         hold_ms=hold_ms,
         duck=duck,
         interruptions=interruptions,
+        says=says,
         echo_tail_ms=echo_tail_ms,
         warm_up_ms=warm_up_ms,
         interrupts=interrupts,
         preempt_after_ms=preempt_after_ms,
         preempt_tries=preempt_tries,
         idle_ms=idle_ms,
+        word_events=word_events,
     )
 
     def start(out: Subscription[T | Speech | TurnEvent | Event]) -> Handlers[Turn | Event]:

@@ -112,7 +112,7 @@ def respond(
     # For `converse`, which is given the operator and not the model.
     setattr(operator, "speaks", False)  # noqa: B010
     setattr(operator, "withdraw", question.withdraw)  # noqa: B010
-    for name in ("heard", "forget"):
+    for name in ("heard", "forget", "said"):
         if callable(found := getattr(llm, name, None)):
             setattr(operator, name, _in_turn(found, worker))
     return operator

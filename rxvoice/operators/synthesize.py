@@ -145,6 +145,7 @@ def synthesize(
     )
     # For `converse`, which is given the operator and not the model.
     setattr(operator, "speaks", True)  # noqa: B010
+    setattr(operator, "worker", worker)  # noqa: B010
     return operator
 
 

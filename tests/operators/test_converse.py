@@ -870,11 +870,11 @@ def test_by_text() -> None:
     ]
 
 
-def test_text_while_the_user_speaks_goes_in_front() -> None:
+def test_text_while_the_user_speaks_is_answered_first_and_not_glued() -> None:
     scene = Scene(
         "~~~~~~___" + pad(400) + "|", "this one", interrupts=lambda m: m.cold("--T", {"T": "read"})
     )
-    assert scene.llm.asked == ["read this one"]
+    assert scene.llm.asked == ["read", "this one"], "each is a question of its own"
 
 
 def test_text_when_nobody_speaks_is_answered() -> None:

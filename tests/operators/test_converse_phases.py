@@ -9,6 +9,7 @@ from interruption_kit import random_scene
 
 from rxvoice.operators import _conversation
 from rxvoice.operators._conversation._engine import Engine
+from rxvoice.operators._conversation._floor import Floor
 
 
 def table() -> set[tuple[str, str]]:
@@ -22,23 +23,28 @@ def test_every_change_of_phase_is_in_the_table_and_every_row_happens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: set[tuple[str, str]] = set()
-    phases: dict[int, tuple[Engine, str]] = {}
+    phases: dict[int, tuple[Floor, str]] = {}
 
     def watched(step: Any) -> Any:
-        def stepped(engine: Engine, *args: Any, **options: Any) -> Any:
-            given = step(engine, *args, **options)
-            _, before = phases.get(id(engine), (engine, "quiet"))
-            now = engine.phase.value
+        def stepped(it: Any, *args: Any, **options: Any) -> Any:
+            given = step(it, *args, **options)
+            floor: Floor = getattr(it, "_floor", it)
+            _, before = phases.get(id(floor), (floor, "quiet"))
+            now = floor.phase.value
             if now != before:
                 seen.add((before, now))
-            phases[id(engine)] = (engine, now)
+            phases[id(floor)] = (floor, now)
             return given
 
         return stepped
 
     # Whatever gives the floor, takes it or goes on with it.
-    for name in ("_give", "_leave", "_set_aside", "_begin_answer", "_answer", "_advance"):
-        monkeypatch.setattr(Engine, name, watched(getattr(Engine, name)))
+    for where, names in (
+        (Floor, ("give", "leave", "_set_aside")),
+        (Engine, ("_take_the_floor", "_begin_answer", "_answer", "_advance")),
+    ):
+        for name in names:
+            monkeypatch.setattr(where, name, watched(getattr(where, name)))
     for seed in range(150):
         random_scene(seed)
     assert seen == table()

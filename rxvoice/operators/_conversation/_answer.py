@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice.elements import Reply, Speech, Transcript, TurnEvent, TurnFailed
 from rxvoice.errors import StageError
-from rxvoice.events import Finished, ReplyDelta, ReplyStarted
+from rxvoice.events import Finished, ReplyDelta, ReplyStarted, Spoken
 from rxvoice.operators._conversation._ledger import Ledger
 from rxvoice.operators._conversation._mailbox import Action
 from rxvoice.operators._conversation._playback import Playback
 from rxvoice.operators._conversation._ports import Ports, just, tapped
-from rxvoice.operators._conversation._responder import Responder
+from rxvoice.operators._conversation._responder import Memory
 from rxvoice.operators._conversation._settings import Stage
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "spoken_text"]
 
 
 class Answer:
@@ -30,21 +33,24 @@ class Answer:
 
     Args:
         transcript: the question.
+        memory: who is told what became of it.
         interrupts: whether the question has interrupted a reply.
         pace: samples per character, as of the answers before.
         held_back: whether nothing of it may come out yet: the user may go on.
+        pass_on: told what a stage gives that is no speech.
     """
 
     def __init__(
         self,
         transcript: Transcript,
         *,
+        memory: Memory,
         interrupts: bool,
         pace: float,
         held_back: bool,
         playback: Playback,
-        responder: Responder,
         ports: Ports,
+        pass_on: Callable[[object], None],
     ) -> None:
         self.transcript = transcript
         self.ledger = Ledger(playback.written, pace)
@@ -52,34 +58,48 @@ class Answer:
         """Whether any of it was heard."""
         self.life = CompositeDisposable()
         """What makes it; disposed, nothing more of it comes."""
+        self._memory = memory
         self._interrupts = interrupts
         self._playback = playback
-        self._responder = responder
         self._ports = ports
+        self._pass_on = pass_on
         self._held: deque[Action] | None = deque() if held_back else None
         self._begun = False  # whether a word was written
         self._made = False  # whether nothing more will come
+        self._written = ""  # by the model itself
+        self._told = 0  # characters of the words that were told as spoken
         self._final: Speech | None = None  # its last piece, kept until all is heard
         self._failed: str | None = None  # the stage that failed it
 
     # It is made
 
-    def begin(self, stages: tuple[Stage, ...], on_raised: Action) -> None:
+    def begin(
+        self, source: Observable[Any], stages: Sequence[Stage], written_by: int, on_raised: Action
+    ) -> None:
         """Have it made.
 
         Args:
+            source: what the first stage is given.
+            written_by: which of the stages writes what the memory knows of; -1: the source.
             on_raised: what is to be done after downstream has raised at what was made.
         """
         door = self._ports.door(self.life, on_raised)
 
-        def note(reply: Reply) -> None:
+        def on_reply(reply: Reply) -> None:
             door(partial(self._take, partial(self._on_reply, reply)))
 
-        made = just(self.transcript)
+        def on_written(reply: Reply) -> None:
+            self._written += reply.delta
+
+        made = source
         voice = _voice(stages)
         for index, stage in enumerate(stages):
-            # Only what reaches the voice may be spoken, and so be heard.
-            made = made.pipe(tapped(note), stage) if index == voice else made.pipe(stage)
+            if index == written_by + 1:
+                made = made.pipe(tapped(on_written))
+            if index == voice:
+                # Only what reaches the voice may be spoken, and so be heard.
+                made = made.pipe(tapped(on_reply))
+            made = made.pipe(stage)
         self._ports.follow(
             made,
             door,
@@ -114,7 +134,7 @@ class Answer:
             self._on_reply(element)
         elif isinstance(element, TurnFailed):
             self._failed = element.error.stage
-        self._ports.say(element)
+        self._pass_on(element)
 
     def _on_speech(self, speech: Speech) -> None:
         if speech.final:
@@ -155,8 +175,8 @@ class Answer:
     def take_back(self) -> None:
         """The question was another one: the responder forgets this one."""
         self.life.dispose()
-        if self._responder.withdraw(self.transcript):
-            self._responder.forget()
+        if self._memory.withdraw(self.transcript):
+            self._memory.forget()
 
     # It is heard
 
@@ -167,6 +187,15 @@ class Answer:
             return False
         self.speaking = self._playback.passed(ledger.start + 1)
         return self.speaking
+
+    def tell_words(self) -> float | None:
+        """Tell the words that were heard since the last time; milliseconds to the next."""
+        position = self._playback.position
+        heard = self.ledger.heard(position)
+        if len(heard) > self._told:
+            self._ports.say(Spoken(self.transcript.turn, heard[self._told :].strip()))
+            self._told = len(heard)
+        return self.ledger.ms_to_next_word(position)
 
     def is_over(self) -> bool:
         """Whether it was heard to its end, as far as the sink says when."""
@@ -180,13 +209,18 @@ class Answer:
         """It was heard to its end."""
         if self._failed:
             # The rest of what the responder wrote was never spoken.
-            if self._failed != "respond" and self._responder.withdraw(self.transcript):
-                self._responder.heard(self.ledger.heard(self.ledger.end))
+            if self._failed != "respond" and self._memory.withdraw(self.transcript):
+                self._memory.heard(self.ledger.heard(self.ledger.end))
             return
-        text = self._final.reply.text if self._final else self.ledger.text.written
+        written = self.ledger.text.written
+        text = self._final.reply.text if self._final else written
         if self._final and self.ledger.is_silent:
             text = ""  # the voice has said nothing of it
-            self._responder.heard(text)
+            self._memory.heard(text)
+        elif self._final and written != self._written:
+            self._memory.heard(text)  # a stage in between has changed the words
+        else:
+            self._memory.finished(text)
         if self._final:
             self._ports.say(self._final)
         self._log(text)
@@ -196,10 +230,10 @@ class Answer:
         """Make and play no more of it: what was heard; None if nobody had taken the question."""
         self.life.dispose()  # first: nothing may be written to a sink that was cleared
         heard = self.ledger.heard(self._playback.clear())
-        if not self._responder.withdraw(self.transcript):
+        if not self._memory.withdraw(self.transcript):
             return None
         if self._failed != "respond":
-            self._responder.heard(heard)
+            self._memory.heard(heard)
         if not self._failed:
             self._ports.say(self._last(heard))
             self._log(heard, interrupted=True)
@@ -229,9 +263,14 @@ class Answer:
         )
 
 
-def _voice(stages: tuple[Stage, ...]) -> int | None:
+def spoken_text(transcript: Transcript, text: str) -> Observable[Any]:
+    """A text as the stages after the one that answers are given it."""
+    return just(Reply(transcript, text), Reply(transcript, text=text, final=True))
+
+
+def _voice(stages: Sequence[Stage]) -> int | None:
     """Which stage speaks: the one that says so, else the last, unless that one says it writes."""
     says = [getattr(stage, "speaks", None) for stage in stages]
     if True in says:
         return says.index(True)
-    return len(stages) - 1 if says[-1] is None else None
+    return len(stages) - 1 if says and says[-1] is None else None

@@ -125,9 +125,14 @@ class Evidence:
         if self._is_short and self._gates.stop_words:
             self.holds = False  # and its words are waited for
 
-    def follow(self) -> None:
-        """It goes on with what was said in a turn that was cut at its longest."""
+    def follow(self, *, speaks: bool = False) -> None:
+        """It goes on with what was said before, which was no cough.
+
+        Args:
+            speaks: whether it has begun to speak already, and holds playback back.
+        """
         self._spoke = True
+        self._counted = self.holds = speaks
 
     def give_up(self) -> None:
         """It has held playback back for long enough."""

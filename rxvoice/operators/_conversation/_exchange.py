@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice._words import words
-from rxvoice.elements import AudioChunk
+from rxvoice.elements import AudioChunk, Say, Transcript
 from rxvoice.operators._conversation._answer import Answer
 from rxvoice.operators._conversation._candidate import Evidence
 from rxvoice.turn import Turn
@@ -22,10 +22,11 @@ class Exchange:
     Args:
         turn: what the user says.
         number: counts them.
+        say: what the app says, where it is the app that speaks, and there is no question.
         evidence: what speaks for it, while it is a candidate; None: it is a turn.
         life: everything that works for it. Disposed when it is over: what comes later is stale.
         before: turns that were not answered, whose words belong in front of its own.
-        text: what was said, once it is known.
+        transcript: what was said, once it is known.
         partial: what was said so far.
         silence_ms: how long the user has been silent, and `partial` has stayed the same.
         tries: how often an answer was begun before the turn was over.
@@ -37,10 +38,11 @@ class Exchange:
 
     turn: Turn
     number: int
+    say: Say | None = None
     evidence: Evidence | None = None
     life: CompositeDisposable = field(default_factory=CompositeDisposable)
     before: list[Exchange] = field(default_factory=list["Exchange"])
-    text: str | None = None
+    transcript: Transcript | None = None
     partial: str = ""
     silence_ms: float = 0
     tries: int = 0
@@ -63,20 +65,34 @@ class Exchange:
         self.partial = partial
 
     @property
+    def waits_for_words(self) -> bool:
+        """Whether it is a question that nobody was asked yet."""
+        return self.say is None and self.answer is None
+
+    @property
     def is_listened_to(self) -> bool:
         """Whether the user is still speaking, and was not answered yet."""
         return self.turn.is_open and (self.answer is None or self.answer.held_back)
 
     @property
-    def question(self) -> str | None:
+    def question(self) -> Transcript | None:
         """All that was said, with what is to go in front; None as long as some is not known."""
-        parts: list[str] = []
+        asked = self.transcript
+        texts: list[str] = []
         for exchange in (*self.before, self):
-            if exchange.text is None:
+            if exchange.transcript is None:
                 return None
-            if words(exchange.text):
-                parts.append(exchange.text.strip())
-        return " ".join(parts)
+            if words(exchange.transcript.text):
+                texts.append(exchange.transcript.text.strip())
+        text = " ".join(texts)
+        # As the recogniser gave it, with all that it knows, where it is the whole question.
+        return asked if asked is None or asked.text == text else replace(asked, text=text)
+
+    def take_back(self) -> None:
+        """The question that is being answered was another one."""
+        answer, self.answer = self.answer, None
+        if answer:
+            answer.take_back()
 
     def goes_on_from(self, other: Exchange) -> bool:
         """Whether the other turn was cut at the longest, and this one follows without a gap."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 
 from rxvoice._words import up_to_word, words
 from rxvoice._written import Written
@@ -20,6 +21,7 @@ class _Spoken:
 
     text: str
     sentence: Sentence | None
+    sample_rate: int
     start: int
     end: int
     words: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
@@ -56,7 +58,9 @@ class Ledger:
         """A piece of sound was written to the sink."""
         start, self.end = self.end, self.end + speech.samples.shape[0]
         if not self._sentences or self._begins(speech):
-            self._sentences.append(_Spoken(speech.text, speech.sentence, start, start))
+            self._sentences.append(
+                _Spoken(speech.text, speech.sentence, speech.sample_rate, start, start)
+            )
         spoken = self._sentences[-1]
         spoken.end = self.end
         spoken.words.extend((index, start + at) for index, at in speech.words)
@@ -94,6 +98,23 @@ class Ledger:
                 break
         # A stage in between may have changed the words: then it is what was spoken.
         return self.text.up_to(end).strip() if cursor >= 0 else " ".join(parts)
+
+    def ms_to_next_word(self, position: int) -> float | None:
+        """When the next word will have been heard; None where there is none."""
+        for spoken in self._sentences:
+            total = self._total(spoken)
+            length = spoken.heard(position, total)
+            if length == len(spoken.text):
+                continue
+            if spoken.words:
+                ends = [at for _, at in spoken.words if at > position]
+                at = min(ends, default=spoken.end)
+            else:
+                after = (up_to_word(spoken.text, n) for n in range(length + 1, len(spoken.text)))
+                end = next((n for n in after if n > length), len(spoken.text))
+                at = spoken.start + ceil(end * total / len(spoken.text))
+            return 1000 * max(1, at - position) / spoken.sample_rate if at <= self.end else None
+        return None
 
     def words_at(self, position: int) -> frozenset[str]:
         """The words of the sentence being heard at this position, and of the one before."""

@@ -135,13 +135,14 @@ class Ports:
         self.fail(StageError("converse", None, error))
 
 
-def just(element: object) -> Observable[Any]:
-    """The element, here and now; ``rx.just`` would schedule it."""
+def just(*elements: object) -> Observable[Any]:
+    """The elements, here and now; ``rx.of`` would schedule them."""
 
     def subscribe(
         observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        observer.on_next(element)
+        for element in elements:
+            observer.on_next(element)
         observer.on_completed()
         return Disposable()
 

@@ -8,8 +8,10 @@ from typing import Any, TypeAlias
 
 from reactivex import Observable
 
+from rxvoice.elements import Say
 from rxvoice.operators._conversation._candidate import Gates
 from rxvoice.slots import AudioSink
+from rxvoice.turn import Turn
 
 __all__ = ["Settings", "Stage"]
 
@@ -28,10 +30,12 @@ class Settings:
     resume_after_ms: float
     hold_ms: float
     duck: float | None
-    interruptions: bool
+    interruptions: bool | Observable[bool] | Callable[[Turn], bool]
+    says: Observable[str | Say] | None
     echo_tail_ms: float
     warm_up_ms: float
     interrupts: Observable[str | None] | None
     preempt_after_ms: float | None
     preempt_tries: int
     idle_ms: float | None
+    word_events: bool

@@ -1,0 +1,68 @@
+"""`choose`: each question goes to the stages that are chosen for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import reactivex as rx
+from reactivex import Observable
+from reactivex import operators as ops
+
+from rxvoice.elements import Event, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.operators.kernel import Operator
+
+__all__ = ["choose"]
+
+T = TypeVar("T")
+
+
+def choose(
+    agent: Callable[[Transcript], Operator[Transcript | Event, T | Event]],
+) -> Operator[Transcript | Event, T | Event]:
+    """Answer each question by the stages that are chosen for it: another agent from now on.
+
+    An agent is an operator: `respond`, or several `stages` with a voice of their own. What it
+    remembers is its own: the choice is made anew for each question, and tells nobody. In `converse`
+    the agent that answered is told what was heard.
+
+    ```python
+    vox.converse(hear, vox.choose(lambda transcript: agents[current]), sink=speaker)
+    ```
+
+    Emits: what the chosen stages give, question by question, in order; partial transcripts are
+        dropped. Events from upstream pass.
+    Completes: when the source has and every question was answered.
+    Errors: with the source, with what a chosen stage errors with, and with what ``agent`` raises.
+    Drops: partial transcripts.
+    Runs on: the thread of the source; ``agent`` is called there, once for each question.
+
+    Args:
+        agent: given the final `Transcript` of a question; gives the operator that answers it. For
+            what the app `says`, a `Transcript` without text.
+    """
+    if not callable(agent):
+        raise ConfigError(
+            f"choose takes a function from a Transcript to an operator, got {agent!r}"
+        )
+
+    def chosen(transcript: Transcript) -> Operator[Transcript | Event, T | Event]:
+        operator = agent(transcript)
+        if not callable(cast("object", operator)):
+            raise ConfigError(
+                f"choose wanted an operator, such as vox.respond(llm), got {operator!r}"
+            )
+        return operator
+
+    def answered(element: Transcript | Event) -> Observable[T | Event]:
+        if isinstance(element, Event):
+            return rx.just(element)
+        return rx.just(element).pipe(chosen(element)) if element.final else rx.empty()
+
+    def operator(source: Observable[Transcript | Event]) -> Observable[T | Event]:
+        return source.pipe(ops.map(answered), ops.merge(max_concurrent=1))
+
+    # For `converse`, which looks into what was chosen.
+    setattr(operator, "choose", cast("Any", chosen))  # noqa: B010
+    return operator

@@ -1,0 +1,81 @@
+"""`map_sentences`: each sentence of a reply may be replaced before it is spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice.elements import Event, Reply, Transcript, TurnFailed
+from rxvoice.errors import ConfigError, StageError
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.segmenter import Segmenter
+from rxvoice.turn import Turn
+
+__all__ = ["map_sentences"]
+
+
+def map_sentences(
+    replace: Callable[[str], str],
+) -> Operator[Reply | Event, Reply | Event]:
+    """Replace sentences of a reply, as soon as each is written, before anybody speaks them.
+
+    What it gives is the reply from here on: it is what is spoken, what is shown, and what a
+    conversation remembers. To be put between `respond` and `synthesize`.
+
+    Emits: a `Reply` for each sentence, with what is to be said in its place and the white space
+        that followed it; nothing for one that was replaced by ``""``. The final `Reply` has all of
+        the new text. Events from upstream pass.
+    Completes: with the source.
+    Errors: with the source. What the function raises fails the turn, with a `TurnFailed`.
+    Drops: what is left of a reply that has failed.
+    Runs on: the thread of the source; the function is called there.
+
+    Args:
+        replace: given a sentence without white space around it; gives what is to be said instead.
+    """
+    if not callable(replace):
+        raise ConfigError(f"map_sentences takes a function from str to str, got {replace!r}")
+
+    def start(out: Subscription[Reply | Event]) -> Handlers[Reply]:
+        segmenter = Segmenter()
+        answering: Transcript | None = None
+        failed: Turn | None = None
+        said = ""
+
+        def begin(reply: Reply) -> None:
+            nonlocal answering, said, segmenter
+            if reply.transcript is not answering:
+                answering, said, segmenter = reply.transcript, "", Segmenter()
+
+        def tell(reply: Reply, sentences: list[str]) -> bool:
+            nonlocal said, failed
+            for sentence in sentences:
+                try:
+                    instead = replace(sentence)
+                    if not isinstance(cast("object", instead), str):
+                        raise TypeError(f"wanted the sentence to be said instead, got {instead!r}")
+                except BaseException as error:
+                    failed = reply.turn
+                    out.emit(TurnFailed(reply.turn, StageError("map_sentences", failed, error)))
+                    raise_if_ctrl_c(error)
+                    return False
+                if instead:
+                    piece = f" {instead}" if said else instead
+                    said += piece
+                    out.emit(Reply(reply.transcript, piece))
+            return True
+
+        def step(reply: Reply) -> None:
+            begin(reply)
+            if reply.turn is failed:
+                return
+            going = tell(reply, list(segmenter.feed(reply.delta)))
+            if reply.final and going and tell(reply, list(segmenter.flush())):
+                out.emit(Reply(reply.transcript, text=said, final=True))
+
+        return step, None, None
+
+    operator = stateful(start, takes=("map_sentences", Reply, "respond()"))
+    setattr(operator, "speaks", False)  # noqa: B010 - for `converse`
+    return operator

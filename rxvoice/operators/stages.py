@@ -1,0 +1,80 @@
+"""`stages`: several stages of a reply become one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar, overload
+
+from reactivex import Observable
+
+from rxvoice.elements import Event
+from rxvoice.errors import ConfigError
+from rxvoice.operators.kernel import Operator
+
+__all__ = ["stages"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+
+_Any: TypeAlias = Callable[[Observable[Any]], Observable[Any]]
+
+
+@overload
+def stages(
+    first: Operator[A | Event, B | Event], second: Operator[B | Event, C | Event], /
+) -> Operator[A | Event, C | Event]: ...
+
+
+@overload
+def stages(
+    first: Operator[A | Event, B | Event],
+    second: Operator[B | Event, C | Event],
+    third: Operator[C | Event, D | Event],
+    /,
+) -> Operator[A | Event, D | Event]: ...
+
+
+@overload
+def stages(
+    first: Operator[A | Event, B | Event],
+    second: Operator[B | Event, C | Event],
+    third: Operator[C | Event, D | Event],
+    fourth: Operator[D | Event, E | Event],
+    /,
+) -> Operator[A | Event, E | Event]: ...
+
+
+def stages(*operators: _Any) -> Operator[A | Event, B | Event]:
+    """Make one operator of several, which `converse` can still look into.
+
+    ``rx.pipe(respond, moderate)`` works as well, but hides who answers and who speaks: a
+    conversation could not tell the model what was heard. Use this for stages that belong together,
+    such as an agent with a prompt and a voice of its own, for `choose`.
+
+    Emits: what the last of them gives.
+    Completes: with the last of them.
+    Errors: with the first that does.
+    Drops: what one of them drops.
+    Runs on: the threads of the operators.
+
+    Args:
+        operators: two or more, in order.
+    """
+    if len(operators) < 2:
+        raise ConfigError(f"stages wants two or more operators, got {len(operators)}")
+    for operator in operators:
+        if not callable(operator):
+            raise ConfigError(f"stages takes operators, such as vox.respond(llm), got {operator!r}")
+
+    def all_of_them(source: Observable[A | Event]) -> Observable[B | Event]:
+        made: Observable[Any] = source
+        for operator in operators:
+            made = operator(made)
+        return made
+
+    # For `converse`, which asks some of them what the others cannot tell.
+    setattr(all_of_them, "stages", operators)  # noqa: B010
+    return all_of_them

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import Any
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+from rxvoice.operators._flat import flat
+from rxvoice.testing import FakeResponder, FakeSynthesizer, check_operator, failing, turn
+
+ASKED = [rxv.Transcript(turn("~_", id=n), f"question {n}") for n in (1, 2)]
+
+
+def test_stages_pass_the_battery() -> None:
+    def broken(error: Exception) -> Any:
+        llm = failing(FakeResponder("x"), "respond", error=error)
+        return vox.stages(vox.respond(llm), vox.synthesize(FakeSynthesizer()))
+
+    check_operator(
+        lambda: vox.stages(vox.respond(FakeResponder("Yes.")), vox.synthesize(FakeSynthesizer())),
+        elements=ASKED,
+        failing=broken,
+        name="stages",
+    )
+
+
+def test_they_are_looked_into_however_deep() -> None:
+    a, b, c = (vox.respond(len) for _ in range(3))
+    assert list(flat([vox.stages(vox.stages(a, b), c)])) == [a, b, c]
+    chosen = vox.choose(lambda it: vox.stages(a, b) if it.text == "x" else c)
+    assert list(flat([chosen, c], rxv.Transcript(turn("~"), "x"))) == [a, b, c]
+    assert list(flat([chosen, c], rxv.Transcript(turn("~"), "y"))) == [c, c]
+    assert list(flat([chosen, c])) == [chosen, c]
