@@ -670,7 +670,9 @@ class World:
         asked = self.writer.asked.copy()
         for forgotten in self.writer.forgotten:
             asked.remove(forgotten)
-        last = max((it.answered_at for it in told), default=-1)
+        # A typed question does not take up the words of a turn that it came between.
+        spoken = [it for it in told if len(it.turn.audio)]
+        last = max((it.answered_at for it in spoken), default=-1)
         for it in told:
             said = it.text if it.state != "pending" else self._says(it)
             if it.reason is not None or not told_words(said or ""):

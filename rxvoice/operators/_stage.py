@@ -205,9 +205,12 @@ def stage(
     """
     check_errors(name, errors)
     check_worker(name, worker)
+    warned = False  # once for each operator, however often it is subscribed to
 
     def begin(out: Subscription[U | Event]) -> Handlers[T | Event]:
-        if worker is not None and out.scheduler is None:
+        nonlocal warned
+        if worker is not None and out.scheduler is None and not warned:
+            warned = True
             _log.warning(_NO_HOME, name)
         work = start()
         clock = Clock(out.scheduler)
