@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Lock
 from typing import Any, Generic, TypeVar, cast
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable
+from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.scheduler import VirtualTimeScheduler
+from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice._answers.clock import Clock, home_of, place_of
+from rxvoice._answers.clock import Clock, at, home_of, place_of
 from rxvoice._answers.guarded import Guarded
 from rxvoice._answers.limits import Limits, Watch
 from rxvoice._answers.pieces import close, pieces_of, raise_if_ctrl_c
 from rxvoice._answers.steps import Steps
 from rxvoice._answers.stuck import expire_when_stuck
-from rxvoice._answers.tasks import follow_async
+from rxvoice._answers.tasks import follow_async, running_loop
+from rxvoice._pauses import Flush, Waiting
 from rxvoice.slots import Answer
 
 __all__ = ["deliver", "outwards"]
@@ -89,6 +94,7 @@ class _Answer(Generic[T, P]):
         "_scheduler",
         "_watch",
         "_worker",
+        "pause",
     )
 
     def __init__(
@@ -113,18 +119,46 @@ class _Answer(Generic[T, P]):
         self._scheduler = scheduler
         self._home = None if worker is None else home_of(scheduler)
         self._watch = watch
+        self.pause: Flush | None = None
 
     # Its steps are taken, here or on the worker
 
     def run(self) -> None:
         """Take all of them, here and now."""
-        watch = self._watch
-        watch.asked()
+        self._watch.asked()
         pieces = self.begin()
-        if pieces is None:
-            return
+        if pieces is not None:
+            self._go_on(pieces)
+
+    def _go_on(self, pieces: Iterator[P]) -> None:
         while self.pull(pieces):
-            watch.asked()
+            if isinstance(self.pause, Waiting) and self._leaves(pieces, self.pause):
+                return
+            self._watch.asked()
+
+    def _leaves(self, pieces: Iterator[P], pause: Waiting) -> bool:
+        """Leave this thread until the pause is over, where there is a way back to it."""
+        place = place_of(self._scheduler)
+        if place is None and (loop := running_loop()) is not None:
+            place = AsyncIOThreadSafeScheduler(loop)
+        if place is None and not isinstance(self._scheduler, VirtualTimeScheduler):
+            return False  # the next step waits
+        lock, left = Lock(), [pieces]
+
+        def take() -> Iterator[P] | None:
+            with lock:
+                return left.pop() if left else None
+
+        def go_on() -> None:
+            if (mine := take()) is not None:
+                self._life.remove(closing)
+                self._watch.asked()
+                self._go_on(mine)
+
+        closing = Disposable(lambda: close(take()))
+        self._life.add(closing)
+        self.wait(pause, partial(at, place, go_on))
+        return True
 
     def begin(self) -> Iterator[P] | None:
         """Ask; None where the pieces come by themselves, or none will."""
@@ -172,6 +206,7 @@ class _Answer(Generic[T, P]):
         if not self._watch.came():
             close(pieces)
             return False
+        self.pause = piece if isinstance(piece, Flush) else None
         try:
             if self._home is not None:
                 self._hand_over(lambda: self._on_piece(piece), taken)
@@ -184,6 +219,23 @@ class _Answer(Generic[T, P]):
             close(pieces)
             raise
         return True
+
+    def wait(self, pause: Waiting, then: Callable[[], None]) -> None:
+        """Do something, on any thread, when what is waited for is over."""
+        waiting = CompositeDisposable()
+
+        def over(_: Exception | None = None) -> None:
+            self._life.remove(waiting)
+            if self._watch.came():
+                then()
+
+        self._life.add(waiting)
+        if self._life.is_disposed:
+            return
+        self._watch.asked(away=True)
+        where = place_of(self._scheduler) or self._worker or self._scheduler
+        waiting.add(pause.until.subscribe(on_error=over, on_completed=over, scheduler=where))
+        self._watch.arm()
 
     def fail(self, error: BaseException) -> None:
         """The model has raised this."""

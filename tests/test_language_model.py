@@ -10,8 +10,8 @@ from threading import Event, Thread
 import pytest
 
 from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question, fewest_turns, without_oldest
-from rxvoice.conversation import Conversation, Message
+from rxvoice._question import Question, fewest_turns
+from rxvoice.conversation import Conversation, Message, without_oldest
 from rxvoice.elements import Notice
 from rxvoice.tools import Tool
 

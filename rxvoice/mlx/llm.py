@@ -12,9 +12,15 @@ from typing import Protocol, Self, cast
 import mlx.core as mx
 
 from rxvoice._check import at_least, model_name, whole, within
-from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question, fewest_turns, without_oldest
-from rxvoice.conversation import Conversation, Message, alternating
+from rxvoice._language_model import (
+    LanguageModel,
+    ToolWorker,
+    WhileCalling,
+    Written,
+    WrittenCall,
+)
+from rxvoice._question import Question, fewest_turns
+from rxvoice.conversation import Conversation, Message, Summarise, alternating, without_oldest
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import code_refused, directory_of, opening
@@ -117,7 +123,10 @@ def llm(
     repetition_penalty: float = 1.0,
     tools: Iterable[Tool] = (),
     max_tool_rounds: int = 4,
+    tool_worker: ToolWorker = None,
+    while_calling: WhileCalling = None,
     conversation: Conversation | None = None,
+    compact: Summarise | None = None,
     prefill_step_size: int = 256,
     context_tokens: int | None = None,
     trust_remote_code: bool = False,
@@ -139,11 +148,22 @@ def llm(
             probability, 0 (all of them) to 1.
         repetition_penalty: above 0; above 1 makes each of the last 20 tokens less likely, 1 is
             none.
-        tools: functions the model may call, as `rxvoice.tools.Toolbox` takes them. They run on the
-            thread of the answer, which waits for them.
+        tools: functions the model may call, async ones too, as `rxvoice.tools.Toolbox` takes them;
+            one after the other. Async ones run on the conversation's event loop.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
+        tool_worker: where the other tools run, a ``ThreadPoolExecutor`` or an RxPY scheduler;
+            meanwhile no model and no conversation waits. None: on the thread of the answer, which
+            does.
+        while_calling: what to say before a tool is called, such as "One moment.", where the answer
+            has nothing to be spoken yet; or a function of the tool's name and its arguments that
+            gives it, None for nothing. It is spoken at once, and belongs to the answer. What the
+            model said itself before the call is then spoken at once as well.
         conversation: one to go on with; None for a new one.
+        compact: a function that sums up messages: where the oldest turns would be dropped, it is
+            given their messages, and what it gives takes their place, as a message of the user. It
+            is called on the thread of the answer; one that takes its time is async. Where it
+            raises, the turns are dropped. None: they are.
         prefill_step_size: the most tokens of a prompt that one step feeds, at least 1: more is
             faster, less lets other work in sooner.
         context_tokens: how many tokens the model can have at once, conversation and answer; more
@@ -166,7 +186,10 @@ def llm(
         repetition_penalty=repetition_penalty,
         tools=tools,
         max_tool_rounds=max_tool_rounds,
+        tool_worker=tool_worker,
+        while_calling=while_calling,
         conversation=conversation,
+        compact=compact,
         prefill_step_size=prefill_step_size,
         context_tokens=context_tokens,
         trust_remote_code=trust_remote_code,
@@ -202,7 +225,10 @@ class Llm(LanguageModel):
         repetition_penalty: float = 1.0,
         tools: Iterable[Tool] = (),
         max_tool_rounds: int = 4,
+        tool_worker: ToolWorker = None,
+        while_calling: WhileCalling = None,
         conversation: Conversation | None = None,
+        compact: Summarise | None = None,
         prefill_step_size: int = 256,
         context_tokens: int | None = None,
         trust_remote_code: bool = False,
@@ -226,6 +252,9 @@ class Llm(LanguageModel):
             conversation=conversation,
             tools=tools,
             max_tool_rounds=max_tool_rounds,
+            tool_worker=tool_worker,
+            while_calling=while_calling,
+            compact=compact,
         )
         self.stats = LlmStats()
         self.model = str(model)
@@ -279,13 +308,14 @@ class Llm(LanguageModel):
 
         The question joins `messages` at the first piece, the answer grows there with each; so
         closed early, what was given so far stays, unless it is blank. A tool's call and its result
-        join them when it has returned. When the model raises, the question is taken back, unless a
-        tool was called for it, and the error goes to the caller.
+        join them when it has returned; a call that nobody waits for any more joins them as given
+        up. When the model raises, the question is taken back, unless a tool was called for it, and
+        the error goes to the caller.
 
         When the conversation and `max_tokens` exceed the model's context, the oldest turns are
-        dropped from `messages`, and a `Notice` says so: as many as it takes to free a quarter
-        of it, so that the prompt does not change at its beginning with every turn. What the system
-        prompt and this question leave no room for raises `ConfigError`.
+        dropped from `messages`, or replaced by their summary, and a `Notice` says so: as many as it
+        takes to free a quarter of it, so that the prompt does not change at its beginning with
+        every turn. What the system prompt and this question leave no room for raises `ConfigError`.
         """
         return self._respond(text)
 
@@ -297,10 +327,12 @@ class Llm(LanguageModel):
         loaded = self._loaded()
         prompt, dropped = self._fitted(loaded, question)
         if dropped:
-            yield Notice(
-                f"the oldest {dropped} turns no longer fit into the context of {loaded.window} "
-                "tokens and were dropped"
+            context = f"context of {loaded.window} tokens"
+            yield from self._drop_oldest(
+                question, dropped, context, lambda: self._fitted(loaded, question)[1]
             )
+            self.stats.dropped_turns += dropped
+            prompt, _ = self._fitted(loaded, question)
         spoken = Spoken(loaded.tokenizer, prompt)
         with closing(self._generated(loaded, prompt)) as texts:
             for text in texts:
@@ -310,10 +342,11 @@ class Llm(LanguageModel):
         for text in spoken.calls:
             yield from self._read(loaded, text)
 
-    def _made(self, calls: list[WrittenCall], rounds: int) -> Generator[ToolCall, None, None]:
-        for call in super()._made(calls, rounds):
-            self.stats.tool_calls += 1
-            yield call
+    def _made(
+        self, call: WrittenCall, rounds: int, question: Question
+    ) -> Generator[str, None, ToolCall]:
+        self.stats.tool_calls += 1
+        return super()._made(call, rounds, question)
 
     def _generated(self, loaded: _Loaded, prompt: list[int]) -> Generator[str, None, None]:
         """The text of each token; before it, an empty one for each full step of the prompt."""
@@ -351,7 +384,7 @@ class Llm(LanguageModel):
             raise
 
     def _fitted(self, loaded: _Loaded, question: Question) -> tuple[list[int], int]:
-        """The prompt, once it leaves room for an answer, and how many turns that took."""
+        """A prompt that leaves room for an answer, and how many turns are to go for it."""
         prompt = self._rendered(loaded.tokenizer, question.messages)
         if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
             return prompt, 0
@@ -368,8 +401,6 @@ class Llm(LanguageModel):
                 f"max_tokens={self._max_tokens} that is more than the context of {loaded.window} "
                 "tokens: ask in fewer words, shorten the system prompt or lower max_tokens"
             )
-        question.drop_oldest(dropped)
-        self.stats.dropped_turns += dropped
         return prompt, dropped
 
     def _rendered(self, tokenizer: _Tokenizer, messages: list[Message]) -> list[int]:

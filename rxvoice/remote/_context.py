@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-from rxvoice._question import Question, fewest_turns, without_oldest
-from rxvoice.conversation import Message
+from rxvoice._question import Question, fewest_turns
+from rxvoice.conversation import Message, without_oldest
 from rxvoice.remote._chat import for_server
 
 __all__ = ["Context"]
@@ -28,20 +27,22 @@ class Context:
         self._more = len(json.dumps(tools, ensure_ascii=False).encode()) if tools else 0
         self._tokens_per_byte = _TOKENS_PER_BYTE
 
-    def trim(self, question: Question) -> int:
-        """Drop the oldest turns where there are too many; gives how many, and leaves a quarter."""
+    def excess(self, question: Question) -> int:
+        """How many of the oldest turns are to go, which leaves a quarter; 0 where there is room."""
         room = self._room
         if room is None or self._tokens(question.messages) <= room:
             return 0
-        return _drop(question, lambda messages: self._tokens(messages) <= room * 3 / 4)
+        return fewest_turns(
+            question.messages, lambda messages: self._tokens(messages) <= room * 3 / 4
+        )
 
-    def halve(self, question: Question) -> int:
-        """Drop the older half of the conversation; gives how many turns, 0 if there is only one."""
+    def half(self, question: Question) -> int:
+        """How many turns the older half of the conversation has; 0 if there is only one."""
         messages = question.messages
         # All but what has to stay: the system prompt, this question and the tools.
         least = self._size(without_oldest(messages, len(messages)))
         half = (least + self._size(messages)) / 2
-        return _drop(question, lambda messages: self._size(messages) <= half)
+        return fewest_turns(messages, lambda messages: self._size(messages) <= half)
 
     def learn(self, messages: list[Message], tokens: int) -> None:
         """Set the estimate right by what the server has counted for these messages."""
@@ -54,9 +55,3 @@ class Context:
     def _size(self, messages: list[Message]) -> int:
         text = json.dumps(for_server(messages), ensure_ascii=False)
         return len(text.encode()) + self._more
-
-
-def _drop(question: Question, fits: Callable[[list[Message]], bool]) -> int:
-    turns = fewest_turns(question.messages, fits)
-    question.drop_oldest(turns)
-    return turns

@@ -7,9 +7,9 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from rxvoice._check import at_least, whole
-from rxvoice._language_model import LanguageModel, Written
+from rxvoice._language_model import LanguageModel, ToolWorker, WhileCalling, Written
 from rxvoice._question import Question
-from rxvoice.conversation import Conversation, Message
+from rxvoice.conversation import Conversation, Message, Summarise
 from rxvoice.elements import Notice
 from rxvoice.remote._chat import ChatReader, events, for_server
 from rxvoice.remote._context import Context
@@ -37,7 +37,10 @@ def llm(
     temperature: float = 0.0,
     tools: Iterable[Tool] = (),
     max_tool_rounds: int = 4,
+    tool_worker: ToolWorker = None,
+    while_calling: WhileCalling = None,
     conversation: Conversation | None = None,
+    compact: Summarise | None = None,
     context_tokens: int | None = None,
     timeout_s: float = 30,
     total_timeout_s: float | None = 120,
@@ -55,11 +58,22 @@ def llm(
         max_tokens: the longest answer, in tokens, at least 1; with tools, the longest stretch
             between two rounds of calls.
         temperature: 0 always takes the likeliest token; higher is more varied.
-        tools: functions the model may call, as `rxvoice.tools.Toolbox` takes them. They run on the
-            thread of the answer, which waits for them.
+        tools: functions the model may call, async ones too, as `rxvoice.tools.Toolbox` takes them;
+            one after the other. Async ones run on the conversation's event loop.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
+        tool_worker: where the other tools run, a ``ThreadPoolExecutor`` or an RxPY scheduler;
+            meanwhile no model and no conversation waits. None: on the thread of the answer, which
+            does.
+        while_calling: what to say before a tool is called, such as "One moment.", where the answer
+            has nothing to be spoken yet; or a function of the tool's name and its arguments that
+            gives it, None for nothing. It is spoken at once, and belongs to the answer. What the
+            model said itself before the call is then spoken at once as well.
         conversation: one to go on with; None for a new one.
+        compact: a function that sums up messages: where the oldest turns would be dropped, it is
+            given their messages, and what it gives takes their place, as a message of the user. It
+            is called on the thread of the answer; one that takes its time is async. Where it
+            raises, the turns are dropped. None: they are.
         context_tokens: how many tokens the model can have at once, conversation and answer; more
             than `max_tokens`. A server does not tell how it counts, so this is estimated by the
             length of the text, and set right by the ``usage`` that the server is then asked for.
@@ -87,7 +101,10 @@ def llm(
         temperature=temperature,
         tools=tools,
         max_tool_rounds=max_tool_rounds,
+        tool_worker=tool_worker,
+        while_calling=while_calling,
         conversation=conversation,
+        compact=compact,
         context_tokens=context_tokens,
         timeout_s=timeout_s,
         total_timeout_s=total_timeout_s,
@@ -117,7 +134,10 @@ class RemoteLlm(LanguageModel):
         temperature: float = 0.0,
         tools: Iterable[Tool] = (),
         max_tool_rounds: int = 4,
+        tool_worker: ToolWorker = None,
+        while_calling: WhileCalling = None,
         conversation: Conversation | None = None,
+        compact: Summarise | None = None,
         context_tokens: int | None = None,
         timeout_s: float = 30,
         total_timeout_s: float | None = 120,
@@ -133,6 +153,9 @@ class RemoteLlm(LanguageModel):
             conversation=conversation,
             tools=tools,
             max_tool_rounds=max_tool_rounds,
+            tool_worker=tool_worker,
+            while_calling=while_calling,
+            compact=compact,
         )
         self._server = Server(
             "language model",
@@ -183,13 +206,14 @@ class RemoteLlm(LanguageModel):
 
         The question joins `messages` at the first piece, the answer grows there with each; so
         closed early, what was given so far stays, unless it is blank. A tool's call and its result
-        join them when it has returned. When anything fails, the question is taken back, unless a
-        tool was called for it, and the error goes to the caller.
+        join them when it has returned; a call that nobody waits for any more joins them as given
+        up. When anything fails, the question is taken back, unless a tool was called for it, and
+        the error goes to the caller.
 
         When the conversation and `max_tokens` exceed `context_tokens`, the oldest turns are dropped
-        from `messages`, and a `Notice` says so: as many as it takes to free a quarter of it. When
-        the server says that they exceed what it has, the older half is dropped, and it is asked
-        again, as long as there is more than this question.
+        from `messages`, or replaced by their summary, and a `Notice` says so: as many as it takes
+        to free a quarter of it. When the server says that they exceed what it has, the older half
+        goes in the same way, and it is asked again, as long as there is more than this question.
 
         Raises:
             RemoteError: the server cannot be reached, is silent, takes too long, refuses, breaks
@@ -202,18 +226,18 @@ class RemoteLlm(LanguageModel):
         self._server.client()
 
     def _write(self, question: Question) -> Generator[Written, None, None]:
-        dropped = self._context.trim(question)
+        dropped = self._context.excess(question)
         context = f"context of {self._context_tokens} tokens"
         while True:
             if dropped:
-                yield Notice(
-                    f"the oldest {dropped} turns no longer fit into the {context} and were dropped"
+                yield from self._drop_oldest(
+                    question, dropped, context, lambda: self._context.excess(question)
                 )
             reader = ChatReader()
             try:
                 yield from self._asked(question, reader)
             except ContextExceeded:
-                dropped = 0 if reader.has_begun else self._context.halve(question)
+                dropped = 0 if reader.has_begun else self._context.half(question)
                 if not dropped:
                     raise
                 context = "server's context"
