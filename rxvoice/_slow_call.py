@@ -15,7 +15,7 @@ from reactivex.internal import DisposedException
 from reactivex.observer import Observer
 from reactivex.scheduler import NewThreadScheduler
 
-from rxvoice._answers.tasks import running_loop
+from rxvoice._answers.loops import running_loop
 from rxvoice._pauses import Waiting
 from rxvoice.answers import deliver
 from rxvoice.errors import ConfigError

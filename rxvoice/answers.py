@@ -15,10 +15,11 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from rxvoice._answers.clock import Clock, at, home_of, place_of
 from rxvoice._answers.guarded import Guarded
 from rxvoice._answers.limits import Limits, Watch
+from rxvoice._answers.loops import running_loop
 from rxvoice._answers.pieces import close, pieces_of, raise_if_ctrl_c
 from rxvoice._answers.steps import Steps
 from rxvoice._answers.stuck import expire_when_stuck
-from rxvoice._answers.tasks import follow_async, running_loop
+from rxvoice._answers.tasks import follow_async
 from rxvoice._pauses import Flush, Waiting
 from rxvoice.slots import Answer
 
