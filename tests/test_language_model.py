@@ -4,68 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Generator, Iterable
 from threading import Event, Thread
 
 import pytest
+from language_model_kit import LOOK, WAIT, Scripted, contents, look
 
-from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question, fewest_turns
+from rxvoice._language_model import WrittenCall
+from rxvoice._question import fewest_turns
 from rxvoice.conversation import Conversation, Message, without_oldest
 from rxvoice.elements import Notice
-from rxvoice.tools import Tool
-
-WAIT = 10
-
-
-class Scripted(LanguageModel):
-    """Writes one stretch after another; raises what is an exception, waits for what is an event."""
-
-    def __init__(
-        self,
-        *stretches: Iterable[Written | BaseException | Event],
-        tools: Iterable[Tool] = (),
-        max_tool_rounds: int = 4,
-    ) -> None:
-        super().__init__(
-            system_prompt=None, conversation=None, tools=tools, max_tool_rounds=max_tool_rounds
-        )
-        self._stretches = iter(stretches)
-        self.closed = 0
-
-    def _prepare(self) -> None:
-        pass
-
-    def respond(self, text: str) -> Generator[str | Notice, None, None]:
-        return self._respond(text)
-
-    def _write(self, question: Question) -> Generator[Written, None, None]:
-        try:
-            for piece in next(self._stretches):
-                if isinstance(piece, BaseException):
-                    raise piece
-                if isinstance(piece, Event):
-                    assert piece.wait(WAIT)
-                else:
-                    yield piece
-        finally:
-            self.closed += 1
-
-
-def look(where: str = "") -> str:
-    """Look.
-
-    Args:
-        where: Where.
-    """
-    return f"{where}!"
-
-
-def contents(model: LanguageModel) -> list[str]:
-    return [message["content"] for message in model.messages]
-
-
-LOOK = WrittenCall("look", {"where": "there"})
 
 
 def test_text_is_given_as_it_comes_and_kept() -> None:
