@@ -21,7 +21,7 @@ from rxvoice._thoughts import Said
 from rxvoice.conversation import Conversation, Message, Summarise, summary_of
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
-from rxvoice.tools import Tool, Toolbox, ToolCall, ToolRun
+from rxvoice.tools import Tool, Toolbox, ToolCall, ToolRun, Tools
 
 __all__ = ["LanguageModel", "ToolWorker", "WhileCalling", "Written", "WrittenCall"]
 
@@ -67,7 +67,7 @@ class LanguageModel(ABC):
         *,
         system_prompt: str | None,
         conversation: Conversation | None,
-        tools: Iterable[Tool],
+        tools: Tools,
         max_tool_rounds: int,
         tool_worker: ToolWorker = None,
         while_calling: WhileCalling = None,
@@ -86,7 +86,10 @@ class LanguageModel(ABC):
         self.conversation = Conversation() if conversation is None else conversation
         if system_prompt is not None:
             self.conversation.system = system_prompt
-        self._toolbox = Toolbox(tools, worker=tool_worker)
+        self._tool_worker = tool_worker
+        self._choose: Callable[[str], Iterable[Tool]] | None = tools if callable(tools) else None
+        self._functions = () if callable(tools) else tuple(tools)
+        self._toolbox = Toolbox(self._functions, worker=tool_worker)
         self._while_calling = while_calling
         self._compact = compact
         self._max_tool_rounds = max_tool_rounds
@@ -157,6 +160,9 @@ class LanguageModel(ABC):
         yield from self._answer
 
     def _answered(self, text: str) -> Generator[str | Notice, None, None]:
+        if self._choose is not None and (chosen := tuple(self._choose(text))) != self._functions:
+            self._toolbox = Toolbox(chosen, worker=self._tool_worker)
+            self._functions = chosen
         self._prepare()
         self._question = question = Question(self.conversation, text)
         spoken = _Spoken()

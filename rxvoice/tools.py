@@ -18,10 +18,13 @@ from rxvoice._slow_call import SlowCall, answers_later, scheduler_of
 from rxvoice._tool_schema import Described
 from rxvoice.errors import ConfigError
 
-__all__ = ["Tool", "ToolCall", "ToolRun", "Toolbox"]
+__all__ = ["Tool", "ToolCall", "ToolRun", "Toolbox", "Tools"]
 
 Tool: TypeAlias = Callable[..., object]
 """A function or method, async ones too, with type hints and a docstring, for `Toolbox`."""
+
+Tools: TypeAlias = Iterable[Tool] | Callable[[str], Iterable[Tool]]
+"""The tools of a language model, or a function of each question that gives those for its answer."""
 
 
 @dataclass(frozen=True, slots=True)

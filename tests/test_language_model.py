@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from language_model_kit import LOOK, WAIT, Scripted, contents, look
@@ -183,3 +184,26 @@ def test_as_few_turns_go_as_it_takes() -> None:
     ]  # fmt: skip
     assert fewest_turns(turns(1).messages, lambda _: False) == 0
     assert fewest_turns([], lambda _: False) == 0
+
+
+def here() -> str:
+    """Here."""
+    return "here!"
+
+
+def test_tools_may_be_chosen_for_each_question() -> None:
+    def choose(question: str) -> list[Any]:
+        if question == "fail":
+            raise LookupError("no tools")
+        return [look, here] if "see" in question else [here]
+
+    model = Scripted([LOOK], ["No."], [LOOK], ["Yes."], ["Well."], tools=choose)
+    list(model.respond("hi"))
+    assert contents(model)[2] == "Error: LookupError: there is no tool 'look'; there are: here"
+    list(model.respond("let me see"))
+    assert contents(model)[-2:] == ["there!", "Yes."]
+    before = contents(model)
+    with pytest.raises(LookupError, match="no tools"):
+        list(model.respond("fail"))
+    assert contents(model) == before
+    assert list(model.respond("hi")) == ["Well."]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._template import check_template
-from rxvoice.tools import Tool, ToolCall
+from rxvoice.tools import ToolCall, Tools
 
 __all__ = ["Llm", "LlmStats", "llm"]
 
@@ -121,7 +121,7 @@ def llm(
     top_k: int = 0,
     min_p: float = 0.0,
     repetition_penalty: float = 1.0,
-    tools: Iterable[Tool] = (),
+    tools: Tools = (),
     max_tool_rounds: int = 4,
     tool_worker: ToolWorker = None,
     while_calling: WhileCalling = None,
@@ -149,7 +149,8 @@ def llm(
         repetition_penalty: above 0; above 1 makes each of the last 20 tokens less likely, 1 is
             none.
         tools: functions the model may call, async ones too, as `rxvoice.tools.Toolbox` takes them;
-            one after the other. Async ones run on the conversation's event loop.
+            one after the other. Async ones run on the conversation's event loop. Or a function of
+            each question that gives those for its answer.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
         tool_worker: where the other tools run, a ``ThreadPoolExecutor`` or an RxPY scheduler;
@@ -223,7 +224,7 @@ class Llm(LanguageModel):
         top_k: int = 0,
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
-        tools: Iterable[Tool] = (),
+        tools: Tools = (),
         max_tool_rounds: int = 4,
         tool_worker: ToolWorker = None,
         while_calling: WhileCalling = None,
@@ -421,7 +422,15 @@ class Llm(LanguageModel):
     def _loaded(self) -> _Loaded:
         if self._shared.model is None:
             self._shared.model = self._open()
+        self._check_tools(self._shared.model.tokenizer)
         return self._shared.model
+
+    def _check_tools(self, tokenizer: _Tokenizer) -> None:
+        if len(self._toolbox) and not tokenizer.has_tool_calling:
+            raise ConfigError(
+                f"the chat template of the language model {self.model!r} knows no tools that "
+                "mlx-lm can read: use a model that was trained to call tools, or give no tools"
+            )
 
     def _open(self) -> _Loaded:
         import mlx_lm
@@ -445,11 +454,7 @@ class Llm(LanguageModel):
                 f"the language model {self.model!r} has no chat template, so it cannot hold a "
                 "conversation: use an instruction-tuned one, often named '...-Instruct'"
             )
-        if len(self._toolbox) and not tokenizer.has_tool_calling:
-            raise ConfigError(
-                f"the chat template of the language model {self.model!r} knows no tools that "
-                "mlx-lm can read: use a model that was trained to call tools, or give no tools"
-            )
+        self._check_tools(tokenizer)
         hello: list[Message] = [{"role": "user", "content": "Hello."}]
         check_template(self.model, lambda: self._rendered(tokenizer, hello))
         window = self._window(cast("dict[str, object]", config))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,7 +16,7 @@ from rxvoice.remote._context import Context
 from rxvoice.remote._failures import ContextExceeded
 from rxvoice.remote._limits import Allowance
 from rxvoice.remote._server import Server
-from rxvoice.tools import Tool
+from rxvoice.tools import Tools
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -35,7 +35,7 @@ def llm(
     system_prompt: str | None = None,
     max_tokens: int = 256,
     temperature: float = 0.0,
-    tools: Iterable[Tool] = (),
+    tools: Tools = (),
     max_tool_rounds: int = 4,
     tool_worker: ToolWorker = None,
     while_calling: WhileCalling = None,
@@ -59,7 +59,8 @@ def llm(
             between two rounds of calls.
         temperature: 0 always takes the likeliest token; higher is more varied.
         tools: functions the model may call, async ones too, as `rxvoice.tools.Toolbox` takes them;
-            one after the other. Async ones run on the conversation's event loop.
+            one after the other. Async ones run on the conversation's event loop. Or a function of
+            each question that gives those for its answer.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
         tool_worker: where the other tools run, a ``ThreadPoolExecutor`` or an RxPY scheduler;
@@ -132,7 +133,7 @@ class RemoteLlm(LanguageModel):
         system_prompt: str | None = None,
         max_tokens: int = 256,
         temperature: float = 0.0,
-        tools: Iterable[Tool] = (),
+        tools: Tools = (),
         max_tool_rounds: int = 4,
         tool_worker: ToolWorker = None,
         while_calling: WhileCalling = None,
@@ -171,7 +172,7 @@ class RemoteLlm(LanguageModel):
         self._temperature = temperature
         self._context_tokens = context_tokens
         room = None if context_tokens is None else context_tokens - max_tokens
-        self._context = Context(room, self._toolbox.schemas)
+        self._context = Context(room)
         self._extra_body = dict(extra_body or {})
 
     def fresh(self) -> Self:
@@ -226,18 +227,19 @@ class RemoteLlm(LanguageModel):
         self._server.client()
 
     def _write(self, question: Question) -> Generator[Written, None, None]:
-        dropped = self._context.excess(question)
+        tools = self._toolbox.schemas
+        dropped = self._context.excess(question, tools)
         context = f"context of {self._context_tokens} tokens"
         while True:
             if dropped:
                 yield from self._drop_oldest(
-                    question, dropped, context, lambda: self._context.excess(question)
+                    question, dropped, context, lambda: self._context.excess(question, tools)
                 )
             reader = ChatReader()
             try:
                 yield from self._asked(question, reader)
             except ContextExceeded:
-                dropped = 0 if reader.has_begun else self._context.half(question)
+                dropped = 0 if reader.has_begun else self._context.half(question, tools)
                 if not dropped:
                     raise
                 context = "server's context"
@@ -266,7 +268,7 @@ class RemoteLlm(LanguageModel):
                     )
                     return
         if reader.prompt_tokens:
-            self._context.learn(asked, reader.prompt_tokens)
+            self._context.learn(asked, self._toolbox.schemas, reader.prompt_tokens)
         if not reader.has_text and not reader.calls():
             thoughts = ", only thoughts" if reader.has_thought else ""
             why = f" (finish_reason {reader.finish!r})" if reader.finish else ""

@@ -273,6 +273,14 @@ def test_a_slow_tool_and_what_is_said_meanwhile(stub: Stub) -> None:
     assert asked[2]["content"] == "sunny in Rome"
 
 
+def test_the_server_is_told_of_the_tools_that_were_chosen(stub: Stub) -> None:
+    stub.answers[CHAT] = [says("Yes.")]
+    bot = talk(stub, tools=lambda question: [weather] if "weather" in question else [])
+    for question in ("hi", "the weather?", "bye"):
+        assert said(bot, question) == "Yes."
+    assert ["tools" in it.json for it in stub.requests] == [False, True, False]
+
+
 # Past the context.
 
 REFUSALS = [
