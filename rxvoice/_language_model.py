@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass
 from reprlib import Repr
 from typing import Self, TypeAlias, cast
-
-from reactivex import abc
 
 from rxvoice._check import whole
 from rxvoice._pauses import FLUSH, Flush
@@ -21,15 +18,9 @@ from rxvoice._thoughts import Said
 from rxvoice.conversation import Conversation, Message, Summarise, summary_of
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
-from rxvoice.tools import Tool, Toolbox, ToolCall, ToolRun, Tools
+from rxvoice.tools import Tool, Toolbox, ToolCall, ToolRun, Tools, ToolWorker, WhileCalling
 
-__all__ = ["LanguageModel", "ToolWorker", "WhileCalling", "Written", "WrittenCall"]
-
-ToolWorker: TypeAlias = abc.SchedulerBase | ThreadPoolExecutor | None
-"""Where tools run that are not async."""
-
-WhileCalling: TypeAlias = str | Callable[[str, Mapping[str, object]], str | None] | None
-"""What is said before a tool is called; a function of the tool's name and its arguments."""
+__all__ = ["LanguageModel", "Written", "WrittenCall"]
 
 # A model may write arguments of any length and depth.
 _SHOWN = Repr()

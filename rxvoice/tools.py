@@ -18,13 +18,19 @@ from rxvoice._slow_call import SlowCall, answers_later, scheduler_of
 from rxvoice._tool_schema import Described
 from rxvoice.errors import ConfigError
 
-__all__ = ["Tool", "ToolCall", "ToolRun", "Toolbox", "Tools"]
+__all__ = ["Tool", "ToolCall", "ToolWorker", "Toolbox", "Tools", "WhileCalling"]
 
 Tool: TypeAlias = Callable[..., object]
 """A function or method, async ones too, with type hints and a docstring, for `Toolbox`."""
 
 Tools: TypeAlias = Iterable[Tool] | Callable[[str], Iterable[Tool]]
 """The tools of a language model, or a function of each question that gives those for its answer."""
+
+ToolWorker: TypeAlias = abc.SchedulerBase | ThreadPoolExecutor | None
+"""Where tools run that are not async; None: on the thread of the answer."""
+
+WhileCalling: TypeAlias = str | Callable[[str, Mapping[str, object]], str | None] | None
+"""What is said before a tool is called; a function of the tool's name and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,7 @@ class Toolbox:
         self,
         functions: Iterable[Tool] = (),
         *,
-        worker: abc.SchedulerBase | ThreadPoolExecutor | None = None,
+        worker: ToolWorker = None,
     ) -> None:
         self._worker = scheduler_of("tool_worker", worker)
         self._tools: dict[str, Described] = {}

@@ -12,13 +12,7 @@ from typing import Protocol, Self, cast
 import mlx.core as mx
 
 from rxvoice._check import at_least, model_name, whole, within
-from rxvoice._language_model import (
-    LanguageModel,
-    ToolWorker,
-    WhileCalling,
-    Written,
-    WrittenCall,
-)
+from rxvoice._language_model import LanguageModel, Written, WrittenCall
 from rxvoice._question import Question, fewest_turns
 from rxvoice.conversation import Conversation, Message, Summarise, alternating, without_oldest
 from rxvoice.elements import Notice
@@ -28,7 +22,7 @@ from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._template import check_template
-from rxvoice.tools import ToolCall, Tools
+from rxvoice.tools import ToolCall, Tools, ToolWorker, WhileCalling
 
 __all__ = ["Llm", "LlmStats", "llm"]
 

@@ -45,9 +45,9 @@ def respond(
         of the ``text`` and an empty ``delta``. Replies come whole and in order: the next transcript
         waits. For a ``FLUSH`` among the pieces a `Reply` with ``flush`` and no text; with a worker,
         the model goes on once that has been taken. A `TurnFailed` in place of the final one when
-        the model fails, or what it answers is no text; a ``Dropped`` in place of all of them, with reason ``"no_words"``, for a transcript
-        of fewer than ``min_chars``. A `Notice` that the model gives, and events from upstream,
-        pass.
+        the model fails, or what it answers is no text; a ``Dropped`` in place of all of them, with
+        reason ``"no_words"``, for a transcript of fewer than ``min_chars``. A `Notice` that the
+        model gives, and events from upstream, pass.
     Completes: when the source has and every transcript has been answered.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: partial transcripts, and empty pieces of text; on an error of the source, the reply in

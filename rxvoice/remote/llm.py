@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from rxvoice._check import at_least, whole
-from rxvoice._language_model import LanguageModel, ToolWorker, WhileCalling, Written
+from rxvoice._language_model import LanguageModel, Written
 from rxvoice._question import Question
 from rxvoice.conversation import Conversation, Message, Summarise
 from rxvoice.elements import Notice
@@ -16,7 +16,7 @@ from rxvoice.remote._context import Context
 from rxvoice.remote._failures import ContextExceeded
 from rxvoice.remote._limits import Allowance
 from rxvoice.remote._server import Server
-from rxvoice.tools import Tools
+from rxvoice.tools import Tools, ToolWorker, WhileCalling
 
 if TYPE_CHECKING:
     from openai import OpenAI
