@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from asyncio import CancelledError
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from reprlib import Repr
 from typing import Self, TypeAlias, cast
 
 from rxvoice._check import whole
 from rxvoice._pauses import FLUSH, Flush
 from rxvoice._question import Question
-from rxvoice._slow_call import SlowCall, answers_later
+from rxvoice._slow_call import SlowCall, called
 from rxvoice._thoughts import Said
 from rxvoice.conversation import Conversation, Message, Summarise, summary_of
 from rxvoice.elements import Notice
@@ -224,16 +226,14 @@ class LanguageModel(ABC):
         self, call: WrittenCall, question: Question, spoken: _Spoken
     ) -> Generator[str | Notice, None, None]:
         """Speak before a call: what the model has said, or else what it is to say meanwhile."""
-        if self._while_calling is None:
+        try:
+            filler = _filler(self._while_calling, call)
+        except Exception as error:  # the user's function
+            yield Notice(f"while_calling failed at {call.name}: {error!r}", error)
+            return
+        if not filler:
             return
         if not spoken.has_words:
-            try:
-                filler = _filler(self._while_calling, call)
-            except Exception as error:  # the user's function
-                yield Notice(f"while_calling failed at {call.name}: {error!r}", error)
-                return
-            if not filler:
-                return
             question.say(filler)
             if question.is_settled:
                 return
@@ -276,7 +276,7 @@ class LanguageModel(ABC):
             question.was_compacted = True
             try:
                 summary = yield from self._summary(self._compact, question.oldest(turns))
-            except Exception as error:  # the user's function
+            except (Exception, CancelledError) as error:  # the user's function
                 yield Notice(f"compact failed, so that turns are dropped: {error!r}", error)
         if summary:
             became = f"replaced by a summary of {len(summary)} characters"
@@ -287,12 +287,10 @@ class LanguageModel(ABC):
         yield Notice(f"the oldest {turns} turns no longer fit into the {context} and were {became}")
 
     def _summary(self, compact: Summarise, oldest: list[Message]) -> Generator[str, None, str]:
-        given: object = compact(oldest)
-        if answers_later(given):
-            later = given
-            slow = SlowCall(lambda: later)
-            yield slow.waiting
-            given = slow.result()
+        given = called(partial(compact, oldest))
+        if isinstance(given, SlowCall):
+            yield given.waiting
+            given = given.result()
         return summary_of(given)
 
 

@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any, cast
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable
+from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.internal import DisposedException
 from reactivex.observer import Observer
 from reactivex.scheduler import NewThreadScheduler
@@ -20,14 +20,14 @@ from rxvoice._pauses import Waiting
 from rxvoice.answers import deliver
 from rxvoice.errors import ConfigError
 
-__all__ = ["SlowCall", "answers_later", "scheduler_of"]
+__all__ = ["SlowCall", "called", "scheduler_of"]
 
 
 class SlowCall:
     """A call that begins when it is waited for, by `waiting` or by `result`.
 
-    Where nobody waits any more, an async function is cancelled. One that waits for its turn on the
-    worker is not called. One that runs there goes on, and what it gives is ignored.
+    Where nobody waits any more it is given up: an async function is cancelled, one that waits for
+    its turn on the worker is not called, one that runs there goes on, and what it gives is ignored.
 
     Args:
         function: gives a value, an awaitable of one, or an observable, whose last element it is.
@@ -48,11 +48,6 @@ class SlowCall:
         self.waiting = Waiting(Observable(self._begin))
         """The pause until it is over."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether there is a result, or an error."""
-        return self._over.is_set()
-
     def result(self) -> object:
         """What it gave, waiting for that; raises what it raised."""
         if not self._is_awaited:
@@ -67,6 +62,12 @@ class SlowCall:
         if self._error is not None:
             raise self._error
         return self._value
+
+    def give_up(self) -> None:
+        """Wait no more, where there is no result yet."""
+        if not self._over.is_set():
+            self._error = RuntimeError("the call was given up before it gave a result")
+            self._over.set()
 
     def _begin(
         self, observer: abc.ObserverBase[object], scheduler: abc.SchedulerBase | None = None
@@ -95,6 +96,7 @@ class SlowCall:
             observer.on_completed()
 
         deliver(call, take, end, end, life=life, worker=worker, scheduler=scheduler)
+        life.add(Disposable(self.give_up))
         return life
 
 
@@ -119,9 +121,23 @@ async def _awaited(given: Awaitable[object]) -> _Whole:
     return _Whole(await given)
 
 
-def answers_later(given: object) -> bool:
-    """Whether what a function gave is only the promise of a value."""
-    return isinstance(given, Observable) or inspect.isawaitable(given)
+def called(
+    function: Callable[[], object], worker: abc.SchedulerBase | None = None
+) -> object | SlowCall:
+    """Call a function here: what it gave, or where that takes time, a `SlowCall`.
+
+    Args:
+        worker: where to call it if it is not async.
+    """
+    if inspect.iscoroutinefunction(function):
+        return SlowCall(function)
+    if worker is not None:
+        return SlowCall(function, worker)
+    given = function()
+    if isinstance(given, Observable) or inspect.isawaitable(given):
+        later = cast("object", given)
+        return SlowCall(lambda: later)
+    return given
 
 
 def scheduler_of(

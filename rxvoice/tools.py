@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +13,7 @@ from typing import TypeAlias
 from reactivex import abc
 
 from rxvoice._pauses import Waiting
-from rxvoice._slow_call import SlowCall, answers_later, scheduler_of
+from rxvoice._slow_call import SlowCall, called, scheduler_of
 from rxvoice._tool_schema import Described
 from rxvoice.errors import ConfigError
 
@@ -75,12 +74,8 @@ class ToolRun:
 
     def given_up(self) -> ToolCall | None:
         """The call, for which nobody waits any more; None where it was not made."""
-        if self.slow.is_over:
-            return self.result()
-        if not self.slow.has_begun:
-            return None
-        error = RuntimeError("the call was given up before it gave a result")
-        return ToolCall(self.name, self.arguments, f"Error: {error}", error)
+        self.slow.give_up()
+        return self.result() if self.slow.has_begun else None
 
 
 class Toolbox:
@@ -142,16 +137,11 @@ class Toolbox:
         def ask() -> object:
             nonlocal slow
             tool = self._known(name)
-            function = partial(tool.function, **tool.read(arguments))
-            if inspect.iscoroutinefunction(tool.function):
-                slow = SlowCall(function)
-            elif self._worker is not None:
-                slow = SlowCall(function, self._worker)
-            elif answers_later(given := function()):
-                slow = SlowCall(lambda: given)
-            else:
+            given = called(partial(tool.function, **tool.read(arguments)), self._worker)
+            if not isinstance(given, SlowCall):
                 return given
-            return ""
+            slow = given
+            return None
 
         made = _outcome(name, arguments, ask)
         return made if slow is None else ToolRun(name, arguments, slow)

@@ -31,7 +31,7 @@ from rxvoice.turn import Turn
 
 pytestmark = pytest.mark.filterwarnings("error")
 
-GIVEN_UP = "Error: the call was given up before it gave a result"
+GIVEN_UP = "Error: RuntimeError: the call was given up before it gave a result"
 
 
 def transcript(text: str = "hi", id: int = 1) -> Transcript:
@@ -264,6 +264,18 @@ def test_a_result_that_came_before_the_answer_was_closed_stays() -> None:
     assert contents(model) == ["hi", "", "sun"]
 
 
+def test_a_call_that_was_given_up_is_not_waited_for() -> None:
+    slow = Slow()
+    model = Scripted([LOOK], ["Yes."], tools=[slow.look])
+    answer = model.respond("hi")
+    while not isinstance(pause := next(answer), Waiting):
+        pass
+    pause.until.subscribe().dispose()
+    assert text_of(list(answer)) == "Yes."
+    assert contents(model) == ["hi", "", GIVEN_UP, "Yes."]
+    assert slow.begun == 1
+
+
 # What is said meanwhile
 
 
@@ -299,8 +311,10 @@ def test_a_function_says_what_to_say_for_which_call() -> None:
         return None if arguments["where"] == "here" else f"I {name} {arguments['where']}."
 
     here = WrittenCall("look", {"where": "here"})
-    model = Scripted([here, LOOK], ["Yes."], tools=[look], while_calling=filler)
-    assert text_of(list(model.respond("hi"))) == "I look there. Yes."
+    model = Scripted([here, LOOK], ["Well.", here], ["Yes."], tools=[look], while_calling=filler)
+    pieces = list(model.respond("hi"))
+    assert text_of(pieces) == "I look there. Well. Yes."
+    assert sum(isinstance(it, Flush) for it in pieces) == 1
 
 
 @pytest.mark.parametrize("filler", [lambda name, _: name / 2, lambda *_: 3])
