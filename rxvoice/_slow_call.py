@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 from typing import Any, cast
 
 from reactivex import Observable, abc
@@ -42,6 +42,7 @@ class SlowCall:
         self._is_awaited = False
         self._value: object = None
         self._error: BaseException | None = None
+        self._lock = Lock()
         self._over = Event()
         self.has_begun = False
         """Whether the function was called."""
@@ -65,9 +66,13 @@ class SlowCall:
 
     def give_up(self) -> None:
         """Wait no more, where there is no result yet."""
-        if not self._over.is_set():
-            self._error = RuntimeError("the call was given up before it gave a result")
-            self._over.set()
+        self._end(RuntimeError("the call was given up before it gave a result"))
+
+    def _end(self, error: BaseException | None) -> None:
+        with self._lock:
+            if not self._over.is_set():
+                self._error = error
+                self._over.set()
 
     def _begin(
         self, observer: abc.ObserverBase[object], scheduler: abc.SchedulerBase | None = None
@@ -91,8 +96,7 @@ class SlowCall:
             self._value = piece.value
 
         def end(error: BaseException | None = None) -> None:
-            self._error = error
-            self._over.set()
+            self._end(error)
             observer.on_completed()
 
         deliver(call, take, end, end, life=life, worker=worker, scheduler=scheduler)
@@ -136,7 +140,9 @@ def called(
     given = function()
     if isinstance(given, Observable) or inspect.isawaitable(given):
         later = cast("object", given)
-        return SlowCall(lambda: later)
+        slow = SlowCall(lambda: later)
+        slow.has_begun = True
+        return slow
     return given
 
 

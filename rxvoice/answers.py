@@ -57,6 +57,9 @@ def deliver(
     closed on the thread that ran it. What the handlers raise is raised on. Whatever the model
     raises is its error, a ``SystemExit`` too; a Ctrl-C on the main thread is raised on as well.
 
+    A `Flush` among the pieces is followed by the next step once what was made has been taken; a
+    `Waiting` once it is over as well, and no thread waits for that where there is a way back to it.
+
     An async answer is a task of an event loop that outlives it, see `rxvoice._answers.loops`; it
     is cancelled at once when `life` is disposed. Where its pieces can be delivered by another
     thread they are, and nobody waits; else this thread waits for all of it.

@@ -100,12 +100,7 @@ class Toolbox:
             no such worker.
     """
 
-    def __init__(
-        self,
-        functions: Iterable[Tool] = (),
-        *,
-        worker: ToolWorker = None,
-    ) -> None:
+    def __init__(self, functions: Iterable[Tool] = (), *, worker: ToolWorker = None) -> None:
         self._worker = scheduler_of("tool_worker", worker)
         self._tools: dict[str, Described] = {}
         for function in functions:

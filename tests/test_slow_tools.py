@@ -16,16 +16,19 @@ from interruption_kit import Scene
 from language_model_kit import LOOK, WAIT, Scripted, contents, look
 from reactivex import Observable
 from reactivex import operators as ops
+from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import EventLoopScheduler, ImmediateScheduler, ThreadPoolScheduler
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
+from rxvoice._answers.clock import Clock
+from rxvoice._answers.limits import Limits, Watch
 from rxvoice._language_model import WrittenCall
 from rxvoice._pauses import FLUSH, Flush, Waiting
 from rxvoice.elements import Notice, Reply, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, ModelTimeout
+from rxvoice.errors import ConfigError, ModelThreadStuck, ModelTimeout
 from rxvoice.tools import Toolbox, ToolCall
 from rxvoice.turn import Turn
 
@@ -469,6 +472,28 @@ def test_what_a_subscription_leaves_behind_is_closed() -> None:
     assert slow.open == 0
     assert contents(model) == ["hi", "Wait.", GIVEN_UP]
     assert model.closed == 1
+
+
+def test_a_model_thread_that_is_stuck_fails_no_answer_that_waits_for_a_tool() -> None:
+    scheduler, late = TestScheduler(), list[Any]()
+    watch = Watch(Limits(silence=1), Clock(scheduler), CompositeDisposable(), late.append)
+    stuck = ModelThreadStuck("stuck", 1.0)
+    watch.asked(away=True)
+    watch.expire(stuck)
+    assert late == []
+    assert watch.came()
+    watch.asked()
+    watch.expire(stuck)
+    assert late == [stuck]
+
+
+def test_what_was_called_is_known_even_if_nobody_ever_waited_for_its_result() -> None:
+    model = Scripted(["Wait.", LOOK], tools=[Slow().look])
+    answer = model.respond("hi")
+    while not isinstance(next(answer), Waiting):
+        pass
+    answer.close()
+    assert contents(model) == ["hi", "Wait.", GIVEN_UP]
 
 
 # On threads
