@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from rxvoice import events, operators
+from rxvoice._pauses import FLUSH
 from rxvoice._silero import Silero, silero
 from rxvoice.config import SessionConfig
 from rxvoice.conversation import Conversation, Message
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "FLUSH",
     "AudioChunk",
     "AudioFormatError",
     "AudioSink",

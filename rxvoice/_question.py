@@ -7,10 +7,17 @@ from collections.abc import Callable
 from threading import Lock
 
 from rxvoice._unicode import whole_text
-from rxvoice.conversation import CalledFunction, Conversation, Message
+from rxvoice.conversation import (
+    CalledFunction,
+    Conversation,
+    Message,
+    oldest,
+    turns_of,
+    without_oldest,
+)
 from rxvoice.tools import ToolCall
 
-__all__ = ["Question", "fewest_turns", "turns_of", "without_oldest"]
+__all__ = ["Question", "fewest_turns"]
 
 
 class Question:
@@ -29,6 +36,8 @@ class Question:
         self._own: list[Message] = [conversation.add_user(text)]
         self._answer: Message | None = None
         self._is_settled = False
+        self.was_compacted = False
+        """Whether turns were summed up to make room for it."""
 
     @property
     def messages(self) -> list[Message]:
@@ -74,10 +83,14 @@ class Question:
             told: Message = {"role": "tool", "content": whole_text(call.result), "name": call.name}
             self._add({**told, "tool_call_id": identity})
 
-    def drop_oldest(self, turns: int) -> None:
-        """Drop the oldest turns of the conversation."""
+    def oldest(self, turns: int) -> list[Message]:
+        """The messages of the oldest turns."""
+        return oldest(self.messages, turns)
+
+    def drop_oldest(self, turns: int, summary: str = "") -> None:
+        """Drop the oldest turns of the conversation; a summary takes their place, if not blank."""
         with self._lock:
-            self.messages[:] = without_oldest(self.messages, turns)
+            self.messages[:] = without_oldest(self.messages, turns, summary)
 
     def heard(self, text: str) -> None:
         """Cut the answer to what was heard of it; nothing is added to it any more."""
@@ -117,20 +130,6 @@ class Question:
 
     def _holds(self, message: Message) -> bool:
         return _is_one_of(message, self.messages)
-
-
-def turns_of(messages: list[Message]) -> int:
-    """How many turns there are: each begins with a message of the user."""
-    return sum(message["role"] == "user" for message in messages)
-
-
-def without_oldest(messages: list[Message], turns: int) -> list[Message]:
-    """The messages without that many of the oldest turns; the system prompt and the last stay."""
-    starts = [at for at, message in enumerate(messages) if message["role"] == "user"]
-    first = min(turns, len(starts) - 1)
-    if first < 1:
-        return list(messages)
-    return [*messages[: messages[0]["role"] == "system"], *messages[starts[first] :]]
 
 
 def fewest_turns(messages: list[Message], fits: Callable[[list[Message]], bool]) -> int:

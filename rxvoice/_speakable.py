@@ -81,8 +81,8 @@ class Speakable:
         return self._take_ready()
 
     def flush(self) -> list[tuple[str, str]]:
-        """Ends the text; gives what is left of it."""
-        if self._mode == self._line_begins and not self._drops_line():
+        """Gives what is left of the text so far, as if it ended here; it may go on."""
+        if self._held and self._mode == self._line_begins and not self._drops_line():
             self._begin_line()
         if self._mode == self._in_line:
             self._release(force=True, last=True)

@@ -111,8 +111,10 @@ def _check(function: Callable[..., object]) -> None:
     if not inspect.isfunction(function) and not inspect.ismethod(function):
         raise ConfigError(f"a tool must be a function or a method, got {function!r}")
     name = function.__name__
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(f"the tool {name} is async: give a function that returns its result")
+    if inspect.isasyncgenfunction(function):
+        raise ConfigError(
+            f"the tool {name} is an async generator: give a function that returns its result"
+        )
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ConfigError(f"the tool {name} takes {parameter}: every argument needs a name")

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Lock
 from typing import Any, Generic, TypeVar, cast
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable
+from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.scheduler import VirtualTimeScheduler
+from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice._answers.clock import Clock, home_of, place_of
+from rxvoice._answers.clock import Clock, at, home_of, place_of
 from rxvoice._answers.guarded import Guarded
 from rxvoice._answers.limits import Limits, Watch
+from rxvoice._answers.loops import running_loop
 from rxvoice._answers.pieces import close, pieces_of, raise_if_ctrl_c
 from rxvoice._answers.steps import Steps
 from rxvoice._answers.stuck import expire_when_stuck
 from rxvoice._answers.tasks import follow_async
+from rxvoice._pauses import Flush, Waiting
 from rxvoice.slots import Answer
 
 __all__ = ["deliver", "outwards"]
@@ -50,6 +56,9 @@ def deliver(
     Once `life` is disposed no piece is delivered and no further step is taken: the generator is
     closed on the thread that ran it. What the handlers raise is raised on. Whatever the model
     raises is its error, a ``SystemExit`` too; a Ctrl-C on the main thread is raised on as well.
+
+    A `Flush` among the pieces is followed by the next step once what was made has been taken; a
+    `Waiting` once it is over as well, and no thread waits for that where there is a way back to it.
 
     An async answer is a task of an event loop that outlives it, see `rxvoice._answers.loops`; it
     is cancelled at once when `life` is disposed. Where its pieces can be delivered by another
@@ -89,6 +98,7 @@ class _Answer(Generic[T, P]):
         "_scheduler",
         "_watch",
         "_worker",
+        "pause",
     )
 
     def __init__(
@@ -113,18 +123,46 @@ class _Answer(Generic[T, P]):
         self._scheduler = scheduler
         self._home = None if worker is None else home_of(scheduler)
         self._watch = watch
+        self.pause: Flush | None = None
 
     # Its steps are taken, here or on the worker
 
     def run(self) -> None:
         """Take all of them, here and now."""
-        watch = self._watch
-        watch.asked()
+        self._watch.asked()
         pieces = self.begin()
-        if pieces is None:
-            return
+        if pieces is not None:
+            self._go_on(pieces)
+
+    def _go_on(self, pieces: Iterator[P]) -> None:
         while self.pull(pieces):
-            watch.asked()
+            if isinstance(self.pause, Waiting) and self._leaves(pieces, self.pause):
+                return
+            self._watch.asked()
+
+    def _leaves(self, pieces: Iterator[P], pause: Waiting) -> bool:
+        """Leave this thread until the pause is over, where there is a way back to it."""
+        place = place_of(self._scheduler)
+        if place is None and (loop := running_loop()) is not None:
+            place = AsyncIOThreadSafeScheduler(loop)
+        if place is None and not isinstance(self._scheduler, VirtualTimeScheduler):
+            return False  # the next step waits
+        lock, left = Lock(), [pieces]
+
+        def take() -> Iterator[P] | None:
+            with lock:
+                return left.pop() if left else None
+
+        def go_on() -> None:
+            if (mine := take()) is not None:
+                self._life.remove(closing)
+                self._watch.asked()
+                self._go_on(mine)
+
+        closing = Disposable(lambda: close(take()))
+        self._life.add(closing)
+        self.wait(pause, partial(at, place, go_on))
+        return True
 
     def begin(self) -> Iterator[P] | None:
         """Ask; None where the pieces come by themselves, or none will."""
@@ -172,6 +210,7 @@ class _Answer(Generic[T, P]):
         if not self._watch.came():
             close(pieces)
             return False
+        self.pause = piece if isinstance(piece, Flush) else None
         try:
             if self._home is not None:
                 self._hand_over(lambda: self._on_piece(piece), taken)
@@ -184,6 +223,23 @@ class _Answer(Generic[T, P]):
             close(pieces)
             raise
         return True
+
+    def wait(self, pause: Waiting, then: Callable[[], None]) -> None:
+        """Do something, on any thread, when what is waited for is over."""
+        waiting = CompositeDisposable()
+
+        def over(_: Exception | None = None) -> None:
+            self._life.remove(waiting)
+            if self._watch.came():
+                then()
+
+        self._life.add(waiting)
+        if self._life.is_disposed:
+            return
+        self._watch.asked(away=True)
+        where = place_of(self._scheduler) or self._worker or self._scheduler
+        waiting.add(pause.until.subscribe(on_error=over, on_completed=over, scheduler=where))
+        self._watch.arm()
 
     def fail(self, error: BaseException) -> None:
         """The model has raised this."""

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Literal, NotRequired, TypeAlias, TypedDict, cast
 
+from reactivex import Observable
+
+from rxvoice._check import whole
 from rxvoice._message import checked_message, wrong
 from rxvoice._unicode import whole_text
 from rxvoice._whole_file import read_at_most, replace_file
 from rxvoice.errors import ConfigError
 
-__all__ = ["CalledFunction", "Conversation", "Message", "MessageCall", "alternating"]
+__all__ = [
+    "CalledFunction",
+    "Conversation",
+    "Message",
+    "MessageCall",
+    "Summarise",
+    "alternating",
+    "oldest",
+    "summary_of",
+    "turns_of",
+    "without_oldest",
+]
 
 _LARGEST = 64 * 2**20  # bytes of a file; a year of talk has a tenth of that
 
@@ -44,6 +58,10 @@ class Message(TypedDict):
     tool_calls: NotRequired[list[MessageCall]]
     tool_call_id: NotRequired[str]
     name: NotRequired[str]
+
+
+Summarise: TypeAlias = Callable[[list[Message]], str | Awaitable[str] | Observable[str]]
+"""What stands for the oldest messages, in their place; blank for nothing."""
 
 
 class Conversation:
@@ -121,6 +139,29 @@ class Conversation:
             kept.append(message)
         self.messages[start:] = kept
 
+    def compact(self, summarise: Callable[[list[Message]], str], *, keep_turns: int = 2) -> int:
+        """Replace all but the last turns by a summary, in a message of the user's.
+
+        Not while an answer is in progress. Gives how many turns it stands for; where there are no
+        more than are to be kept, 0, and nothing happens.
+
+        Args:
+            summarise: is given the messages of those turns, all but the system prompt; gives the
+                summary, which reads best if it says that it is one. Blank: nothing takes their
+                place.
+            keep_turns: the last turns, at least 1, that stay as they are.
+
+        Raises:
+            ConfigError: `summarise` gives no str. It, and whatever it raises, leaves all as it was.
+        """
+        whole("keep_turns", keep_turns, 1, "turns")
+        turns = turns_of(self.messages) - keep_turns
+        if turns < 1:
+            return 0
+        summary = summary_of(summarise(oldest(self.messages, turns)))
+        self.messages[:] = without_oldest(self.messages, turns, summary)
+        return turns
+
     def clear(self) -> None:
         """Forget everything but the system prompt."""
         del self.messages[self.system is not None :]
@@ -188,6 +229,45 @@ class Conversation:
             if self.messages[index]["role"] == "user":
                 return index
         return -1
+
+
+def turns_of(messages: list[Message]) -> int:
+    """How many turns there are: each begins with a message of the user."""
+    return sum(message["role"] == "user" for message in messages)
+
+
+def without_oldest(messages: list[Message], turns: int, summary: str = "") -> list[Message]:
+    """The messages without that many of the oldest turns; the system prompt and the last stay.
+
+    Args:
+        summary: takes their place, if it is not blank, as a message of the user: no chat template
+            refuses one there.
+    """
+    start, end = _oldest(messages, turns)
+    stands: list[Message] = [{"role": "user", "content": summary}] if summary and end else []
+    return [*messages[:start], *stands, *messages[end:]] if end else list(messages)
+
+
+def oldest(messages: list[Message], turns: int) -> list[Message]:
+    """The messages that `without_oldest` leaves out."""
+    start, end = _oldest(messages, turns)
+    return messages[start:end]
+
+
+def _oldest(messages: list[Message], turns: int) -> tuple[int, int]:
+    """Where the oldest turns begin and end; the last is none of them."""
+    starts = [at for at, message in enumerate(messages) if message["role"] == "user"]
+    first = min(turns, len(starts) - 1)
+    if first < 1:
+        return 0, 0
+    return int(messages[0]["role"] == "system"), starts[first]
+
+
+def summary_of(given: object) -> str:
+    """The summary that a function of the user's gave; ConfigError where it is none."""
+    if not isinstance(given, str):
+        raise ConfigError(f"the function that summarises must give a str, got {given!r}")
+    return whole_text(given.strip())
 
 
 def alternating(messages: list[Message]) -> list[Message]:

@@ -142,6 +142,8 @@ class Reply(Value):
         final: whether the answer is complete.
         markup: what the model wrote for ``delta``, where that differs (`speakable`); None: the
             same. The `written` of the pieces, joined, is all that the model wrote.
+        flush: whether to speak now what was written so far, though the sentence may go on; such
+            a piece has no ``delta``.
     """
 
     transcript: Transcript
@@ -149,6 +151,7 @@ class Reply(Value):
     text: str = ""
     final: bool = False
     markup: str | None = None
+    flush: bool = False
 
     @property
     def written(self) -> str:

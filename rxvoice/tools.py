@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import json
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
+from reactivex import abc
+
+from rxvoice._pauses import Waiting
+from rxvoice._slow_call import SlowCall, called, scheduler_of
 from rxvoice._tool_schema import Described
 from rxvoice.errors import ConfigError
 
-__all__ = ["Tool", "ToolCall", "Toolbox"]
+__all__ = ["Tool", "ToolCall", "ToolWorker", "Toolbox", "Tools", "WhileCalling"]
 
 Tool: TypeAlias = Callable[..., object]
-"""A function or method with type hints and a docstring in Google's style, for `Toolbox`."""
+"""A function or method, async ones too, with type hints and a docstring, for `Toolbox`."""
+
+Tools: TypeAlias = Iterable[Tool] | Callable[[str], Iterable[Tool]]
+"""The tools of a language model, or a function of each question that gives those for its answer."""
+
+ToolWorker: TypeAlias = abc.SchedulerBase | ThreadPoolExecutor | None
+"""Where tools run that are not async; None: on the thread of the answer."""
+
+WhileCalling: TypeAlias = str | Callable[[str, Mapping[str, object]], str | None] | None
+"""What is said before a tool is called; a function of the tool's name and its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,35 @@ class ToolCall:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """A call of a tool that takes its time.
+
+    Args:
+        name: the tool.
+        arguments: as the model gave them.
+        slow: the call.
+    """
+
+    name: str
+    arguments: Mapping[str, object]
+    slow: SlowCall
+
+    @property
+    def pause(self) -> Waiting:
+        """The pause until it is over; it begins with that."""
+        return self.slow.waiting
+
+    def result(self) -> ToolCall:
+        """The call, with its result; waits for it."""
+        return _outcome(self.name, self.arguments, self.slow.result)
+
+    def given_up(self) -> ToolCall | None:
+        """The call, for which nobody waits any more; None where it was not made."""
+        self.slow.give_up()
+        return self.result() if self.slow.has_begun else None
+
+
 class Toolbox:
     """The functions that a model may call, described to it by their hints and docstrings.
 
@@ -41,17 +86,22 @@ class Toolbox:
     Enum, a date, a dataclass, and unions of them.
 
     Args:
-        functions: functions and methods. What they return is told to the model: text as it is,
-            everything else as JSON.
+        functions: functions and methods, async ones too. What they return is told to the model:
+            text as it is, everything else as JSON. One may return an awaitable or an observable:
+            what is awaited, and the last element, is its result.
+        worker: the threads on which functions are called that are not async, a
+            ``ThreadPoolExecutor`` or an RxPY scheduler; None: the thread of the answer.
 
     Attributes:
         schemas: a JSON schema for each, in the form that chat templates and servers take.
 
     Raises:
-        ConfigError: something that is no plain function, or cannot be described; two of one name.
+        ConfigError: something that is no plain function, or cannot be described; two of one name;
+            no such worker.
     """
 
-    def __init__(self, functions: Iterable[Tool] = ()) -> None:
+    def __init__(self, functions: Iterable[Tool] = (), *, worker: ToolWorker = None) -> None:
+        self._worker = scheduler_of("tool_worker", worker)
         self._tools: dict[str, Described] = {}
         for function in functions:
             tool = Described(function)
@@ -64,7 +114,7 @@ class Toolbox:
         return len(self._tools)
 
     def call(self, name: str, arguments: Mapping[str, object]) -> ToolCall:
-        """Call a tool here and now. Its errors are not raised but told, as the result.
+        """Call a tool, and wait for it here. Its errors are not raised but told, as the result.
 
         Args:
             name: which one.
@@ -72,23 +122,46 @@ class Toolbox:
                 nothing is lost: ``"5"`` and ``5.0`` to the int 5, ``"true"`` to True, a value to
                 its Enum, a list to a tuple.
         """
-        try:
+        made = self.run(name, arguments)
+        return made.result() if isinstance(made, ToolRun) else made
+
+    def run(self, name: str, arguments: Mapping[str, object]) -> ToolCall | ToolRun:
+        """Call a tool, as `call` does; one that takes its time is to be waited for."""
+        slow: SlowCall | None = None
+
+        def ask() -> object:
+            nonlocal slow
             tool = self._known(name)
-            result = tool.function(**tool.read(arguments))
-            told = result if isinstance(result, str) else _json(result)
-        except SystemExit as exit:  # the tool's end, not the program's
-            error = RuntimeError(f"the tool ended with sys.exit({exit.code!r})")
-        except Exception as raised:
-            error = raised
-        else:
-            return ToolCall(name, arguments, told)
-        return ToolCall(name, arguments, f"Error: {type(error).__name__}: {error}", error)
+            given = called(partial(tool.function, **tool.read(arguments)), self._worker)
+            if not isinstance(given, SlowCall):
+                return given
+            slow = given
+            return None
+
+        made = _outcome(name, arguments, ask)
+        return made if slow is None else ToolRun(name, arguments, slow)
 
     def _known(self, name: str) -> Described:
         if name not in self._tools:
             there = ", ".join(self._tools) or "none"
             raise LookupError(f"there is no tool {name!r}; there are: {there}")
         return self._tools[name]
+
+
+def _outcome(name: str, arguments: Mapping[str, object], ask: Callable[[], object]) -> ToolCall:
+    """What became of a call: what is given, or raised."""
+    try:
+        result = ask()
+        told = result if isinstance(result, str) else _json(result)
+    except SystemExit as exit:  # the tool's end, not the program's
+        error: Exception = RuntimeError(f"the tool ended with sys.exit({exit.code!r})")
+    except CancelledError:
+        error = RuntimeError("the tool's own work was cancelled")
+    except Exception as raised:
+        error = raised
+    else:
+        return ToolCall(name, arguments, told)
+    return ToolCall(name, arguments, f"Error: {type(error).__name__}: {error}", error)
 
 
 def _json(result: object) -> str:

@@ -332,3 +332,70 @@ def test_it_needs_no_model_library() -> None:
     )
     out = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
+
+
+# Summed up
+
+
+def long(turns: int) -> Conversation:
+    talk = Conversation(system="Be brief.")
+    for turn in range(turns):
+        talk.add_user(f"q{turn}")
+        talk.add_assistant(f"a{turn}")
+    return talk
+
+
+def test_the_oldest_turns_are_replaced_by_a_summary() -> None:
+    talk = long(5)
+    given: list[Message] = []
+
+    def summarise(messages: list[Message]) -> str:
+        given.extend(messages)
+        return f"  So far: {len(messages)} messages. "
+
+    assert talk.compact(summarise) == 3
+    assert [it["content"] for it in given] == ["q0", "a0", "q1", "a1", "q2", "a2"]
+    assert [(it["role"], it["content"]) for it in talk.messages] == [
+        ("system", "Be brief."),
+        ("user", "So far: 6 messages."),
+        *[("user", "q3"), ("assistant", "a3"), ("user", "q4"), ("assistant", "a4")],
+    ]
+    # Templates that want the two to take turns are given one message.
+    assert alternating(talk.messages)[1]["content"] == "So far: 6 messages. q3"
+    # The summary is summed up in its turn, and the conversation is as good as any other.
+    assert talk.compact(lambda it: it[0]["content"], keep_turns=1) == 2
+    assert [it["content"] for it in talk.messages] == [
+        "Be brief.", "So far: 6 messages.", "q4", "a4",
+    ]  # fmt: skip
+    talk.heard("a")
+    assert Conversation.from_json(talk.to_json()) == talk
+
+
+def test_calls_of_tools_go_with_their_turn() -> None:
+    talk = with_a_tool()
+    talk.add_user("And now?")
+    talk.add_assistant("No.")
+    assert talk.compact(lambda _: "Before.", keep_turns=1) == 2
+    left = [it["content"] for it in talk.messages if it["role"] != "system"]
+    assert left == ["Before.", "And now?", "No."]
+
+
+def test_there_may_be_nothing_to_sum_up() -> None:
+    talk = long(2)
+    before = list(talk.messages)
+    assert talk.compact(lambda _: "no") == 0
+    assert talk.messages == before
+    assert talk.compact(lambda _: " ", keep_turns=1) == 1
+    assert [it["content"] for it in talk.messages] == ["Be brief.", "q1", "a1"]
+
+
+def test_a_summary_that_is_none_leaves_all_as_it_was() -> None:
+    talk = long(3)
+    before = list(talk.messages)
+    with pytest.raises(ConfigError, match="must give a str, got None"):
+        talk.compact(lambda _: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(ZeroDivisionError):
+        talk.compact(lambda it: str(1 / 0))
+    with pytest.raises(ConfigError, match="keep_turns must be at least 1 turns, got 0"):
+        talk.compact(lambda _: "", keep_turns=0)
+    assert talk.messages == before

@@ -4,68 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Generator, Iterable
 from threading import Event, Thread
+from typing import Any
 
 import pytest
+from language_model_kit import LOOK, WAIT, Scripted, contents, look
 
-from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question, fewest_turns, without_oldest
-from rxvoice.conversation import Conversation, Message
+from rxvoice._language_model import WrittenCall
+from rxvoice._question import fewest_turns
+from rxvoice.conversation import Conversation, Message, without_oldest
 from rxvoice.elements import Notice
-from rxvoice.tools import Tool
-
-WAIT = 10
-
-
-class Scripted(LanguageModel):
-    """Writes one stretch after another; raises what is an exception, waits for what is an event."""
-
-    def __init__(
-        self,
-        *stretches: Iterable[Written | BaseException | Event],
-        tools: Iterable[Tool] = (),
-        max_tool_rounds: int = 4,
-    ) -> None:
-        super().__init__(
-            system_prompt=None, conversation=None, tools=tools, max_tool_rounds=max_tool_rounds
-        )
-        self._stretches = iter(stretches)
-        self.closed = 0
-
-    def _prepare(self) -> None:
-        pass
-
-    def respond(self, text: str) -> Generator[str | Notice, None, None]:
-        return self._respond(text)
-
-    def _write(self, question: Question) -> Generator[Written, None, None]:
-        try:
-            for piece in next(self._stretches):
-                if isinstance(piece, BaseException):
-                    raise piece
-                if isinstance(piece, Event):
-                    assert piece.wait(WAIT)
-                else:
-                    yield piece
-        finally:
-            self.closed += 1
-
-
-def look(where: str = "") -> str:
-    """Look.
-
-    Args:
-        where: Where.
-    """
-    return f"{where}!"
-
-
-def contents(model: LanguageModel) -> list[str]:
-    return [message["content"] for message in model.messages]
-
-
-LOOK = WrittenCall("look", {"where": "there"})
 
 
 def test_text_is_given_as_it_comes_and_kept() -> None:
@@ -236,3 +184,26 @@ def test_as_few_turns_go_as_it_takes() -> None:
     ]  # fmt: skip
     assert fewest_turns(turns(1).messages, lambda _: False) == 0
     assert fewest_turns([], lambda _: False) == 0
+
+
+def here() -> str:
+    """Here."""
+    return "here!"
+
+
+def test_tools_may_be_chosen_for_each_question() -> None:
+    def choose(question: str) -> list[Any]:
+        if question == "fail":
+            raise LookupError("no tools")
+        return [look, here] if "see" in question else [here]
+
+    model = Scripted([LOOK], ["No."], [LOOK], ["Yes."], ["Well."], tools=choose)
+    list(model.respond("hi"))
+    assert contents(model)[2] == "Error: LookupError: there is no tool 'look'; there are: here"
+    list(model.respond("let me see"))
+    assert contents(model)[-2:] == ["there!", "Yes."]
+    before = contents(model)
+    with pytest.raises(LookupError, match="no tools"):
+        list(model.respond("fail"))
+    assert contents(model) == before
+    assert list(model.respond("hi")) == ["Well."]

@@ -6,7 +6,7 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -343,9 +343,9 @@ def growing(tree: Tree) -> str:
     return ""
 
 
-async def later() -> str:
+async def later() -> AsyncIterator[str]:
     """Later."""
-    return ""
+    yield ""
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ async def later() -> str:
         ([strange], "the tool strange cannot be described .* custom class"),
         ([growing], "the tool growing cannot be described .* the hint Tree contains itself"),
         ([many], r"the tool many takes \*cities: 'str': every argument needs a name|\*cities"),
-        ([later], "the tool later is async: give a function that returns its result"),
+        ([later], "the tool later is an async generator: give a function that returns its result"),
         ([weather, weather], "tools must have different names, got two called 'weather'"),
     ],
 )

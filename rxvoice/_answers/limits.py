@@ -73,6 +73,7 @@ class Watch(abc.DisposableBase):
     __slots__ = (
         "_armed",
         "_asked",
+        "_away",
         "_clock",
         "_life",
         "_limits",
@@ -104,12 +105,17 @@ class Watch(abc.DisposableBase):
         self._asked = 0  # steps, that have not come
         self._since = 0.0  # the last of them came, or the first was asked for
         self._spent = 0.0
-        self._over = self._armed = False
+        self._over = self._armed = self._away = False
         self._timer: abc.DisposableBase | None = None
 
-    def asked(self) -> None:
-        """A step is asked for."""
+    def asked(self, *, away: bool = False) -> None:
+        """A step is asked for.
+
+        Args:
+            away: not of the worker, whose thread may be stuck meanwhile.
+        """
         with self._lock:
+            self._away = away
             self._asked += 1
             if self._asked == 1:
                 self._since = self._now()
@@ -155,7 +161,7 @@ class Watch(abc.DisposableBase):
     def expire(self, error: ModelTimeout | None = None) -> None:
         """Time is up, by the limits or for another reason, if anything is asked for."""
         with self._lock:
-            if self._over or not self._asked:
+            if self._over or not self._asked or (self._away and error is not None):
                 return
             self._over = True
             if error is None:

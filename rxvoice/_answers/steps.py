@@ -13,6 +13,7 @@ from reactivex.internal import DisposedException
 from rxvoice._answers.limits import Watch
 from rxvoice._answers.pieces import close
 from rxvoice._answers.stuck import doing, shared_thread
+from rxvoice._pauses import Flush, Waiting
 
 __all__ = ["ON_WAY", "Pulled", "Steps"]
 
@@ -23,7 +24,13 @@ ON_WAY = 2
 
 
 class Pulled(Protocol[T]):
-    """An answer whose steps somebody has to take."""
+    """An answer whose steps somebody has to take.
+
+    Attributes:
+        pause: what the last step gave, where the next one is not to follow at once.
+    """
+
+    pause: Flush | None
 
     def begin(self) -> Iterator[T] | None:
         """Ask; None where there are no steps to be taken."""
@@ -35,6 +42,10 @@ class Pulled(Protocol[T]):
         Args:
             taken: called when the piece has arrived, or never will.
         """
+        ...
+
+    def wait(self, pause: Waiting, then: Callable[[], None], /) -> None:
+        """Do something, on any thread, when what is waited for is over."""
         ...
 
     def fail(self, error: BaseException, /) -> None:
@@ -66,7 +77,9 @@ class Steps(Generic[T]):
         self._lock = Lock()
         self._on_way = 0
         self._between: Iterator[T] | None = None  # two steps
-        self._held = False  # the next one, until what was made has arrived
+        self._held = False  # the next one, until `_room` and what is waited for allow it
+        self._room = ON_WAY
+        self._waits = False
 
     def start(self) -> None:
         """Have it asked for."""
@@ -98,22 +111,36 @@ class Steps(Generic[T]):
             self._on_way += 1
         if not self._answer.pull(pieces, self._taken):
             return
+        pause = self._answer.pause
         with self._lock:
             # Seen here or by `_end`: closed before the worker takes up what is asked for next.
             over = self._life.is_disposed
             if not over:
-                self._between, self._held = pieces, self._on_way >= ON_WAY
-            held = self._held
+                self._between, self._held = pieces, True
+                self._room = ON_WAY if pause is None else 1
+                self._waits = isinstance(pause, Waiting)
         if over:
             close(pieces)
-        elif not held:
-            self._hand_over(self._next, pieces)
+        elif isinstance(pause, Waiting):
+            self._answer.wait(pause, self._waited)
+        else:
+            self._go_on()
 
     def _taken(self) -> None:
         with self._lock:
             self._on_way -= 1
-            pieces = self._between if self._held else None
-            self._held = False
+        self._go_on()
+
+    def _waited(self) -> None:
+        with self._lock:
+            self._waits = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        with self._lock:
+            free = self._held and not self._waits and self._on_way < self._room
+            pieces = self._between if free else None
+            self._held = self._held and not free
         if pieces is not None:
             self._hand_over(self._next, pieces)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ import mlx.core as mx
 
 from rxvoice._check import at_least, model_name, whole, within
 from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question, fewest_turns, without_oldest
-from rxvoice.conversation import Conversation, Message, alternating
+from rxvoice._question import Question, fewest_turns
+from rxvoice.conversation import Conversation, Message, Summarise, alternating, without_oldest
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import code_refused, directory_of, opening
@@ -22,7 +22,7 @@ from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._template import check_template
-from rxvoice.tools import Tool, ToolCall
+from rxvoice.tools import ToolCall, Tools, ToolWorker, WhileCalling
 
 __all__ = ["Llm", "LlmStats", "llm"]
 
@@ -115,9 +115,12 @@ def llm(
     top_k: int = 0,
     min_p: float = 0.0,
     repetition_penalty: float = 1.0,
-    tools: Iterable[Tool] = (),
+    tools: Tools = (),
     max_tool_rounds: int = 4,
+    tool_worker: ToolWorker = None,
+    while_calling: WhileCalling = None,
     conversation: Conversation | None = None,
+    compact: Summarise | None = None,
     prefill_step_size: int = 256,
     context_tokens: int | None = None,
     trust_remote_code: bool = False,
@@ -139,11 +142,23 @@ def llm(
             probability, 0 (all of them) to 1.
         repetition_penalty: above 0; above 1 makes each of the last 20 tokens less likely, 1 is
             none.
-        tools: functions the model may call, as `rxvoice.tools.Toolbox` takes them. They run on the
-            thread of the answer, which waits for them.
+        tools: functions the model may call, async ones too, as `rxvoice.tools.Toolbox` takes them;
+            one after the other. Async ones run on the conversation's event loop. Or a function of
+            each question that gives those for its answer.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
+        tool_worker: where the other tools run, a ``ThreadPoolExecutor`` or an RxPY scheduler;
+            meanwhile no model and no conversation waits. None: on the thread of the answer, which
+            does.
+        while_calling: what to say before a tool is called, such as "One moment.", where the answer
+            has nothing to be spoken yet; or a function of the tool's name and its arguments that
+            gives it, None for nothing. It is spoken at once, and belongs to the answer. What the
+            model said itself before the call is then spoken at once as well.
         conversation: one to go on with; None for a new one.
+        compact: a function that sums up messages: where the oldest turns would be dropped, it is
+            given their messages, and what it gives takes their place, as a message of the user. It
+            is called on the thread of the answer; one that takes its time is async. Where it
+            raises, the turns are dropped. None: they are.
         prefill_step_size: the most tokens of a prompt that one step feeds, at least 1: more is
             faster, less lets other work in sooner.
         context_tokens: how many tokens the model can have at once, conversation and answer; more
@@ -166,7 +181,10 @@ def llm(
         repetition_penalty=repetition_penalty,
         tools=tools,
         max_tool_rounds=max_tool_rounds,
+        tool_worker=tool_worker,
+        while_calling=while_calling,
         conversation=conversation,
+        compact=compact,
         prefill_step_size=prefill_step_size,
         context_tokens=context_tokens,
         trust_remote_code=trust_remote_code,
@@ -200,9 +218,12 @@ class Llm(LanguageModel):
         top_k: int = 0,
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
-        tools: Iterable[Tool] = (),
+        tools: Tools = (),
         max_tool_rounds: int = 4,
+        tool_worker: ToolWorker = None,
+        while_calling: WhileCalling = None,
         conversation: Conversation | None = None,
+        compact: Summarise | None = None,
         prefill_step_size: int = 256,
         context_tokens: int | None = None,
         trust_remote_code: bool = False,
@@ -226,6 +247,9 @@ class Llm(LanguageModel):
             conversation=conversation,
             tools=tools,
             max_tool_rounds=max_tool_rounds,
+            tool_worker=tool_worker,
+            while_calling=while_calling,
+            compact=compact,
         )
         self.stats = LlmStats()
         self.model = str(model)
@@ -279,13 +303,14 @@ class Llm(LanguageModel):
 
         The question joins `messages` at the first piece, the answer grows there with each; so
         closed early, what was given so far stays, unless it is blank. A tool's call and its result
-        join them when it has returned. When the model raises, the question is taken back, unless a
-        tool was called for it, and the error goes to the caller.
+        join them when it has returned; a call that nobody waits for any more joins them as given
+        up. When the model raises, the question is taken back, unless a tool was called for it, and
+        the error goes to the caller.
 
         When the conversation and `max_tokens` exceed the model's context, the oldest turns are
-        dropped from `messages`, and a `Notice` says so: as many as it takes to free a quarter
-        of it, so that the prompt does not change at its beginning with every turn. What the system
-        prompt and this question leave no room for raises `ConfigError`.
+        dropped from `messages`, or replaced by their summary, and a `Notice` says so: as many as it
+        takes to free a quarter of it, so that the prompt does not change at its beginning with
+        every turn. What the system prompt and this question leave no room for raises `ConfigError`.
         """
         return self._respond(text)
 
@@ -297,10 +322,12 @@ class Llm(LanguageModel):
         loaded = self._loaded()
         prompt, dropped = self._fitted(loaded, question)
         if dropped:
-            yield Notice(
-                f"the oldest {dropped} turns no longer fit into the context of {loaded.window} "
-                "tokens and were dropped"
+            context = f"context of {loaded.window} tokens"
+            yield from self._drop_oldest(
+                question, dropped, context, lambda: self._fitted(loaded, question)[1]
             )
+            self.stats.dropped_turns += dropped
+            prompt, _ = self._fitted(loaded, question)
         spoken = Spoken(loaded.tokenizer, prompt)
         with closing(self._generated(loaded, prompt)) as texts:
             for text in texts:
@@ -310,10 +337,11 @@ class Llm(LanguageModel):
         for text in spoken.calls:
             yield from self._read(loaded, text)
 
-    def _made(self, calls: list[WrittenCall], rounds: int) -> Generator[ToolCall, None, None]:
-        for call in super()._made(calls, rounds):
-            self.stats.tool_calls += 1
-            yield call
+    def _made(
+        self, call: WrittenCall, rounds: int, question: Question
+    ) -> Generator[str, None, ToolCall]:
+        self.stats.tool_calls += 1
+        return super()._made(call, rounds, question)
 
     def _generated(self, loaded: _Loaded, prompt: list[int]) -> Generator[str, None, None]:
         """The text of each token; before it, an empty one for each full step of the prompt."""
@@ -351,7 +379,7 @@ class Llm(LanguageModel):
             raise
 
     def _fitted(self, loaded: _Loaded, question: Question) -> tuple[list[int], int]:
-        """The prompt, once it leaves room for an answer, and how many turns that took."""
+        """A prompt that leaves room for an answer, and how many turns are to go for it."""
         prompt = self._rendered(loaded.tokenizer, question.messages)
         if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
             return prompt, 0
@@ -368,8 +396,6 @@ class Llm(LanguageModel):
                 f"max_tokens={self._max_tokens} that is more than the context of {loaded.window} "
                 "tokens: ask in fewer words, shorten the system prompt or lower max_tokens"
             )
-        question.drop_oldest(dropped)
-        self.stats.dropped_turns += dropped
         return prompt, dropped
 
     def _rendered(self, tokenizer: _Tokenizer, messages: list[Message]) -> list[int]:
@@ -390,7 +416,15 @@ class Llm(LanguageModel):
     def _loaded(self) -> _Loaded:
         if self._shared.model is None:
             self._shared.model = self._open()
+        self._check_tools(self._shared.model.tokenizer)
         return self._shared.model
+
+    def _check_tools(self, tokenizer: _Tokenizer) -> None:
+        if len(self._toolbox) and not tokenizer.has_tool_calling:
+            raise ConfigError(
+                f"the chat template of the language model {self.model!r} knows no tools that "
+                "mlx-lm can read: use a model that was trained to call tools, or give no tools"
+            )
 
     def _open(self) -> _Loaded:
         import mlx_lm
@@ -414,11 +448,7 @@ class Llm(LanguageModel):
                 f"the language model {self.model!r} has no chat template, so it cannot hold a "
                 "conversation: use an instruction-tuned one, often named '...-Instruct'"
             )
-        if len(self._toolbox) and not tokenizer.has_tool_calling:
-            raise ConfigError(
-                f"the chat template of the language model {self.model!r} knows no tools that "
-                "mlx-lm can read: use a model that was trained to call tools, or give no tools"
-            )
+        self._check_tools(tokenizer)
         hello: list[Message] = [{"role": "user", "content": "Hello."}]
         check_template(self.model, lambda: self._rendered(tokenizer, hello))
         window = self._window(cast("dict[str, object]", config))

@@ -13,6 +13,7 @@ from reactivex import abc
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import whole
+from rxvoice._pauses import Flush
 from rxvoice._shapes import Text, text
 from rxvoice._words import has_letters
 from rxvoice.elements import Event, Notice, Reply, Transcript
@@ -42,10 +43,11 @@ def respond(
 
     Emits: a `Reply` for each piece of text, with ``delta``, as it comes; then a final one with all
         of the ``text`` and an empty ``delta``. Replies come whole and in order: the next transcript
-        waits. A `TurnFailed` in place of the final one when the model fails, or what it answers is
-        no text; a ``Dropped`` in place of all of them, with reason ``"no_words"``, for a transcript
-        of fewer than ``min_chars``. A `Notice` that the model gives, and events from upstream,
-        pass.
+        waits. For a ``FLUSH`` among the pieces a `Reply` with ``flush`` and no text; with a worker,
+        the model goes on once that has been taken. A `TurnFailed` in place of the final one when
+        the model fails, or what it answers is no text; a ``Dropped`` in place of all of them, with
+        reason ``"no_words"``, for a transcript of fewer than ``min_chars``. A `Notice` that the
+        model gives, and events from upstream, pass.
     Completes: when the source has and every transcript has been answered.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: partial transcripts, and empty pieces of text; on an error of the source, the reply in
@@ -89,14 +91,17 @@ def respond(
                     job.emit(Reply(transcript, new))
 
             def on_piece(piece: str) -> None:
-                tell(said.add(piece))
+                if isinstance(piece, Flush):
+                    job.emit(Reply(transcript, flush=True))
+                else:
+                    tell(said.add(piece))
 
             def on_end() -> None:
                 tell(said.end())
                 job.emit(Reply(transcript, text=str(said), final=True))
                 job.done()
 
-            job.ask(transcript.turn, lambda: question.ask(transcript), text, on_piece, on_end)
+            job.ask(transcript.turn, lambda: question.ask(transcript), _worded, on_piece, on_end)
 
         return work
 
@@ -116,6 +121,10 @@ def respond(
         if callable(found := getattr(llm, name, None)):
             setattr(operator, name, _in_turn(found, worker))
     return operator
+
+
+def _worded(piece: object) -> str:
+    return piece if isinstance(piece, Flush) else text(piece)
 
 
 class _Question:

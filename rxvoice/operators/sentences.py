@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from rxvoice._pauses import Flush
 from rxvoice.elements import Event
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.segmenter import Segmenter
@@ -14,8 +15,9 @@ __all__ = ["sentences"]
 def sentences(*, first_clause_chars: int | None = None) -> Operator[str | Event, str | Event]:
     """Cut text that comes in pieces into sentences, as `synthesize` does.
 
-    Emits: each sentence, without white space around it, once it is certain to be over; one that
-        goes on for 1,000 characters is cut there. Events from upstream pass, at once.
+    Emits: each sentence, without white space around it, once it is certain to be over, or ended
+        by a ``FLUSH`` among the pieces; one that goes on for 1,000 characters is cut there. Events
+        from upstream pass, at once.
     Completes: with the source, after what is left.
     Errors: a TypeError for what is no text; with the source.
     Drops: white space between sentences; on an error, the sentence that is not over.
@@ -34,7 +36,8 @@ def sentences(*, first_clause_chars: int | None = None) -> Operator[str | Event,
             if not isinstance(cast("object", piece), str):
                 out.fail(TypeError(f"sentences wanted text, got {piece!r}"))
                 return
-            for sentence in segmenter.cut(piece):
+            ends = isinstance(piece, Flush)
+            for sentence in segmenter.flush() if ends else segmenter.cut(piece):
                 if out.life.is_disposed:
                     return
                 out.emit(sentence)

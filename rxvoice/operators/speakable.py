@@ -23,8 +23,9 @@ def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event,
 
     Emits: a `Reply` for each piece as soon as it is certain: what to say in ``delta``, and in
         ``markup`` what the model wrote for it, where that differs. ``delta`` is empty for what is
-        left out. The `written` of the pieces, joined, is the model's text. Then the final one, as
-        it came: its ``text`` is the model's. Events from upstream pass.
+        left out. The `written` of the pieces, joined, is the model's text. One with ``flush``
+        passes after what was not certain. Then the final one, as it came: its ``text`` is the
+        model's. Events from upstream pass.
     Completes: with the source.
     Errors: with the source.
     Drops: on an error, or when a reply has failed, what was not certain.
@@ -55,7 +56,7 @@ def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event,
             if reply.transcript is not answering:
                 answering = reply.transcript
                 reader = Speakable(code=code, emoji=emoji)
-            if reply.markup is not None:  # is speakable already
+            if reply.markup is not None or reply.flush:  # is speakable already
                 give(reader.flush())
                 out.emit(reply)
                 return

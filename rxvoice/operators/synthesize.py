@@ -41,10 +41,11 @@ def synthesize(
     """Speak each reply, a sentence as soon as it is written.
 
     Emits: a `Speech` for each piece of sound of each sentence, in order, while the reply is still
-        being written; then a final one, without samples, when all of it has been given. A
-        `TurnFailed` in its place when the synthesizer fails, or what it gives is no sound: the rest
-        of that reply is not spoken. A `Notice` the first time in a reply that it gives no samples
-        for a sentence. A `Notice` that it gives, and events from upstream, pass.
+        being written; a `Reply` with ``flush`` ends the sentence. Then a final one, without
+        samples, when all of it has been given. A `TurnFailed` in its place when the synthesizer
+        fails, or what it gives is no sound: the rest of that reply is not spoken. A `Notice` the
+        first time in a reply that it gives no samples for a sentence. A `Notice` that it gives, and
+        events from upstream, pass.
     Completes: when the source has and every reply has been spoken.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed
@@ -152,7 +153,7 @@ def synthesize(
 def _spoken(segmenter: Segmenter, reply: Reply) -> Iterator[str]:
     """What a piece of a reply completes, a sentence at a time; "" for one that cannot be spoken."""
     yield from map(_spoken_of, segmenter.cut(reply.delta))
-    if reply.final:
+    if reply.final or reply.flush:
         yield from map(_spoken_of, segmenter.flush())
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from typing import TypeAlias
 
-from rxvoice._question import Question, fewest_turns, without_oldest
-from rxvoice.conversation import Message
+from rxvoice._question import Question, fewest_turns
+from rxvoice.conversation import Message, without_oldest
 from rxvoice.remote._chat import for_server
 
 __all__ = ["Context"]
+
+Schemas: TypeAlias = list[dict[str, object]]
 
 _TOKENS_PER_BYTE = 1 / 3
 """Of most texts this is too many, and so on the safe side until the server has counted."""
@@ -20,43 +22,40 @@ class Context:
 
     Args:
         room: tokens for all but the answer; None where that is not known.
-        tools: the schemas that are sent with each question.
     """
 
-    def __init__(self, room: int | None, tools: list[dict[str, object]]) -> None:
+    def __init__(self, room: int | None) -> None:
         self._room = room
-        self._more = len(json.dumps(tools, ensure_ascii=False).encode()) if tools else 0
         self._tokens_per_byte = _TOKENS_PER_BYTE
 
-    def trim(self, question: Question) -> int:
-        """Drop the oldest turns where there are too many; gives how many, and leaves a quarter."""
-        room = self._room
-        if room is None or self._tokens(question.messages) <= room:
-            return 0
-        return _drop(question, lambda messages: self._tokens(messages) <= room * 3 / 4)
+    def excess(self, question: Question, tools: Schemas) -> int:
+        """How many of the oldest turns are to go, which leaves a quarter; 0 where there is room.
 
-    def halve(self, question: Question) -> int:
-        """Drop the older half of the conversation; gives how many turns, 0 if there is only one."""
+        Args:
+            tools: the schemas that are sent with the question.
+        """
+        room = self._room
+        if room is None or self._tokens(question.messages, tools) <= room:
+            return 0
+        return fewest_turns(question.messages, lambda it: self._tokens(it, tools) <= room * 3 / 4)
+
+    def half(self, question: Question, tools: Schemas) -> int:
+        """How many turns the older half of the conversation has; 0 if there is only one."""
         messages = question.messages
         # All but what has to stay: the system prompt, this question and the tools.
-        least = self._size(without_oldest(messages, len(messages)))
-        half = (least + self._size(messages)) / 2
-        return _drop(question, lambda messages: self._size(messages) <= half)
+        least = _size(without_oldest(messages, len(messages)), tools)
+        half = (least + _size(messages, tools)) / 2
+        return fewest_turns(messages, lambda it: _size(it, tools) <= half)
 
-    def learn(self, messages: list[Message], tokens: int) -> None:
+    def learn(self, messages: list[Message], tools: Schemas, tokens: int) -> None:
         """Set the estimate right by what the server has counted for these messages."""
         # Within what a tokenizer can come to, whatever a server says.
-        self._tokens_per_byte = min(1.0, max(0.05, tokens / self._size(messages)))
+        self._tokens_per_byte = min(1.0, max(0.05, tokens / _size(messages, tools)))
 
-    def _tokens(self, messages: list[Message]) -> float:
-        return self._size(messages) * self._tokens_per_byte
-
-    def _size(self, messages: list[Message]) -> int:
-        text = json.dumps(for_server(messages), ensure_ascii=False)
-        return len(text.encode()) + self._more
+    def _tokens(self, messages: list[Message], tools: Schemas) -> float:
+        return _size(messages, tools) * self._tokens_per_byte
 
 
-def _drop(question: Question, fits: Callable[[list[Message]], bool]) -> int:
-    turns = fewest_turns(question.messages, fits)
-    question.drop_oldest(turns)
-    return turns
+def _size(messages: list[Message], tools: Schemas) -> int:
+    parts: list[object] = [for_server(messages), *([tools] if tools else [])]
+    return sum(len(json.dumps(it, ensure_ascii=False).encode()) for it in parts)

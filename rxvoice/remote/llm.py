@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from rxvoice._check import at_least, whole
 from rxvoice._language_model import LanguageModel, Written
 from rxvoice._question import Question
-from rxvoice.conversation import Conversation, Message
+from rxvoice.conversation import Conversation, Message, Summarise
 from rxvoice.elements import Notice
 from rxvoice.remote._chat import ChatReader, events, for_server
 from rxvoice.remote._context import Context
 from rxvoice.remote._failures import ContextExceeded
 from rxvoice.remote._limits import Allowance
 from rxvoice.remote._server import Server
-from rxvoice.tools import Tool
+from rxvoice.tools import Tools, ToolWorker, WhileCalling
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -35,9 +35,12 @@ def llm(
     system_prompt: str | None = None,
     max_tokens: int = 256,
     temperature: float = 0.0,
-    tools: Iterable[Tool] = (),
+    tools: Tools = (),
     max_tool_rounds: int = 4,
+    tool_worker: ToolWorker = None,
+    while_calling: WhileCalling = None,
     conversation: Conversation | None = None,
+    compact: Summarise | None = None,
     context_tokens: int | None = None,
     timeout_s: float = 30,
     total_timeout_s: float | None = 120,
@@ -55,11 +58,23 @@ def llm(
         max_tokens: the longest answer, in tokens, at least 1; with tools, the longest stretch
             between two rounds of calls.
         temperature: 0 always takes the likeliest token; higher is more varied.
-        tools: functions the model may call, as `rxvoice.tools.Toolbox` takes them. They run on the
-            thread of the answer, which waits for them.
+        tools: functions the model may call, async ones too, as `rxvoice.tools.Toolbox` takes them;
+            one after the other. Async ones run on the conversation's event loop. Or a function of
+            each question that gives those for its answer.
         max_tool_rounds: how often in one answer the model may stop to call tools, at least 1. Then
             it is told to answer without.
+        tool_worker: where the other tools run, a ``ThreadPoolExecutor`` or an RxPY scheduler;
+            meanwhile no model and no conversation waits. None: on the thread of the answer, which
+            does.
+        while_calling: what to say before a tool is called, such as "One moment.", where the answer
+            has nothing to be spoken yet; or a function of the tool's name and its arguments that
+            gives it, None for nothing. It is spoken at once, and belongs to the answer. What the
+            model said itself before the call is then spoken at once as well.
         conversation: one to go on with; None for a new one.
+        compact: a function that sums up messages: where the oldest turns would be dropped, it is
+            given their messages, and what it gives takes their place, as a message of the user. It
+            is called on the thread of the answer; one that takes its time is async. Where it
+            raises, the turns are dropped. None: they are.
         context_tokens: how many tokens the model can have at once, conversation and answer; more
             than `max_tokens`. A server does not tell how it counts, so this is estimated by the
             length of the text, and set right by the ``usage`` that the server is then asked for.
@@ -87,7 +102,10 @@ def llm(
         temperature=temperature,
         tools=tools,
         max_tool_rounds=max_tool_rounds,
+        tool_worker=tool_worker,
+        while_calling=while_calling,
         conversation=conversation,
+        compact=compact,
         context_tokens=context_tokens,
         timeout_s=timeout_s,
         total_timeout_s=total_timeout_s,
@@ -115,9 +133,12 @@ class RemoteLlm(LanguageModel):
         system_prompt: str | None = None,
         max_tokens: int = 256,
         temperature: float = 0.0,
-        tools: Iterable[Tool] = (),
+        tools: Tools = (),
         max_tool_rounds: int = 4,
+        tool_worker: ToolWorker = None,
+        while_calling: WhileCalling = None,
         conversation: Conversation | None = None,
+        compact: Summarise | None = None,
         context_tokens: int | None = None,
         timeout_s: float = 30,
         total_timeout_s: float | None = 120,
@@ -133,6 +154,9 @@ class RemoteLlm(LanguageModel):
             conversation=conversation,
             tools=tools,
             max_tool_rounds=max_tool_rounds,
+            tool_worker=tool_worker,
+            while_calling=while_calling,
+            compact=compact,
         )
         self._server = Server(
             "language model",
@@ -148,7 +172,7 @@ class RemoteLlm(LanguageModel):
         self._temperature = temperature
         self._context_tokens = context_tokens
         room = None if context_tokens is None else context_tokens - max_tokens
-        self._context = Context(room, self._toolbox.schemas)
+        self._context = Context(room)
         self._extra_body = dict(extra_body or {})
 
     def fresh(self) -> Self:
@@ -183,13 +207,14 @@ class RemoteLlm(LanguageModel):
 
         The question joins `messages` at the first piece, the answer grows there with each; so
         closed early, what was given so far stays, unless it is blank. A tool's call and its result
-        join them when it has returned. When anything fails, the question is taken back, unless a
-        tool was called for it, and the error goes to the caller.
+        join them when it has returned; a call that nobody waits for any more joins them as given
+        up. When anything fails, the question is taken back, unless a tool was called for it, and
+        the error goes to the caller.
 
         When the conversation and `max_tokens` exceed `context_tokens`, the oldest turns are dropped
-        from `messages`, and a `Notice` says so: as many as it takes to free a quarter of it. When
-        the server says that they exceed what it has, the older half is dropped, and it is asked
-        again, as long as there is more than this question.
+        from `messages`, or replaced by their summary, and a `Notice` says so: as many as it takes
+        to free a quarter of it. When the server says that they exceed what it has, the older half
+        goes in the same way, and it is asked again, as long as there is more than this question.
 
         Raises:
             RemoteError: the server cannot be reached, is silent, takes too long, refuses, breaks
@@ -202,18 +227,19 @@ class RemoteLlm(LanguageModel):
         self._server.client()
 
     def _write(self, question: Question) -> Generator[Written, None, None]:
-        dropped = self._context.trim(question)
+        tools = self._toolbox.schemas
+        dropped = self._context.excess(question, tools)
         context = f"context of {self._context_tokens} tokens"
         while True:
             if dropped:
-                yield Notice(
-                    f"the oldest {dropped} turns no longer fit into the {context} and were dropped"
+                yield from self._drop_oldest(
+                    question, dropped, context, lambda: self._context.excess(question, tools)
                 )
             reader = ChatReader()
             try:
                 yield from self._asked(question, reader)
             except ContextExceeded:
-                dropped = 0 if reader.has_begun else self._context.halve(question)
+                dropped = 0 if reader.has_begun else self._context.half(question, tools)
                 if not dropped:
                     raise
                 context = "server's context"
@@ -242,7 +268,7 @@ class RemoteLlm(LanguageModel):
                     )
                     return
         if reader.prompt_tokens:
-            self._context.learn(asked, reader.prompt_tokens)
+            self._context.learn(asked, self._toolbox.schemas, reader.prompt_tokens)
         if not reader.has_text and not reader.calls():
             thoughts = ", only thoughts" if reader.has_thought else ""
             why = f" (finish_reason {reader.finish!r})" if reader.finish else ""

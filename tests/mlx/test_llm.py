@@ -6,12 +6,15 @@ from typing import cast
 
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
+import asyncio
+import copy
 import gc
 import json
 import random
 import shutil
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,8 +36,8 @@ from transformers import AutoTokenizer
 import rxvoice as rxv
 import rxvoice.offline
 from rxvoice import operators as vox
-from rxvoice.conversation import Conversation
-from rxvoice.elements import Notice
+from rxvoice.conversation import Conversation, Message
+from rxvoice.elements import Notice, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.mlx import Llm, MlxScheduler, llm
 from rxvoice.mlx._prompt_cache import PromptCache
@@ -716,6 +719,44 @@ def test_the_oldest_turns_are_dropped_when_the_context_is_full() -> None:
 
 
 @pytest.mark.models
+def test_the_oldest_turns_are_summed_up_when_the_context_is_full() -> None:
+    summed: list[int] = []
+
+    def summarise(messages: list[Message]) -> str:
+        summed.append(len(messages))
+        return "We talked."
+
+    talk = llm(MODEL, max_tokens=60, context_tokens=240, compact=summarise)
+    for question in rxvoice.offline.phrases()[:12]:
+        told = [notice.message for notice in notices(talk.respond(question))]
+        if told:
+            assert talk.messages[0] == {"role": "user", "content": "We talked."}
+            gone = talk.stats.dropped_turns
+            assert told == [
+                f"the oldest {gone} turns no longer fit into the context of 240 tokens and were "
+                "replaced by a summary of 10 characters"
+            ]
+            # What the model has computed is that of a model that was told all of it anew.
+            other = llm(
+                MODEL, max_tokens=60, conversation=Conversation(messages=talk.messages[:-2])
+            )
+            other.conversation.messages = copy.deepcopy(talk.messages[:-2])
+            assert spoken(other.respond(question)) == talk.messages[-1]["content"]
+    assert len(summed) > 1
+    assert talk.stats.prompt_tokens <= 180
+
+
+@pytest.mark.models
+def test_a_conversation_that_was_compacted_by_hand_is_read_anew(talk: Llm) -> None:
+    for question in (MOON, TEA, MOON):
+        spoken(talk.respond(question))
+    assert talk.conversation.compact(lambda _: "We talked.", keep_turns=1) == 2
+    other = llm(MODEL, conversation=Conversation(messages=copy.deepcopy(talk.messages)))
+    assert spoken(talk.respond(TEA)) == spoken(other.respond(TEA))
+    assert talk.stats.prompt_tokens == other.stats.prompt_tokens
+
+
+@pytest.mark.models
 def test_a_question_that_does_not_fit_fails_its_turn() -> None:
     talk = llm(MODEL, max_tokens=60, context_tokens=120)
     spoken(talk.respond(TEA))
@@ -892,6 +933,62 @@ def test_a_tool_is_called_and_its_result_answered(calling_model: Path) -> None:
     assert talk.stats.tool_calls == 1
     assert talk.stats.prefilled_tokens < talk.stats.prompt_tokens + 40
     assert Conversation.from_json(talk.conversation.to_json()) == talk.conversation
+
+
+@pytest.mark.models
+def test_a_slow_tool_and_what_is_said_meanwhile(
+    calling_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def weather(city: str, days: int = 1) -> str:
+        """The weather.
+
+        Args:
+            city: Where.
+            days: For how long.
+        """
+        await asyncio.sleep(0)
+        return f"sunny in {city}"
+
+    talk = llm(calling_model, tools=[weather], while_calling="One moment.")
+    script = Script(monkeypatch, [write([CALLED]), ["It is sunny", "."]])
+    assert spoken(talk.respond(PARIS)) == "One moment. It is sunny."
+    assert [it["content"] for it in talk.messages[1:]] == [
+        "One moment.", "sunny in Paris", "It is sunny.",
+    ]  # fmt: skip
+    assert talk.stats.tool_calls == 1
+    assert "One moment." in script.prompts[1]
+
+
+@pytest.mark.models
+def test_the_model_thread_is_free_while_a_tool_runs(
+    calling_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, asked, free, over = (threading.Event() for _ in range(4))
+
+    def weather(city: str, days: int = 1) -> str:
+        """The weather.
+
+        Args:
+            city: Where.
+            days: For how long.
+        """
+        asked.set()
+        return f"sunny: {go.wait(WAIT)}"
+
+    Script(monkeypatch, [write([CALLED]), ["It is sunny", "."]])
+    seen: list[object] = []
+    with ThreadPoolExecutor(1) as pool, MlxScheduler() as models:
+        talk = llm(calling_model, tools=[weather], tool_worker=pool)
+        rx.of(Transcript(rxv.Turn.of(np.zeros(4, np.float32)), PARIS)).pipe(
+            vox.respond(talk, worker=models.text)
+        ).subscribe(seen.append, on_completed=over.set)
+        assert asked.wait(WAIT)
+        models.text.schedule(lambda *_: free.set())
+        assert free.wait(WAIT)
+        go.set()
+        assert over.wait(WAIT)
+    assert seen[-1] == rxv.Reply(seen[-1].transcript, text="It is sunny.", final=True)  # type: ignore[attr-defined]
+    assert talk.messages[2]["content"] == "sunny: True"
 
 
 @pytest.mark.models

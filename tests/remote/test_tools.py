@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import reactivex as rx
 
-from rxvoice.conversation import Conversation
+from rxvoice._pauses import Waiting
+from rxvoice.conversation import Conversation, Message
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
 from rxvoice.remote import RemoteError, RemoteLlm, llm
@@ -236,6 +240,9 @@ def test_a_conversation_goes_on(stub: Stub) -> None:
     [
         ({"max_tool_rounds": 0}, "max_tool_rounds must be at least 1 rounds, got 0"),
         ({"tools": [print]}, "a tool must be a function or a method"),
+        ({"tool_worker": "pool"}, "tool_worker must be a ThreadPoolExecutor, an RxPY scheduler"),
+        ({"while_calling": 3}, "while_calling must be what to say, or a function"),
+        ({"compact": "short"}, "compact must be a function that summarises messages, got 'short'"),
         ({"context_tokens": 256}, r"context_tokens must be at least 257 tokens \(above max_tokens"),
         ({"total_timeout_s": 0}, "total_timeout_s must be above 0 seconds, got 0"),
         ({"total_timeout_s": float("nan")}, "total_timeout_s must be at least 0 seconds, got nan"),
@@ -244,6 +251,34 @@ def test_a_conversation_goes_on(stub: Stub) -> None:
 def test_a_bad_argument_raises_when_it_is_built(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         llm("m", base_url="http://localhost/v1", **options)  # type: ignore[arg-type]
+
+
+def test_a_slow_tool_and_what_is_said_meanwhile(stub: Stub) -> None:
+    async def weather(city: str) -> str:
+        """The weather.
+
+        Args:
+            city: where
+        """
+        await asyncio.sleep(0)
+        return f"sunny in {city}"
+
+    call = delta(tool_calls=[called('{"city": "Rome"}', **CALL)])
+    stub.answers[CHAT] = [streams(call, event(None, "tool_calls"), DONE), says("It is sunny.")]
+    bot = talk(stub, tools=[weather], while_calling="One moment.")
+    assert said(bot) == "One moment. It is sunny."
+    asked = stub.requests[-1].json["messages"]
+    assert [it["role"] for it in asked] == ["user", "assistant", "tool"]
+    assert asked[1]["content"] == "One moment."
+    assert asked[2]["content"] == "sunny in Rome"
+
+
+def test_the_server_is_told_of_the_tools_that_were_chosen(stub: Stub) -> None:
+    stub.answers[CHAT] = [says("Yes.")]
+    bot = talk(stub, tools=lambda question: [weather] if "weather" in question else [])
+    for question in ("hi", "the weather?", "bye"):
+        assert said(bot, question) == "Yes."
+    assert ["tools" in it.json for it in stub.requests] == [False, True, False]
 
 
 # Past the context.
@@ -311,6 +346,76 @@ def test_a_long_conversation_from_elsewhere_is_halved_until_it_fits(stub: Stub) 
     assert said(bot, "last") == "Yes."
     assert len(stub.requests) < 8
     assert [it["content"] for it in bot.messages[-4:]] == ["question 99", "Yes.", "last", "Yes."]
+
+
+def sum_up(messages: list[Message]) -> str:
+    return f"{len(messages)} before"
+
+
+async def sum_up_async(messages: list[Message]) -> str:
+    await asyncio.sleep(0)
+    return sum_up(messages)
+
+
+@pytest.mark.parametrize("compact", [sum_up, sum_up_async, lambda it: rx.of(sum_up(it))])
+def test_past_the_servers_context_the_older_half_is_summed_up(stub: Stub, compact: Any) -> None:
+    stub.answers[CHAT] = [Small(7)]
+    bot = talk(stub, system_prompt="Be brief.", compact=compact)
+    told: list[str] = []
+    for turn in range(4):
+        told += [it.message for it in bot.respond(f"question {turn}") if isinstance(it, Notice)]
+    assert told == [
+        "the oldest 2 turns no longer fit into the server's context and were replaced by a summary "
+        "of 8 characters"
+    ]
+    assert [it["content"] for it in bot.messages] == [
+        "Be brief.", "4 before", "question 2", "Yes.", "question 3", "Yes.",
+    ]  # fmt: skip
+    asked = stub.requests[-1].json["messages"]
+    assert [it["content"] for it in asked][:2] == ["Be brief.", "4 before question 2"]
+
+
+def test_a_server_that_refuses_the_summary_as_well_is_not_asked_for_ever(stub: Stub) -> None:
+    def short(handler: Handler) -> None:
+        asked = handler.server.stub.requests[-1].json["messages"]
+        Small(2 if len(asked[0]["content"]) < 100 else 0)(handler)
+
+    stub.answers[CHAT] = [short]
+    bot = talk(stub, compact=lambda _: "long " * 100)
+    assert said(bot, "one") == "Yes."
+    assert said(bot, "two") == "Yes."
+    assert [it["content"] for it in bot.messages] == ["two", "Yes."]
+    assert len(stub.requests) < 6
+
+
+def test_a_summary_that_fails_or_is_too_long_costs_no_turn(stub: Stub) -> None:
+    def summarise(messages: list[Message]) -> str:
+        return "x" * 5_000 if len(told) > 4 else str(1 / 0)
+
+    stub.answers[CHAT] = [says("Yes.")]
+    bot = talk(stub, context_tokens=500, max_tokens=100, tools=[], compact=summarise)
+    told: list[str] = []
+    for turn in range(40):
+        pieces = list(bot.respond(f"This is question {turn}, and it is not a short one."))
+        assert "".join(it for it in pieces if isinstance(it, str)) == "Yes."
+        told += [it.message for it in pieces if isinstance(it, Notice)]
+    assert told[0].startswith("compact failed, so that turns are dropped: ZeroDivisionError(")
+    assert told[1].endswith("no longer fit into the context of 500 tokens and were dropped")
+    assert told[-1].endswith("dropped, their summary of 5000 characters too, which was too long")
+    assert not any("x" * 10 in it["content"] for it in bot.messages)
+
+
+def test_interrupted_while_it_is_summed_up_nothing_is_lost(stub: Stub) -> None:
+    stub.answers[CHAT] = [Small(3)]
+    bot = talk(stub, compact=lambda _: rx.never())
+    said(bot, "one"), said(bot, "two")
+    answer = bot.respond("three")
+    while not isinstance(pause := next(answer), Waiting):
+        pass
+    pause.until.subscribe().dispose()
+    bot.heard("")
+    answer.close()
+    assert [it["content"] for it in bot.messages] == ["one", "Yes.", "two", "Yes.", "three"]
 
 
 def test_one_question_that_is_too_long_fails_and_is_taken_back(stub: Stub) -> None:
