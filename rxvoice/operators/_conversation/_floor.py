@@ -66,7 +66,11 @@ class Floor:
 
     def hand_on(self, exchange: Exchange) -> None:
         """It is over without an answer: what was to go in front of it is still to be answered."""
-        self._unanswered += exchange.before
+        current = self.current
+        if current and current is not exchange and current.waits_for_words:
+            current.before += exchange.before
+        else:
+            self._unanswered += exchange.before
 
     def put_in_front(self, exchange: Exchange, current: Exchange) -> None:
         """Answer both as one."""
