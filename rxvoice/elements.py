@@ -171,13 +171,15 @@ class Sentence:
         text: what is spoken.
 
     Attributes:
-        is_over: whether all of its sound has been made.
+        pieces: how many there are so far.
+        is_over: whether all of its sound has been made: there will be no more of them.
     """
 
-    __slots__ = ("is_over", "text")
+    __slots__ = ("is_over", "pieces", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.pieces = 0
         self.is_over = False
 
 

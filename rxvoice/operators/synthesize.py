@@ -120,6 +120,7 @@ def synthesize(
                 samples, words = piece.samples, piece.words
                 if len(samples):
                     sounded = True
+                    sentence.pieces += 1
                     job.emit(Speech(reply, samples, rate, text, words=words, sentence=sentence))
 
             def on_end() -> None:

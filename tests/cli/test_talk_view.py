@@ -297,7 +297,7 @@ class Loudspeaker(sinks.MemorySink):
 def speech(turn: Turn, text: str, n: int, **rest: object) -> Speech:
     reply = Reply(Transcript(turn, "hi"), text=text)
     sentence = Sentence(text)
-    sentence.is_over = True
+    sentence.pieces, sentence.is_over = 1, True
     sound = np.zeros(n, np.float32)
     return Speech(reply, sound, RATE, text, sentence=sentence, **rest)  # type: ignore[arg-type]
 

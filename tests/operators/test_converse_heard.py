@@ -145,9 +145,10 @@ def test_a_sentence_that_may_go_on_is_never_heard_to_its_end() -> None:
 
 def test_a_sentence_is_whole_once_all_of_its_sound_was_made() -> None:
     sentence = Sentence("One two.")
-    it = ledger("One two.", said("One two.", 8, sentence=sentence), over=False)
-    assert it.heard(8) == ""
-    sentence.is_over = True
+    it = ledger("One two.", said("One two.", 4, sentence=sentence), over=False)
+    sentence.pieces, sentence.is_over = 2, True
+    assert it.heard(4) == "", "the other piece is on its way"
+    it.add(said("One two.", 4, sentence=sentence))
     assert it.heard(8) == "One two."
     assert it.pace == 1
 

@@ -24,6 +24,7 @@ class _Spoken:
     sample_rate: int
     start: int
     end: int
+    pieces: int = 0
     words: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def heard(self, position: int, total: float) -> int:
@@ -63,6 +64,7 @@ class Ledger:
             )
         spoken = self._sentences[-1]
         spoken.end = self.end
+        spoken.pieces += 1
         spoken.words.extend((index, start + at) for index, at in speech.words)
         self._pace = self._pace or speech.sample_rate / _CHARACTERS_PER_SECOND
 
@@ -129,7 +131,9 @@ class Ledger:
         return speech.text != last.text
 
     def _is_complete(self, spoken: _Spoken) -> bool:
-        if spoken.sentence is not None and spoken.sentence.is_over:
+        sentence = spoken.sentence
+        # One that is over may still have a piece on its way to the sink.
+        if sentence is not None and sentence.is_over and spoken.pieces == sentence.pieces:
             return True
         return self._over or spoken is not self._sentences[-1]
 
