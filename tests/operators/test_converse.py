@@ -807,6 +807,26 @@ def test_without_interruptions_turns_wait_in_order() -> None:
     assert scene.heard == "One two.Two.Three."
 
 
+def test_who_opens_as_a_reply_ends_does_not_go_before_those_that_wait() -> None:
+    """The third turn opens at 120 ms, with the last sample of the first reply."""
+    scene = Scene(
+        HI + pad(20) + "~___" + "_" + "~___" + pad(600) + "|",
+        "one",
+        "two",
+        "three",
+        llm=Talk("One two.", "Two.", "Three."),
+        interruptions=False,
+    )
+    assert scene.only("TurnOpened", "Finished") == [
+        "0 TurnOpened 1",
+        "70 TurnOpened 2",
+        "120 Finished 1 'One two.'",
+        "120 TurnOpened 3",
+        "160 Finished 2 'Two.'",
+        "220 Finished 3 'Three.'",
+    ]
+
+
 def test_the_app_interrupts() -> None:
     scene = Scene(HI + pad(400) + "|", interrupts=lambda m: m.cold("-----------N", {"N": None}))
     assert scene.lines[5:] == [

@@ -109,6 +109,7 @@ class Engine:
 
     def _on_turn(self, turn: Turn) -> None:
         self._advance()  # a reply may end at this very moment
+        self._floor.next()
         exchange = self._exchange(turn)
         before, self._last_opened = self._last_opened, exchange
         current = self._floor.current
@@ -555,15 +556,11 @@ class Engine:
 
     def _go_on(self) -> bool:
         """Give the floor to the next one that waits, or to what the app wants to say."""
-        floor = self._floor
-        if floor.current:
+        if self._floor.next():
+            return True
+        if self._floor.current or self._candidates or not self._sayings:
             return False
-        if floor.waiting:
-            floor.give(floor.waiting.popleft())
-        elif self._sayings and not self._candidates:
-            floor.give(self._sayings.popleft())
-        else:
-            return False
+        self._floor.give(self._sayings.popleft())
         return True
 
     def _hold_back(self) -> bool:

@@ -64,6 +64,13 @@ class Floor:
             self._unanswered = []
         self.current = exchange
 
+    def next(self) -> bool:
+        """Give it to the first that waits, where nobody has it; whether there was one."""
+        if self.current or not self.waiting:
+            return False
+        self.give(self.waiting.popleft())
+        return True
+
     def hand_on(self, exchange: Exchange) -> None:
         """It is over without an answer: what was to go in front of it is still to be answered."""
         current = self.current
