@@ -1,6 +1,6 @@
 """A tool that takes its time, and what is said meanwhile; with a server that stands in for yours.
 
-    python examples/slow_tool.py
+python examples/slow_tool.py
 """
 
 import asyncio

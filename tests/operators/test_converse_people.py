@@ -6,6 +6,7 @@ The clock is that of `test_converse`: the turn is over at 40 ms, "One two." is h
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -497,3 +498,49 @@ def test_disposal_during_a_reply_tells_the_model_what_was_heard_on_any_scheduler
     life.dispose()
     assert told == ["One two."]
     assert np.array_equal(sink.samples, VOICE.sound("One two."))
+
+
+def test_the_sink_learns_that_a_reply_was_written_to_its_end() -> None:
+    """Once for each reply, when its last piece was written, and before that was heard."""
+    ends: list[tuple[int, int]] = []
+
+    class Loudspeaker(FakeSpeaker):
+        def end_reply(self) -> None:
+            ends.append((len(self._taken), self.position))
+
+    llm = Talk(["One two.\n", "Three four."], every_ms=50)
+    scene = Scene(
+        HI + pad(500) + HI + pad(400) + "|",
+        "hi",
+        "again",
+        llm=llm,
+        sink=lambda m: Loudspeaker(m.scheduler, sample_rate=RATE),
+    )
+    assert scene.heard == ALL * 2
+    assert ends == [(190, 50), (380, 240)]
+
+
+def test_without_a_scheduler_its_timers_have_a_thread_of_their_own() -> None:
+    """Nobody drives it: the source is silent, and `Idle` comes all the same."""
+    idle = threading.Event()
+    where: list[str] = []
+
+    def on_next(element: Any) -> None:
+        if isinstance(element, rxv.events.Idle):
+            where.append(threading.current_thread().name)
+            idle.set()
+
+    source: Subject[Any] = Subject()
+    life = source.pipe(
+        vox.converse(
+            vox.transcribe(FakeTranscriber("hi")),
+            vox.respond(Talk("One.")),
+            vox.synthesize(VOICE),
+            sink=rxv.sinks.null(),
+            idle_ms=5,
+        )
+    ).subscribe(on_next)
+    source.on_next(turn("~~"))
+    assert idle.wait(30)
+    assert where != [threading.current_thread().name]
+    life.dispose()
