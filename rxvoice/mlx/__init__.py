@@ -1,5 +1,10 @@
 """Models that run on MLX, through mlx-lm and mlx-audio, and the path of their sound."""
 
+import os
+
+# transformers, which loads the tokenizers, advises everybody to install PyTorch. It is not needed.
+os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+
 from rxvoice.mlx.dsp import crossfade, fade_out, gain, soft_limit
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
