@@ -1,8 +1,8 @@
-"""Writing speech to a sink, whole."""
+"""Writing sound to a sink, whole."""
 
 from __future__ import annotations
 
-from rxvoice.elements import Samples, Speech
+from rxvoice.elements import AudioChunk, Samples, Speech
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.slots import AudioSink
 
@@ -39,7 +39,7 @@ def refuse_conversation(who: str, element: object) -> None:
 
 
 class SpeechWriter:
-    """Writes `Speech` to a sink; tells it the sample rate and the ends where it wants to know."""
+    """Writes sound to a sink; tells it the sample rate and the ends where it wants to know."""
 
     __slots__ = ("_end", "_rate", "_set_rate", "_sink")
 
@@ -49,10 +49,10 @@ class SpeechWriter:
         self._end = getattr(sink, "end_reply", None)
         self._rate: int | None = None
 
-    def write(self, speech: Speech) -> None:
+    def write(self, sound: Speech | AudioChunk) -> None:
         """Write all of it; errors as `write_all`."""
-        self.put(speech.samples, speech.sample_rate)
-        if speech.final and self._end is not None:
+        self.put(sound.samples, sound.sample_rate)
+        if isinstance(sound, Speech) and sound.final and self._end is not None:
             self._end()
 
     def put(self, samples: Samples, sample_rate: int) -> int:

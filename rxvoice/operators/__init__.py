@@ -16,6 +16,7 @@ from rxvoice.operators.record import record
 from rxvoice.operators.resample import resample
 from rxvoice.operators.respond import respond
 from rxvoice.operators.sentences import sentences
+from rxvoice.operators.speak import speak
 from rxvoice.operators.speakable import speakable
 from rxvoice.operators.stages import stages
 from rxvoice.operators.synthesize import synthesize
@@ -40,6 +41,7 @@ __all__ = [
     "resample",
     "respond",
     "sentences",
+    "speak",
     "speakable",
     "stages",
     "synthesize",

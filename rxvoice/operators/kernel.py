@@ -103,9 +103,12 @@ class Subscription(Generic[U]):
 def misplaced(takes: tuple[str, type[object], str], element: object) -> ConfigError:
     """What an operator fails with when it is given what another one makes."""
     name, wanted, maker = takes
+    remedy = "check the order of the operators"
+    if name == "synthesize" and isinstance(element, str):
+        remedy = "speak(tts) takes text"
     return ConfigError(
         f"{name}() takes {wanted.__name__}, which {maker} gives, got {type(element).__name__}: "
-        "check the order of the operators"
+        f"{remedy}"
     )
 
 

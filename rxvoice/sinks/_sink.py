@@ -14,7 +14,7 @@ from reactivex import abc
 from rxvoice._check import audio_samples, whole
 from rxvoice._resample import Resampler
 from rxvoice._writing import SpeechWriter, refuse_conversation
-from rxvoice.elements import Event, Samples, Speech, TurnFailed
+from rxvoice.elements import AudioChunk, Event, Samples, Speech, TurnFailed
 from rxvoice.errors import ConfigError, SinkStalled
 
 __all__ = ["KeepingSink", "Sink"]
@@ -22,8 +22,8 @@ __all__ = ["KeepingSink", "Sink"]
 _log = logging.getLogger("rxvoice")
 
 
-class Sink(abc.ObserverBase[Speech | Event]):
-    """Where speech goes, for `play` or for ``subscribe``; the base of sinks of your own.
+class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
+    """Where sound goes, for `play` or for ``subscribe``; the base of sinks of your own.
 
     A sink of your own says what becomes of the samples; being an observer comes with the base:
 
@@ -56,10 +56,11 @@ class Sink(abc.ObserverBase[Speech | Event]):
     It may also have ``set_sample_rate(hz)``, told the rate of the samples that follow when it
     changes; without it, it never learns the rate.
 
-    As an observer it writes every piece of `Speech`, whole. A `TurnFailed` is logged as a warning
-    to the logger ``rxvoice``, any other event as information. When the stream completes it is
-    flushed once and stopped; when the stream fails, the same, and the error is raised, as RxPY does
-    for an observer without ``on_error``. So it serves one subscription. With `play` it is flushed
+    As an observer it writes every `Speech` and every `AudioChunk`, whole, at its sample rate. A
+    `TurnFailed` is logged as a warning to the logger ``rxvoice``, any other event as information.
+    When the stream completes it is flushed once and stopped; when the stream fails, the same, and
+    the error is raised, as RxPY does for an observer without ``on_error``; since some sources of
+    RxPY swallow it, it is logged as well. So it serves one subscription. With `play` it is flushed
     and not stopped.
 
     A ``with`` block stops it at the end.
@@ -94,11 +95,11 @@ class Sink(abc.ObserverBase[Speech | Event]):
     def stop(self) -> None:
         """End it for good: the device is released, the file finished. Again does nothing."""
 
-    def on_next(self, value: Speech | Event) -> None:
-        """Write all of a `Speech`; SinkStalled when the sink takes nothing."""
+    def on_next(self, value: AudioChunk | Speech | Event) -> None:
+        """Write all of a `Speech` or an `AudioChunk`; SinkStalled when the sink takes nothing."""
         element = cast("object", value)
         refuse_conversation("a sink", element)
-        if isinstance(element, Speech):
+        if isinstance(element, (AudioChunk, Speech)):
             if self._writer is None:
                 self._writer = SpeechWriter(self)
             self._writer.write(element)
@@ -108,12 +109,13 @@ class Sink(abc.ObserverBase[Speech | Event]):
             _log.info("%s", element)
         else:
             raise ConfigError(
-                f"a sink takes Speech, got {type(element).__name__}: subscribe it to what "
-                "synthesize gives"
+                f"a sink takes Speech or AudioChunk, got {type(element).__name__}: subscribe it to "
+                "what synthesize() or speak() gives, or to a source"
             )
 
     def on_error(self, error: Exception) -> None:
-        """Finish what was taken, and raise the error."""
+        """Finish what was taken, log the error and raise it."""
+        _log.error("the stream into the sink has failed: %s: %s", type(error).__name__, error)
         try:
             self.on_completed()
         except Exception:

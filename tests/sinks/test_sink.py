@@ -113,7 +113,9 @@ def test_an_error_is_raised_even_when_the_sink_cannot_be_finished(
 
 
 def test_what_is_not_speech_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="takes Speech, got Reply: subscribe it to what synth"):
+    with pytest.raises(
+        ConfigError, match="takes Speech or AudioChunk, got Reply: subscribe it to what synth"
+    ):
         rx.of(REPLY).subscribe(Log())  # pyright: ignore[reportArgumentType]
 
 
