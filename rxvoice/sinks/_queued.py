@@ -61,6 +61,9 @@ class QueuedSink(Sink):
     def _look(self) -> None:
         """Something has changed; called without `_changed`."""
 
+    def _check(self) -> None:
+        """Raise where nothing will be played any more."""
+
     def _end_signal(self) -> None:
         """What was written so far is complete; called with `_changed`."""
 
@@ -99,9 +102,11 @@ class QueuedSink(Sink):
             and era == self._era
             and self._queued() > self._max_buffer_ms
         ):
+            self._check()
             self._changed.wait(self._patience())
         if self._stopped:
             raise SinkStalled(f"the {self._name} has been stopped: make a new one")
+        self._check()
 
     def flush(self) -> None:
         """Block until everything taken has been heard, or cleared, or the sink is stopped.
@@ -114,6 +119,7 @@ class QueuedSink(Sink):
         with self._changed:
             era = self._era
             while self._waits and not self._stopped and era == self._era and self._queued():
+                self._check()
                 self._changed.wait(self._patience())
 
     def pause(self) -> None:

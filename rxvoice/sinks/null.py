@@ -59,9 +59,7 @@ def null(
     if realtime:
         return NullSpeaker(scheduler, sample_rate=sample_rate, max_buffer_ms=max_buffer_ms)
     if scheduler is not None:
-        raise ConfigError(
-            "null has no use for a scheduler without realtime=True"
-        )
+        raise ConfigError("null has no use for a scheduler without realtime=True")
     return NullSink()
 
 

@@ -1,0 +1,252 @@
+"""`Bus`: one of the sinks that share a loudspeaker."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Protocol
+
+import numpy as np
+from reactivex import Observable, Subject
+
+from rxvoice._check import whole
+from rxvoice.elements import Event, Samples
+from rxvoice.sinks._converter import Converter, converter
+from rxvoice.sinks._ledger import Ledger
+from rxvoice.sinks._player import Player
+from rxvoice.sinks._queued import QueuedSink
+
+__all__ = ["Bus", "Desk"]
+
+_log = logging.getLogger("rxvoice")
+
+_FADE_MS = 5
+_RAMP_MS = 50
+"""From full loudness to silence, while it is ducked under speech."""
+_RUN_OUT_MS = 25
+"""Before there is nothing left: what a conversion holds back is due then."""
+
+
+class Desk(Protocol):
+    """What a bus wants of its mixer."""
+
+    events: Observable[Event]
+
+    def heard(self) -> int:
+        """How many samples of the mix have left the loudspeaker."""
+        ...
+
+    def wake(self) -> None:
+        """There may be something to mix."""
+        ...
+
+    def check(self) -> None:
+        """Raise what has ended the mixer."""
+        ...
+
+
+class Bus(QueuedSink):
+    """Made by `Mixer.bus`; what is heard of it is known as exactly as the loudspeaker knows it."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        name: str,
+        *,
+        sample_rate: int,
+        duck_to: float | None,
+        waits: bool,
+        max_buffer_ms: int,
+    ) -> None:
+        super().__init__(f"bus {name!r}", waits=waits, max_buffer_ms=max_buffer_ms)
+        self.name = name
+        self.duck_to = duck_to
+        self._desk = desk
+        self._mix_rate = self._rate = sample_rate
+        self._ledger = Ledger()
+        # Its clock counts samples of the mix, so that no rounding is in a position.
+        self._player = Player(
+            1,
+            start_samples=0,
+            fade_samples=max(1, sample_rate * _FADE_MS // 1000),
+            gap_limit=math.inf,
+        )
+        self._converter: tuple[Converter, int] | None = None
+        self._under = 1.0  # the gain under speech
+        self._told = 0
+        self._over = True
+        self._played: Subject[int] = Subject()
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz, of the mix."""
+        return self._mix_rate
+
+    def set_sample_rate(self, sample_rate: int, /) -> None:
+        """The rate, in Hz, of the samples that follow; they are converted to the mix's."""
+        whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
+        with self._changed:
+            if sample_rate != self._rate:
+                self._end_signal()
+                self._rate = sample_rate
+
+    @property
+    def position(self) -> int:
+        """How many of the samples it took have left the loudspeaker."""
+        with self._changed:
+            return self._position()
+
+    def _position(self) -> int:
+        return self._ledger.position(self._player.heard(self._desk.heard()))
+
+    @property
+    def written(self) -> int:
+        """How many samples it took, without those that `clear` dropped."""
+        with self._changed:
+            return self._ledger.written
+
+    @property
+    def played(self) -> Observable[int]:
+        """`position`, from time to time while there is sound, and at its end.
+
+        Also after `clear`. Completes at `stop`.
+        """
+        return self._played
+
+    @property
+    def events(self) -> Observable[Event]:
+        """What befalls the loudspeaker."""
+        return self._desk.events
+
+    @property
+    def is_running(self) -> bool:
+        """Whether sound of it is being played; not while it is paused."""
+        with self._changed:
+            return not self._paused and self._position() < self._ledger.written
+
+    def end_reply(self) -> None:
+        """The reply has been written to its end: silence may follow."""
+        with self._changed:
+            self._end_signal()
+        self._look()
+
+    # As a queue
+
+    def _queued(self) -> float:
+        return 0.0 if self._stopped else self._ledger.left_ms(self._position())
+
+    def _put(self, samples: Samples) -> None:
+        if self._converter is None:
+            self._converter = (converter(self._rate, self._mix_rate, mlx=False), self._rate)
+        by, rate = self._converter
+        converted = by.feed(samples)
+        self._ledger.add(samples, len(converted), rate, self._mix_rate)
+        self._player.append(converted)
+        self._over = False
+
+    def _end_signal(self) -> None:
+        if self._converter is not None:
+            rest = self._converter[0].end()
+            self._converter = None
+            self._ledger.close(len(rest))
+            self._player.append(rest)
+        self._over = True
+
+    def _cut(self) -> Samples:
+        pieces = self._ledger.cut(self._player.cut())
+        self._converter = None
+        self._over = True
+        self._told = -1
+        return np.concatenate([*(samples for _, samples in pieces), np.empty(0, np.float32)])
+
+    def _pause(self, paused: bool) -> None:
+        (self._player.pause if paused else self._player.resume)()
+
+    def _duck(self, gain: float) -> None:
+        self._player.duck(gain)
+
+    def _patience(self) -> float:
+        return 1.0  # the mixer tells of room
+
+    def _look(self) -> None:
+        self._desk.wake()
+
+    def _check(self) -> None:
+        self._desk.check()
+
+    def _end(self) -> None:
+        self._desk.wake()
+        self._played.on_completed()
+
+    # For the mixer, on its thread
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to follow, as far as it was told."""
+        return self._over
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has been stopped."""
+        return self._stopped
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has been stopped, and its last sound has faded."""
+        with self._changed:
+            return self._stopped and not self._player.left
+
+    @property
+    def speaks(self) -> bool:
+        """Whether what is ducked is to be: it has something to say, be it paused."""
+        with self._changed:
+            return self.duck_to is None and self._player.left > 0
+
+    def ready(self) -> int:
+        """How many samples of the mix there are that can be played now."""
+        with self._changed:
+            if self._player.left * 1000 < _RUN_OUT_MS * self._mix_rate and self._waiting is None:
+                over = self._over
+                self._end_signal()
+                self._over = over
+            if self._paused and not self._player.is_playing:
+                return 0
+            return self._player.left
+
+    def add_to(self, mix: Samples, at: int, *, ducked: bool) -> None:
+        """Add its next samples, of which the first is sample `at` of all that was mixed."""
+        own = np.empty_like(mix)
+        with self._changed:
+            self._player.render(own, at)
+        target = self.duck_to if ducked and self.duck_to is not None else 1.0
+        if self._under != 1.0 or target != 1.0:
+            own *= self._gains(len(own), target)
+        mix += own
+
+    def _gains(self, count: int, target: float) -> Samples:
+        step = np.arange(1, count + 1) * (1000 / (_RAMP_MS * self._mix_rate))
+        if target < self._under:
+            gains = np.maximum(target, self._under - step)
+        else:
+            gains = np.minimum(target, self._under + step)
+        self._under = float(gains[-1])
+        return gains.astype(np.float32)
+
+    def wake_up(self) -> None:
+        """Let go of whoever waits for it: there is an error to `check`."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def tell(self) -> None:
+        """Tell how far it has come."""
+        with self._changed:
+            position = self._position()
+            told, self._told = self._told, position
+            self._changed.notify_all()
+            stopped = self._stopped
+        if position != told and not stopped:
+            try:
+                self._played.on_next(position)
+            except Exception:
+                _log.exception("a subscriber of the %s raised", self._name)
+        self._stop_if_over()
