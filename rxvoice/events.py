@@ -16,6 +16,7 @@ __all__ = [
     "AudioLost",
     "Candidate",
     "Confirmed",
+    "DeviceChanged",
     "DeviceLost",
     "DeviceRestored",
     "DropReason",
@@ -300,6 +301,21 @@ class DeviceRestored(Event):
     kind: Literal["microphone", "speaker"]
     device: str
     gone_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DeviceChanged(Event):
+    """A microphone or loudspeaker has taken another's place, as the app has chosen.
+
+    Args:
+        kind: which of the two.
+        device: its name.
+        before: the name of the other one.
+    """
+
+    kind: Literal["microphone", "speaker"]
+    device: str
+    before: str
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -158,6 +158,9 @@ class Scene:
                 self.missing.pop(kind, None)
                 text = f"{kind} {device!r} works; there was none for {gone_ms / 1000:.1f} s"
                 return [Line("notice", printable(text))]
+            case events.DeviceChanged(kind, device):
+                self.missing.pop(kind, None)
+                return [Line("notice", printable(f"{kind} is {device!r} from here on"))]
             case events.Notice(message):
                 return [Line("notice", printable(message))]
             case _:

@@ -6,8 +6,8 @@ import numpy as np
 from reactivex import Observable, abc
 
 from rxvoice.elements import Event, Reply, Speech, Transcript
-from rxvoice.operators._kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators._stage import Errors
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators.synthesize import synthesize
 from rxvoice.slots import SynthesizerSlot
 from rxvoice.turn import Turn

@@ -13,7 +13,7 @@ from rxvoice._pcm16 import from_pcm16
 from rxvoice._resample import Resampler
 from rxvoice.elements import AudioChunk, Event, Notice, Samples
 from rxvoice.errors import QueueFull
-from rxvoice.events import AudioLost, DeviceLost, DeviceRestored
+from rxvoice.events import AudioLost, DeviceChanged, DeviceLost, DeviceRestored
 from rxvoice.sources._ring import Block, Ring
 
 __all__ = ["Format", "Overflow", "Segment", "Settings", "capture"]
@@ -73,16 +73,18 @@ class Segment:
     Args:
         device: its name.
         over: why it ended; set after its last callback.
+        replaced: whether that was because the app has chosen another device; set before.
     """
 
     device: str
     format: Format
     ring: Ring
     over: str | None = None
+    replaced: bool = False
 
 
 def capture(
-    inbox: deque[Segment | Exception],
+    inbox: deque[Segment],
     settings: Settings,
     now: Callable[[], float],
     permission: str | None,
@@ -90,7 +92,7 @@ def capture(
     """Endless: each element as it is ready, None where there is none for now.
 
     Args:
-        inbox: streams in the order in which they were opened, or an error to raise.
+        inbox: streams in the order in which they were opened.
         now: seconds of ``time.monotonic()``.
         permission: what to say where a microphone gives nothing but zeros.
     """
@@ -98,6 +100,7 @@ def capture(
     tally = _Tally(settings)
     restoring = False  # there is no device, and the subscriber knows
     lost_at = 0.0
+    before: str | None = None  # the device that the app has given up for the next one
     while True:
         if not inbox:
             if restoring:
@@ -105,8 +108,6 @@ def capture(
             yield None
             continue
         item = inbox[0]
-        if isinstance(item, Exception):
-            raise item
         source = _Source(item, settings, out, tally, permission)
         while True:
             over = item.over
@@ -122,6 +123,9 @@ def capture(
                         gone_ms = round(1000 * max(0.0, began - lost_at))
                         yield DeviceRestored("microphone", item.device, gone_ms)
                         restoring = False
+                    elif before is not None:
+                        yield DeviceChanged("microphone", item.device, before)
+                    before = None
                 yield from source.take(block, captured)
             elif over is None:
                 if restoring:
@@ -130,7 +134,9 @@ def capture(
             else:
                 break
         yield from source.end()
-        if not restoring:
+        if item.replaced:
+            before = before or item.device
+        elif not restoring:
             lost_at = now() if out.time is None else out.time
             yield DeviceLost("microphone", item.device, over)
             restoring = True

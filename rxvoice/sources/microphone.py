@@ -13,9 +13,10 @@ from reactivex.internal.exceptions import DisposedException
 
 from rxvoice._check import whole
 from rxvoice.devices import Device, check_device
-from rxvoice.elements import AudioChunk, Event
+from rxvoice.elements import AudioChunk, Event, Notice
 from rxvoice.errors import ConfigError
 from rxvoice.sources._capture import Format, Overflow, Segment, Settings, capture
+from rxvoice.sources._choice import Choice, Wanted
 from rxvoice.sources._emit import check_blocks
 from rxvoice.sources._machine import Input, Machine, RealMachine
 from rxvoice.sources._ring import Ring, wake_up
@@ -39,7 +40,7 @@ _MOST_CHANNELS = 8
 
 
 def microphone(
-    device: int | str | None = None,
+    device: Wanted | Observable[Wanted] = None,
     *,
     sample_rate: int = 16_000,
     block_ms: int = 32,
@@ -55,13 +56,15 @@ def microphone(
         ``start`` counts every sample since the subscription, and ``time`` is when the first of
         the chunk was captured, by the device's clock. Sound that was lost is silence of the same
         length. Events say so: `AudioLost` at the first loss and then at most every 5 s;
-        `DeviceLost` and `DeviceRestored`; `Notice` for samples out of [-1, 1], which are limited,
-        and on a Mac for a microphone that gives only zeros, as without permission.
+        `DeviceLost` and `DeviceRestored`; `DeviceChanged` where another was chosen; `Notice` for
+        one that there is not, for samples out of [-1, 1], which are limited, and on a Mac for a
+        microphone that gives only zeros, as without permission.
     Completes: never.
     Errors: `ConfigError` for a device that does not exist, naming those that do, or that does not
         open; `MissingDependency` without PortAudio; `QueueFull` for a full buffer with
-        ``overflow="fail"``, after an `AudioLost`. A device that goes away later is no error: it,
-        or else the default one, is opened as soon as that is possible.
+        ``overflow="fail"``, after an `AudioLost`; those of an observable of devices. A device that
+        goes away later is no error: it, or else the default one, is opened as soon as that is
+        possible. Nor is one that is chosen later and does not exist: the one before stays.
     Drops: what the subscriber does not take within ``max_ms``; counted, told and replaced by
         silence. Nothing else waits, on any scheduler.
     Runs on: a thread of its own for each subscription, or the scheduler given to ``subscribe``.
@@ -69,7 +72,9 @@ def microphone(
         any thread and from within ``on_next``, closes the device before it returns.
 
     Args:
-        device: None for the default one, an index, or a part of its name in any case.
+        device: None for the default one, an index, or a part of its name in any case. Or an
+            observable of these: the first one is opened, and each time another one is named the
+            stream goes on with that. Time goes on, too: while none was open there is silence.
         sample_rate: Hz, of the chunks; resampled by soxr where the device refuses it.
         block_ms: milliseconds of a chunk, 1 or more.
         channel: which one to hear, from 0. None for the mean of all of them, of a device with
@@ -77,7 +82,8 @@ def microphone(
         max_ms: how long sound may wait for the subscriber, at least two blocks.
         overflow: what to do with more: ``"drop_oldest"``, ``"drop_newest"`` or ``"fail"``.
     """
-    check_device("microphone device", device)
+    if not isinstance(device, Observable):
+        check_device("microphone device", device)
     check_blocks("microphone", sample_rate, block_ms)
     if channel is not None:
         whole("microphone channel", channel, 0, "(a channel's index)")
@@ -93,13 +99,14 @@ def microphone(
 
 
 def _microphone(
-    machine: Machine, device: int | str | None, settings: Settings
+    machine: Machine, device: Wanted | Observable[Wanted], settings: Settings
 ) -> Observable[AudioChunk | Event]:
     def subscribe(
         observer: abc.ObserverBase[AudioChunk | Event],
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
         listener = _Listener(machine, device, settings, observer, scheduler)
+        listener.choice.follow(scheduler)
         machine.start(listener.run)
         return Disposable(listener.close)
 
@@ -112,13 +119,12 @@ class _Listener:
     def __init__(
         self,
         machine: Machine,
-        device: int | str | None,
+        device: Wanted | Observable[Wanted],
         settings: Settings,
         observer: abc.ObserverBase[AudioChunk | Event],
         scheduler: abc.SchedulerBase | None,
     ) -> None:
         self._machine = machine
-        self._wanted = device
         self._settings = settings
         self._observer = observer
         self._scheduler = scheduler
@@ -129,12 +135,15 @@ class _Listener:
         self._guard = Lock()  # of the stream, while it is opened or closed
         self._stream: Input | None = None
         self._form: Format | None = None  # the last that worked
-        self._inbox: deque[Segment | Exception] = deque()
+        self._inbox: deque[Segment] = deque()
+        self._news: deque[Event | Exception] = deque()  # goes before what was captured
+        self.choice = Choice(device, lambda: wake_up(self._wake))
         self._elements = capture(self._inbox, settings, machine.now, machine.permission())
 
     def close(self) -> None:
         """Close the device and deliver no more. From any thread, and again."""
         self._ended = True
+        self.choice.dispose()
         atexit.unregister(self.close)
         wake_up(self._wake)
         # Where the thread is just opening it, the thread will see that it has ended.
@@ -153,24 +162,28 @@ class _Listener:
                 self._close_stream()
 
     def _listen(self) -> None:
+        while not (self._ended or self.choice.is_waiting):
+            self._machine.wait(self._wake, _QUIET_S)
+        if self._ended:
+            return
         try:
-            device = self._machine.find(self._wanted)
-            channel = self._settings.channel
-            if channel is not None and channel >= device.inputs:
-                raise ConfigError(
-                    f"microphone channel must be from 0 to {device.inputs - 1}, of the device "
-                    f"{device.name!r}, got {channel}"
-                )
+            if self.choice.error is not None:
+                raise self.choice.error
+            device = self._find()
             segment = self._open(device, _formats(device, self._settings))
             # After sounddevice's own, which is registered by now: ours goes first.
             atexit.register(self.close)
         except Exception as error:
-            self._inbox.append(error)
-            self._deliver()
+            self._fail(error)
             return
         tries = 0
         while not self._ended:
-            if segment is not None:
+            if self.choice.error is not None:
+                self._fail(self.choice.error)
+                return
+            if self.choice.is_waiting:
+                device, segment = self._change(device, segment)
+            elif segment is not None:
                 if reason := self._watch(segment):
                     with self._guard:
                         self._close_stream()
@@ -179,15 +192,54 @@ class _Listener:
                     segment = None
             else:
                 self._pause(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
-                tries += 1
-                segment = self._open_again(device, tries)
+                if not self.choice.is_waiting:
+                    tries += 1
+                    segment = self._open_again(device, tries)
         atexit.unregister(self.close)
 
+    def _find(self) -> Device:
+        """The device that is wanted, with the channel that is."""
+        device = self._machine.find(self.choice.take())
+        channel = self._settings.channel
+        if channel is not None and channel >= device.inputs:
+            raise ConfigError(
+                f"microphone channel must be from 0 to {device.inputs - 1}, of the device "
+                f"{device.name!r}, got {channel}"
+            )
+        return device
+
+    def _fail(self, error: Exception) -> None:
+        self._news.append(error)
+        self._deliver()
+
+    def _change(self, device: Device, segment: Segment | None) -> tuple[Device, Segment | None]:
+        """Go on with the device that is wanted now; with this one where that cannot be."""
+        try:
+            chosen = self._find()
+        except ConfigError as error:
+            self._news.append(_stays(device, error))
+            return device, segment
+        if segment is not None and (chosen.index, chosen.name) == (device.index, device.name):
+            return device, segment
+        with self._guard:
+            self._close_stream()
+        opened: Segment | None = None
+        try:
+            opened = self._open(chosen, _formats(chosen, self._settings))
+        except (ConfigError, *self._machine.failures()) as error:
+            self._news.append(_stays(device, error))
+        if segment is not None:
+            segment.replaced = opened is not None
+            segment.over = f"it was given up for {chosen.name!r}"
+        if opened is None:
+            return device, self._open_again(device, 0)
+        return chosen, opened
+
     def _watch(self, segment: Segment) -> str | None:
-        """Hand over what comes, until the device is lost: why it was, or None at the end."""
+        """Hand over what comes, until the device is lost: why it was, or None where it is not."""
         ring = segment.ring
         seen = looks = 0
-        while not self._ended:
+        while not (self._ended or self.choice.is_waiting):
             self._deliver()
             if ring.finished:
                 return "the sound system ended the stream"
@@ -203,7 +255,9 @@ class _Listener:
     def _pause(self, seconds: float) -> None:
         """Without a device: go on with silence."""
         due = self._machine.now() + seconds
-        while not self._ended and (left := due - self._machine.now()) > 0:
+        while not (self._ended or self.choice.is_waiting):
+            if (left := due - self._machine.now()) <= 0:
+                return
             self._deliver()
             self._machine.wait(self._wake, min(left, self._settings.block_ms / 1000))
 
@@ -273,7 +327,7 @@ class _Listener:
         more = self._hand_over()
         self._scheduled = False
         # What came before that last line has found a turn scheduled and did not ask for one.
-        if more or any(isinstance(it, Segment) and not it.ring.is_empty for it in self._inbox):
+        if more or self._news or any(not it.ring.is_empty for it in self._inbox):
             wake_up(self._wake)
 
     def _hand_over(self) -> bool:
@@ -282,7 +336,9 @@ class _Listener:
             if self._ended:
                 return False
             try:
-                element = next(self._elements)
+                element = self._news.popleft() if self._news else next(self._elements)
+                if isinstance(element, Exception):
+                    raise element
             except Exception as error:
                 self.close()
                 self._observer.on_error(error)
@@ -295,6 +351,10 @@ class _Listener:
                 self.close()
                 raise
         return True
+
+
+def _stays(device: Device, error: Exception) -> Notice:
+    return Notice(f"the microphone stays {device.name!r}: {error}", error, stage="microphone")
 
 
 def _formats(device: Device, settings: Settings) -> list[Format]:

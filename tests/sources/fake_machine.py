@@ -155,7 +155,7 @@ class FakeMachine:
 
     def microphone(
         self,
-        device: int | str | None = None,
+        device: int | str | Observable[int | str | None] | None = None,
         *,
         sample_rate: int = 16_000,
         block_ms: int = 32,
