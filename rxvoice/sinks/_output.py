@@ -62,7 +62,7 @@ def own_rate(device: devices.Device) -> int:
 class Output:
     """One loudspeaker, wherever it goes.
 
-    `look` and `close` are called from one thread.
+    `look`, `use` and `close` are called from one thread.
 
     Args:
         device: the one that is meant.
@@ -238,21 +238,63 @@ class Output:
             if time.monotonic() - before < 0.001:  # else something came in between
                 self._offset = before - of_device
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a stream, as far as is known."""
+        return self._stream is not None and not self._finished
+
+    def is_on(self, device: devices.Device) -> bool:
+        """Whether it plays on this device."""
+        return self.is_open and (device.index, device.name) == (
+            self._device.index,
+            self._device.name,
+        )
+
+    def use(self, device: devices.Device) -> bool:
+        """Play on this device from now on; whether that is another one.
+
+        Raises:
+            ConfigError: it does not open; it plays on the one before, as soon as that is possible.
+        """
+        if self.is_on(device):
+            self._wanted = device
+            return False
+        before, wanted = self._device, self._wanted
+        was_open = self._stream is not None
+        self._shut()
+        self._wanted, self._tries = device, 0
+        try:
+            self._open_somehow(device)
+            return True
+        except (RxvoiceError, *devices.failures()) as error:
+            self._wanted = wanted
+            self._next_try = 0.0
+            try:
+                self._open_somehow(before)
+            except (RxvoiceError, *devices.failures()):
+                if was_open and self._lost is None:
+                    self._lost = time.monotonic()
+            raise ConfigError(
+                f"the speaker {device.name!r} does not open: {error}; it stays {before.name!r}"
+            ) from error
+
     def _wait(self, now: float) -> None:
         self._next_try = now + _WAITS_S[min(self._tries, len(_WAITS_S) - 1)]
         self._tries += 1
 
     def _try(self, now: float) -> None:
         try:
-            device = devices.same(self._wanted, "speaker")
-            try:
-                self._open(device, self._rate)
-            except devices.failures():
-                if self._rate == (rate := own_rate(device)):
-                    raise
-                self._open(device, rate)
+            self._open_somehow(devices.same(self._wanted, "speaker"))
         except (RxvoiceError, *devices.failures()):
             self._wait(now)
+
+    def _open_somehow(self, device: devices.Device) -> None:
+        try:
+            self._open(device, self._rate)
+        except devices.failures():
+            if self._rate == (rate := own_rate(device)):
+                raise
+            self._open(device, rate)
 
     def due(self, *, expecting: bool) -> float | None:
         """Seconds until `look` has something to do; None where that is not known."""

@@ -6,7 +6,9 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 
 import numpy as np
@@ -16,7 +18,7 @@ from rxvoice import devices
 from rxvoice._check import whole, within
 from rxvoice.elements import Event, Samples
 from rxvoice.errors import SinkStalled
-from rxvoice.events import DeviceLost, DeviceRestored, Underrun
+from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored, Underrun
 from rxvoice.sinks._converter import Converter, as_written, converter, is_mlx
 from rxvoice.sinks._ledger import Ledger
 from rxvoice.sinks._output import Output, own_rate
@@ -74,7 +76,8 @@ def speaker(
 
     A device that goes away is looked for until it or the default one plays again: `DeviceLost`,
     then `DeviceRestored`. It goes on with the first sample that the device that is gone had not
-    taken; what that one had taken, some 50 ms, counts as heard.
+    taken; what that one had taken, some 50 ms, counts as heard. `Speaker.use` goes on with another
+    device: `DeviceChanged`.
 
     Errors: `ConfigError` here, for a device that there is not (lists those there are) or that does
         not open; `MissingDependency` without PortAudio; from the calls of `Speaker`: `SinkStalled`
@@ -130,14 +133,17 @@ class Speaker(Sink):
         self._told_ends = False
         self._told_position: int = 0
         self._tell: bool = False
-        self._silent_before = self._late_before = 0
+        self._silent_before: int = 0
+        self._late_before: int = 0
         self._reported = [0, 0]
         self._reported_at = -math.inf
+        self._switches: deque[tuple[devices.Device, Future[None]]] = deque()
+        self._left: float | None = None  # when the device that is being given up was heard last
         self._events: Subject[Event] = Subject()
         self._played: Subject[int] = Subject()
         found = devices.find(device, "speaker")
         self._device_rate = sample_rate or own_rate(found)
-        self._player = self._new_player(self._device_rate, 0)
+        self._player: Player = self._new_player(self._device_rate, 0)
         self._output = Output(found, self._device_rate, self._render, self._prepare, self._look)
         self._thread = threading.Thread(target=self._notify, name="rxvoice-speaker", daemon=True)
         self._thread.start()
@@ -262,12 +268,16 @@ class Speaker(Sink):
     def _prepare(self, rate: int) -> None:
         """A device is about to play at that rate: what is queued is for it."""
         with self._changed:
-            if rate == self._device_rate:
+            if rate == self._device_rate and self._left is None:
                 return
             old = self._player
             self._silent_before += old.silent
             self._late_before += old.lost
+            was_playing = old.is_playing
+            heard = self._heard(time.monotonic())
             index = old.cut(fade=False)
+            if self._left is not None:  # what it had taken and not played is played by the next
+                index, self._left = heard, None
             pieces = self._ledger.cut(index)
             self._device_rate, self._converter = rate, None
             self._player = self._new_player(rate, index)
@@ -275,6 +285,8 @@ class Speaker(Sink):
                 self._player.pause()
             self._player.duck(old.loudness)
             self._put(pieces)
+            if was_playing:
+                self._player.start()
 
     def _put(self, pieces: list[tuple[int, Samples]]) -> None:
         for rate, samples in pieces:
@@ -359,6 +371,29 @@ class Speaker(Sink):
         self._look()
         return np.concatenate([*(samples for _, samples in pieces), np.empty(0, np.float32)])
 
+    def use(self, device: int | str | None) -> None:
+        """Play on another device, from the next sample on that was not heard.
+
+        `DeviceChanged` tells. Waits until it is open, some 100 ms, in which there is no sound.
+
+        Args:
+            device: as in `speaker`.
+
+        Raises:
+            ConfigError: there is no such device, or it does not open: it plays on the one before.
+            SinkStalled: it has been stopped.
+        """
+        devices.check_device("speaker device", device)
+        found = devices.find(device, "speaker")
+        switched: Future[None] = Future()
+        self._switches.append((found, switched))
+        self._look()
+        if self._thread is threading.current_thread():
+            self._switch()
+        if self._stopped:
+            self._refuse_switches()
+        switched.result()
+
     def stop(self) -> None:
         """End it for good: sound ceases, the device is released. Again does nothing."""
         with self._changed:
@@ -383,7 +418,10 @@ class Speaker(Sink):
             return self._ledger.written
 
     def _position(self, now: float) -> int:
-        return self._ledger.position(self._player.heard(now))
+        return self._ledger.position(self._heard(now))
+
+    def _heard(self, now: float) -> int:
+        return self._player.heard(now if self._left is None else min(now, self._left))
 
     @property
     def played(self) -> Observable[int]:
@@ -415,7 +453,7 @@ class Speaker(Sink):
         """Whether sound leaves the loudspeaker; not while it is paused."""
         with self._changed:
             player = self._player
-            playing = player.is_playing or player.heard(time.monotonic()) < player.rendered
+            playing = player.is_playing or self._heard(time.monotonic()) < player.rendered
             return playing and not self._stopped
 
     # The notifier's thread.
@@ -425,11 +463,13 @@ class Speaker(Sink):
         while not self._stopped:
             self._wake.acquire(timeout=-1 if timeout is None else timeout)
             try:
+                self._switch()
                 timeout = None if self._stopped else self._tick()
             except Exception:  # of whoever watches
                 _log.exception("the speaker's notifier raised")
                 timeout = _TICK_S
         self._output.close()
+        self._refuse_switches()
         with self._changed:
             self._ledger.cut(self._player.cut())
             self._changed.notify_all()
@@ -438,6 +478,37 @@ class Speaker(Sink):
                 subject.on_completed()
             except Exception:
                 _log.exception("the speaker's notifier raised")
+
+    def _switch(self) -> None:
+        """Go on with the devices that were asked for."""
+        while self._switches and not self._stopped:
+            device, switched = self._switches.popleft()
+            before = self.device
+            try:
+                changed = self._switch_to(device)
+            except Exception as error:
+                switched.set_exception(error)
+                continue
+            if changed:
+                self._emit(DeviceChanged("speaker", device.name, before))
+            switched.set_result(None)
+
+    def _switch_to(self, device: devices.Device) -> bool:
+        leaves = self._output.is_open and not self._output.is_on(device)
+        with self._changed:
+            # From here on nothing counts as heard: it may be cut off at any moment.
+            self._left = time.monotonic() if leaves else None
+        try:
+            return self._output.use(device)
+        finally:
+            with self._changed:
+                self._left = None
+
+    def _refuse_switches(self) -> None:
+        with suppress(IndexError):
+            while True:
+                _, switched = self._switches.popleft()
+                switched.set_exception(SinkStalled("the speaker has been stopped: make a new one"))
 
     def _tick(self) -> float | None:
         """Tell what there is to tell; seconds until there may be more, None for not before told."""
