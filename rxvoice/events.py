@@ -26,6 +26,7 @@ __all__ = [
     "Idle",
     "Interrupted",
     "Level",
+    "Muted",
     "Notice",
     "Partial",
     "Paused",
@@ -237,6 +238,17 @@ class Level(Event):
     rms: float
     peak: float
     ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Muted(Event):
+    """The app has muted the microphone, or lets it be heard again (`mute`).
+
+    Args:
+        muted: which of the two.
+    """
+
+    muted: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -9,6 +9,7 @@ from rxvoice.operators.handoff import handoff
 from rxvoice.operators.map_sentences import map_sentences
 from rxvoice.operators.meter import meter
 from rxvoice.operators.metrics import metrics
+from rxvoice.operators.mute import mute
 from rxvoice.operators.only import only
 from rxvoice.operators.play import play
 from rxvoice.operators.preroll import preroll
@@ -34,6 +35,7 @@ __all__ = [
     "map_sentences",
     "meter",
     "metrics",
+    "mute",
     "only",
     "play",
     "preroll",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import RLock
-from typing import ParamSpec
+from typing import ParamSpec, cast
 
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -17,7 +17,14 @@ from rxvoice._shapes import yes_or_no
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Samples
 from rxvoice.errors import AudioFormatError, ModelTimeout, RxvoiceError, StageError
-from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.events import Muted
+from rxvoice.operators.kernel import (
+    Handlers,
+    Operator,
+    Subscription,
+    misplaced,
+    stateful_on_events,
+)
 from rxvoice.policies import fresh, silence
 from rxvoice.slots import PolicySlot, method
 from rxvoice.turn import EndedBy, Turn, TurnWriter
@@ -48,7 +55,8 @@ def turn_window(
     Errors: `AudioFormatError` for a chunk that no `vad` has judged, or that is not of the policy's
         ``sample_rate``; the source's, and those of ``end`` and ``discard``. Each first ends an open
         turn, with a `StageError` of it. A policy that raises fails only its turn.
-    Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``.
+    Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``. While
+        `mute` mutes, no turn is open: one that was ends there (``"app"``).
     Runs on: the thread of the source, on which a policy's later answer must arrive as well: it is
         subscribed to with the scheduler given to ``subscribe``. ``end`` and ``discard`` may emit on
         any thread: they act on that scheduler, or at once where there is none, and never while a
@@ -84,7 +92,7 @@ def turn_window(
     observable("turn_window end", end)
     observable("turn_window discard", discard)
 
-    def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk]:
+    def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk | Event]:
         own = fresh(policy)
         user_finished: Callable[[Samples, int], bool | Observable[bool]]
         user_finished = method(own, "user_finished")
@@ -93,6 +101,7 @@ def turn_window(
         silence_ms = 0
         count = 0
         turns = 0
+        muted = False
         since_turn: int | None = None  # samples since the last turn ended
         asked: CompositeDisposable | None = None
         asked_at: int | None = None  # the silence at the first question that is not answered
@@ -180,7 +189,20 @@ def turn_window(
             if over:
                 close("policy")
 
-        def step(chunk: AudioChunk) -> None:
+        def step(element: AudioChunk | Event) -> None:
+            nonlocal muted
+            if isinstance(element, AudioChunk):
+                on_chunk(element)
+            elif isinstance(cast("object", element), Event):
+                if isinstance(element, Muted):
+                    muted = element.muted
+                    if muted:
+                        close("app")
+                out.emit(element)
+            else:
+                out.fail(misplaced(("turn_window", AudioChunk, "chunk()"), element))
+
+        def on_chunk(chunk: AudioChunk) -> None:
             nonlocal silence_ms, count, since_turn
             if chunk.partial:
                 if open_turn:
@@ -194,7 +216,7 @@ def turn_window(
                 fail(AudioFormatError(f"{wanted}: use chunk(sample_rate={rate})"))
                 return
             count += 1
-            if chunk.speech:
+            if chunk.speech and not muted:  # a detector may take a moment to hear that it is
                 void_answers()
                 silence_ms = 0
                 turn = open_turn or open_with(chunk)
@@ -232,7 +254,7 @@ def turn_window(
             _follow(discard, out, steered(partial(close, "discarded")), steered(fail))
         return steered(step), steered(flush), steered(fail)
 
-    return stateful(start, takes=("turn_window", AudioChunk, "chunk()"))
+    return stateful_on_events(start)
 
 
 def _unanswered(ms: int, timeout_ms: float) -> ModelTimeout:
