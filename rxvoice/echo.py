@@ -106,6 +106,7 @@ class Tap(Sink):
         played: Observable[int]
         resume: Callable[[], None]
         duck: Callable[[float], None]
+        use: Callable[[int | str | None], None]
         queued_ms: float
         events: Observable[Event]
 

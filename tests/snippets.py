@@ -74,6 +74,8 @@ def loudspeaker(*_: object, **__: object) -> Any:
 
         def resume(self) -> None: ...
 
+        def use(self, device: object) -> None: ...
+
     return Loudspeaker()
 
 

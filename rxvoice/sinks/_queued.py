@@ -76,7 +76,7 @@ class QueuedSink(Sink):
     def write_samples(self, samples: Samples, /) -> int:
         """Take all of them, once there is room.
 
-        What another thread clears while it waits is taken, and never heard.
+        What another thread clears while it waits is taken, and never heard; likewise at `stop`.
 
         Raises:
             AudioFormatError: for samples that are not mono audio in [-1, 1].
@@ -84,10 +84,12 @@ class QueuedSink(Sink):
         """
         written = as_written(samples)
         with self._writing, self._changed:
+            if self._stopped:
+                raise SinkStalled(f"the {self._name} has been stopped: make a new one")
             era, self._waiting = self._era, written
             try:
                 self._wait_for_room(era)
-                if era == self._era and len(written):
+                if era == self._era and not self._stopped and len(written):
                     self._put(written)
             finally:
                 self._waiting = None
@@ -104,9 +106,8 @@ class QueuedSink(Sink):
         ):
             self._check()
             self._changed.wait(self._patience())
-        if self._stopped:
-            raise SinkStalled(f"the {self._name} has been stopped: make a new one")
-        self._check()
+        if not self._stopped:
+            self._check()
 
     def flush(self) -> None:
         """Block until everything taken has been heard, or cleared, or the sink is stopped.

@@ -268,6 +268,26 @@ def test_what_the_loudspeaker_raises_is_raised_by_the_buses() -> None:
         bus.write_samples(level(1))
 
 
+def test_what_waits_when_mixer_and_loudspeaker_end_is_dropped_and_no_error() -> None:
+    with (
+        sinks.null(realtime=True, sample_rate=8_000) as speaker,
+        sinks.mixer(speaker, max_buffer_ms=20) as mixer,
+    ):
+        bus = mixer.bus("music")
+        bus.write_samples(level(8_000 * 30))
+        took: list[int] = []
+        writer = threading.Thread(target=lambda: took.append(bus.write_samples(level(5))))
+        writer.start()
+        while bus._waiting is None:
+            threading.Event().wait(0.001)
+        with bus._changed:  # it does not see that it is stopped before the rest is over, too
+            bus._stopped = True
+            mixer._error = SinkStalled("the loudspeaker is gone")
+            bus._changed.notify_all()
+        writer.join(PATIENCE)
+    assert took == [5]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

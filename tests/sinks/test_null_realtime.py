@@ -138,6 +138,20 @@ def test_while_it_is_paused_nobody_waits_for_room() -> None:
         assert sink.write_samples(ramp(5_000)) == 5_000
 
 
+def test_a_piece_that_waits_at_the_end_is_dropped_and_no_error() -> None:
+    sink = sinks.null(realtime=True, sample_rate=1000, max_buffer_ms=1)
+    sink.write_samples(ramp(60_000))
+    took: list[int] = []
+    writer = threading.Thread(target=lambda: took.append(sink.write_samples(ramp(5))))
+    writer.start()
+    while sink._waiting is None:
+        threading.Event().wait(0.001)
+    sink.stop()
+    writer.join(PATIENCE)
+    assert took == [5]
+    assert sink.written < 60_000
+
+
 def test_stop_frees_whoever_waits() -> None:
     sink = sinks.null(realtime=True, sample_rate=1000, max_buffer_ms=1)
     ended: list[str] = []

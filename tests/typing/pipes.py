@@ -6,6 +6,7 @@ from typing import assert_type
 
 from reactivex import Observable
 from reactivex import operators as ops
+from reactivex.subject import BehaviorSubject
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -66,6 +67,19 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
     assert_type(speech, Observable[rxv.Speech | rxv.Event])
     assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
     speech.subscribe(sink)
+
+
+def sound(texts: Observable[str], sink: rxv.sinks.Sink, muted: Observable[bool]) -> None:
+    speech = texts.pipe(vox.speak(speak))
+    assert_type(speech, Observable[rxv.Speech | rxv.Event])
+    speech.subscribe(sink)
+    rxv.sources.wav("jingle.wav").subscribe(sink)
+    assert_type(rxv.sinks.null(), rxv.sinks.NullSink)
+    with rxv.sinks.null(realtime=True) as speaker, rxv.sinks.mixer(speaker) as mixer:
+        speech.subscribe(mixer.bus("music", duck_to=0.2))
+    devices: BehaviorSubject[str | None] = BehaviorSubject(None)
+    chunks = rxv.microphone(devices).pipe(vox.chunk(512), vox.mute(muted))
+    assert_type(chunks, Observable[rxv.AudioChunk | rxv.Event])
 
 
 def interrupted(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -> None:

@@ -1,0 +1,45 @@
+"""Music under announcements, on one loudspeaker.
+
+The music is turned down while something is said. Run it with
+
+    python examples/music.py
+
+and put ``rxv.speaker()`` in the place of the loudspeaker that nobody hears.
+"""
+
+import numpy as np
+import reactivex as rx
+from reactivex.scheduler import EventLoopScheduler
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+
+RATE = 48_000
+ANNOUNCEMENTS = ["The shop closes in ten minutes.", "Thank you, and good night."]
+
+
+def chord(seconds: float) -> rxv.Samples:
+    """A chord that fades away."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    sound = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220, 277, 330))
+    return (sound * np.exp(-time) / 8).astype(np.float32)
+
+
+def main() -> None:
+    """Play both; it is over when the last announcement has been heard."""
+    with (
+        rxv.sinks.null(realtime=True, sample_rate=RATE) as speaker,
+        rxv.sinks.mixer(speaker) as mixer,
+    ):
+        music, voice = mixer.bus("music", duck_to=0.2), mixer.bus("voice")
+        chords = rxv.sources.array(chord(10), RATE, sample_rate=RATE)
+        playing = chords.subscribe(music, scheduler=EventLoopScheduler())
+
+        rx.from_iterable(ANNOUNCEMENTS).pipe(vox.speak(rxv.offline.tts())).subscribe(voice)
+        print(f"announced: {voice.position == voice.written > 0}")
+        print(f"music meanwhile: {music.position > RATE}")
+        playing.dispose()
+
+
+if __name__ == "__main__":
+    main()
