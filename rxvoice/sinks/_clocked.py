@@ -58,7 +58,6 @@ class ClockedSink(QueuedSink):
         self._timer = SerialDisposable()
         self._played: Subject[int] = Subject()
         self._events: Subject[Event] = Subject()
-        self._gain = 1.0
 
     @property
     def sample_rate(self) -> int:
@@ -167,9 +166,6 @@ class ClockedSink(QueuedSink):
         position = self._position()
         self._forget(position)
         self._go_on(position)
-
-    def _duck(self, gain: float) -> None:
-        self._gain = gain
 
     def _cut(self) -> Samples:
         position = self._position()

@@ -215,13 +215,13 @@ class Speaker(Sink):
                     rate = self._given_rate or self._device_rate
                     mlx = is_mlx(samples)
                     by = self._conversion(rate, mlx)
-                    device_rate = self._device_rate
+                    device_rate, player = self._device_rate, self._player
                 converted = by.feed(samples if mlx and rate != device_rate else written)
                 with self._changed:
                     self._being_written = None
                     self._written_at = time.monotonic()
                     if era == self._era and not self._stopped:
-                        if device_rate != self._device_rate:  # it changed meanwhile
+                        if player is not self._player:  # another device came meanwhile
                             self._put([(rate, written)])
                         else:
                             self._ledger.add(written, len(converted), rate, device_rate)
@@ -374,7 +374,7 @@ class Speaker(Sink):
     def use(self, device: int | str | None) -> None:
         """Play on another device, from the next sample on that was not heard.
 
-        `DeviceChanged` tells. Waits until it is open, some 100 ms, in which there is no sound.
+        `DeviceChanged` tells. It returns when the device is open; until then there is no sound.
 
         Args:
             device: as in `speaker`.

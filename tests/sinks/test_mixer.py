@@ -319,6 +319,18 @@ def test_a_name_is_taken_once() -> None:
         desk.mixer.bus("music")
 
 
+def test_a_tap_under_the_mixer_hears_all_of_it() -> None:
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    tap = rxv.echo.tap(speaker, sample_rate=RATE, clock=lambda: m.now_ms / 1000)
+    mixer = sinks.mixer(tap, scheduler=m.scheduler)
+    mixer.bus("music", duck_to=1.0).write_samples(level(400, 0.25))
+    mixer.bus("voice").write_samples(ramp(200))
+    m.scheduler.advance_to(0.3)
+    assert np.allclose(tap.at(0.1, 100, RATE), ramp(100, 100) + 0.25, atol=1e-6)
+    assert np.array_equal(tap.at(0.2, 100, RATE), level(100, 0.25))
+
+
 # A conversation on a bus
 
 

@@ -19,6 +19,8 @@ from rxvoice.sinks import speaker as make
 
 LATER = 1000.0  # seconds
 
+speaker_module = sys.modules["rxvoice.sinks.speaker"]
+
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
@@ -74,6 +76,42 @@ def test_at_another_rate_every_sample_is_still_counted_as_it_was_written(
     rest = np.concatenate([sound.stream.ask(480) for _ in range(100)])
     wanted = np.interp(np.arange(len(rest)) / 3, np.arange(13_600), voice[2_400:])
     assert np.abs(rest - wanted)[:39_000].max() < 0.01  # what comes last is converted in time
+
+
+def test_what_is_being_converted_meanwhile_is_converted_for_the_next(
+    sound: FakeSound, sink: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound.refused_rates = {16_000}
+    begun, go_on = threading.Event(), threading.Event()
+    real = speaker_module.converter
+
+    class Slow:
+        def __init__(self, rate: int, device_rate: int, *, mlx: bool) -> None:
+            self._real = real(rate, device_rate, mlx=mlx)
+
+        def feed(self, samples: Any) -> Any:
+            if not begun.is_set():
+                begun.set()
+                assert go_on.wait(10)
+            return self._real.feed(samples)
+
+        def end(self) -> Any:
+            return self._real.end()
+
+    monkeypatch.setattr(speaker_module, "converter", Slow)
+    voice = tone(3_200, 16_000)
+    sink.set_sample_rate(16_000)
+    writer, _ = aside(lambda: sink.write_samples(voice[:1_600]))
+    assert begun.wait(10)
+    sink.use("phones")
+    go_on.set()
+    writer.join(10)
+    sink.write_samples(voice[1_600:])
+    sink.end_reply()
+    heard = sound.stream.ask(9_600)
+    wanted = np.interp(np.arange(9_600) / 3, np.arange(3_200), voice)
+    assert np.abs(heard - wanted)[200:-200].max() < 0.01
+    assert sink.position == 3_200
 
 
 def test_it_stays_paused_and_ducked(sound: FakeSound, sink: Speaker) -> None:
