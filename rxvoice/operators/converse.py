@@ -54,6 +54,16 @@ Listen: TypeAlias = Operator[Turn | Event, Transcript | Event]
 
 @overload
 def converse(
+    answer: Operator[Turn | Event, Speech | Event],
+    /,
+    *,
+    sink: AudioSink,
+    **options: Unpack[_Options],
+) -> Operator[Turn | Event, Speech | TurnEvent | Event]: ...
+
+
+@overload
+def converse(
     listen: Listen,
     first: Operator[Transcript | Event, T | Event],
     /,
@@ -103,7 +113,7 @@ def converse(
 
 
 def converse(
-    listen: Listen,
+    listen: Stage,
     *reply: Stage,
     sink: AudioSink,
     interruptions: bool | Observable[bool] | Callable[[Turn], bool] = True,
@@ -166,6 +176,8 @@ def converse(
 
     Args:
         listen: the stage that listens, `transcribe`. It begins when a turn opens, a candidate too.
+            Or `answer` alone, one model that hears and speaks: nobody knows words then, so speech
+            of `min_speech_ms` confirms a candidate, and texts are neither typed nor said.
         reply: the stages that answer, one or more, such as `respond`, `speakable` and
             `synthesize`; begun with each final transcript. The operator among them that has
             ``heard`` is told what was heard.
@@ -218,8 +230,10 @@ def converse(
     from rxvoice.operators._conversation._settings import Settings
     from rxvoice.operators._flat import flat
 
-    if not reply:
+    if not reply and not getattr(listen, "speaks", False):
         raise ConfigError("converse wants one or more stages that answer, got none")
+    if not reply and says is not None:
+        raise ConfigError("converse says wants a voice of its own, such as vox.synthesize(tts)")
     for stage in (listen, *reply):
         if not callable(stage):
             raise ConfigError(
@@ -249,8 +263,8 @@ def converse(
             raise ConfigError(f"converse wanted a sink with {name}(), got {sink!r}")
     is_echo = None if echo is None else echo_judge(echo)
     settings = Settings(
-        listen=listen,
-        reply=reply,
+        listen=listen if reply else None,
+        reply=reply or (listen,),
         sink=sink,
         gates=Gates(
             min_speech_ms,
@@ -258,6 +272,7 @@ def converse(
             min_chars,
             _phrases("stop_words", stop_words),
             _phrases("backchannels", backchannels),
+            bool(reply),
             own_words,
             is_echo,
         ),

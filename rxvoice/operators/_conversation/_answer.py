@@ -64,6 +64,7 @@ class Answer:
         self._ports = ports
         self._pass_on = pass_on
         self._held: deque[Action] | None = deque() if held_back else None
+        self._asked = transcript.text
         self._begun = False  # whether a word was written
         self._made = False  # whether nothing more will come
         self._written = ""  # by the model itself
@@ -137,6 +138,8 @@ class Answer:
         self._pass_on(element)
 
     def _on_speech(self, speech: Speech) -> None:
+        # One model that hears and speaks tells by what it says what it has understood.
+        self._asked = self._asked or speech.reply.transcript.text
         if speech.final:
             self._final = speech
             self._on_made()
@@ -257,9 +260,7 @@ class Answer:
         turn = self.transcript.turn
         over_reply = turn.barge_in or self._interrupts
         self._ports.say(
-            TurnEvent(
-                turn.chunks_consumed or 0, self.transcript.text, said, over_reply, interrupted
-            )
+            TurnEvent(turn.chunks_consumed or 0, self._asked, said, over_reply, interrupted)
         )
 
 

@@ -29,6 +29,7 @@ class Gates:
     Args:
         stop_words: phrases, in words, that pass every gate.
         backchannels: phrases, in words, that never interrupt alone.
+        wants_words: whether words are ever known.
         own_words: whether words that the assistant is saying count as its echo.
         is_echo: whether a chunk is the assistant's own voice; None: nobody knows.
     """
@@ -38,6 +39,7 @@ class Gates:
     min_chars: int
     stop_words: tuple[tuple[str, ...], ...]
     backchannels: tuple[tuple[str, ...], ...]
+    wants_words: bool
     own_words: bool
     is_echo: Callable[[AudioChunk], bool] | None
 
@@ -181,8 +183,10 @@ class Evidence:
         return "backchannel" if self._is_backchannel() else "no_words"
 
     def _has_words(self) -> bool:
-        """Whether it has said enough."""
+        """Whether it has said enough, where that is ever known."""
         gates, said = self._gates, self._words
+        if not gates.wants_words:
+            return True
         if not has_letters(" ".join(said), max(1, gates.min_chars)):
             return False
         if not self._over_reply:

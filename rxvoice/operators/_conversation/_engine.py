@@ -84,7 +84,8 @@ class Engine:
             ports.follow(settings.interrupts, ports.from_afar, self._on_interrupt)
         if settings.says is not None:
             ports.follow(settings.says, ports.from_afar, self._on_say)
-        for thread in threads_of((settings.listen, *settings.reply)):
+        listen = () if settings.listen is None else (settings.listen,)
+        for thread in threads_of((*listen, *settings.reply)):
             told = thread.follow(lambda _, notice: ports.from_afar(partial(self._on_stuck, notice)))
             ports.life.add(told)
 
@@ -161,8 +162,11 @@ class Engine:
             lambda _: None,  # `listen` tells it
             life=life,
         )
+        listen = self._settings.listen
+        if listen is None:
+            return
         self._ports.follow(
-            just(exchange.turn).pipe(self._settings.listen),
+            just(exchange.turn).pipe(listen),
             door,
             partial(self._on_listened, exchange),
             partial(self._on_listened_out, exchange),
@@ -198,6 +202,8 @@ class Engine:
         elif exchange.evidence:
             self._hold.reason = "quiet"
             exchange.evidence.end(turn)
+        if self._settings.listen is None:
+            self._on_listened_out(exchange)  # there are no words to wait for
 
     def _discard(self, exchange: Exchange) -> None:
         if exchange.evidence:
@@ -258,7 +264,9 @@ class Engine:
     def _on_interrupt(self, text: str | None) -> None:
         self._advance()
         self._wake()
-        if text is None or not words(text):
+        if self._settings.listen is None and text is not None:
+            self._ports.say(Notice("a text was typed, and this model takes none but speech"))
+        elif text is None or not words(text):
             self._on_button()
         else:
             self._on_typed(text)
@@ -483,7 +491,7 @@ class Engine:
             current.take_back()
         for exchange in current.before:
             self._ports.life.remove(exchange.life)
-        if question.text:
+        if question.text or (self._settings.listen is None and not current.failed):
             self._begin_answer(current, question, held_back=False)
             return True
         if not current.failed:
@@ -528,7 +536,8 @@ class Engine:
             pass_on=self._pass_on,
         )
         self._begin(exchange, answer)
-        answer.begin(just(question), stages, at, partial(self._on_lost, exchange))
+        source = just(exchange.turn if self._settings.listen is None else question)
+        answer.begin(source, stages, at, partial(self._on_lost, exchange))
 
     def _begin_saying(self, exchange: Exchange, say: Say) -> bool:
         nothing = Transcript(exchange.turn, "")

@@ -21,9 +21,12 @@ Stage: TypeAlias = Callable[[Observable[Any]], Observable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Its arguments, as they are documented there."""
+    """Its arguments, as they are documented there.
 
-    listen: Stage
+    Without a stage that listens the first of the reply is given the turn itself.
+    """
+
+    listen: Stage | None
     reply: tuple[Stage, ...]
     sink: AudioSink
     gates: Gates

@@ -1,0 +1,90 @@
+"""A conversation with one model that hears and speaks.
+
+The user says something from 0 to 20 ms, and the turn is over at 40 ms.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import reactivex as rx
+from interruption_kit import RATE, VOICE, clock, decode
+from reactivex import operators as ops
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+from rxvoice.elements import Reply, Sentence, Speech, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.testing import FakeSpeaker
+
+HI = "~~___"
+
+
+def answering(text: str, understood: str = "hello") -> Any:
+    """A stage from `Turn` to `Speech`, as `answer` makes one."""
+
+    def spoken(turn: Any) -> Any:
+        if not isinstance(turn, rxv.Turn):
+            return rx.just(turn)
+        reply = Reply(Transcript(turn, understood), text, text, final=True)
+        sentence = Sentence(text)
+        sentence.pieces, sentence.is_over = 1, True
+        said = Speech(reply, VOICE.sound(text), RATE, text, sentence=sentence)
+        last = Speech(reply, VOICE.sound(""), RATE, final=True)
+        over = turn.pipe(ops.ignore_elements())
+        return rx.concat(over, rx.of(said, last))
+
+    def operator(turns: Any) -> Any:
+        return turns.pipe(ops.flat_map(spoken))
+
+    operator.speaks = True  # type: ignore[attr-defined]
+    return operator
+
+
+def talk(mic: str, **options: Any) -> tuple[list[str], Any]:
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    conversation: Any = vox.converse(answering("One two."), sink=speaker, **options)
+    told = m.record(m.cold(mic).pipe(vox.turn_window(rxv.silence(30)), conversation))
+    names = [f"{it.ms} {type(it.value).__name__}" for it in told if it.kind == "next"]
+    logs = [it.value for it in told if isinstance(it.value, rxv.TurnEvent)]
+    return names, (decode(speaker.heard), logs, told[-1].kind)
+
+
+def test_it_answers_and_logs_what_the_model_understood() -> None:
+    names, (heard, logs, end) = talk(HI + "_" * 20 + "|")
+    assert names == [
+        "0 TurnOpened",
+        "40 TurnEnded",
+        "40 Speech",
+        "41 Speaking",
+        "120 Speech",
+        "120 TurnEvent",
+        "120 Finished",
+    ]
+    assert (heard, end) == ("One two.", "completed")
+    assert [(it.user_text, it.assistant_text) for it in logs] == [("hello", "One two.")]
+
+
+def test_speech_interrupts_it_and_a_cough_does_not() -> None:
+    names, (heard, logs, _) = talk(HI + "_" + "~" * 20 + "___" + "_" * 20 + "|")
+    assert "230 Interrupted" in names
+    assert heard == "OnOne two."
+    assert [(it.assistant_text, it.interrupted) for it in logs] == [("", True), ("One two.", False)]
+    names, (heard, logs, _) = talk(HI + "_" + "~" * 5 + "___" + "_" * 20 + "|")
+    assert "Interrupted" not in " ".join(names)
+    assert heard == "One two."
+
+
+def test_a_text_cannot_be_typed() -> None:
+    names, (heard, _, _) = talk(HI + "_" * 20 + "|", interrupts=rx.of("hello?"))
+    assert [it for it in names if it.endswith("Notice")] == ["0 Notice"]
+    assert heard == "One two."
+
+
+def test_what_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="says wants a voice of its own"):
+        vox.converse(answering("x"), sink=rxv.sinks.null(), says=rx.of("hi"))
+    with pytest.raises(ConfigError, match="one or more stages that answer"):
+        vox.converse(vox.transcribe(len), sink=rxv.sinks.null())  # type: ignore[arg-type]
