@@ -9,6 +9,9 @@ What is taken is what can mean only one thing:
 
 - *transcribe* and *respond*: a str; a mapping with a str as its ``"text"``, as Whisper's libraries
   give; an object with a str as its ``text``, as mlx-audio and mlx-lm give.
+- *transcribe*: a `Recognised`, which is kept. Of a mapping or an object of a library it keeps what
+  it says of ``language``, ``speaker``, ``confidence`` (or ``avg_logprob``), and the times of its
+  ``words``, those of its ``segments``, or else the segments' own.
 - *synthesize*: a one-dimensional array of floats (float16, bfloat16, float32, float64) from numpy,
   MLX, PyTorch or another library, with values in [-1, 1]; `TimedSamples` of one; an object with one
   as its ``audio``, as mlx-audio gives, where its ``sample_rate`` is the synthesizer's.
@@ -110,7 +113,8 @@ class ProbabilityDetector(Protocol):
 class Transcriber(Protocol):
     """Writes down a turn.
 
-    An answer in pieces is new text each time; the transcript is all of it.
+    An answer in pieces is new text each time; the transcript is all of it. Optional:
+    ``recognise_turn(audio)``, which is then asked instead, and gives `Recognised`.
     """
 
     def transcribe_turn(self, audio: Samples, /) -> Answer[Worded | Notice]: ...

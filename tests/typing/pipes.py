@@ -41,6 +41,19 @@ def segments(audio: rxv.Samples) -> Iterator[Segment]:
     yield Segment("hi")
 
 
+def knowing(audio: rxv.Samples) -> rxv.Recognised:
+    return rxv.Recognised("hi", words=[("hi", 0.0, 0.4)], language="en", speaker="Ann")
+
+
+def language(transcript: rxv.Transcript) -> str | None:
+    return transcript.language
+
+
+def knows(turns: Observable[rxv.Turn | rxv.Event]) -> None:
+    said = turns.pipe(vox.transcribe(knowing), rxv.only(rxv.Transcript), ops.map(language))
+    assert_type(said, Observable[str | None])
+
+
 async def streamed(text: str) -> AsyncIterator[str]:
     async def pieces() -> AsyncIterator[str]:
         yield text
