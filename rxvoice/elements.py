@@ -337,6 +337,7 @@ class TurnEvent(Value):
         assistant_text: what was answered; of an answer that was interrupted, what was heard.
         barge_in_observed: whether the user spoke over the assistant during the turn.
         interrupted: whether the user interrupted the answer.
+        source: who spoke, where the turn has a ``source``.
     """
 
     chunks_consumed: int
@@ -344,6 +345,7 @@ class TurnEvent(Value):
     assistant_text: str
     barge_in_observed: bool = False
     interrupted: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -390,11 +392,13 @@ class Event(Value):
     def as_json(self) -> dict[str, object]:
         """The event as ``json.dumps`` takes it: ``"event"``, its name, and its fields.
 
-        A turn is its ``id``, an error its message, an array its shape.
+        A turn is its ``id``, an error its message, an array its shape. Of a turn that has one, its
+        ``"source"`` is there, too.
         """
         name = "_".join(re.findall("[A-Z][a-z0-9]*", type(self).__name__)).lower()
         values = {it.name: _plain(getattr(self, it.name)) for it in fields(cast(Any, self))}
-        return {"event": name, **values}
+        source = getattr(getattr(self, "turn", None), "source", None)
+        return {"event": name, **values, **({} if source is None else {"source": source})}
 
 
 def _plain(value: object) -> object:
