@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 import numpy as np
 from reactivex import Observable, abc
@@ -151,6 +151,13 @@ class Turn(Observable[AudioChunk]):
     def keep(self) -> abc.DisposableBase:
         """Count as one who listens, until this is disposed of: for who will subscribe later."""
         return self._record.keep()
+
+    def __iter__(self) -> NoReturn:
+        """Not this way: RxPY would make an endless loop of it."""
+        raise TypeError(
+            "a Turn is an observable, not an iterable: turn.subscribe(...) to hear its chunks as "
+            "they come, or take turn.audio, which is all of its samples so far"
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Turn):
