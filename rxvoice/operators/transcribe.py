@@ -14,9 +14,8 @@ from reactivex.internal import DisposedException
 
 from rxvoice._recognised import Known, recognised
 from rxvoice._shapes import Text, is_whole, yes_or_no
-from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Notice, Recognised, Samples, Transcript
-from rxvoice.events import Dropped
+from rxvoice.operators._listen import listen_to
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, Worded, method
@@ -157,30 +156,9 @@ def _whole(
         def recognise() -> None:
             job.ask(turn, lambda: transcribe_turn(turn.audio), recognised, on_piece, on_end)
 
-        _listen(turn, job, None, recognise)
+        listen_to(turn, job, None, recognise)
 
     return work
-
-
-def _listen(
-    turn: Turn,
-    job: Job[Transcript | Notice],
-    on_chunk: Callable[[AudioChunk], None] | None,
-    on_end: Callable[[], None],
-) -> None:
-    """Listen to a turn to its end, or to what ends it otherwise."""
-
-    def over() -> None:
-        if turn.discarded:
-            job.drop(Dropped(turn, "discarded"))
-        else:
-            on_end()
-
-    if turn.discarded:  # while it waited
-        over()
-        return
-    on_next, on_error = outwards(on_chunk or _nothing, lambda error: job.fail(turn, error))
-    job.life.add(turn.subscribe(on_next, on_error, over))
 
 
 def _streaming(
@@ -271,7 +249,7 @@ def _streaming(
             job.ask(turn, lambda: hear(None), _as_it_is, on_news, on_end)
 
         job.life.add(Disposable(leave))
-        _listen(turn, job, on_chunk, on_turn_over)
+        listen_to(turn, job, on_chunk, on_turn_over)
 
     return work
 
