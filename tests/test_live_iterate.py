@@ -28,8 +28,19 @@ TURN = Turn.of(np.zeros(4, np.float32))
 CONVERSATION = "rxvoice-conversation"
 
 
+_before: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def remembered() -> None:
+    """Threads that another test has left to end by themselves."""
+    _before.clear()
+    _before.update(threading.enumerate())
+
+
 def alive() -> list[str]:
-    return [it.name for it in threading.enumerate() if it.name == CONVERSATION]
+    started = set(threading.enumerate()) - _before
+    return [it.name for it in started if it.name == CONVERSATION]
 
 
 def endless(left: threading.Event) -> rx.Observable[int]:

@@ -244,6 +244,12 @@ def test_bad_knowledge_says_what_is_wanted(options: dict[str, Any], message: str
     assert message in str(raised.value)
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    time = np.float32(0.5)
+    known = Recognised("x", words=[("x", np.float64(0.0), time)], confidence=time)
+    assert known.words == (("x", 0.0, 0.5),)
+
+
 def test_bad_knowledge_fails_its_turn_only() -> None:
     def stt(audio: Any) -> Recognised:
         return Recognised("x", confidence=85)
