@@ -5,9 +5,8 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from collections.abc import Callable, Generator
+from typing import Generic, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
@@ -17,10 +16,10 @@ from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxSchedu
 
 from rxvoice._check import whole
 from rxvoice._delivery import Delivery
+from rxvoice._inbox import Inbox, Waiting
 from rxvoice._loop import Loop
 from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
-from rxvoice.events import Level, Partial, ReplyDelta
 from rxvoice.turn import Kept
 
 __all__ = ["Live", "live"]
@@ -29,8 +28,6 @@ T = TypeVar("T")
 
 _log = logging.getLogger("rxvoice")
 
-_PASSING = (Level, Partial, ReplyDelta)
-"""Events that a later one makes up for."""
 _END_S = 5.0
 """How long `run` waits for the conversation thread after Ctrl-C."""
 _CUT_SHORT = (
@@ -59,6 +56,8 @@ def live(
     )
     rxv.live(conversation).run(print)          # until it ends, or Ctrl-C
     rxv.live(conversation).subscribe(print)    # or: beside the program, while that has more to do
+    for event in rxv.live(conversation).iterate():    # or: in a loop of the program's own
+        print(event)
     ```
 
     The pipe is subscribed to on a thread "rxvoice-conversation", with a scheduler of that thread:
@@ -177,6 +176,51 @@ class Live(Observable[T | Notice]):
             raise errors[0]
         return last
 
+    def iterate(self, *, max_events: int | None = None) -> Generator[T | Notice]:
+        """Subscribe, and wait for each element in turn, for a ``for`` loop.
+
+        ```python
+        for event in rxv.live(conversation).iterate():
+            print(event)
+        ```
+
+        The loop has its own time: it holds nothing of the conversation up, and what comes
+        meanwhile waits for it. It ends with the pipe. Leaving it by ``break``, by an error or by
+        Ctrl-C, which is raised, disposes of everything, closes devices and finishes files. Inside
+        an asyncio app use ``rxv.aio.events``: whoever waits here delivers nothing on its thread.
+
+        Args:
+            max_events: how many elements may wait, 1 or more; of more, some are dropped, as `live`
+                says. None: as many as `live` was told.
+
+        Raises:
+            ConfigError: at once, of a ``live(deliver_on=...)``: the loop is where they are wanted.
+            Exception: what the pipe fails with, after what waited.
+        """
+        if self._deliver_on is not None:
+            raise ConfigError(
+                "iterate() gives the events to the loop that it is in: leave out live's deliver_on"
+            )
+        most = self._max_events if max_events is None else max_events
+        whole("iterate max_events", most, 1, "events")
+        return self._iterated(most)
+
+    def _iterated(self, most: int) -> Generator[T | Notice]:
+        session = _Session(self._observable, None, most)
+        inbox: Inbox[T] = Inbox(most, session.life)
+        try:
+            session.begin(inbox.put, inbox.end, inbox.end)
+            yield from inbox.elements()
+        finally:
+            session.life.dispose()
+            session.loop.join(_END_S)
+
+    def __iter__(self) -> NoReturn:
+        """Not this way: RxPY would make an endless loop of it."""
+        raise TypeError(
+            "live(...) is an observable, not an iterable: loop over rxv.live(pipe).iterate()"
+        )
+
     def _subscribe_core(
         self,
         observer: abc.ObserverBase[T | Notice],
@@ -208,7 +252,7 @@ class _Session(Generic[T]):
     ) -> None:
         self._observable = observable
         self._deliver_on = deliver_on
-        self._waiting: _Waiting[T] = _Waiting(max_events)
+        self._waiting: Waiting[T] = Waiting(max_events)
         self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
         self.life = CompositeDisposable()
 
@@ -282,44 +326,6 @@ class _Session(Generic[T]):
             wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
             wrapped.__cause__ = error
             self._end(wrapped)
-
-
-class _Waiting(Generic[T]):
-    """What waits for the app, in two queues whose numbers say how they interleave."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._passing: deque[tuple[int, T]] = deque()
-        self._lasting: deque[tuple[int, T]] = deque()
-        self._count = 0
-        self._dropped = 0
-        self._total = 0
-
-    def put(self, element: T) -> T | None:
-        """Put it in; gives what was dropped for it."""
-        dropped: T | None = None
-        if len(self._passing) + len(self._lasting) >= self._most:
-            _, dropped = (self._passing or self._lasting).popleft()
-            self._dropped += 1
-        self._count += 1
-        queue = self._passing if isinstance(element, _PASSING) else self._lasting
-        queue.append((self._count, element))
-        return dropped
-
-    def take(self) -> T | Notice:
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            self._total += dropped
-            message = f"the app did not keep up: {dropped} of its events were dropped"
-            return Notice(message, {"dropped": dropped, "total": self._total}, stage="live")
-        a, b = self._passing, self._lasting
-        queue = a if a and (not b or a[0][0] < b[0][0]) else b
-        return queue.popleft()[1]
-
-    def clear(self) -> None:
-        self._passing.clear()
-        self._lasting.clear()
-        self._dropped = 0
 
 
 _going_on: set[_Session[object]] = set()

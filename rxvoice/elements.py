@@ -6,9 +6,11 @@ value: numpy's own ``==`` gives an array, which makes a recorded marble raise wh
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -24,6 +26,7 @@ __all__ = [
     "AudioChunk",
     "Event",
     "Notice",
+    "Recognised",
     "Reply",
     "Samples",
     "Say",
@@ -33,10 +36,14 @@ __all__ = [
     "TurnEvent",
     "TurnFailed",
     "Value",
+    "Word",
 ]
 
 Samples: TypeAlias = NDArray[np.float32]
 """Mono audio: float32, shape ``(n,)``, in [-1, 1]."""
+
+Word: TypeAlias = tuple[str, float, float] | tuple[str, float, float, float]
+"""A word, where it starts and ends in seconds of the turn's audio, and maybe its confidence."""
 
 
 def same(a: object, b: object) -> bool:
@@ -123,12 +130,114 @@ class AudioChunk(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Recognised(Value):
+    """What a recogniser knows of a turn beside its text; `Transcript.recognised` keeps it.
+
+    A recogniser gives one in the place of a str. A subclass may add what else it knows: given in
+    one piece, it is kept as it is.
+
+    ```python
+    rxv.Recognised("hallo Ann", words=[("hallo", 0.1, 0.4), ("Ann", 0.5, 0.8)], language="de")
+    ```
+
+    Args:
+        text: what was said.
+        words: ``(word, start, end)`` or ``(word, start, end, confidence)`` each, in seconds from
+            the first sample of the turn's audio; phrases, where no words are known.
+        language: as the recogniser names it, such as ``"de"``; None where it does not say.
+        speaker: who spoke, as the recogniser names them; None where it does not say.
+        confidence: how sure it is, 0 to 1; None where it does not say.
+
+    Raises:
+        ConfigError: one of them is none.
+    """
+
+    text: str
+    _: KW_ONLY
+    words: Sequence[Word] = ()
+    language: str | None = None
+    speaker: str | None = None
+    confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(cast("object", self.text), str):
+            raise ConfigError(f"Recognised text must be a str, got {self.text!r}")
+        for name in ("language", "speaker"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise ConfigError(f"Recognised {name} must be a str or None, got {value!r}")
+        if self.confidence is not None and not _is_confidence(self.confidence):
+            raise ConfigError(
+                f"Recognised confidence must be from 0 to 1, or None, got {self.confidence!r}"
+            )
+        words = tuple(self.words)
+        for word in words:
+            if not is_word(word):
+                raise ConfigError(
+                    "Recognised words must be (word, start, end) or (word, start, end, "
+                    f"confidence), in seconds and from 0 to 1, got {word!r}"
+                )
+        object.__setattr__(self, "words", words)
+
+
+def is_word(value: object) -> bool:
+    """Whether it is a `Word`: its times in order, its confidence from 0 to 1."""
+    if not isinstance(value, tuple) or not 3 <= len(cast("tuple[object, ...]", value)) <= 4:
+        return False
+    text, start, end, *confidence = cast("tuple[object, ...]", value)
+    return (
+        isinstance(text, str)
+        and _is_number(start)
+        and _is_number(end)
+        and 0 <= cast("float", start) <= cast("float", end)
+        and all(map(_is_confidence, confidence))
+    )
+
+
+def _is_confidence(value: object) -> bool:
+    return _is_number(value) and 0 <= cast("float", value) <= 1
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Transcript(Value):
-    """What a turn said: partial ones first when the recogniser streams, then one final one."""
+    """What a turn said: partial ones first when the recogniser streams, then one final one.
+
+    Args:
+        turn: the turn.
+        text: what was said, without white space around it.
+        final: whether the turn has ended, and this is all of it.
+        recognised: what the recogniser knows beside the text; None where that is nothing. Of a
+            question that was said in several turns it is the last one's.
+    """
 
     turn: Turn
     text: str
     final: bool = True
+    recognised: Recognised | None = None
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words with their times, see `Recognised`; empty where they are not known."""
+        return () if self.recognised is None else tuple(self.recognised.words)
+
+    @property
+    def language(self) -> str | None:
+        """The language, as the recogniser names it; None where it does not say."""
+        return None if self.recognised is None else self.recognised.language
+
+    @property
+    def speaker(self) -> str | None:
+        """Who spoke, as the recogniser names them; None where it does not say."""
+        return None if self.recognised is None else self.recognised.speaker
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure the recogniser is, 0 to 1; None where it does not say."""
+        return None if self.recognised is None else self.recognised.confidence
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -229,6 +338,7 @@ class TurnEvent(Value):
         assistant_text: what was answered; of an answer that was interrupted, what was heard.
         barge_in_observed: whether the user spoke over the assistant during the turn.
         interrupted: whether the user interrupted the answer.
+        source: who spoke, where the turn has a ``source``.
     """
 
     chunks_consumed: int
@@ -236,6 +346,7 @@ class TurnEvent(Value):
     assistant_text: str
     barge_in_observed: bool = False
     interrupted: bool = False
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -282,11 +393,13 @@ class Event(Value):
     def as_json(self) -> dict[str, object]:
         """The event as ``json.dumps`` takes it: ``"event"``, its name, and its fields.
 
-        A turn is its ``id``, an error its message, an array its shape.
+        A turn is its ``id``, an error its message, an array its shape. Of a turn that has one, its
+        ``"source"`` is there, too.
         """
         name = "_".join(re.findall("[A-Z][a-z0-9]*", type(self).__name__)).lower()
         values = {it.name: _plain(getattr(self, it.name)) for it in fields(cast(Any, self))}
-        return {"event": name, **values}
+        source = getattr(getattr(self, "turn", None), "source", None)
+        return {"event": name, **values, **({} if source is None else {"source": source})}
 
 
 def _plain(value: object) -> object:

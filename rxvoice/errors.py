@@ -61,6 +61,11 @@ class SinkStalled(RxvoiceError):
     """An audio sink took none of the samples it was offered."""
 
 
+def turn_name(turn: Turn) -> str:
+    """What a message calls a turn."""
+    return f"{turn.id}" if turn.source is None else f"{turn.id} of {turn.source}"
+
+
 class StageError(RxvoiceError):
     """A model or another user-supplied part raised.
 
@@ -71,7 +76,7 @@ class StageError(RxvoiceError):
     """
 
     def __init__(self, stage: str, turn: Turn | None, cause: BaseException) -> None:
-        where = stage if turn is None else f"{stage} (turn {turn.id})"
+        where = stage if turn is None else f"{stage} (turn {turn_name(turn)})"
         super().__init__(f"{where} failed: {type(cause).__name__}: {cause}")
         self.stage = stage
         self.turn = turn

@@ -9,9 +9,14 @@ What is taken is what can mean only one thing:
 
 - *transcribe* and *respond*: a str; a mapping with a str as its ``"text"``, as Whisper's libraries
   give; an object with a str as its ``text``, as mlx-audio and mlx-lm give.
+- *transcribe*: a `Recognised`, which is kept. Of a mapping or an object of a library it keeps what
+  it says of ``language``, ``speaker``, ``confidence`` (or ``avg_logprob``), and the times of its
+  ``words``, those of its ``segments``, or else the segments' own.
 - *synthesize*: a one-dimensional array of floats (float16, bfloat16, float32, float64) from numpy,
   MLX, PyTorch or another library, with values in [-1, 1]; `TimedSamples` of one; an object with one
   as its ``audio``, as mlx-audio gives, where its ``sample_rate`` is the synthesizer's.
+- *answer*: what *synthesize* takes, a str, and a `Recognised`; a result with ``audio`` may have a
+  ``sample_rate`` of its own and a ``text``.
 - *vad*: a bool, or a number from 0 to 1.
 - *end-of-turn policy, barge-in and echo detectors, ``playing``*: a bool.
 
@@ -36,7 +41,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 from reactivex import Observable
 
 from rxvoice._shapes import yes_or_no
-from rxvoice.elements import AudioChunk, Notice, Samples, TimedSamples
+from rxvoice.elements import AudioChunk, Notice, Recognised, Samples, TimedSamples
 from rxvoice.errors import ConfigError
 
 __all__ = [
@@ -46,6 +51,7 @@ __all__ = [
     "DetectorSlot",
     "EchoDetector",
     "EchoSlot",
+    "HasAudio",
     "HasText",
     "PolicySlot",
     "ProbabilityDetector",
@@ -53,6 +59,8 @@ __all__ = [
     "Responder",
     "ResponderSlot",
     "SoundArray",
+    "SpeechToSpeech",
+    "SpeechToSpeechSlot",
     "StreamingTranscriber",
     "Synthesizer",
     "SynthesizerSlot",
@@ -110,7 +118,8 @@ class ProbabilityDetector(Protocol):
 class Transcriber(Protocol):
     """Writes down a turn.
 
-    An answer in pieces is new text each time; the transcript is all of it.
+    An answer in pieces is new text each time; the transcript is all of it. Optional:
+    ``recognise_turn(audio)``, which is then asked instead, and gives `Recognised`.
     """
 
     def transcribe_turn(self, audio: Samples, /) -> Answer[Worded | Notice]: ...
@@ -166,6 +175,13 @@ class SoundArray(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
 
+class HasAudio(Protocol):
+    """A result that carries sound, such as those of mlx-audio."""
+
+    @property
+    def audio(self) -> SoundArray | None: ...
+
+
 class Synthesizer(Protocol):
     """Speaks a text in pieces of mono samples, floats in [-1, 1] at ``sample_rate`` Hz.
 
@@ -177,6 +193,19 @@ class Synthesizer(Protocol):
     def sample_rate(self) -> int: ...
 
     def synthesize_stream(self, text: str, /) -> Answer[SoundArray | TimedSamples | Notice]: ...
+
+
+class SpeechToSpeech(Protocol):
+    """Answers the audio of a turn by sound, in one call, as speech-to-speech models do.
+
+    Pieces of sound are as a `Synthesizer`'s; a str is new text of the answer, whose sound follows;
+    a result may have its own ``sample_rate``, and ``text``; a `Recognised` is what the user has
+    said. Optional: ``sample_rate``, in Hz.
+    """
+
+    def answer_turn(
+        self, audio: Samples, /
+    ) -> Answer[SoundArray | TimedSamples | HasAudio | str | Recognised | Notice]: ...
 
 
 class TurnPolicy(Protocol):
@@ -255,6 +284,10 @@ SynthesizerSlot: TypeAlias = (
     Synthesizer
     | Callable[[str], Answer[SoundArray | Notice]]
     | Callable[[str], Answer[SoundArray | TimedSamples | Notice]]
+)
+SpeechToSpeechSlot: TypeAlias = (
+    SpeechToSpeech
+    | Callable[[Samples], Answer[SoundArray | TimedSamples | HasAudio | str | Recognised | Notice]]
 )
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from rxvoice.elements import Event
-from rxvoice.errors import MissingDependency
+from rxvoice.errors import MissingDependency, turn_name
 from rxvoice.events import TurnMetrics
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
@@ -43,7 +43,8 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
     for each stage that the turn came to: ``rxvoice.listen``, ``.endpoint`` (end of speech to end
     of turn), ``.transcribe``, ``.respond`` (to the first word), ``.synthesize`` (to the first
     sound), ``.play`` (to the first sample heard) and ``.speak``. The attributes of the turn are
-    the fields of `TurnMetrics`, as ``rxvoice.turn_ended_ms``; no text and no sound.
+    the fields of `TurnMetrics`, as ``rxvoice.turn_ended_ms``, and its ``source``; no text and
+    no sound.
 
     Emits: the same elements.
     Completes: with the source.
@@ -71,7 +72,8 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
                 try:
                     _export(tracer, element)
                 except Exception:
-                    _log.exception("the spans of turn %d could not be exported", element.turn.id)
+                    name = turn_name(element.turn)
+                    _log.exception("the spans of turn %s could not be exported", name)
             out.emit(element)
 
         return step, None, None
@@ -94,6 +96,8 @@ def _export(tracer: Tracer, it: TurnMetrics) -> None:
 
     turn = span("turn", began)
     turn.set_attribute("rxvoice.turn", it.turn.id)
+    if it.turn.source is not None:
+        turn.set_attribute("rxvoice.source", it.turn.source)
     for name, value in it.as_json().items():
         if isinstance(value, (bool, int, float)) and name != "turn":
             turn.set_attribute(f"rxvoice.{name}", value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NoReturn, TypeAlias
 
 import numpy as np
 from reactivex import Observable, abc
@@ -13,6 +13,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from rxvoice._check import audio_samples
 from rxvoice._growing import Growing
 from rxvoice.elements import AudioChunk, Samples
+from rxvoice.errors import turn_name
 
 __all__ = ["EndedBy", "Kept", "Turn", "TurnWriter"]
 
@@ -27,6 +28,8 @@ class _Record:
     id: int
     start: int
     sample_rate: int
+    source: str | None = None
+    time: float | None = None
     samples: Growing = field(default_factory=Growing)
     chunks: list[AudioChunk] = field(default_factory=list[AudioChunk])
     observers: list[abc.ObserverBase[AudioChunk]] = field(
@@ -71,18 +74,34 @@ class Turn(Observable[AudioChunk]):
         chunks_consumed: int = 0,
         barge_in: bool = False,
         ended_by: EndedBy = "source",
+        source: str | None = None,
+        time: float | None = None,
     ) -> Turn:
         """A turn that has ended, made of audio that is already there: mono, in [-1, 1]."""
-        writer = TurnWriter(id, start, sample_rate)
+        writer = TurnWriter(id, start, sample_rate, source=source, time=time)
         samples = audio_samples(np.asarray(audio, np.float32))
-        writer.append(AudioChunk(samples, sample_rate, start, speech=True, barge_in=barge_in))
+        writer.append(
+            AudioChunk(samples, sample_rate, start, speech=True, barge_in=barge_in, time=time)
+        )
         writer.close(ended_by, chunks_consumed)
         return writer.turn
 
     @property
     def id(self) -> int:
-        """Counts the turns of a subscription, from 1."""
+        """Counts the turns of a subscription, from 1; so it is of one `source`."""
         return self._record.id
+
+    @property
+    def source(self) -> str | None:
+        """Which microphone or person it is of, as ``source`` of `turn_window` says; else None."""
+        return self._record.source
+
+    @property
+    def time(self) -> float | None:
+        """When the first sample of `audio` was captured, as `AudioChunk.time`; None where nobody
+        knows.
+        """
+        return self._record.time
 
     @property
     def start(self) -> int:
@@ -133,21 +152,31 @@ class Turn(Observable[AudioChunk]):
         """Count as one who listens, until this is disposed of: for who will subscribe later."""
         return self._record.keep()
 
+    def __iter__(self) -> NoReturn:
+        """Not this way: RxPY would make an endless loop of it."""
+        raise TypeError(
+            "a Turn is an observable, not an iterable: turn.subscribe(...) to hear its chunks as "
+            "they come, or take turn.audio, which is all of its samples so far"
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Turn):
             return NotImplemented
         return self._key() == other._key() and np.array_equal(self.audio, other.audio)
 
     def __hash__(self) -> int:
-        return hash((self.id, self.start))
+        return hash((self.source, self.id, self.start))
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else self.ended_by or "failed"
-        return f"Turn({self.id}, {self.ms} ms, {state})"
+        return f"Turn({turn_name(self)}, {self.ms} ms, {state})"
 
     def _key(self) -> tuple[object, ...]:
         it = self._record
-        return it.id, it.start, it.sample_rate, it.barge_in, it.ended_by, it.chunks_consumed
+        return (
+            *(it.source, it.id, it.start, it.sample_rate),
+            *(it.barge_in, it.ended_by, it.chunks_consumed),
+        )
 
     def _subscribe_core(
         self,
@@ -188,6 +217,8 @@ class TurnWriter:
     Args:
         keep: called for each who listens; its disposable is disposed when they leave.
         barge_in: whether the chunk that opens it interrupts the assistant.
+        source: as `Turn.source`.
+        time: as `Turn.time`.
     """
 
     def __init__(
@@ -198,8 +229,10 @@ class TurnWriter:
         *,
         keep: Callable[[], abc.DisposableBase] = Disposable,
         barge_in: bool = False,
+        source: str | None = None,
+        time: float | None = None,
     ) -> None:
-        self._record = _Record(id, start, sample_rate, keep=keep, barge_in=barge_in)
+        self._record = _Record(id, start, sample_rate, source, time, keep=keep, barge_in=barge_in)
         self.turn = Turn(self._record)
 
     def append(self, chunk: AudioChunk) -> None:

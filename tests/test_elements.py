@@ -8,6 +8,7 @@ import pytest
 
 from rxvoice.elements import (
     AudioChunk,
+    Recognised,
     Reply,
     Speech,
     Transcript,
@@ -33,6 +34,7 @@ ELEMENTS: list[Any] = [
     Speech(REPLY, samples(0, 1), 24_000, "yes"),
     TurnEvent(10, "hi", "yes"),
     TurnFailed(TURN, StageError("respond", TURN, RuntimeError("x"))),
+    Recognised("hi", words=[("hi", 0.0, 0.4)], language="en"),
 ]
 NAMES = [type(element).__name__ for element in ELEMENTS]
 

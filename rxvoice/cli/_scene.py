@@ -62,10 +62,10 @@ class Scene:
         """Devices that are being waited for: kind and name."""
         self.answered = self.interrupted = self.failed = 0
         self._user: Turn | None = None
-        self._pending: dict[int, str] = {}
-        self._candidates: dict[int, Line | None] = {}
-        self._times: dict[int, list[Line]] = {}
-        self._speaking: int | None = None
+        self._pending: dict[Turn, str] = {}
+        self._candidates: dict[Turn, Line | None] = {}
+        self._times: dict[Turn, list[Line]] = {}
+        self._speaking: Turn | None = None
         self._paused = False
 
     @property
@@ -95,12 +95,12 @@ class Scene:
                 self._user, self.partial = turn, ""
             case events.Candidate(turn):
                 self._user, self.partial = turn, ""
-                self._candidates[turn.id] = None
+                self._candidates[turn] = None
             case events.Confirmed(turn):
-                said = self._candidates.pop(turn.id, None)
+                said = self._candidates.pop(turn, None)
                 if said is None:
                     return []
-                self._pending.setdefault(turn.id, "")
+                self._pending.setdefault(turn, "")
                 return [said]
             case events.Partial(turn, text):
                 if turn is self._user:
@@ -109,15 +109,15 @@ class Scene:
                 return self._transcribed(turn, text)
             case events.Dropped(turn, reason):
                 self._leave(turn)
-                self._pending.pop(turn.id, None)
-                self._candidates.pop(turn.id, None)
+                self._pending.pop(turn, None)
+                self._candidates.pop(turn, None)
                 return [Line("notice", f"({_DROPPED[reason]})", _began(turn))]
             case events.ReplyDelta(turn, text):
-                self._pending[turn.id] = self._pending.get(turn.id, "") + text
+                self._pending[turn] = self._pending.get(turn, "") + text
                 self._show_reply()
             case events.Speaking(turn):
-                self._speaking, self._paused = turn.id, False
-                self._pending.setdefault(turn.id, "")
+                self._speaking, self._paused = turn, False
+                self._pending.setdefault(turn, "")
                 self._show_reply()
             case events.Paused():
                 self._paused = True
@@ -136,9 +136,9 @@ class Scene:
                 return self._over(turn, Line("error", printable(str(error)), _began(turn)))
             case events.TurnMetrics(turn):
                 lines = _times(event)
-                if turn.id not in self._pending:
+                if turn not in self._pending:
                     return lines
-                self._times[turn.id] = lines  # they stand under the reply
+                self._times[turn] = lines  # they stand under the reply
             case _:
                 return self._beside(event)
         return []
@@ -172,10 +172,10 @@ class Scene:
         if not said:
             return []
         line = Line("you", said, _began(turn))
-        if turn.id in self._candidates:
-            self._candidates[turn.id] = line  # it may yet be none
+        if turn in self._candidates:
+            self._candidates[turn] = line  # it may yet be none
             return []
-        self._pending.setdefault(turn.id, "")
+        self._pending.setdefault(turn, "")
         return [line]
 
     def _leave(self, turn: Turn) -> None:
@@ -183,11 +183,11 @@ class Scene:
             self._user, self.partial = None, ""
 
     def _over(self, turn: Turn, line: Line) -> list[Line]:
-        self._pending.pop(turn.id, None)
-        if self._speaking == turn.id:
+        self._pending.pop(turn, None)
+        if self._speaking is turn:
             self._speaking, self._paused = None, False
         self._show_reply()
-        return [line, *self._times.pop(turn.id, [])]
+        return [line, *self._times.pop(turn, [])]
 
     def _show_reply(self) -> None:
         # Turns wait in order; the first is the one that is being answered.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import Protocol, TypeGuard, cast
 
 import mlx.core as mx
 import numpy as np
 
 from rxvoice._check import audio_samples, model_name, whole
-from rxvoice.elements import Notice, Samples
+from rxvoice._recognised import recognised
+from rxvoice.elements import Notice, Recognised, Samples
 from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._opening import code_refused, directory_of, opening
 from rxvoice.mlx._stream import same_stream
@@ -48,7 +50,7 @@ class _Live(Protocol):
     def done(self) -> bool: ...
     def feed(self, samples: Samples) -> None: ...
     def close(self) -> None: ...
-    def step(self, *, max_decode_tokens: int) -> Sequence[str | Notice]: ...
+    def step(self, *, max_decode_tokens: int) -> Sequence[str | Recognised | Notice]: ...
 
 
 _Generate = Callable[..., _Result]
@@ -71,6 +73,7 @@ def stt(
     finalization_max_steps: int = 96,
     transcription_delay_ms: int = 480,
     trust_remote_code: bool = False,
+    word_times: bool = False,
 ) -> Stt:
     """A recogniser of mlx-audio, for `transcribe`. Nothing is loaded before the first turn.
 
@@ -93,6 +96,8 @@ def stt(
             slower and hears better. Models made for a few values get the nearest.
         trust_remote_code: let code and pickles of the model's run. Without, a model that has any
             is refused before anything of it is loaded.
+        word_times: ask Whisper for the times of words, which takes it longer; it gives those of
+            phrases otherwise. Other families tell what they know.
 
     Raises:
         ConfigError: an argument out of range, or `model` neither a directory nor like a hub name.
@@ -105,6 +110,7 @@ def stt(
         finalization_max_steps=finalization_max_steps,
         transcription_delay_ms=transcription_delay_ms,
         trust_remote_code=trust_remote_code,
+        word_times=word_times,
     )
 
 
@@ -128,6 +134,7 @@ class Stt:
         finalization_max_steps: int = 96,
         transcription_delay_ms: int = 480,
         trust_remote_code: bool = False,
+        word_times: bool = False,
     ) -> None:
         whole("max_decode_tokens_per_step", max_decode_tokens_per_step, 1, "tokens")
         whole("max_turn_tokens", max_turn_tokens, 1, "tokens")
@@ -145,6 +152,7 @@ class Stt:
         self._max_tokens = max_turn_tokens
         self._max_steps = finalization_max_steps
         self._delay_ms = transcription_delay_ms
+        self._word_times = word_times
         self._model: _Model | None = None
 
     @property
@@ -172,32 +180,41 @@ class Stt:
         Errors: `AudioFormatError` for other audio; `ConfigError` as `load`; what the model raises.
         Runs on: this thread, until the text is there.
         """
-        text, complaint = self._transcribed(audio)
+        return self.recognise_turn(audio).text
+
+    def recognise_turn(self, audio: Samples, /) -> Recognised:
+        """As `transcribe_turn`, with the language, the times and the confidence that the model
+        tells.
+        """
+        found, complaint = self._recognised(audio)
         if complaint:
             _LOG.warning("%s", complaint)
-        return text
+        return found
 
-    def _transcribed(self, audio: Samples) -> tuple[str, str]:
-        """The text, and what there is to complain of."""
+    def _recognised(self, audio: Samples) -> tuple[Recognised, str]:
+        """What was said, and what there is to complain of."""
         audio_samples(audio)
         model = self._loaded()
         if not audio.any():
-            return "", ""
+            return Recognised(""), ""
         options = _known(
             model.generate,
             max_tokens=self._max_tokens,
             transcription_delay_ms=self._delay_ms,
+            word_timestamps=self._word_times or None,
             # canary has two, for the language heard and the one written.
             **dict.fromkeys(("language", "source_lang", "target_lang"), self._language),
         )
         with same_stream():
             result = model.generate(mx.array(audio), **options)
-            # A lazy array would belong to this thread; text does not.
-            text = result.text.strip()
+            # A lazy array would belong to this thread; text and numbers do not.
+            found = recognised(result)
+        found = Recognised(found) if isinstance(found, str) else found
+        found = replace(found, text=found.text.strip())
         tokens = getattr(result, "generation_tokens", 0)
         if "max_tokens" not in options or tokens < self._max_tokens:
-            return text, ""
-        return text, (
+            return found, ""
+        return found, (
             f"{self.model}: the text of a turn of {len(audio) / self.sample_rate:.1f} s was cut at "
             f"max_turn_tokens={self._max_tokens}; raise it, or end turns earlier"
         )
@@ -214,7 +231,7 @@ class Stt:
         model = self._loaded()
         create = cast("_CreateSession | None", getattr(model, "create_streaming_session", None))
         return SttSession(
-            _Buffered(self._transcribed) if create is None else self._live(model, create),
+            _Buffered(self._recognised) if create is None else self._live(model, create),
             name=self.model,
             tokens_per_step=self._tokens_per_step,
             max_tokens=self._max_tokens,
@@ -322,9 +339,9 @@ class SttSession:
         else:
             self._live.feed(samples)
 
-    def step(self) -> list[str | Notice]:
+    def step(self) -> list[str | Recognised | Notice]:
         """Decode some. Gives the new text, in pieces that are never empty; all of them joined are
-        the text of the turn.
+        the text of the turn. A model of whole turns gives `Recognised` where it knows more.
 
         After `close` at most ``finalization_max_steps`` of these end the turn. A longer one is
         cut, as is one of more than ``max_turn_tokens``; a `Notice` among the pieces says so.
@@ -337,7 +354,7 @@ class SttSession:
         with same_stream():
             news = self._live.step(max_decode_tokens=self._tokens_per_step)
         self._notices += (piece for piece in news if isinstance(piece, Notice))
-        pieces = [piece for piece in news if piece and not isinstance(piece, Notice)]
+        pieces = [piece for piece in news if _has_text(piece)]
         self._pieces += len(pieces)
         self._over = self._live.done
         if self._pieces > self._max_tokens:
@@ -371,16 +388,20 @@ class SttSession:
     def _tell(self, what: str) -> None:
         self._notices.append(Notice(f"{self._name}: {what}"))
 
-    def _told(self) -> list[str | Notice]:
+    def _told(self) -> list[str | Recognised | Notice]:
         told, self._notices = self._notices, []
         return [*told]
+
+
+def _has_text(piece: str | Recognised | Notice) -> TypeGuard[str | Recognised]:
+    return bool(piece.text if isinstance(piece, Recognised) else isinstance(piece, str) and piece)
 
 
 class _Buffered:
     """A session with a model that hears whole turns."""
 
-    def __init__(self, transcribe: Callable[[Samples], tuple[str, str]]) -> None:
-        self._transcribe = transcribe
+    def __init__(self, recognise: Callable[[Samples], tuple[Recognised, str]]) -> None:
+        self._recognise = recognise
         self._audio: list[Samples] = []
         self._closed = False
         self.done = False
@@ -391,12 +412,13 @@ class _Buffered:
     def close(self) -> None:
         self._closed = True
 
-    def step(self, *, max_decode_tokens: int) -> list[str | Notice]:
+    def step(self, *, max_decode_tokens: int) -> list[str | Recognised | Notice]:
         if not self._closed:
             return []
         self.done = True
-        text, complaint = self._transcribe(np.concatenate(self._audio))
-        return [text, Notice(complaint)] if complaint else [text]
+        found, complaint = self._recognise(np.concatenate(self._audio))
+        piece = found.text if found == Recognised(found.text) else found
+        return [piece, Notice(complaint)] if complaint else [piece]
 
 
 def _known(call: Callable[..., object], **options: object) -> dict[str, object]:

@@ -21,7 +21,8 @@ from typing import BinaryIO, Protocol, TypeAlias, TypedDict, cast
 
 # To the recogniser: its setup once, then for each utterance, by number, audio and its end.
 SETUP, FEED, END, DROP = range(4)
-# From it: ready or refused once, then for each utterance texts, the last one or what went wrong.
+# From it: ready or refused once, then for each utterance texts, the last one as JSON with the times
+# of its words, or what went wrong.
 READY, UNKNOWN_WORDS, REFUSED, TEXT, FINAL, FAILED = range(4, 10)
 
 Message: TypeAlias = tuple[int, int, bytes]
@@ -30,6 +31,8 @@ Message: TypeAlias = tuple[int, int, bytes]
 SAMPLE_RATE = 16_000
 
 _HEADER = struct.Struct("<BII")
+_FRAMES = 100
+"""A second, of the times of words."""
 _BLOCK = 2 * 1_600
 """Bytes decoded at once: 0.1 s, after which the thread that drains stdin may run."""
 
@@ -176,6 +179,18 @@ class _Utterance:
         text = self.text()
         return text if not text or self.decoders.sounds is None or self._likely() else ""
 
+    def times(self) -> list[tuple[str, float, float]]:
+        """Each word, where it starts and ends, in seconds."""
+        found = (it for it in self.decoders.words.seg() or () if not _is_filler(it.word))
+        return [
+            (
+                it.word.lower().partition("(")[0],
+                it.start_frame / _FRAMES,
+                (it.end_frame + 1) / _FRAMES,
+            )
+            for it in found
+        ]
+
     def _likely(self) -> bool:
         assert self.decoders.sounds is not None
         words, sounds = self.decoders.words.hyp(), self.decoders.sounds.hyp()
@@ -221,7 +236,9 @@ def _serve(inbox: SimpleQueue[Message], out: BinaryIO, setup: Setup) -> None:
                 continue
             utterance.end()
             if kind == END:
-                write(out, FINAL, number, utterance.final().encode())
+                text = utterance.final()
+                said = {"text": text, "words": utterance.times() if text else []}
+                write(out, FINAL, number, json.dumps(said).encode())
             idle.append(speaking.pop(number).decoders)
         except (RuntimeError, ValueError) as error:
             speaking.pop(number, None)  # and its decoders, whose state is unknown

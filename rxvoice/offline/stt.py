@@ -16,13 +16,13 @@ from itertools import count
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, TypedDict, cast
 from unicodedata import category, normalize
 
 from rxvoice._check import audio_samples
 from rxvoice._json import read_text
 from rxvoice._pcm16 import to_pcm16
-from rxvoice.elements import Samples
+from rxvoice.elements import Recognised, Samples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 from rxvoice.offline import _sphinx
 from rxvoice.offline._sphinx import Message, Setup
@@ -95,10 +95,15 @@ class SphinxStt:
         Args:
             audio: float32 of shape ``(n,)`` in [-1, 1], at 16 kHz.
         """
+        return self.recognise_turn(audio).text
+
+    def recognise_turn(self, audio: Samples) -> Recognised:
+        """As `transcribe_turn`, with the times of the words."""
         session = self.session()
         session.feed(audio)
         session.close()
-        return session.step() or ""
+        found = session.step()
+        return found if isinstance(found, Recognised) else Recognised(found or "")
 
     def session(self) -> SphinxSession:
         """Start to hear a turn while it is spoken.
@@ -168,11 +173,11 @@ class SphinxSession:
             raise RxvoiceError("this turn is closed: open another session() for more audio")
         self._process.send(_sphinx.FEED, self._number, to_pcm16(samples).tobytes())
 
-    def step(self) -> str | None:
+    def step(self) -> str | Recognised | None:
         """All of the text so far where it has changed since the last step, else None.
 
         Words come and change until the end. After `close` it waits for the final text, and
-        returns it, changed or not.
+        returns it, changed or not: "" or `Recognised`, with the times of the words.
 
         Errors: `RxvoiceError` when the process died or could not decode.
         """
@@ -183,10 +188,10 @@ class SphinxSession:
                 if kind == _sphinx.FAILED:
                     self._done = True
                     raise RxvoiceError(payload.decode())
-                text = payload.decode()
                 if kind == _sphinx.FINAL:
                     self._done = True
-                    return text
+                    return _final(payload)
+                text = payload.decode()
         except Empty:
             pass
         if text == self._text:
@@ -204,6 +209,17 @@ class SphinxSession:
         # A reply that is interrupted leaves its turn unfinished.
         if not getattr(self, "_done", True):
             self._process.forget(self._number)
+
+
+def _final(payload: bytes) -> Recognised | str:
+    said = cast("_Final", json.loads(payload))
+    words = [(word, start, end) for word, start, end in said["words"]]
+    return Recognised(said["text"], words=words, language="en") if words else said["text"]
+
+
+class _Final(TypedDict):
+    text: str
+    words: list[tuple[str, float, float]]
 
 
 class _Process:

@@ -1,5 +1,6 @@
 """The operators: one file each, one page each in the specification."""
 
+from rxvoice.operators.answer import answer
 from rxvoice.operators.barge_in import barge_in
 from rxvoice.operators.cancel_echo import cancel_echo
 from rxvoice.operators.choose import choose
@@ -26,6 +27,7 @@ from rxvoice.operators.turn_window import turn_window
 from rxvoice.operators.vad import vad
 
 __all__ = [
+    "answer",
     "barge_in",
     "cancel_echo",
     "choose",

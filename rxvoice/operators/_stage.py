@@ -19,7 +19,7 @@ from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice._check import check_worker
 from rxvoice.answers import deliver
 from rxvoice.elements import Event, Notice, TurnFailed
-from rxvoice.errors import ConfigError, ModelThreadStuck, StageError
+from rxvoice.errors import ConfigError, ModelThreadStuck, StageError, turn_name
 from rxvoice.operators.kernel import (
     Handlers,
     Operator,
@@ -141,7 +141,7 @@ class Job(Generic[U]):
         return watch
 
     def _what(self) -> str:
-        return self._name if self._turn is None else f"{self._name} (turn {self._turn.id})"
+        return self._name if self._turn is None else f"{self._name} (turn {turn_name(self._turn)})"
 
     def done(self) -> None:
         """The element has been dealt with, or with `more` a part of it: on to the next."""

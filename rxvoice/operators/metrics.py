@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import SingleAssignmentDisposable
@@ -113,8 +113,8 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         now = _clock(out.scheduler)
-        records: dict[tuple[int, int], _Record] = {}
-        over: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
+        records: dict[_Key, _Record] = {}
+        over: deque[_Key] = deque(maxlen=_REMEMBERED)
         underrun = 0
 
         def count_underrun(event: object) -> None:
@@ -124,7 +124,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
                 underrun = max(underrun, event.total)
 
         def record_of(turn: Turn) -> _Record | None:
-            key = turn.id, turn.start
+            key = _key(turn)
             if key in over:
                 return None
             record = records.get(key)
@@ -162,7 +162,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
             replaying = False
 
         def forget(turn: Turn) -> None:
-            key = turn.id, turn.start
+            key = _key(turn)
             record = records.pop(key, None)
             if record is not None:
                 out.life.remove(record.watching)
@@ -209,7 +209,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
             ended = note(element)
             out.emit(element)
             look()  # afterwards: `play` has written by now
-            record = ended and records.get((ended.id, ended.start))
+            record = ended and records.get(_key(ended))
             if record:
                 result = record.result(now(), underrun)
                 forget(record.turn)
@@ -220,6 +220,14 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
         return step, None, None
 
     return stateful_on_events(start)
+
+
+_Key: TypeAlias = tuple[str | None, int, int]
+
+
+def _key(turn: Turn) -> _Key:
+    """What stays the same of a turn that grows, and is another's of another source."""
+    return turn.source, turn.id, turn.start
 
 
 def _clock(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:

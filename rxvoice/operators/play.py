@@ -108,4 +108,5 @@ def _event(speech: Speech) -> TurnEvent:
         said,
         turn.barge_in,
         speech.interrupted,
+        turn.source,
     )

@@ -12,10 +12,10 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.internal import DisposedException
 
-from rxvoice._shapes import Text, is_whole, text, yes_or_no
-from rxvoice.answers import outwards
-from rxvoice.elements import AudioChunk, Event, Notice, Samples, Transcript
-from rxvoice.events import Dropped
+from rxvoice._recognised import Known, recognised
+from rxvoice._shapes import Text, is_whole, yes_or_no
+from rxvoice.elements import AudioChunk, Event, Notice, Recognised, Samples, Transcript
+from rxvoice.operators._listen import listen_to
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, Worded, method
@@ -38,9 +38,38 @@ class _News:
     One piece, whatever it has of each: the next chunk's comes right after it on a worker.
     """
 
-    text: str = ""
+    pieces: tuple[Recognised | str, ...] = ()
     anew: bool = False
     notices: tuple[Notice, ...] = ()
+
+
+class _Said:
+    """What was recognised of a turn so far."""
+
+    def __init__(self) -> None:
+        self._text = Text()
+        self._known = Known()
+
+    def __len__(self) -> int:
+        return self._text.length
+
+    def __str__(self) -> str:
+        return str(self._text)
+
+    def add(self, piece: Recognised | str) -> str:
+        """Take a piece; what is new of the text."""
+        if isinstance(piece, str):
+            return self._text.add(piece)
+        self._known.add(piece)
+        return self._text.add(piece.text)
+
+    def end(self) -> None:
+        """There is no more."""
+        self._text.end()
+
+    def transcript(self, turn: Turn, *, final: bool) -> Transcript:
+        said = str(self._text).strip()
+        return Transcript(turn, said, final, self._known.of(said))
 
 
 def transcribe(
@@ -57,9 +86,10 @@ def transcribe(
         far) where the recogniser streams or answers in pieces, each of which is told when the next
         has come (of more than 4,096 characters, once there is an eighth more); then one final one
         when the turn has ended and been recognised, also when its text is empty. No text has white
-        space around it. A `TurnFailed` in place of the final one when the recogniser or the turn
-        fails, or the answer is no text; a `Dropped` in its place where the app discarded the turn.
-        A `Notice` that the recogniser gives, and events from upstream, pass.
+        space around it; what the recogniser knows beside it is its ``recognised``. A `TurnFailed`
+        in place of the final one when the recogniser or the turn fails, or the answer is no text; a
+        `Dropped` in its place where the app discarded the turn. A `Notice` that the recogniser
+        gives, and events from upstream, pass.
     Completes: when the source has and every turn has been dealt with.
     Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
     Drops: nothing; on an error of the source, the transcript in progress.
@@ -68,9 +98,10 @@ def transcribe(
     Args:
         stt: an object with ``transcribe_turn(audio) -> str``, or such a callable; ``audio`` is
             float32 of shape ``(n,)``, the whole turn. It may give pieces of new text, and for a str
-            whatever has one as its ``text``: the guide to adapters has all shapes. One with
-            ``session()`` is instead fed each chunk as it arrives and asked for a step after each,
-            so that only the tail is left to decode when the turn ends; it needs no
+            whatever has one as its ``text``, such as a `Recognised`, which says more: the guide to
+            adapters has all shapes. Its ``recognise_turn(audio)`` is asked instead, where it has
+            one. One with ``session()`` is instead fed each chunk as it arrives and asked for a step
+            after each, so that only the tail is left to decode when the turn ends; it needs no
             ``transcribe_turn``. A session whose turn comes to nothing is closed.
         worker: the scheduler on which the recogniser is called, a step at a time; results come
             back on the scheduler given to ``subscribe``, on the worker's where none was. None:
@@ -85,6 +116,7 @@ def transcribe(
     time_limits = limits("transcribe", timeout_ms, total_timeout_ms)
     transcribe_turn: Callable[[Samples], Answer[Worded | Notice]]
     transcribe_turn = method(stt, "transcribe_turn", "session")
+    transcribe_turn = getattr(stt, "recognise_turn", transcribe_turn)
     session: Callable[[], RecognitionSession] | None = getattr(stt, "session", None)
 
     def start() -> Work[Turn, Transcript | Notice]:
@@ -105,56 +137,35 @@ def _whole(
     transcribe_turn: Callable[[Samples], Answer[Worded | Notice]],
 ) -> Work[Turn, Transcript | Notice]:
     def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
-        said = Text()
+        said = _Said()
         told = 0
 
-        def on_piece(piece: str) -> None:
+        def on_piece(piece: Recognised | str) -> None:
             nonlocal told
             # A whole answer is one piece: it is told only once, as the final transcript.
-            if said.length and _worth_telling(said.length, told):
-                told = said.length
-                job.emit(Transcript(turn, str(said).strip(), final=False))
+            if len(said) and _worth_telling(len(said), told):
+                told = len(said)
+                job.emit(said.transcript(turn, final=False))
             said.add(piece)
 
         def on_end() -> None:
             said.end()
-            job.emit(Transcript(turn, str(said).strip()))
+            job.emit(said.transcript(turn, final=True))
             job.done()
 
         def recognise() -> None:
-            job.ask(turn, lambda: transcribe_turn(turn.audio), text, on_piece, on_end)
+            job.ask(turn, lambda: transcribe_turn(turn.audio), recognised, on_piece, on_end)
 
-        _listen(turn, job, None, recognise)
+        listen_to(turn, job, None, recognise)
 
     return work
-
-
-def _listen(
-    turn: Turn,
-    job: Job[Transcript | Notice],
-    on_chunk: Callable[[AudioChunk], None] | None,
-    on_end: Callable[[], None],
-) -> None:
-    """Listen to a turn to its end, or to what ends it otherwise."""
-
-    def over() -> None:
-        if turn.discarded:
-            job.drop(Dropped(turn, "discarded"))
-        else:
-            on_end()
-
-    if turn.discarded:  # while it waited
-        over()
-        return
-    on_next, on_error = outwards(on_chunk or _nothing, lambda error: job.fail(turn, error))
-    job.life.add(turn.subscribe(on_next, on_error, over))
 
 
 def _streaming(
     session: Callable[[], RecognitionSession], worker: abc.SchedulerBase | None
 ) -> Work[Turn, Transcript | Notice]:
     def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
-        said = Text()
+        said = _Said()
         told = 0
         listening: RecognitionSession | None = None
         closed = False
@@ -215,21 +226,20 @@ def _streaming(
             nonlocal said, told
             for notice in news.notices:
                 job.emit(replace(notice, turn=turn, stage="transcribe"))
+            before = str(said) if news.anew else ""
             if news.anew:
-                before, said, told = str(said), Text(), 0
-                said.add(news.text)
-                new = str(said) != before
-            else:
-                new = bool(said.add(news.text))
+                said, told = _Said(), 0
+            added = [said.add(piece) for piece in news.pieces]
+            new = str(said) != before if news.anew else any(added)
             # The last news is not told twice: it is in the final transcript.
             last = closed and listening is not None and listening.done
-            if new and not last and _worth_telling(said.length, told):
-                told = said.length
-                job.emit(Transcript(turn, str(said).strip(), final=False))
+            if new and not last and _worth_telling(len(said), told):
+                told = len(said)
+                job.emit(said.transcript(turn, final=False))
 
         def on_end() -> None:
             said.end()
-            job.emit(Transcript(turn, str(said).strip()))
+            job.emit(said.transcript(turn, final=True))
             job.done()
 
         def on_chunk(chunk: AudioChunk) -> None:
@@ -239,7 +249,7 @@ def _streaming(
             job.ask(turn, lambda: hear(None), _as_it_is, on_news, on_end)
 
         job.life.add(Disposable(leave))
-        _listen(turn, job, on_chunk, on_turn_over)
+        listen_to(turn, job, on_chunk, on_turn_over)
 
     return work
 
@@ -253,9 +263,9 @@ def _news(step: object) -> _News:
     if step is None:
         return _News()
     if is_whole(step) or not isinstance(step, Iterable):
-        return _News(text(step), anew=True)
+        return _News((recognised(step),), anew=True)
     pieces = list(cast("Iterable[object]", step))
-    new = "".join(text(piece) for piece in pieces if not isinstance(piece, Notice))
+    new = tuple(recognised(piece) for piece in pieces if not isinstance(piece, Notice))
     return _News(new, notices=tuple(piece for piece in pieces if isinstance(piece, Notice)))
 
 

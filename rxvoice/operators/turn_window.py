@@ -16,7 +16,7 @@ from rxvoice._check import at_least, observable, unjudged
 from rxvoice._shapes import yes_or_no
 from rxvoice.answers import outwards
 from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.errors import AudioFormatError, ModelTimeout, RxvoiceError, StageError
+from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError, StageError
 from rxvoice.events import Muted
 from rxvoice.operators.kernel import (
     Handlers,
@@ -41,6 +41,7 @@ def turn_window(
     timeout_ms: float | None = 30_000,
     end: Observable[object] | None = None,
     discard: Observable[object] | None = None,
+    source: str | None = None,
 ) -> Operator[AudioChunk | Event, Turn | Event]:
     """Gather the chunks of each turn of the user.
 
@@ -82,6 +83,9 @@ def turn_window(
             push-to-talk key. None: never.
         discard: whatever it emits ends the open turn and says that nothing is wanted of it
             (``"discarded"``): `transcribe` writes nothing down. None: never.
+        source: which microphone or person the turns are of, such as ``"ann"``: it is their
+            ``source``, and tells them apart where those of several are merged, since each counts
+            its own from 1. None: there is only one.
 
     The reference loop's steps 3 and 4.
     """
@@ -91,6 +95,8 @@ def turn_window(
         at_least("turn_window timeout_ms", timeout_ms, 1, "ms, or None,")
     observable("turn_window end", end)
     observable("turn_window discard", discard)
+    if source is not None and not (isinstance(cast("object", source), str) and source.strip()):
+        raise ConfigError(f'turn_window source must be a name such as "ann", got {source!r}')
 
     def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk | Event]:
         own = fresh(policy)
@@ -145,11 +151,15 @@ def turn_window(
                 lead_in = lead_in[max(0, len(lead_in) - since_turn) :]
             turns += 1
             first = chunk.start - len(lead_in)
+            time = None if chunk.time is None else chunk.time - len(lead_in) / chunk.sample_rate
             opened = open_turn = TurnWriter(
-                turns, first, chunk.sample_rate, keep=out.keep, barge_in=chunk.barge_in
+                *(turns, first, chunk.sample_rate),
+                keep=out.keep,
+                barge_in=chunk.barge_in,
+                source=source,
+                time=time,
             )
             if len(lead_in):
-                time = None if chunk.time is None else chunk.time - len(lead_in) / chunk.sample_rate
                 opened.append(
                     AudioChunk(lead_in, chunk.sample_rate, first, speech=False, time=time)
                 )

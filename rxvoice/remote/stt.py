@@ -6,12 +6,14 @@ import io
 import wave
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from rxvoice._check import audio_samples
 from rxvoice._pcm16 import to_pcm16
+from rxvoice._recognised import recognised
 from rxvoice._unicode import whole_text
-from rxvoice.elements import Samples
+from rxvoice.elements import Recognised, Samples
 from rxvoice.remote._chat import ErrorEvent, events
 from rxvoice.remote._server import Server
 
@@ -115,24 +117,32 @@ class RemoteStt:
                 off or gives something else; says what to do.
             MissingDependency: the package openai is not installed.
         """
+        return self.recognise_turn(audio).text
+
+    def recognise_turn(self, audio: Samples, /) -> Recognised:
+        """As `transcribe_turn`, with the language and the times that the server tells.
+
+        Most tell them when they are asked: ``extra_body={"response_format": "verbose_json",
+        "timestamp_granularities": ["word"]}``.
+        """
         if not len(audio_samples(audio)):
-            return ""
+            return Recognised("")
         turn = _wav(audio, self.sample_rate)
-        with closing(self._server.streamed(lambda client, _: self._heard(client, turn))) as texts:
-            return next(texts)
+        with closing(self._server.streamed(lambda client, _: self._asked(client, turn))) as answers:
+            return next(answers)
 
     @contextmanager
-    def _heard(self, client: OpenAI, turn: bytes) -> Generator[Iterator[str]]:
+    def _asked(self, client: OpenAI, turn: bytes) -> Generator[Iterator[Recognised]]:
         with client.audio.transcriptions.with_streaming_response.create(
             model=self._server.model,
             file=("turn.wav", turn, "audio/wav"),
             response_format="json",
             extra_body=self._extra_body,
         ) as response:
-            yield map(_text, events(response.iter_bytes(), "json"))
+            yield map(_recognised, events(response.iter_bytes(), "json"))
 
 
-def _text(answer: object) -> str:
+def _recognised(answer: object) -> Recognised:
     if not isinstance(answer, dict):
         raise TypeError(f"wanted an object with a text, got {answer!r}")
     given = cast("dict[str, object]", answer)
@@ -141,7 +151,9 @@ def _text(answer: object) -> str:
     text = given["text"]
     if not isinstance(text, str):
         raise TypeError(f"wanted a text, got {text!r}")
-    return whole_text(text).strip()
+    said = whole_text(text).strip()
+    found = recognised(given)
+    return Recognised(said) if isinstance(found, str) else replace(found, text=said)
 
 
 def _wav(audio: Samples, sample_rate: int) -> bytes:

@@ -15,7 +15,7 @@ from rxvoice._check import audio_samples, whole
 from rxvoice._resample import Resampler
 from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import AudioChunk, Event, Samples, Speech, TurnFailed
-from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.errors import ConfigError, SinkStalled, turn_name
 
 __all__ = ["KeepingSink", "Sink"]
 
@@ -104,7 +104,7 @@ class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
                 self._writer = SpeechWriter(self)
             self._writer.write(element)
         elif isinstance(element, TurnFailed):
-            _log.warning("turn %d was not spoken: %s", element.turn.id, element.error)
+            _log.warning("turn %s was not spoken: %s", turn_name(element.turn), element.error)
         elif isinstance(element, Event):
             _log.info("%s", element)
         else:

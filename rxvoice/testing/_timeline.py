@@ -88,7 +88,12 @@ class Timeline:
         """Open a turn, and fill it as its diagram says."""
         about = dict(spoken.about.attributes)
         start = cast(int, about.get("start", 0))
-        writer = TurnWriter(cast(int, about.get("id", 1)), start, self.sample_rate)
+        writer = TurnWriter(
+            cast(int, about.get("id", 1)),
+            start,
+            self.sample_rate,
+            source=cast("str | None", about.get("source")),
+        )
 
         def happen(event: Event) -> None:
             if event.kind == "completed":

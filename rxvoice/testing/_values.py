@@ -109,6 +109,7 @@ def turn(
     ended_by: EndedBy = "policy",
     chunks_consumed: int = 0,
     barge_in: bool = False,
+    source: str | None = None,
     chunk_size: int = 512,
     sample_rate: int = 16_000,
 ) -> Turn:
@@ -129,6 +130,7 @@ def turn(
         chunks_consumed=chunks_consumed,
         barge_in=barge_in,
         ended_by=ended_by,
+        source=source,
     )
 
 

@@ -183,8 +183,7 @@ class Session:
         if isinstance(event, TurnFailed):
             # What a model says of its failure is for the server's log.
             _log.warning("%s", event.error, exc_info=event.error)
-            stage = event.error.stage
-            self._tell({"event": "turn_failed", "turn": event.turn.id, "error": f"{stage} failed"})
+            self._tell({**event.as_json(), "error": f"{event.error.stage} failed"})
         elif isinstance(event, Notice) and isinstance(event.detail, Exception):
             _log.warning("%s", event.message, exc_info=event.detail)
             told = replace(event, message=f"{event.stage} failed", detail=None)
@@ -193,6 +192,8 @@ class Session:
             self._tell(event.as_json())
         elif isinstance(cast("object", event), TurnEvent):
             values = {field.name: getattr(event, field.name) for field in fields(event)}
+            if values["source"] is None:
+                del values["source"]
             self._tell({"event": "turn", **values})
 
     def _failed(self, error: Exception) -> None:

@@ -114,7 +114,7 @@ def test_every_kind_is_loaded_and_makes_a_step_on_the_worker(
     for part, method, name in [
         (type(vad), "probability", "vad"),
         (turn, "_predict", "turn"),
-        (whole, "_transcribed", "whole"),
+        (whole, "_recognised", "whole"),
         (type(live.session()), "step", "live"),
         (voice, "synthesize_stream", "voice"),
         (talk, "_generated", "llm"),

@@ -113,6 +113,39 @@ def test_whisper_gives_what_its_own_generate_gives(whisper: Path) -> None:
 
 
 @pytest.mark.models
+def test_what_the_model_knows_is_kept(whisper: Path, nemotron: Path) -> None:
+    model = stt(whisper, language="en")
+    known = model.recognise_turn(sound())
+    assert (known.language, known.text) == ("en", model.transcribe_turn(sound()))
+    turn = rxv.Turn.of(sound())
+    seen: list[object] = []
+    reactivex.of(turn).pipe(vox.transcribe(model)).subscribe(seen.append)
+    assert seen == [rxv.Transcript(turn, known.text, recognised=known)]
+    timed = stt(nemotron).recognise_turn(sound())
+    assert " ".join(word for word, *_ in timed.words) == timed.text != ""
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("word_times", [True, False])
+def test_whisper_is_asked_for_the_times_of_words_where_they_are_wanted(
+    whisper: Path, monkeypatch: pytest.MonkeyPatch, word_times: bool
+) -> None:
+    model = stt(whisper, word_times=word_times)
+    model.load()
+    real, asked = type(model._model).generate, []
+
+    def generate(
+        self: object, audio: mx.array, *, word_timestamps: bool = False, **options: Any
+    ) -> Any:
+        asked.append(word_timestamps)
+        return real(self, audio, **options)
+
+    monkeypatch.setattr(type(model._model), "generate", generate)
+    model.transcribe_turn(sound())
+    assert asked == [word_times]
+
+
+@pytest.mark.models
 def test_a_text_longer_than_allowed_is_cut_with_a_warning(
     moonshine: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

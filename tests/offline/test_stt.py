@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reactivex as rx
 import soundfile as sf
 import soxr
 
 import rxvoice
+import rxvoice as rxv
 from rxvoice import offline
+from rxvoice import operators as vox
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency, RxvoiceError
 from rxvoice.offline import _sphinx
 
@@ -165,6 +168,27 @@ def test_noise_does_not_break_it(recogniser: offline.SphinxStt):
     assert recogniser.transcribe_turn(turns()[0]) == HEARD[0]
 
 
+def known(step: object) -> rxv.Recognised:
+    assert isinstance(step, rxv.Recognised)
+    return step
+
+
+def test_the_words_have_their_times(recogniser: offline.SphinxStt):
+    (said,) = collect(recogniser, turns()[2])
+    assert said.language == "en"
+    assert [word for word, *_ in said.words] == HEARD[2].split()
+    assert all(start < end for _, start, end, *_ in said.words)
+    times = [time for _, *both in said.words for time in both]
+    assert times == sorted(times)
+    assert 0 <= times[0] < times[-1] <= len(turns()[2]) / 16_000
+
+
+def collect(stt: offline.SphinxStt, audio: np.ndarray) -> list[rxv.Transcript]:
+    seen: list[rxv.Transcript] = []
+    rx.of(rxv.Turn.of(audio)).pipe(vox.transcribe(stt)).subscribe(seen.append)
+    return [it for it in seen if it.final]
+
+
 def test_a_session_gives_the_text_of_the_whole_turn(recogniser: offline.SphinxStt):
     session = recogniser.session()
     for part in np.array_split(turns()[2], 70):
@@ -174,7 +198,7 @@ def test_a_session_gives_the_text_of_the_whole_turn(recogniser: offline.SphinxSt
         assert partial is None or isinstance(partial, str)
     session.close()
     assert not session.done
-    assert session.step() == HEARD[2]
+    assert session.step() == recogniser.recognise_turn(turns()[2])
     assert session.done
     assert session.step() is None
 
@@ -188,7 +212,7 @@ def test_text_comes_while_the_user_speaks(recogniser: offline.SphinxStt):
     assert partials[0].split()[0] == "hello"
     assert session.step() is None  # no change, no news
     session.close()
-    assert session.step() == HEARD[0]
+    assert known(session.step()).text == HEARD[0]
 
 
 def test_a_session_without_audio(recogniser: offline.SphinxStt):
@@ -207,7 +231,8 @@ def test_two_sessions_at_once(recogniser: offline.SphinxStt):
             session.feed(part)
     for session in sessions:
         session.close()
-    assert [session.step() for session in reversed(sessions)] == [HEARD[1], HEARD[0]]
+    said = [known(session.step()).text for session in reversed(sessions)]
+    assert said == [HEARD[1], HEARD[0]]
 
 
 def test_a_forgotten_session_is_let_go(recogniser: offline.SphinxStt):
@@ -226,7 +251,7 @@ def test_a_very_long_turn_is_fed_without_waiting_for_its_text(recogniser: offlin
     session = recogniser.session()
     session.feed(long)
     session.close()
-    assert isinstance(session.step(), str)
+    assert isinstance(session.step(), str | rxv.Recognised)
 
 
 def test_a_process_that_dies_fails_its_turn_only():
@@ -275,7 +300,7 @@ def test_it_ends_when_nobody_has_it():
     assert not gone(number)  # a session still needs it
     session.feed(turns()[0])
     session.close()
-    assert session.step() == HEARD[0]
+    assert known(session.step()).text == HEARD[0]
     del session
     gc.collect()
     assert gone(number)

@@ -10,9 +10,13 @@ from email.parser import BytesParser
 
 import numpy as np
 import pytest
+import reactivex as rx
 
+from rxvoice import operators as vox
+from rxvoice.elements import Recognised, Transcript
 from rxvoice.errors import AudioFormatError
 from rxvoice.remote import RemoteError, RemoteStt, stt
+from rxvoice.turn import Turn
 from tests.remote.servers import HEAR, Request, Stub, gives, hears
 
 
@@ -62,6 +66,26 @@ def test_options_are_sent_with_it(stub: Stub) -> None:
     form = fields(stub.requests[0])
     assert form["language"].get_payload() == "de"
     assert form["prompt"].get_payload() == "RxPY"
+
+
+def test_what_the_server_knows_is_kept(stub: Stub) -> None:
+    told = {
+        "text": " ja",
+        "language": "german",
+        "words": [{"word": "ja", "start": 0.1, "end": 0.3}],
+    }
+    stub.answers[HEAR] = [gives(json.dumps(told).encode())]
+    wanted = {"response_format": "verbose_json", "timestamp_granularities": ["word"]}
+    ears = recogniser(stub, extra_body=wanted)
+    found = ears.recognise_turn(np.ones(4, np.float32))
+    assert found == Recognised("ja", words=[("ja", 0.1, 0.3)], language="german")
+    form = fields(stub.requests[0])
+    assert form["response_format"].get_payload() == "verbose_json"
+    assert form["timestamp_granularities[]"].get_payload() == "word"
+    turn = Turn.of(np.ones(4, np.float32))
+    seen: list[object] = []
+    rx.of(turn).pipe(vox.transcribe(ears)).subscribe(seen.append)
+    assert seen == [Transcript(turn, "ja", recognised=found)]
 
 
 def test_no_audio_is_no_text_and_not_sent(stub: Stub) -> None:

@@ -44,6 +44,12 @@ def two_pipes(speaker: rxv.AudioSink) -> None:
     assert_type(live.pipe(ops.map(name)), Observable[str])
 
 
+def looped(turns: Observable[rxv.Turn | rxv.Event]) -> None:
+    for turn in rxv.live(turns).iterate(max_events=100):
+        if not isinstance(turn, rxv.Event):
+            assert_type(turn, rxv.Turn)
+
+
 def name(event: rxv.Speech | rxv.TurnEvent | rxv.Event) -> str:
     match event:
         case rxv.TurnEvent():

@@ -41,6 +41,31 @@ def segments(audio: rxv.Samples) -> Iterator[Segment]:
     yield Segment("hi")
 
 
+def knowing(audio: rxv.Samples) -> rxv.Recognised:
+    return rxv.Recognised("hi", words=[("hi", 0.0, 0.4)], language="en", speaker="Ann")
+
+
+def language(transcript: rxv.Transcript) -> str | None:
+    return transcript.language
+
+
+def knows(turns: Observable[rxv.Turn | rxv.Event]) -> None:
+    said = turns.pipe(vox.transcribe(knowing), rxv.only(rxv.Transcript), ops.map(language))
+    assert_type(said, Observable[str | None])
+
+
+def talk(audio: rxv.Samples) -> Iterator[str | rxv.Samples | rxv.Recognised]:
+    yield rxv.Recognised("hi")
+    yield "Hello."
+    yield audio
+
+
+def one_model(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -> None:
+    speech = turns.pipe(vox.answer(talk, timeout_ms=10_000))
+    assert_type(speech, Observable[rxv.Speech | rxv.Event])
+    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
+
+
 async def streamed(text: str) -> AsyncIterator[str]:
     async def pieces() -> AsyncIterator[str]:
         yield text

@@ -1,0 +1,41 @@
+"""What `transcribe` and `answer` share: listening to a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from rxvoice.answers import outwards
+from rxvoice.elements import AudioChunk
+from rxvoice.events import Dropped
+from rxvoice.operators._stage import Job
+from rxvoice.turn import Turn
+
+__all__ = ["listen_to"]
+
+T = TypeVar("T")
+
+
+def listen_to(
+    turn: Turn,
+    job: Job[T],
+    on_chunk: Callable[[AudioChunk], None] | None,
+    on_end: Callable[[], None],
+) -> None:
+    """Listen to a turn to its end, or to what ends it otherwise."""
+
+    def over() -> None:
+        if turn.discarded:
+            job.drop(Dropped(turn, "discarded"))
+        else:
+            on_end()
+
+    if turn.discarded:  # while it waited
+        over()
+        return
+    on_next, on_error = outwards(on_chunk or _nothing, lambda error: job.fail(turn, error))
+    job.life.add(turn.subscribe(on_next, on_error, over))
+
+
+def _nothing(*_: object) -> None:
+    """Nothing follows."""
