@@ -13,11 +13,14 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._ready import Ready, Step
 
-__all__ = ["Loop", "next_step"]
+__all__ = ["Loop", "leaving", "next_step"]
 
 S = TypeVar("S")
 
 _log = logging.getLogger("rxvoice")
+
+leaving: list[Callable[[], object]] = []
+"""Called by each thread as the last thing that it does, such as by MLX, if it was used there."""
 
 
 class Loop(PeriodicScheduler):
@@ -101,6 +104,11 @@ class Loop(PeriodicScheduler):
         for step in left:
             try:
                 step.drop()
+            except BaseException as error:
+                self._raised(error)
+        for last in leaving:
+            try:
+                last()
             except BaseException as error:
                 self._raised(error)
 

@@ -20,7 +20,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._answers.stuck import SharedThread
 from rxvoice._check import at_least, whole
-from rxvoice._loop import next_step
+from rxvoice._loop import leaving, next_step
 from rxvoice._ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
 
@@ -29,6 +29,10 @@ __all__ = ["Lane", "MlxScheduler"]
 S = TypeVar("S")
 
 _log = logging.getLogger("rxvoice")
+
+# A model may also be asked on the thread of another loop, such as the conversation's. Without this
+# the interpreter may abort at exit.
+leaving.append(mx.clear_streams)
 _started: WeakSet[MlxScheduler] = WeakSet()
 
 _SPEECH, _LISTENING, _TEXT = 20, 10, 0

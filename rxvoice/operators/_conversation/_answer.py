@@ -260,7 +260,14 @@ class Answer:
         turn = self.transcript.turn
         over_reply = turn.barge_in or self._interrupts
         self._ports.say(
-            TurnEvent(turn.chunks_consumed or 0, self._asked, said, over_reply, interrupted)
+            TurnEvent(
+                turn.chunks_consumed or 0,
+                self._asked,
+                said,
+                over_reply,
+                interrupted,
+                source=turn.source,
+            )
         )
 
 

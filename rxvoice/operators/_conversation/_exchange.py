@@ -96,5 +96,6 @@ class Exchange:
 
     def goes_on_from(self, other: Exchange) -> bool:
         """Whether the other turn was cut at the longest, and this one follows without a gap."""
-        ended = other.turn.start + len(other.turn.audio)
-        return other.turn.ended_by == "max_duration" and self.turn.start == ended
+        mine, before = self.turn, other.turn
+        goes_on = mine.source == before.source and mine.start == before.start + len(before.audio)
+        return goes_on and before.ended_by == "max_duration"
