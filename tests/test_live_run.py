@@ -175,3 +175,27 @@ def test_with_a_scheduler_it_is_not(stage: Any, caplog: pytest.LogCaptureFixture
     for scheduler in (EventLoopScheduler(), NewThreadScheduler()):  # as `Observable.run` brings
         rx.never().pipe(stage).subscribe(scheduler=scheduler).dispose()
     assert caplog.records == []
+
+
+ON_ITS_THREAD = """
+import numpy as np
+import rxvoice as rxv
+from rxvoice import offline
+from rxvoice import operators as vox
+
+turn = rxv.Turn.of(np.zeros(8_000, np.float32))
+pipe = rx.of(turn).pipe(vox.transcribe(offline.demo_stt()))
+rxv.live(pipe).run()
+"""
+
+
+@pytest.mark.models
+@pytest.mark.slow
+def test_a_model_of_mlx_on_the_conversation_thread_does_not_abort_at_exit() -> None:
+    """It did in 5 of 6 runs, before the thread let go of MLX's streams."""
+    script = "import reactivex as rx\n" + ON_ITS_THREAD
+    for _ in range(5):
+        left = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert left.returncode == 0, left.stderr
