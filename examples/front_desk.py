@@ -1,0 +1,57 @@
+"""A front desk: it greets, hands over to another agent, and holds some things back.
+
+    python examples/front_desk.py
+
+Prints the conversation of a recorded guest, on a loudspeaker that nobody hears.
+"""
+
+from importlib.resources import files
+
+import reactivex as rx
+
+import rxvoice as rxv
+from rxvoice import events, offline
+from rxvoice import operators as vox
+
+RECORDING = str(files("rxvoice") / "data" / "demo.wav")
+GREETING = rxv.Say("Welcome. This call is recorded.", interruptible=False)
+voice = vox.synthesize(offline.tts())
+
+
+def careful(sentence: str) -> str:
+    return "I would rather not say how far." if "kilometers" in sentence else sentence
+
+
+AGENTS = {
+    "desk": vox.stages(vox.respond(offline.llm()), vox.map_sentences(careful), voice),
+    "night": vox.stages(vox.respond(lambda text: "The night shift wishes you well."), voice),
+}
+
+
+def agent(question: rxv.Transcript):
+    return AGENTS["night" if "goodbye" in question.text else "desk"]
+
+
+def tell(event: object) -> None:
+    match event:
+        case events.Transcribed():
+            print(f"guest: {event.text}")
+        case rxv.TurnEvent():
+            print(f"desk: {event.assistant_text.strip()}")
+
+
+def main() -> None:
+    turns = rxv.sources.wav(RECORDING).pipe(
+        vox.chunk(512),
+        vox.vad(offline.silero()),
+        vox.preroll(250),
+        vox.turn_window(rxv.silence(800)),
+    )
+    hear = vox.transcribe(offline.stt(phrases=offline.phrases()))
+    sink = rxv.sinks.null()
+    talk = vox.converse(hear, vox.choose(agent), sink=sink, says=rx.of(GREETING))
+    rxv.live(turns.pipe(talk)).run(tell)
+
+
+if __name__ == "__main__":
+    main()
