@@ -23,9 +23,9 @@ def map_sentences(
     What it gives is the reply from here on: it is what is spoken, what is shown, and what a
     conversation remembers. To be put between `respond` and `synthesize`.
 
-    Emits: a `Reply` for each sentence, with what is to be said in its place and the white space
-        that followed it; nothing for one that was replaced by ``""``. The final `Reply` has all of
-        the new text. Events from upstream pass.
+    Emits: a `Reply` for each sentence, with what is to be said in its place; nothing for one that
+        was replaced by ``""``. The final `Reply` has all of the new text. A ``flush`` ends a
+        sentence, and passes. Events from upstream pass.
     Completes: with the source.
     Errors: with the source. What the function raises fails the turn, with a `TurnFailed`.
     Drops: what is left of a reply that has failed.
@@ -70,9 +70,12 @@ def map_sentences(
             begin(reply)
             if reply.turn is failed:
                 return
-            going = tell(reply, list(segmenter.feed(reply.delta)))
-            if reply.final and going and tell(reply, list(segmenter.flush())):
-                out.emit(Reply(reply.transcript, text=said, final=True))
+            ends = reply.final or reply.flush
+            if not tell(reply, list(segmenter.feed(reply.delta))):
+                return
+            if ends and tell(reply, list(segmenter.flush())):
+                text = said if reply.final else ""
+                out.emit(Reply(reply.transcript, text=text, final=reply.final, flush=reply.flush))
 
         return step, None, None
 

@@ -44,6 +44,22 @@ def test_a_reply_that_failed_before_leaves_nothing_to_the_next() -> None:
     assert [getattr(it, "text", None) for it in seen][-1] == "WHOLE."
 
 
+def test_a_flush_ends_the_sentence_and_passes() -> None:
+    asked = rxv.Transcript(turn("~_"), "hi")
+    pieces = [rxv.Reply(asked, "One moment"), rxv.Reply(asked, flush=True)]
+    seen: list[Any] = []
+    rx.from_iterable(
+        [*pieces, rxv.Reply(asked, "It is sunny."), rxv.Reply(asked, final=True)]
+    ).pipe(vox.map_sentences(str.upper)).subscribe(seen.append)
+    assert [(it.delta, it.flush) for it in seen] == [
+        ("ONE MOMENT", False),
+        ("", True),
+        (" IT IS SUNNY.", False),
+        ("", False),
+    ]
+    assert seen[-1].text == "ONE MOMENT IT IS SUNNY."
+
+
 @pytest.mark.parametrize("answer", [None, 3, b"x"])
 def test_what_is_no_text_fails_the_turn(answer: Any) -> None:
     seen: list[Any] = []
