@@ -68,7 +68,8 @@ def synthesize(
             `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
             is asked for. A call in place cannot be cut short: it is too late when it returns.
         total_timeout_ms: the longest that it may take for all of a sentence, likewise.
-        sample_rate: Hz, of a synthesizer that has no ``sample_rate`` of its own.
+        sample_rate: Hz, of a synthesizer that has no ``sample_rate`` of its own. Its own is read
+            with each piece: a voice may change it.
         first_clause_chars: speak the first clause of a reply on its own once it has this many
             characters, to be heard sooner. None: whole sentences.
     """
@@ -76,16 +77,22 @@ def synthesize(
     untimed = method(tts, "synthesize_stream")
     ask: Callable[[str], Answer[Samples | TimedSamples | Notice]]
     ask = getattr(tts, "synthesize_timed", untimed)
-    rate: int = getattr(tts, "sample_rate", sample_rate)
-    whole("synthesize sample_rate", rate, 1, "Hz")
+
+    def rate_now() -> int:
+        rate: int = getattr(tts, "sample_rate", sample_rate)
+        whole("synthesize sample_rate", rate, 1, "Hz")
+        return rate
+
+    rate_now()  # a bad one raises here
 
     def cutter() -> Segmenter:
         return Segmenter(first_clause_chars=first_clause_chars)
 
     cutter()  # a bad argument raises here
 
-    def take(piece: object) -> TimedSamples:
-        return sound(piece, rate)
+    def take(piece: object) -> tuple[TimedSamples, int]:
+        rate = rate_now()  # a voice may change it
+        return sound(piece, rate), rate
 
     def start() -> Work[Reply, Speech | Event]:
         answering: Transcript | None = None
@@ -93,6 +100,7 @@ def synthesize(
         speaking: Reply | None = None
         sentences: Iterator[str] = iter(())
         mute = False  # and it was told
+        rate = rate_now()
 
         def work(reply: Reply, job: Job[Speech | Event]) -> None:
             nonlocal answering, segmenter, speaking, sentences, mute
@@ -115,9 +123,10 @@ def synthesize(
             sentence = Sentence(text)
             sounded = False
 
-            def on_piece(piece: TimedSamples) -> None:
-                nonlocal sounded
-                samples, words = piece.samples, piece.words
+            def on_piece(piece: tuple[TimedSamples, int]) -> None:
+                nonlocal sounded, rate
+                timed, rate = piece
+                samples, words = timed.samples, timed.words
                 if len(samples):
                     sounded = True
                     sentence.pieces += 1

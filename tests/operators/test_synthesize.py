@@ -446,3 +446,29 @@ def test_bad_slots() -> None:
         ConfigError, match=r"wanted an object with synthesize_stream\(\.\.\.\) or a"
     ):
         vox.synthesize("af_heart")  # type: ignore[arg-type]
+
+
+def test_a_voice_may_change_its_rate() -> None:
+    class Voices:
+        """Each sentence in another voice, at another rate."""
+
+        sample_rate = 16_000
+
+        def synthesize_stream(self, text: str, /) -> Any:
+            self.sample_rate = 24_000 if "two" in text else 16_000
+            yield np.zeros(4, np.float32)
+
+    seen = Run(Voices()).push(*replies("One. And two. One.")).seen
+    assert [it.sample_rate for it in seen] == [16_000, 24_000, 16_000, 16_000]
+
+
+def test_a_rate_that_is_none_fails_the_turn() -> None:
+    class Odd:
+        sample_rate: Any = 16_000
+
+        def synthesize_stream(self, text: str, /) -> Any:
+            self.sample_rate = 0
+            yield np.zeros(4, np.float32)
+
+    (failed,) = Run(Odd()).push(*replies("One.")).seen
+    assert "synthesize sample_rate must be at least 1 Hz, got 0" in str(failed.error)
