@@ -45,6 +45,6 @@ def test_every_change_of_phase_is_in_the_table_and_every_row_happens(
     ):
         for name in names:
             monkeypatch.setattr(where, name, watched(getattr(where, name)))
-    for seed in range(150):
+    for seed in range(100):
         random_scene(seed)
     assert seen == table()
