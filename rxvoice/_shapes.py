@@ -16,6 +16,7 @@ from typing import Any, Final, SupportsFloat, SupportsIndex, cast
 import numpy as np
 
 from rxvoice._check import BOOLS, audio_samples, wrong_dtype, wrong_shape
+from rxvoice._unicode import Joined
 from rxvoice.elements import Samples, TimedSamples
 from rxvoice.errors import AudioFormatError
 
@@ -107,27 +108,21 @@ class Text:
     A half that stays alone, which no file, server or voice would take, becomes U+FFFD.
     """
 
-    __slots__ = ("_half", "_pieces", "length")
+    __slots__ = ("_joined", "_pieces", "length")
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._half = ""
+        self._joined = Joined()
         self.length = 0
         """Characters so far."""
 
     def add(self, piece: str) -> str:
         """Take a piece; what is new of the text, up to a half of a character."""
-        if not piece:
-            return ""
-        piece, self._half = self._half + piece, ""
-        if "\ud800" <= piece[-1] <= "\udbff":
-            piece, self._half = piece[:-1], piece[-1]
-        return self._keep(_whole_characters(piece))
+        return self._keep(self._joined.feed(piece))
 
     def end(self) -> str:
         """There is no more; what is new of the text."""
-        half, self._half = self._half, ""
-        return self._keep(_whole_characters(half))
+        return self._keep(self._joined.end())
 
     def __str__(self) -> str:
         """All of it so far."""
@@ -181,14 +176,6 @@ def _worded(value: object) -> object:
 def _attribute(value: object, name: str) -> object:
     """An attribute of a result; what is a value itself has none."""
     return None if isinstance(value, _WHOLE) else getattr(value, name, None)
-
-
-def _whole_characters(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half characters: those side by side are one
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def _mono(given: object) -> Samples:

@@ -544,3 +544,25 @@ def test_without_a_scheduler_its_timers_have_a_thread_of_their_own() -> None:
     assert idle.wait(30)
     assert where != [threading.current_thread().name]
     life.dispose()
+
+
+def test_a_question_that_the_responder_does_not_answer_is_told_and_over() -> None:
+    """``min_chars`` of `respond` within a conversation: the next turn is answered."""
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    llm = Talk("Yes.")
+    told = m.record(
+        m.cold(HI + pad(600) + HI + pad(300) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hm", "hello")),
+                vox.respond(llm, min_chars=3),
+                vox.synthesize(VOICE),
+                sink=speaker,
+            ),
+        )
+    )
+    kinds = (rxv.events.Dropped, rxv.events.Finished, rxv.TurnEvent)
+    seen = [(it.ms, type(it.value).__name__) for it in told if isinstance(it.value, kinds)]
+    assert seen == [(40, "Dropped"), (730, "TurnEvent"), (730, "Finished")]
+    assert llm.asked == ["hello"]

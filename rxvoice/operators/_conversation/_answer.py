@@ -13,7 +13,7 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice.elements import Reply, Speech, Transcript, TurnEvent, TurnFailed
 from rxvoice.errors import StageError
-from rxvoice.events import Finished, ReplyDelta, ReplyStarted, Spoken
+from rxvoice.events import Dropped, Finished, ReplyDelta, ReplyStarted, Spoken
 from rxvoice.operators._conversation._ledger import Ledger
 from rxvoice.operators._conversation._mailbox import Action
 from rxvoice.operators._conversation._playback import Playback
@@ -135,6 +135,8 @@ class Answer:
             self._on_reply(element)
         elif isinstance(element, TurnFailed):
             self._failed = element.error.stage
+        elif isinstance(element, Dropped):
+            self._failed = "respond"  # it does not answer this question: there is nothing to log
         self._pass_on(element)
 
     def _on_speech(self, speech: Speech) -> None:

@@ -220,7 +220,8 @@ class Engine:
 
     def _on_listened(self, exchange: Exchange, element: object) -> None:
         if not isinstance(element, Transcript):
-            self._pass_on(element)
+            if not isinstance(element, Dropped):  # of a turn that was discarded: told here
+                self._pass_on(element)
             if isinstance(element, TurnFailed):
                 self._on_lost(exchange)
         elif not element.final:
@@ -337,7 +338,7 @@ class Engine:
         """What a stage has to say beside its elements."""
         if isinstance(element, Notice) and isinstance(element.detail, ModelThreadStuck):
             self._on_stuck(element)
-        elif not isinstance(element, Dropped):  # of a turn that was discarded: told here
+        else:
             self._ports.say(element)
 
     def _on_stuck(self, notice: Notice) -> None:
