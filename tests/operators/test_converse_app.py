@@ -384,3 +384,10 @@ def test_the_text_of_a_turn_of_the_app_is_nobodys_question() -> None:
     assert like(rxv.events.Saying, text="Welcome.") == next(
         it for it in scene.told if isinstance(it, rxv.events.Saying)
     )
+
+
+def test_an_empty_text_leaves_no_message() -> None:
+    scene = saying(pad(300) + "|", "-W", {"W": ""})
+    assert scene.llm.history == []
+    assert scene.heard == ""
+    assert scene.lines[-1] == "300 completed"

@@ -83,4 +83,4 @@ class Teller(Memory):
 
     def finished(self, text: str) -> None:
         """It is the assistant's."""
-        self._tell("said", text)
+        self.heard(text)
