@@ -44,7 +44,7 @@ types: $(VENV)/dev.installed
 	$(BIN)/mypy --strict tests/typing
 
 docs: $(VENV)/dev.installed
-	$(BIN)/python -m rxvoice.testing.pages --check operators
+	$(BIN)/python -m docs.spec --check operators
 	@# mkdocs-material advertises its successor at every build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py

@@ -28,7 +28,7 @@ def loud(samples: rxv.Samples) -> bool:
     return bool(samples[0] > 0.1)
 
 
-def converse(client: web.Client) -> Observable[rxv.TurnEvent | rxv.Event]:
+def converse(client: web.Client) -> Observable[rxv.FinishedTurn | rxv.Event]:
     """A reply of one second to every turn."""
     turns = client.microphone.pipe(
         vox.chunk(512), vox.vad(loud), vox.preroll(250), vox.turn_window(rxv.silence(480))

@@ -10,7 +10,7 @@ from typing import Any
 
 import griffe
 
-from rxvoice.testing._docstring import SECTIONS
+from docs.spec.docstring import SECTIONS
 
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):[ \n]", re.MULTILINE)
 

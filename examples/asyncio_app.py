@@ -44,7 +44,7 @@ async def main(live: bool) -> None:
     )
     beating = asyncio.create_task(heartbeat())
     async for event in aio.events(conversation, max_items=100, overflow="drop_oldest"):
-        if isinstance(event, rxv.TurnEvent):
+        if isinstance(event, rxv.FinishedTurn):
             print(f"{event.user_text}: {event.assistant_text}")
     beating.cancel()
     print("the app was free all the time")

@@ -36,7 +36,7 @@ def tell(event: object) -> None:
     match event:
         case events.Transcribed():
             print(f"guest: {event.text}")
-        case rxv.TurnEvent():
+        case rxv.FinishedTurn():
             print(f"desk: {event.assistant_text.strip()}")
 
 

@@ -42,7 +42,7 @@ def show(event):
     state.setText(STATES.get(type(event), state.text()))
     if isinstance(event, events.Level):
         level.setValue(int(300 * event.rms))
-    elif isinstance(event, rxv.TurnEvent):
+    elif isinstance(event, rxv.FinishedTurn):
         said.append(f"<font color='#8f98ad'>{event.user_text}</font><br>{event.assistant_text}<br>")
         print(f"{event.user_text}: {event.assistant_text}")
 

@@ -42,7 +42,7 @@ def show(event):
     state.config(text=STATES.get(type(event), state["text"]))
     if isinstance(event, events.Level):
         level.coords(bar, 0, 0, 3 * event.rms * level.winfo_width(), 6)
-    elif isinstance(event, rxv.TurnEvent):
+    elif isinstance(event, rxv.FinishedTurn):
         said.insert("end", f"{event.user_text}\n", "you", f"{event.assistant_text}\n")
         said.see("end")
         print(f"{event.user_text}: {event.assistant_text}")

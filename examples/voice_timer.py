@@ -40,8 +40,8 @@ def main() -> None:
     ).pipe(vox.play(rxv.sinks.null())).subscribe(tell)
 
 
-def tell(event: rxv.TurnEvent | rxv.Event) -> None:
-    if isinstance(event, rxv.TurnEvent):
+def tell(event: rxv.FinishedTurn | rxv.Event) -> None:
+    if isinstance(event, rxv.FinishedTurn):
         print(f"{event.user_text}: {event.assistant_text}")
 
 

@@ -17,24 +17,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 from rxvoice import events, operators
-from rxvoice._pauses import FLUSH
+from rxvoice._answers.pauses import FLUSH
+from rxvoice._audio.samples import Samples
 from rxvoice._silero import Silero, silero
-from rxvoice.config import SessionConfig
+from rxvoice.chunks import AudioChunk
 from rxvoice.conversation import Conversation, Message
-from rxvoice.elements import (
-    AudioChunk,
-    Event,
-    Notice,
-    Recognised,
-    Reply,
-    Samples,
-    Say,
-    Speech,
-    TimedSamples,
-    Transcript,
-    TurnEvent,
-    TurnFailed,
-)
+from rxvoice.elements import FinishedTurn, Recognised, Reply, Say, Speech, TimedSamples, Transcript
 from rxvoice.errors import (
     AudioFormatError,
     ConfigError,
@@ -44,12 +32,12 @@ from rxvoice.errors import (
     QueueFull,
     RxvoiceError,
     SinkStalled,
-    StageError,
 )
+from rxvoice.events import Event, Notice, TurnFailed
 from rxvoice.operators import only
 from rxvoice.operators.kernel import Operator
 from rxvoice.policies import any_of, energy, max_duration, silence
-from rxvoice.session import VoiceSession
+from rxvoice.session import SessionConfig, VoiceSession
 from rxvoice.slots import (
     AudioSink,
     BargeInDetector,
@@ -63,6 +51,7 @@ from rxvoice.slots import (
     TurnPolicy,
     VoiceActivityDetector,
 )
+from rxvoice.stage_error import StageError
 from rxvoice.tools import Tool, ToolCall
 from rxvoice.turn import Turn
 
@@ -82,8 +71,8 @@ if TYPE_CHECKING:
         tk,
         web,
     )
-    from rxvoice._live import live
-    from rxvoice._paced import paced
+    from rxvoice._threads.live import live
+    from rxvoice._threads.paced import paced
     from rxvoice.sinks.speaker import speaker
     from rxvoice.sources.microphone import microphone
 
@@ -98,6 +87,7 @@ __all__ = [
     "ConfigError",
     "Conversation",
     "Event",
+    "FinishedTurn",
     "Message",
     "MissingDependency",
     "ModelThreadStuck",
@@ -127,7 +117,6 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "Turn",
-    "TurnEvent",
     "TurnFailed",
     "TurnPolicy",
     "VoiceActivityDetector",
@@ -175,9 +164,9 @@ _LAZY = (
     "web",
 )
 _LAZY_IN = {
-    "live": "rxvoice._live",
+    "live": "rxvoice._threads.live",
     "microphone": "rxvoice.sources.microphone",
-    "paced": "rxvoice._paced",
+    "paced": "rxvoice._threads.paced",
     "speaker": "rxvoice.sinks.speaker",
 }
 

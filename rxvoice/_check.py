@@ -6,7 +6,7 @@ import math
 import re
 from operator import index
 from pathlib import Path
-from typing import Any, SupportsFloat, SupportsIndex, cast
+from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 from reactivex import Observable, abc
@@ -20,13 +20,11 @@ from reactivex.scheduler import (
 from reactivex.scheduler.eventloop import AsyncIOScheduler, AsyncIOThreadSafeScheduler
 from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxScheduler
 
-from rxvoice.elements import Samples
 from rxvoice.errors import AudioFormatError, ConfigError
 
 __all__ = [
     "BOOLS",
     "at_least",
-    "audio_samples",
     "check_worker",
     "milliseconds",
     "model_name",
@@ -34,15 +32,13 @@ __all__ = [
     "unjudged",
     "whole",
     "within",
-    "wrong_dtype",
-    "wrong_shape",
 ]
 
 BOOLS = (bool, np.bool)
 
 _SECONDS_BELOW = 5
-_FLOAT32 = np.dtype(np.float32)
-_INTEGER = re.compile(r"(?P<unsigned>u)?int(?P<bits>8|16|32|64)")
+
+
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 
 
@@ -140,64 +136,3 @@ def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, SupportsFloat):
         return False
     return math.isfinite(float(value))
-
-
-def audio_samples(given: object) -> Samples:
-    """The same array, once it is known to be mono float32 audio; AudioFormatError otherwise."""
-    if not isinstance(given, np.ndarray):
-        raise AudioFormatError(
-            f"wanted a numpy array of float32 samples, got {type(given).__name__}: "
-            "convert it with np.asarray(samples, np.float32)"
-        )
-    array = cast("np.ndarray[Any, np.dtype[Any]]", given)
-    if array.dtype != _FLOAT32:
-        raise wrong_dtype(array.dtype.name, "samples.astype(np.float32)")
-    if array.ndim != 1:
-        raise wrong_shape(array.shape)
-    # One dot product finds NaN, infinity and the scale of unscaled integers, at 0.3 µs a chunk.
-    try:
-        power = float(array.dot(array))
-    except RuntimeWarning:  # of overflow, where warnings are errors
-        power = math.inf
-    if not math.isfinite(power):
-        bad = np.flatnonzero(~np.isfinite(array))
-        what = f"{array[bad[0]]} at index {bad[0]}" if len(bad) else f"a peak of {_peak(array):g}"
-        raise AudioFormatError(f"wanted finite samples in [-1, 1], got {what}")
-    # A resampler may overshoot full scale a little; twice full scale all along is no audio.
-    if power > 4 * len(array):
-        raise AudioFormatError(
-            f"wanted samples in [-1, 1], got a peak of {_peak(array):g}: "
-            "divide integer audio by its full scale (32768 for 16 bits)"
-        )
-    return array
-
-
-def wrong_dtype(dtype: str, convert: str) -> AudioFormatError:
-    """The error for audio that is not float32.
-
-    Args:
-        dtype: its name.
-        convert: the code that makes float32 of it; integers are to be scaled as well.
-    """
-    remedy = convert
-    if integer := _INTEGER.fullmatch(dtype):
-        full_scale = 1 << (int(integer["bits"]) - 1)
-        remedy = f"({convert} - {full_scale})" if integer["unsigned"] else convert
-        remedy += f" / {full_scale}"
-    return AudioFormatError(
-        f"wanted float32 samples in [-1, 1], got {dtype}: convert with {remedy}"
-    )
-
-
-def wrong_shape(shape: tuple[int, ...]) -> AudioFormatError:
-    """The error for audio that is not of shape ``(n,)``."""
-    remedy = "pass one-dimensional blocks"
-    if len(shape) == 2:
-        # The longer axis is time.
-        axis = 0 if shape[0] < shape[1] else 1
-        remedy = f"mix to mono first, as samples.mean(axis={axis})"
-    return AudioFormatError(f"wanted mono samples of shape (n,), got shape {shape}: {remedy}")
-
-
-def _peak(array: Samples) -> float:
-    return float(np.abs(array).max())

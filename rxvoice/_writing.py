@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rxvoice.elements import AudioChunk, Samples, Speech
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Speech
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.slots import AudioSink
 

@@ -30,12 +30,12 @@ from typing import Generic, TypeVar, cast
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
-from rxvoice._answers.loops import adopt, running_loop
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._check import whole
-from rxvoice._loop import Loop
-from rxvoice.elements import Notice
+from rxvoice._threads.async_loop import adopt, running_loop
+from rxvoice._threads.loop import Loop
 from rxvoice.errors import ConfigError, QueueFull
+from rxvoice.events import Notice
 from rxvoice.operators.handoff import Overflow
 
 __all__ = ["EventIterator", "Events", "Overflow", "events", "source"]

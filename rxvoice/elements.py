@@ -7,126 +7,30 @@ value: numpy's own ``==`` gives an array, which makes a recorded marble raise wh
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, MISSING, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
+from rxvoice._audio.samples import Samples
+from rxvoice._value import Value
 from rxvoice.errors import ConfigError
-
-if TYPE_CHECKING:
-    from rxvoice.errors import StageError
-    from rxvoice.turn import Turn
+from rxvoice.turn import Turn
 
 __all__ = [
-    "AudioChunk",
-    "Event",
-    "Notice",
+    "FinishedTurn",
     "Recognised",
     "Reply",
-    "Samples",
     "Say",
     "Speech",
     "TimedSamples",
     "Transcript",
-    "TurnEvent",
-    "TurnFailed",
-    "Value",
     "Word",
 ]
 
-Samples: TypeAlias = NDArray[np.float32]
-"""Mono audio: float32, shape ``(n,)``, in [-1, 1]."""
 
 Word: TypeAlias = tuple[str, float, float] | tuple[str, float, float, float]
 """A word, where it starts and ends in seconds of the turn's audio, and maybe its confidence."""
-
-
-def same(a: object, b: object) -> bool:
-    """Whether two field values are equal, arrays (numpy or MLX) by dtype, shape and content."""
-    if a is b:
-        return True
-    if hasattr(a, "shape") and hasattr(b, "shape"):
-        x, y = np.asarray(cast(Any, a)), np.asarray(cast(Any, b))
-        return x.dtype == y.dtype and np.array_equal(x, y)
-    if hasattr(a, "shape") or hasattr(b, "shape"):
-        return False
-    return a == b
-
-
-def brief(value: object) -> str:
-    """`repr` with an array as its type and shape, so that a printed element fits a line."""
-    shape = getattr(value, "shape", None)
-    if shape is None:
-        return repr(value)
-    dtype = str(getattr(value, "dtype", "array")).rpartition(".")[2]
-    return f"{dtype}[{', '.join(map(str, shape))}]"
-
-
-class Value:
-    """Equality, hash and repr that work on dataclasses with array fields."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(
-            same(mine, yours) for mine, yours in zip(_items(self), _items(other), strict=True)
-        )
-
-    def __hash__(self) -> int:
-        return hash((type(self), *(v for v in _items(self) if not hasattr(v, "shape"))))
-
-    def __repr__(self) -> str:
-        shown = [
-            f"{it.name}={brief(value)}"
-            for it in fields(cast(Any, self))
-            if it.repr and (it.default is MISSING or getattr(self, it.name) is not it.default)
-            for value in [getattr(self, it.name)]
-        ]
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _items(element: object) -> list[object]:
-    return [getattr(element, it.name) for it in fields(cast(Any, element)) if it.compare]
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class AudioChunk(Value):
-    """A piece of the microphone's signal.
-
-    Args:
-        samples: float32 of shape ``(n,)`` in [-1, 1], mono.
-        sample_rate: Hz.
-        start: index of the first sample, counted from the subscription.
-        speech: whether the user speaks in it; None before `vad`.
-        probability: of speech, 0 to 1, where the detector gives one.
-        barge_in: whether the user speaks over the assistant (`barge_in`).
-        lead_in: what came just before a speech run's first chunk (`preroll`).
-        partial: the tail of a stream, shorter than a chunk: no detector has judged it.
-        time: when its first sample was captured, in seconds of ``time.monotonic()``; None where
-            nobody knows, as in a file.
-    """
-
-    samples: Samples
-    sample_rate: int = 16_000
-    start: int = 0
-    speech: bool | None = None
-    probability: float | None = None
-    barge_in: bool = False
-    lead_in: Samples | None = None
-    partial: bool = False
-    time: float | None = None
-
-    @property
-    def ms(self) -> int:
-        """Whole milliseconds of audio."""
-        return len(self.samples) * 1000 // self.sample_rate
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -329,7 +233,7 @@ class Speech(Value):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TurnEvent(Value):
+class FinishedTurn(Value):
     """The log entry of one finished turn.
 
     Args:
@@ -383,62 +287,3 @@ class Say:
             raise ConfigError(f"Say wanted a text, got {self.text!r}")
         if self.when not in ("free", "now"):
             raise ConfigError(f'Say when must be "free" or "now", got {self.when!r}')
-
-
-class Event(Value):
-    """What happened beside the elements: travels with them, in order, past every later stage."""
-
-    __slots__ = ()
-
-    def as_json(self) -> dict[str, object]:
-        """The event as ``json.dumps`` takes it: ``"event"``, its name, and its fields.
-
-        A turn is its ``id``, an error its message, an array its shape. Of a turn that has one, its
-        ``"source"`` is there, too.
-        """
-        name = "_".join(re.findall("[A-Z][a-z0-9]*", type(self).__name__)).lower()
-        values = {it.name: _plain(getattr(self, it.name)) for it in fields(cast(Any, self))}
-        source = getattr(getattr(self, "turn", None), "source", None)
-        return {"event": name, **values, **({} if source is None else {"source": source})}
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in cast("Mapping[object, object]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in cast("list[object]", value)]
-    shape = getattr(value, "shape", None)
-    if shape is not None:
-        return list(shape)
-    identity = getattr(value, "id", None)
-    return identity if isinstance(identity, (int, str)) else str(value)
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class TurnFailed(Event):
-    """A turn that a model failed: delivered in the turn's place; the stream goes on."""
-
-    turn: Turn
-    error: StageError
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Notice(Event):
-    """Something that the app or its user may want to know of, such as a tool that was called.
-
-    A model gives one among the pieces of its answer, with what it knows; the stage fills in the
-    rest and passes it on.
-
-    Args:
-        message: a sentence for people.
-        detail: the thing itself, such as a `ToolCall`; None where there is none.
-        turn: the turn during which it happened.
-        stage: the operator that the model was called by.
-    """
-
-    message: str
-    detail: object = None
-    turn: Turn | None = None
-    stage: str | None = None

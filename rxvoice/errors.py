@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rxvoice.turn import Turn
+    pass
 
 __all__ = [
     "AudioFormatError",
@@ -16,7 +16,6 @@ __all__ = [
     "QueueFull",
     "RxvoiceError",
     "SinkStalled",
-    "StageError",
 ]
 
 
@@ -59,26 +58,3 @@ class QueueFull(RxvoiceError):
 
 class SinkStalled(RxvoiceError):
     """An audio sink took none of the samples it was offered."""
-
-
-def turn_name(turn: Turn) -> str:
-    """What a message calls a turn."""
-    return f"{turn.id}" if turn.source is None else f"{turn.id} of {turn.source}"
-
-
-class StageError(RxvoiceError):
-    """A model or another user-supplied part raised.
-
-    Args:
-        stage: the operator it was called by, such as ``"transcribe"``.
-        turn: the turn it was called for, or None where there is none (``"vad"``).
-        cause: what it raised, be it the ``SystemExit`` of a ``sys.exit()``.
-    """
-
-    def __init__(self, stage: str, turn: Turn | None, cause: BaseException) -> None:
-        where = stage if turn is None else f"{stage} (turn {turn_name(turn)})"
-        super().__init__(f"{where} failed: {type(cause).__name__}: {cause}")
-        self.stage = stage
-        self.turn = turn
-        self.cause = cause
-        self.__cause__ = cause

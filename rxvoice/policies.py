@@ -11,9 +11,9 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._answers.shapes import yes_or_no
+from rxvoice._audio.samples import Samples
 from rxvoice._check import milliseconds, whole, within
-from rxvoice._shapes import yes_or_no
-from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, method
 

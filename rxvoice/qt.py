@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rxvoice._ui import UiScheduler
+from rxvoice._threads.window import UiScheduler
 from rxvoice.errors import ConfigError, MissingDependency
 
 if TYPE_CHECKING:

@@ -16,13 +16,14 @@ from typing import Any, Self, cast
 
 import numpy as np
 
-from rxvoice._audio_file import sound_format
-from rxvoice._check import audio_samples, whole
-from rxvoice._output_file import OutputFile
-from rxvoice._pcm16 import to_pcm16
-from rxvoice._resample import Resampler
-from rxvoice._wav import HEADER_BYTES, MOST_BYTES, header
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice._audio.audio_file import sound_format
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._audio.wav import HEADER_BYTES, MOST_BYTES, header
+from rxvoice._check import whole
+from rxvoice._files.output import OutputFile
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.slots import AudioSink
 

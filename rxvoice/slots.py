@@ -40,9 +40,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
 
-from rxvoice._shapes import yes_or_no
-from rxvoice.elements import AudioChunk, Notice, Recognised, Samples, TimedSamples
+from rxvoice._audio.samples import Samples
+from rxvoice.elements import Recognised, TimedSamples
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 
 __all__ = [
     "Answer",
@@ -70,7 +71,6 @@ __all__ = [
     "VadSlot",
     "VoiceActivityDetector",
     "Worded",
-    "echo_judge",
     "method",
 ]
 
@@ -292,14 +292,6 @@ SpeechToSpeechSlot: TypeAlias = (
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]
 DetectorSlot: TypeAlias = BargeInDetector | Callable[[Samples, bool], bool]
-
-
-def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:
-    """What says of a chunk whether it is an echo, told the time of its capture if it wants it."""
-    ask = method(slot, "is_echo")
-    if "time" in signature(ask).parameters:
-        return lambda chunk: yes_or_no(ask(chunk.samples, time=chunk.time), "is_echo()")
-    return lambda chunk: yes_or_no(ask(chunk.samples), "is_echo()")
 
 
 def method(slot: object, *names: str) -> Callable[..., Any]:

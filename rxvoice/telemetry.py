@@ -6,10 +6,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from rxvoice.elements import Event
-from rxvoice.errors import MissingDependency, turn_name
-from rxvoice.events import TurnMetrics
+from rxvoice.errors import MissingDependency
+from rxvoice.events import Event, TurnMetrics
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.turn import turn_name
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from rxvoice._ui import UiScheduler
+from rxvoice._threads.window import UiScheduler
 
 if TYPE_CHECKING:
     from tkinter import Event, Misc, Tk

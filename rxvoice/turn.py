@@ -8,14 +8,13 @@ from typing import Literal, NoReturn, TypeAlias
 
 import numpy as np
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.disposable import Disposable
 
-from rxvoice._check import audio_samples
-from rxvoice._growing import Growing
-from rxvoice.elements import AudioChunk, Samples
-from rxvoice.errors import turn_name
+from rxvoice._audio.growing import Growing
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice.chunks import AudioChunk
 
-__all__ = ["EndedBy", "Kept", "Turn", "TurnWriter"]
+__all__ = ["EndedBy", "Turn", "TurnWriter", "turn_name"]
 
 EndedBy: TypeAlias = Literal["policy", "max_duration", "source", "app", "discarded"]
 """Why a turn ended: the last two are `turn_window`'s ``end`` and ``discard``."""
@@ -211,6 +210,11 @@ class Turn(Observable[AudioChunk]):
         return Disposable(leave)
 
 
+def turn_name(turn: Turn) -> str:
+    """What a message calls a turn."""
+    return f"{turn.id}" if turn.source is None else f"{turn.id} of {turn.source}"
+
+
 class TurnWriter:
     """The writing end of a `Turn`.
 
@@ -277,27 +281,3 @@ class TurnWriter:
             observers = tuple(record.observers)
             record.observers.clear()
         return observers
-
-
-class Kept:
-    """The turns among what waits in a queue: each counts as listened to until it is taken.
-
-    Args:
-        life: of the subscription that they wait in.
-    """
-
-    def __init__(self, life: CompositeDisposable) -> None:
-        self._life = life
-        self._kept: dict[int, abc.DisposableBase] = {}
-
-    def put(self, element: object) -> None:
-        """It will wait."""
-        if isinstance(element, Turn):
-            self._kept[id(element)] = kept = element.keep()
-            self._life.add(kept)
-
-    def taken(self, element: object) -> None:
-        """It has been passed on, or dropped."""
-        kept = self._kept.pop(id(element), None)
-        if kept is not None:
-            self._life.remove(kept)

@@ -14,7 +14,8 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import Notice, Speech, TurnEvent, TurnFailed
+from rxvoice.elements import FinishedTurn, Speech
+from rxvoice.events import Notice, TurnFailed
 from rxvoice.testing import (
     FakeSpeaker,
     FakeStreamingTranscriber,
@@ -276,9 +277,9 @@ def _line(kind: str, it: Any) -> str | None:
     if kind != "next":
         return kind if it is None else f"{kind} {it}"
     name = type(it).__name__
-    if isinstance(it, TurnEvent):
+    if isinstance(it, FinishedTurn):
         cut = " interrupted" if it.interrupted else ""
-        return f"TurnEvent {it.user_text!r} {it.assistant_text!r}{cut}"
+        return f"FinishedTurn {it.user_text!r} {it.assistant_text!r}{cut}"
     if isinstance(it, TurnFailed):
         return f"TurnFailed {it.turn.id} {it.error.stage}"
     if isinstance(it, Notice):

@@ -10,7 +10,8 @@ from typing import Any
 
 import rxvoice as rxv
 from rxvoice import events
-from rxvoice.elements import Notice, Speech, TurnEvent, TurnFailed
+from rxvoice.elements import FinishedTurn, Speech
+from rxvoice.events import Notice, TurnFailed
 
 __all__ = ["Broken", "Story", "Told", "lines", "tell", "told_words"]
 
@@ -32,7 +33,7 @@ class Told:
     speaking: bool = False
     paused: bool = False
     final: Speech | None = None
-    log: TurnEvent | None = None
+    log: FinishedTurn | None = None
     end: str | None = None
     heard: str | None = None
     reason: str | None = None
@@ -83,9 +84,9 @@ class Story:
             self.idles += 1
             self._want(self._alive() is None, "Idle while somebody speaks")
             return
-        if isinstance(element, TurnEvent):
+        if isinstance(element, FinishedTurn):
             it = self._ending
-            self._want(it is not None and it.log is None, "a TurnEvent of no final Speech")
+            self._want(it is not None and it.log is None, "a FinishedTurn of no final Speech")
             assert it is not None
             assert it.final is not None
             it.log = element
@@ -133,7 +134,9 @@ class Story:
                 it.state in ("over", "failing", "pending") or it.failed_waiting,
                 f"completed with turn {it.turn.id} {it.state}: {it.kinds}",
             )
-            self._want(it.final is None or it.log is not None, "a final Speech without TurnEvent")
+            self._want(
+                it.final is None or it.log is not None, "a final Speech without FinishedTurn"
+            )
 
     def points(self) -> list[str]:
         """Where each turn ended, and how."""

@@ -22,7 +22,8 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 import rxvoice as rxv
 from rxvoice import events
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Speech
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Speech
 from rxvoice.sinks._sink import Sink
 from rxvoice.testing import FakeSynthesizer
 

@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterable
 from threading import Event
 from typing import Any
 
-from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question
-from rxvoice.elements import Notice
+from rxvoice._language.model import LanguageModel, Written, WrittenCall
+from rxvoice._language.question import Question
+from rxvoice.events import Notice
 
 WAIT = 10
 

@@ -16,8 +16,9 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.answers import deliver
-from rxvoice.elements import Reply, Transcript, TurnFailed
+from rxvoice._answers.deliver import deliver
+from rxvoice.elements import Reply, Transcript
+from rxvoice.events import TurnFailed
 from rxvoice.turn import Turn
 
 BOOM = RuntimeError("no weights")

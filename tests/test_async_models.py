@@ -29,8 +29,9 @@ from web.app import app
 import rxvoice as rxv
 from rxvoice import aio, web
 from rxvoice import operators as vox
-from rxvoice._answers import loops
-from rxvoice.elements import Reply, Transcript, TurnFailed
+from rxvoice._threads import async_loop as loops
+from rxvoice.elements import Reply, Transcript
+from rxvoice.events import TurnFailed
 from rxvoice.turn import Turn
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import rxvoice
-from rxvoice.testing._docstring import SECTIONS
+from docs.spec.docstring import SECTIONS
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rxvoice.conversation import Conversation, Message, alternating
+from rxvoice.conversation import Conversation, Message
+from rxvoice.conversation._turns import alternating
 from rxvoice.errors import ConfigError
 
 CALL = {"id": "000000001", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}

@@ -10,7 +10,8 @@ from echo_kit import RATE, Array, Clock, Loudspeaker, room, say
 import rxvoice as rxv
 from rxvoice import echo
 from rxvoice import operators as vox
-from rxvoice._played import Sound, Steady
+from rxvoice._audio.played import Sound, Steady
+from rxvoice.echo._alike import correlations
 from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
 
 rng = np.random.default_rng(11)
@@ -346,7 +347,7 @@ def envelope(samples: Array) -> Array:
 def test_all_delays_at_once_are_as_one_by_one(n: int) -> None:
     played = say("The moon is far away, and always shows us the same side.")[8000:18_000]
     mic = room(played)[-n:] + noise(n, 0.01)
-    raw, env = echo.correlations(mic, played)
+    raw, env = correlations(mic, played)
     delays = list(range(len(played) - n + 1))
     np.testing.assert_allclose(raw[::-1], by_delay(mic, played, delays), atol=2e-4)
     wanted = by_delay(envelope(mic), envelope(played), delays)

@@ -6,17 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rxvoice.elements import (
-    AudioChunk,
-    Recognised,
-    Reply,
-    Speech,
-    Transcript,
-    TurnEvent,
-    TurnFailed,
-    same,
-)
-from rxvoice.errors import StageError
+from rxvoice._value import same
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import FinishedTurn, Recognised, Reply, Speech, Transcript
+from rxvoice.events import TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
 
@@ -32,7 +26,7 @@ ELEMENTS: list[Any] = [
     TRANSCRIPT,
     REPLY,
     Speech(REPLY, samples(0, 1), 24_000, "yes"),
-    TurnEvent(10, "hi", "yes"),
+    FinishedTurn(10, "hi", "yes"),
     TurnFailed(TURN, StageError("respond", TURN, RuntimeError("x"))),
     Recognised("hi", words=[("hi", 0.0, 0.4)], language="en"),
 ]
@@ -113,8 +107,8 @@ def test_repr_tells_arrays_by_type_and_shape_and_leaves_defaults_out() -> None:
         "AudioChunk(samples=float32[1], start=4, lead_in=float32[0])"
     )
     assert repr(TRANSCRIPT) == "Transcript(turn=Turn(3, 0 ms, source), text='hi')"
-    assert repr(TurnEvent(1, "a", "b")) == (
-        "TurnEvent(chunks_consumed=1, user_text='a', assistant_text='b')"
+    assert repr(FinishedTurn(1, "a", "b")) == (
+        "FinishedTurn(chunks_consumed=1, user_text='a', assistant_text='b')"
     )
 
 

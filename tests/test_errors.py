@@ -10,8 +10,8 @@ from rxvoice.errors import (
     MissingDependency,
     RxvoiceError,
     SinkStalled,
-    StageError,
 )
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
 

@@ -13,8 +13,8 @@ from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice import operators as vox
-from rxvoice._follow import follow
 from rxvoice.elements import Reply, Transcript
+from rxvoice.operators._follow import follow
 from rxvoice.turn import Turn
 
 WAIT = 30

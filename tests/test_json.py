@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rxvoice._json import read_json, read_text, read_toml
+from rxvoice._files.json import read_json, read_text, read_toml
 from rxvoice.errors import ConfigError
 
 Reader = Callable[[str | bytes, str], object]

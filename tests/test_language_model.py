@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from language_model_kit import LOOK, WAIT, Scripted, contents, look
 
-from rxvoice._language_model import WrittenCall
-from rxvoice._question import fewest_turns
-from rxvoice.conversation import Conversation, Message, without_oldest
-from rxvoice.elements import Notice
+from rxvoice._language.model import WrittenCall
+from rxvoice._language.question import fewest_turns
+from rxvoice.conversation import Conversation, Message
+from rxvoice.conversation._turns import without_oldest
+from rxvoice.events import Notice
 
 
 def test_text_is_given_as_it_comes_and_kept() -> None:

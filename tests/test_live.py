@@ -25,11 +25,10 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice._live import live
-from rxvoice._loop import Loop
-from rxvoice.elements import Notice
+from rxvoice._threads.live import live
+from rxvoice._threads.loop import Loop
 from rxvoice.errors import ConfigError
-from rxvoice.events import Level, Partial, ReplyDelta, Transcribed
+from rxvoice.events import Level, Notice, Partial, ReplyDelta, Transcribed
 from rxvoice.testing import FakeResponder, FakeSink, FakeSynthesizer, FakeTranscriber
 
 WAIT_S = 20
@@ -478,8 +477,8 @@ from reactivex import operators as ops
 from reactivex.disposable import Disposable
 import numpy as np
 from rxvoice import operators as vox
-from rxvoice._live import live
-from rxvoice.elements import AudioChunk
+from rxvoice._threads.live import live
+from rxvoice.chunks import AudioChunk
 
 def microphone(observer, scheduler=None):
     life = Disposable(lambda: print("closed", flush=True))

@@ -24,7 +24,7 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.operators.kernel import Operator
 from rxvoice.testing import FakeResponder, FakeSink, FakeSynthesizer, FakeTranscriber, turn

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rxvoice._output_file import OutputFile, same_file
+from rxvoice._files.output import OutputFile, same_file
 from rxvoice.errors import ConfigError
 
 PATIENCE_S = 10.0
@@ -108,7 +108,7 @@ def test_what_a_killed_process_left_is_not_written_over_and_told(
 ) -> None:
     code = (
         "import os, signal, sys\n"
-        "from rxvoice._output_file import OutputFile\n"
+        "from rxvoice._files.output import OutputFile\n"
         "OutputFile(sys.argv[1]).open().write(b'left')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -15,7 +15,7 @@ from reactivex.testing import TestScheduler
 import rxvoice as rxv
 from rxvoice import Reply, Samples, Speech, Transcript, Turn, sinks
 from rxvoice import operators as vox
-from rxvoice._loop import Loop
+from rxvoice._threads.loop import Loop
 from rxvoice.errors import ConfigError
 
 RATE = 1000

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import rxvoice as rxv
-from rxvoice.testing._block import Block, Line, parse_block
-from rxvoice.testing._docstring import SECTIONS, contract
+from docs.spec.block import Block, Line, parse_block
+from docs.spec.docstring import SECTIONS, contract
+from docs.spec.pages import examples, execute, main, operators, render, render_index, stale
 from rxvoice.testing._notation import Mark, parse, write
-from rxvoice.testing.pages import examples, execute, main, operators, render, render_index, stale
 
 PAGES = Path(__file__).parents[1] / "operators"
 NAMES = sorted(operators())
@@ -100,7 +100,7 @@ def test_the_page_says_what_the_docstring_says(name: str) -> None:
 
 
 def test_nothing_is_stale() -> None:
-    assert stale(PAGES) == [], "run python -m rxvoice.testing.pages operators"
+    assert stale(PAGES) == [], "run python -m docs.spec operators"
 
 
 @pytest.mark.parametrize("name", NAMES)

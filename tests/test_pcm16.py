@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import rxvoice
-from rxvoice._pcm16 import from_pcm16, to_pcm16
+from rxvoice._audio.pcm16 import from_pcm16, to_pcm16
 
 
 def test_every_word_comes_back_exactly() -> None:

@@ -11,8 +11,9 @@ from reactivex.scheduler import ImmediateScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.errors import ConfigError
 from rxvoice.policies import Energy, Silence, any_of, energy, fresh, max_duration, rms, silence
+from rxvoice.stage_error import StageError
 from rxvoice.testing.fakes import FakePolicy
 from rxvoice.testing.marbles import like, marbles, sound, window
 from rxvoice.turn import Turn

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from rxvoice.elements import AudioChunk
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.recorder import StereoRecorder
 from rxvoice.testing import FakeSink
@@ -362,7 +362,7 @@ def test_bad_arguments(path: Path) -> None:
 CHILD = """
 import itertools, sys
 import numpy as np
-from rxvoice.elements import AudioChunk
+from rxvoice.chunks import AudioChunk
 from rxvoice.recorder import StereoRecorder
 
 recorder = StereoRecorder(sys.argv[1], 16_000)

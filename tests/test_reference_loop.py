@@ -215,7 +215,7 @@ def events_of(events: list[Any]) -> list[tuple[int, str, str, bool]]:
     return [
         (e.chunks_consumed, e.user_text, e.assistant_text, e.barge_in_observed)
         for e in events
-        if isinstance(e, rxv.TurnEvent)
+        if isinstance(e, rxv.FinishedTurn)
     ]
 
 

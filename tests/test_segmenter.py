@@ -7,9 +7,9 @@ import unicodedata
 
 import pytest
 
-from rxvoice import segmenter
+from rxvoice._text import segmenter as segmenter
+from rxvoice._text.segmenter import Segmenter
 from rxvoice.errors import ConfigError
-from rxvoice.segmenter import Segmenter
 
 # Language, then the sentences of a text; a space or a newline between them is written out.
 CASES: list[tuple[str, list[str]]] = [

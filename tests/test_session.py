@@ -108,7 +108,7 @@ def test_a_turn_is_heard_answered_spoken_and_logged() -> None:
     assert models.spoken == ["to turn 1"]
     assert sink.taken == [0.25] * 10
     assert sink.flushes == 0
-    assert session.turn_events == [rxv.TurnEvent(4, "turn 1", "to turn 1", False)]
+    assert session.turn_events == [rxv.FinishedTurn(4, "turn 1", "to turn 1", False)]
 
 
 def test_the_first_speech_chunk_is_not_doubled_by_the_preroll() -> None:
@@ -208,7 +208,7 @@ def test_without_audio_the_synthesizer_is_never_called() -> None:
     session, models = make(Models(fails="tts"), play_audio=False)
     sink = Sink()
     session.run(TURN, sink)
-    assert session.turn_events == [rxv.TurnEvent(4, "turn 1", "to turn 1", False)]
+    assert session.turn_events == [rxv.FinishedTurn(4, "turn 1", "to turn 1", False)]
     assert (models.fails, sink.writes, sink.flushes) == ("tts", 0, 1)
 
 

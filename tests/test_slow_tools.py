@@ -25,11 +25,13 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice._answers.clock import Clock
 from rxvoice._answers.limits import Limits, Watch
-from rxvoice._language_model import WrittenCall
-from rxvoice._pauses import FLUSH, Flush, Waiting
-from rxvoice.elements import Notice, Reply, Transcript, TurnFailed
+from rxvoice._answers.pauses import FLUSH, Flush, Waiting
+from rxvoice._language.model import WrittenCall
+from rxvoice.elements import Reply, Transcript
 from rxvoice.errors import ConfigError, ModelThreadStuck, ModelTimeout
-from rxvoice.tools import Toolbox, ToolCall
+from rxvoice.events import Notice, TurnFailed
+from rxvoice.tools import ToolCall
+from rxvoice.tools._toolbox import Toolbox
 from rxvoice.turn import Turn
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -643,7 +645,7 @@ def test_interrupted_between_a_flush_and_the_next_piece() -> None:
         return rx.concat(rx.of("One moment.", FLUSH), later) if text == "hi" else rx.of("No.")
 
     scene = Scene(HI + pad(60) + "~" * 20 + pad(900) + "|", "hi", "stop that", llm=think)
-    [entry] = [it for it in scene.told if isinstance(it, rxv.TurnEvent) and it.interrupted]
+    [entry] = [it for it in scene.told if isinstance(it, rxv.FinishedTurn) and it.interrupted]
     assert entry.assistant_text == "One"
     assert scene.heard.startswith("One mom")
     assert "Yes" not in scene.heard

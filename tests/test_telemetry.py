@@ -9,9 +9,8 @@ import pytest
 import reactivex as rx
 
 from rxvoice import telemetry
-from rxvoice.elements import Notice
 from rxvoice.errors import MissingDependency
-from rxvoice.events import Finished, TurnMetrics
+from rxvoice.events import Finished, Notice, TurnMetrics
 from rxvoice.testing.check import check_operator
 from rxvoice.turn import Turn
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from rxvoice._thoughts import Said
-from rxvoice._unicode import Joined, whole_text
+from rxvoice._language.thoughts import Said
+from rxvoice._text.unicode import Joined, whole_text
 
 
 def said(*pieces: str) -> str:

@@ -20,8 +20,11 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice._answers.clock import Clock
 from rxvoice._answers.limits import Watch, limits
-from rxvoice.elements import AudioChunk, Reply, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, ModelTimeout, RxvoiceError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, Transcript
+from rxvoice.errors import ConfigError, ModelTimeout, RxvoiceError
+from rxvoice.events import TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn, TurnWriter
 
 WAIT = 30

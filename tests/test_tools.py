@@ -15,7 +15,8 @@ from typing import Any, Literal
 import pytest
 
 from rxvoice.errors import ConfigError
-from rxvoice.tools import Toolbox, ToolCall
+from rxvoice.tools import ToolCall
+from rxvoice.tools._toolbox import Toolbox
 
 
 class Unit(Enum):

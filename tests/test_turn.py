@@ -8,9 +8,9 @@ import pytest
 from reactivex import operators as ops
 from reactivex.disposable import Disposable
 
-from rxvoice import _growing
-from rxvoice.elements import AudioChunk
-from rxvoice.errors import StageError
+from rxvoice._audio import growing as _growing
+from rxvoice.chunks import AudioChunk
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn, TurnWriter
 
 BOOM = RuntimeError("unplugged")

@@ -19,9 +19,11 @@ from reactivex.scheduler import EventLoopScheduler
 import rxvoice as rxv
 from rxvoice import aio, policies
 from rxvoice import operators as vox
-from rxvoice._answers import loops
-from rxvoice.elements import AudioChunk, Notice, Reply, Transcript, TurnFailed
-from rxvoice.errors import StageError
+from rxvoice._threads import async_loop as loops
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, Transcript
+from rxvoice.events import Notice, TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
 WAIT = 30

@@ -4,7 +4,7 @@ from unicodedata import normalize
 
 import pytest
 
-from rxvoice._words import has_letters, letters, up_to_grapheme, up_to_word, words
+from rxvoice._text.words import has_letters, letters, up_to_grapheme, up_to_word, words
 
 FORMS = ("NFC", "NFD")
 

@@ -1,4 +1,4 @@
-"""What `rxvoice.answers` is made of.
+"""What `rxvoice._answers.deliver` is made of.
 
 To be read in this order:
 

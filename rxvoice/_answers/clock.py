@@ -16,7 +16,7 @@ from reactivex.scheduler import (
 )
 from reactivex.scheduler.scheduler import Scheduler
 
-from rxvoice._loop import Loop
+from rxvoice._threads.loop import Loop
 
 __all__ = ["Clock", "at", "home_of", "place_of"]
 

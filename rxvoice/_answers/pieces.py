@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 from reactivex import Observable
 
-from rxvoice._shapes import is_whole
+from rxvoice._answers.shapes import is_whole
 
 __all__ = ["close", "close_async", "pieces_of", "raise_if_ctrl_c"]
 

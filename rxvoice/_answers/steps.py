@@ -11,9 +11,9 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.internal import DisposedException
 
 from rxvoice._answers.limits import Watch
+from rxvoice._answers.pauses import Flush, Waiting
 from rxvoice._answers.pieces import close
 from rxvoice._answers.stuck import doing, shared_thread
-from rxvoice._pauses import Flush, Waiting
 
 __all__ = ["ON_WAY", "Pulled", "Steps"]
 

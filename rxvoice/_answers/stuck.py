@@ -13,8 +13,8 @@ from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice._answers.clock import Clock, at
 from rxvoice._answers.limits import Watch
-from rxvoice.elements import Notice
 from rxvoice.errors import ModelThreadStuck
+from rxvoice.events import Notice
 
 __all__ = ["Listener", "SharedThread", "doing", "expire_when_stuck", "shared_thread"]
 

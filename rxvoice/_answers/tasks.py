@@ -15,9 +15,9 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice._answers.limits import Watch
-from rxvoice._answers.loops import CLOSING_S, loop_of, running_loop
 from rxvoice._answers.pieces import close_async, raise_if_ctrl_c
 from rxvoice._answers.steps import ON_WAY
+from rxvoice._threads.async_loop import CLOSING_S, loop_of, running_loop
 
 __all__ = ["follow_async"]
 

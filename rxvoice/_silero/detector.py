@@ -6,10 +6,10 @@ from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 
-from rxvoice._check import audio_samples, model_name
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._check import model_name
 from rxvoice._silero.network import LAYOUTS, Layout, Network, Pass
 from rxvoice._silero.weights import load
-from rxvoice.elements import Samples
 from rxvoice.errors import AudioFormatError, ConfigError
 
 __all__ = ["Silero", "silero"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 
 __all__ = ["LAYOUTS", "Layout", "Network", "Pass"]
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from rxvoice._json import read_json
+from rxvoice._audio.samples import Samples
+from rxvoice._files.json import read_json
 from rxvoice._silero.network import LAYOUTS, Layout
-from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 
 __all__ = ["load"]

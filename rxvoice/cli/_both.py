@@ -8,10 +8,13 @@ from typing import BinaryIO
 
 import numpy as np
 
-from rxvoice._audio_file import AudioFile
-from rxvoice._pcm16 import to_pcm16
-from rxvoice._resample import Resampler
-from rxvoice.elements import AudioChunk, Event, Samples, Speech
+from rxvoice._audio.audio_file import AudioFile
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Speech
+from rxvoice.events import Event
 
 __all__ = ["BothSides"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from rxvoice._json import read_json
+from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
 
 __all__ = ["Cached", "cache_directory", "cached"]

@@ -14,25 +14,20 @@ from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler
 
 from rxvoice import operators as vox
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._settings import Settings
-from rxvoice.elements import (
-    AudioChunk,
-    Event,
-    Notice,
-    Reply,
-    Speech,
-    Transcript,
-    TurnEvent,
-    TurnFailed,
-)
+from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
 from rxvoice.events import (
+    Event,
     Finished,
+    Notice,
     ReplyDelta,
     ReplyStarted,
     Speaking,
     Transcribed,
     TurnEnded,
+    TurnFailed,
     TurnOpened,
 )
 from rxvoice.policies import silence
@@ -69,7 +64,7 @@ class Story:
     progress: Callable[[float], None] = lambda _: None
     tell: Callable[[Event], None] = lambda _: None
     check: Callable[[], None] = lambda: None
-    events: list[TurnEvent] = field(default_factory=list[TurnEvent])
+    events: list[FinishedTurn] = field(default_factory=list[FinishedTurn])
     failures: list[TurnFailed] = field(default_factory=list[TurnFailed])
     _over: float = 0.0
     _since_over: dict[str, float] = field(default_factory=dict[str, float])
@@ -121,9 +116,9 @@ class Story:
         elif isinstance(speech, Speech) and speech.final:
             self.tell(Finished(speech.turn, speech.reply.text))
 
-    def on_event(self, event: TurnEvent | Event) -> None:
+    def on_event(self, event: FinishedTurn | Event) -> None:
         """Print the latencies, what failed, and what a model wants to be known."""
-        if isinstance(event, TurnEvent):
+        if isinstance(event, FinishedTurn):
             self.events.append(event)
             latencies = " · ".join(f"{what} {ms:.0f} ms" for what, ms in self._since_over.items())
             self._line(f"{'':23}after the turn: {latencies}")

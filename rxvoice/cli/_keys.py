@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError
 
 __all__ = ["PushToTalk", "SpaceBar"]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from rxvoice._ui import UiScheduler
+from rxvoice._threads.window import UiScheduler
 
 __all__ = ["MainLoop"]
 

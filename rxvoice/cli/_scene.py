@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rxvoice import events
-from rxvoice.elements import Event
+from rxvoice.events import Event
 from rxvoice.turn import Turn
 
 __all__ = ["Line", "Scene", "State", "Who", "printable"]

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
-from rxvoice._json import read_text, read_toml
+from rxvoice._files.json import read_text, read_toml
 from rxvoice.errors import ConfigError
 
 __all__ = [

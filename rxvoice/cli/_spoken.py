@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from threading import Lock
 
-from rxvoice._written import Written
 from rxvoice.cli._scene import printable
 from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.operators._conversation._ledger import Ledger
+from rxvoice.operators._conversation._written import Written
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 

@@ -10,11 +10,13 @@ from reactivex import operators as ops
 
 from rxvoice import echo
 from rxvoice import operators as vox
-from rxvoice._paced import paced
+from rxvoice._threads.paced import paced
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk
 from rxvoice.cli._settings import Settings
-from rxvoice.elements import AudioChunk, Event, Reply, Speech, TurnEvent
+from rxvoice.elements import FinishedTurn, Reply, Speech
+from rxvoice.events import Event
 from rxvoice.policies import silence
 
 if TYPE_CHECKING:
@@ -71,8 +73,8 @@ def conversation(
     models: MlxScheduler,
     controls: Controls,
     on_reply: Callable[[Reply | Event], None] = lambda _: None,
-    on_speech: Callable[[Speech | TurnEvent | Event], None] = lambda _: None,
-) -> Observable[Speech | TurnEvent | Event]:
+    on_speech: Callable[[Speech | FinishedTurn | Event], None] = lambda _: None,
+) -> Observable[Speech | FinishedTurn | Event]:
     """From a microphone to a loudspeaker, with all that happens in between as events.
 
     Args:

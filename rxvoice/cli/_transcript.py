@@ -9,9 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from rxvoice._output_file import output
-from rxvoice.elements import Event
-from rxvoice.events import Level
+from rxvoice._files.output import output
+from rxvoice.events import Event, Level
 
 __all__ = ["TranscriptFile"]
 

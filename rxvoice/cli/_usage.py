@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NoReturn
 
-from rxvoice._output_file import same_file
+from rxvoice._files.output import same_file
 from rxvoice.errors import ConfigError
 
 __all__ = ["Parser", "UsageError", "check_distinct"]

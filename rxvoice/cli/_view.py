@@ -8,11 +8,10 @@ from itertools import groupby
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from rxvoice._words import graphemes, up_to_grapheme
+from rxvoice._text.words import graphemes, up_to_grapheme
 from rxvoice.cli._scene import Line, Scene, State, Who
 from rxvoice.cli._streams import is_gone
-from rxvoice.elements import Event
-from rxvoice.events import Level
+from rxvoice.events import Event, Level
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TypedDict
 
 from rxvoice import sinks, sources
-from rxvoice._words import words
+from rxvoice._text.words import words
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._conversation import Parts, Story, converse
 from rxvoice.cli._settings import Settings
 from rxvoice.cli._warm_up import warm_up
-from rxvoice.elements import TurnEvent
+from rxvoice.elements import FinishedTurn
 from rxvoice.errors import ConfigError
 from rxvoice.slots import TranscriberSlot
 
@@ -110,7 +110,7 @@ def _recogniser(models: str) -> Generator[TranscriberSlot]:
     yield offline.demo_stt()
 
 
-def _heard(said: list[_Said], events: list[TurnEvent]) -> int:
+def _heard(said: list[_Said], events: list[FinishedTurn]) -> int:
     """How many turns were heard word for word."""
     return sum(
         words(truth["text"]) == words(event.user_text)

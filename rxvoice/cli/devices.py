@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._usage import UsageError
 from rxvoice.devices import Device, Kind, listing, permission, refresh, server
-from rxvoice.elements import AudioChunk, Event
+from rxvoice.events import Event
 
 __all__ = ["add_devices", "devices"]
 

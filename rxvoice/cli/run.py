@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rxvoice import sinks, sources
-from rxvoice._audio_file import AudioFile
-from rxvoice._output_file import output
+from rxvoice._audio.audio_file import AudioFile
+from rxvoice._files.output import output
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._conversation import Story, converse

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from reactivex import Observable
 
 from rxvoice import echo
-from rxvoice._live import live
+from rxvoice._threads.live import live
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._main_loop import MainLoop
@@ -31,7 +32,7 @@ from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import LiveView, PlainView, View
 from rxvoice.cli._warm_up import warm_up
 from rxvoice.devices import find, refresh
-from rxvoice.elements import AudioChunk, Event, Notice
+from rxvoice.events import Event, Notice
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 if TYPE_CHECKING:

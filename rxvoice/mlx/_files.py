@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from rxvoice._json import read_json
+from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
 
 __all__ = ["PICKLES", "BrokenFile", "check_files", "check_json"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 import numpy as np
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.mlx.dsp import as_samples
 
 __all__ = ["correlations"]

@@ -12,8 +12,8 @@ import math
 import mlx.core as mx
 import numpy as np
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
-from rxvoice.elements import Samples
 from rxvoice.errors import AudioFormatError
 
 __all__ = ["as_samples", "crossfade", "fade_out", "gain", "soft_limit"]

@@ -12,11 +12,12 @@ from typing import Protocol, Self, cast
 import mlx.core as mx
 
 from rxvoice._check import at_least, model_name, whole, within
-from rxvoice._language_model import LanguageModel, Written, WrittenCall
-from rxvoice._question import Question, fewest_turns
-from rxvoice.conversation import Conversation, Message, Summarise, alternating, without_oldest
-from rxvoice.elements import Notice
+from rxvoice._language.model import LanguageModel, Written, WrittenCall
+from rxvoice._language.question import Question, fewest_turns
+from rxvoice.conversation import Conversation, Message, Summarise
+from rxvoice.conversation._turns import alternating, without_oldest
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 from rxvoice.mlx._opening import code_refused, directory_of, opening
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._spoken import Markers, Spoken

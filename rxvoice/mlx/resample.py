@@ -8,8 +8,8 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
-from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.mlx.dsp import as_samples
 

@@ -20,8 +20,8 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._answers.stuck import SharedThread
 from rxvoice._check import at_least, whole
-from rxvoice._loop import leaving, next_step
-from rxvoice._ready import Ready, ReadyLane, Step
+from rxvoice._threads.loop import leaving, next_step
+from rxvoice._threads.ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
 
 __all__ = ["Lane", "MlxScheduler"]

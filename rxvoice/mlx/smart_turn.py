@@ -12,9 +12,9 @@ import reactivex as rx
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
+from rxvoice._answers.deliver import deliver
+from rxvoice._audio.samples import Samples
 from rxvoice._check import model_name, whole, within
-from rxvoice.answers import deliver
-from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import directory_of, opening
 from rxvoice.slots import method

@@ -14,10 +14,12 @@ from typing import Protocol, TypeGuard, cast
 import mlx.core as mx
 import numpy as np
 
-from rxvoice._check import audio_samples, model_name, whole
-from rxvoice._recognised import recognised
-from rxvoice.elements import Notice, Recognised, Samples
+from rxvoice._answers.recognised import recognised
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._check import model_name, whole
+from rxvoice.elements import Recognised
 from rxvoice.errors import ConfigError, RxvoiceError
+from rxvoice.events import Notice
 from rxvoice.mlx._opening import code_refused, directory_of, opening
 from rxvoice.mlx._stream import same_stream
 

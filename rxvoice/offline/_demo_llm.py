@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 
-from rxvoice.elements import Notice
+from rxvoice.events import Notice
 from rxvoice.mlx.llm import Llm
 
 __all__ = ["DemoLlm"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError
 
 __all__ = ["original_names", "read"]

@@ -19,10 +19,10 @@ from types import TracebackType
 from typing import IO, BinaryIO, TypedDict, cast
 from unicodedata import category, normalize
 
-from rxvoice._check import audio_samples
-from rxvoice._json import read_text
-from rxvoice._pcm16 import to_pcm16
-from rxvoice.elements import Recognised, Samples
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._files.json import read_text
+from rxvoice.elements import Recognised
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 from rxvoice.offline import _sphinx
 from rxvoice.offline._sphinx import Message, Setup

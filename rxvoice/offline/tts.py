@@ -16,10 +16,11 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import cast
 
+from rxvoice._audio.pcm16 import from_pcm16
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
-from rxvoice._pcm16 import from_pcm16
-from rxvoice._words import up_to_grapheme, up_to_word
-from rxvoice.elements import Samples, TimedSamples
+from rxvoice._text.words import up_to_grapheme, up_to_word
+from rxvoice.elements import TimedSamples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 
 __all__ = ["EspeakTts", "tts", "voices"]

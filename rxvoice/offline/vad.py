@@ -6,8 +6,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from rxvoice._audio.samples import Samples
 from rxvoice._silero import Silero
-from rxvoice.elements import Samples
 from rxvoice.errors import MissingDependency
 from rxvoice.offline import _ggml
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from rxvoice.elements import Event, Notice
-from rxvoice.errors import StageError
+from rxvoice.events import Event, Notice
 from rxvoice.operators.kernel import Subscription
+from rxvoice.stage_error import StageError
 
 __all__ = ["Failures"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from rxvoice.answers import outwards
-from rxvoice.elements import AudioChunk
+from rxvoice._answers.deliver import outwards
+from rxvoice.chunks import AudioChunk
 from rxvoice.events import Dropped
 from rxvoice.operators._stage import Job
 from rxvoice.turn import Turn

@@ -14,12 +14,13 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import Clock, at, home_of
+from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import Limits, Watch, limits
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice._check import check_worker
-from rxvoice.answers import deliver
-from rxvoice.elements import Event, Notice, TurnFailed
-from rxvoice.errors import ConfigError, ModelThreadStuck, StageError, turn_name
+from rxvoice._threads.kept import Kept
+from rxvoice.errors import ConfigError, ModelThreadStuck
+from rxvoice.events import Event, Notice, TurnFailed
 from rxvoice.operators.kernel import (
     Handlers,
     Operator,
@@ -28,7 +29,8 @@ from rxvoice.operators.kernel import (
     stateful_on_events,
 )
 from rxvoice.slots import Answer
-from rxvoice.turn import Kept, Turn
+from rxvoice.stage_error import StageError
+from rxvoice.turn import Turn, turn_name
 
 __all__ = ["Errors", "Job", "Work", "check_errors", "limits", "stage"]
 

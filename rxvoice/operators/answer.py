@@ -9,19 +9,11 @@ from operator import index
 import numpy as np
 from reactivex import abc
 
+from rxvoice._answers.shapes import Text, sound
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
-from rxvoice._shapes import Text, sound
-from rxvoice.elements import (
-    Event,
-    Notice,
-    Recognised,
-    Reply,
-    Samples,
-    Sentence,
-    Speech,
-    TimedSamples,
-    Transcript,
-)
+from rxvoice.elements import Recognised, Reply, Sentence, Speech, TimedSamples, Transcript
+from rxvoice.events import Event, Notice
 from rxvoice.operators._listen import listen_to
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator

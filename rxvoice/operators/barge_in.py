@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._answers.shapes import yes_or_no
+from rxvoice._audio.samples import Samples
 from rxvoice._check import unjudged, whole
-from rxvoice._shapes import yes_or_no
-from rxvoice.elements import AudioChunk, Event, Samples
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import energy

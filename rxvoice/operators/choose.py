@@ -9,8 +9,9 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxvoice.elements import Event, Transcript
+from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.operators.kernel import Operator
 
 __all__ = ["choose"]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack, overloa
 from reactivex import Observable
 
 from rxvoice._check import at_least, milliseconds, whole, within
-from rxvoice.elements import Event, Say, Speech, Transcript, TurnEvent
+from rxvoice.elements import FinishedTurn, Say, Speech, Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
+from rxvoice.operators._echo_judge import echo_judge
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
-from rxvoice.slots import AudioSink, EchoSlot, echo_judge
+from rxvoice.slots import AudioSink, EchoSlot
 from rxvoice.turn import Turn
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def converse(
     *,
     sink: AudioSink,
     **options: Unpack[_Options],
-) -> Operator[Turn | Event, Speech | TurnEvent | Event]: ...
+) -> Operator[Turn | Event, Speech | FinishedTurn | Event]: ...
 
 
 @overload
@@ -70,7 +72,7 @@ def converse(
     *,
     sink: AudioSink,
     **options: Unpack[_Options],
-) -> Operator[Turn | Event, T | Speech | TurnEvent | Event]: ...
+) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
 @overload
@@ -82,7 +84,7 @@ def converse(
     *,
     sink: AudioSink,
     **options: Unpack[_Options],
-) -> Operator[Turn | Event, T | Speech | TurnEvent | Event]: ...
+) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
 @overload
@@ -95,7 +97,7 @@ def converse(
     *,
     sink: AudioSink,
     **options: Unpack[_Options],
-) -> Operator[Turn | Event, T | Speech | TurnEvent | Event]: ...
+) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
 @overload
@@ -109,7 +111,7 @@ def converse(
     *,
     sink: AudioSink,
     **options: Unpack[_Options],
-) -> Operator[Turn | Event, T | Speech | TurnEvent | Event]: ...
+) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
 def converse(
@@ -135,11 +137,11 @@ def converse(
     preempt_tries: int = 2,
     idle_ms: float | None = None,
     word_events: bool = False,
-) -> Operator[Turn | Event, T | Speech | TurnEvent | Event]:
+) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]:
     """Hold a conversation: answer each turn, and fall silent when the user speaks over the answer.
 
     It writes the speech to `sink` itself, counts what the sink takes and plays, and logs each
-    turn with a `TurnEvent`. So nothing that writes to a sink belongs behind it: `play` and
+    turn with a `FinishedTurn`. So nothing that writes to a sink belongs behind it: `play` and
     ``subscribe(sink)`` refuse what it emits. A stage that changes speech goes inside, after
     `synthesize`.
 
@@ -156,10 +158,10 @@ def converse(
     `min_speech_ms` is dropped without asking the recogniser.
 
     Emits: what the last stage gives, in order, as it is written to the sink; a reply's final
-        `Speech` and its `TurnEvent` once it was heard to its end. Of a reply that was interrupted
-        both say what was heard. Beside them, in the order in which it happened, all that
-        `rxvoice.events` has from ``TurnOpened`` to ``Idle``; the sink's events, and those from
-        upstream.
+        `Speech` and its `FinishedTurn` once it was heard to its end. Of a reply that was
+        interrupted both say what was heard. Beside them, in the order in which it happened, all
+        that `rxvoice.events` has from ``TurnOpened`` to ``Idle``; the sink's events, and those
+        from upstream.
     Completes: when the source has and every turn was answered and heard, after one
         ``sink.flush()``.
     Errors: with the source, at once; with what a stage, the sink's ``events`` or `interrupts`
@@ -290,7 +292,7 @@ def converse(
         word_events=word_events,
     )
 
-    def start(out: Subscription[T | Speech | TurnEvent | Event]) -> Handlers[Turn | Event]:
+    def start(out: Subscription[T | Speech | FinishedTurn | Event]) -> Handlers[Turn | Event]:
         engine = Engine(out, settings)
         engine.begin()
         return engine.take, engine.complete, engine.fail
@@ -300,7 +302,7 @@ def converse(
 
 def _phrases(name: str, given: Sequence[str]) -> tuple[tuple[str, ...], ...]:
     """Each phrase in words, without regard to case and punctuation."""
-    from rxvoice._words import words
+    from rxvoice._text.words import words
 
     if not isinstance(given, str):
         phrases = tuple(tuple(words(phrase)) for phrase in given)

@@ -11,13 +11,13 @@ from reactivex.disposable import Disposable
 from reactivex.scheduler import NewThreadScheduler
 
 from rxvoice._check import whole
-from rxvoice._delivery import Delivery
-from rxvoice._loop import Loop
-from rxvoice.elements import AudioChunk, Event, Notice
+from rxvoice._threads.delivery import Delivery
+from rxvoice._threads.kept import Kept
+from rxvoice._threads.loop import Loop
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError, QueueFull
-from rxvoice.events import AudioLost
+from rxvoice.events import AudioLost, Event, Notice
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
-from rxvoice.turn import Kept
 
 __all__ = ["Overflow", "handoff"]
 

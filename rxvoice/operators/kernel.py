@@ -34,9 +34,9 @@ from reactivex.scheduler import (
     TrampolineScheduler,
 )
 
-from rxvoice._follow import emitting, follow, reached
-from rxvoice.elements import Event
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
+from rxvoice.operators._follow import emitting, follow, reached
 
 __all__ = ["Handlers", "Operator", "Subscription", "misplaced", "stateful", "stateful_on_events"]
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import cast
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
-from rxvoice.elements import Event, Reply, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, StageError
+from rxvoice._text.segmenter import Segmenter
+from rxvoice.elements import Reply, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.events import Event, TurnFailed
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.segmenter import Segmenter
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
 __all__ = ["map_sentences"]

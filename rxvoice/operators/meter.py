@@ -8,8 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from rxvoice._check import whole
-from rxvoice.elements import AudioChunk, Event
-from rxvoice.events import Level
+from rxvoice.chunks import AudioChunk
+from rxvoice.events import Event, Level
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["meter"]

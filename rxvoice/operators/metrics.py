@@ -12,16 +12,19 @@ from reactivex import Observable, abc
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler import VirtualTimeScheduler
 
-from rxvoice.elements import AudioChunk, Event, Reply, Speech, Transcript, TurnFailed
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.events import (
     AudioLost,
     Dropped,
+    Event,
     Finished,
     Interrupted,
     ReplyDelta,
     ReplyStarted,
     Speaking,
     Transcribed,
+    TurnFailed,
     TurnMetrics,
     Underrun,
 )

@@ -9,9 +9,9 @@ import numpy as np
 from reactivex import Observable
 
 from rxvoice._check import BOOLS
-from rxvoice.elements import AudioChunk, Event
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
-from rxvoice.events import Muted
+from rxvoice.events import Event, Muted
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["mute"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import cast
 
 from rxvoice._writing import SpeechWriter, refuse_conversation
-from rxvoice.elements import Event, Speech, TurnEvent, TurnFailed
-from rxvoice.errors import ConfigError, SinkStalled, StageError
+from rxvoice.elements import FinishedTurn, Speech
+from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.events import Event, TurnFailed
 from rxvoice.operators._stage import Errors, check_errors
 from rxvoice.operators.kernel import (
     Handlers,
@@ -16,6 +17,7 @@ from rxvoice.operators.kernel import (
     stateful_on_events,
 )
 from rxvoice.slots import AudioSink
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
 __all__ = ["play"]
@@ -23,12 +25,12 @@ __all__ = ["play"]
 
 def play(
     sink: AudioSink, *, errors: Errors = "raise"
-) -> Operator[Speech | Event, TurnEvent | Event]:
+) -> Operator[Speech | Event, FinishedTurn | Event]:
     """Write speech to a sink, and log each turn once its reply has been taken.
 
     For the plain pipe: `converse` writes to its sink itself, and `play` behind it fails.
 
-    Emits: a `TurnEvent` at the final `Speech` of each turn; events from upstream as they
+    Emits: a `FinishedTurn` at the final `Speech` of each turn; events from upstream as they
         come. Of a reply that was interrupted it says what was heard.
     Completes: with the source, after one ``sink.flush()``, which blocks until all is played.
     Errors: `SinkStalled` when the sink takes nothing; `StageError` when it raises; the source's.
@@ -48,7 +50,7 @@ def play(
             )
     check_errors("play", errors)
 
-    def start(out: Subscription[TurnEvent | Event]) -> Handlers[Speech | Event]:
+    def start(out: Subscription[FinishedTurn | Event]) -> Handlers[Speech | Event]:
         writer = SpeechWriter(sink)
         failed: Turn | None = None
 
@@ -99,10 +101,10 @@ def _blamed(turn: Turn | None, error: Exception) -> Exception:
     return error if isinstance(error, SinkStalled) else StageError("play", turn, error)
 
 
-def _event(speech: Speech) -> TurnEvent:
+def _event(speech: Speech) -> FinishedTurn:
     turn, reply = speech.turn, speech.reply
     said = reply.text if speech.heard is None else speech.heard
-    return TurnEvent(
+    return FinishedTurn(
         turn.chunks_consumed or 0,
         reply.transcript.text,
         said,

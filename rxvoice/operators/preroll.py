@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import milliseconds, unjudged
-from rxvoice.elements import AudioChunk, Event, Samples
+from rxvoice.chunks import AudioChunk
+from rxvoice.events import Event
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["preroll"]

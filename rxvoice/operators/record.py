@@ -10,8 +10,11 @@ from typing import TypeVar
 import numpy as np
 from reactivex.disposable import Disposable
 
+from rxvoice._audio.samples import Samples
 from rxvoice._writing import write_all
-from rxvoice.elements import AudioChunk, Event, Notice, Samples, Speech
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Speech
+from rxvoice.events import Event, Notice
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
 __all__ = ["record"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from rxvoice._check import audio_samples, whole
-from rxvoice._resample import Resampler
-from rxvoice.elements import AudioChunk, Event, Samples
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._check import whole
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError
+from rxvoice.events import Event
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["resample"]

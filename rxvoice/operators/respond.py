@@ -11,13 +11,13 @@ from typing import cast
 
 from reactivex import abc
 
+from rxvoice._answers.pauses import Flush
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._answers.shapes import Text, text
 from rxvoice._check import whole
-from rxvoice._pauses import Flush
-from rxvoice._shapes import Text, text
-from rxvoice._words import has_letters
-from rxvoice.elements import Event, Notice, Reply, Transcript
-from rxvoice.events import Dropped
+from rxvoice._text.words import has_letters
+from rxvoice.elements import Reply, Transcript
+from rxvoice.events import Dropped, Event, Notice
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, ResponderSlot, Worded, method

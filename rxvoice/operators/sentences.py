@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from rxvoice._pauses import Flush
-from rxvoice.elements import Event
+from rxvoice._answers.pauses import Flush
+from rxvoice._text.segmenter import Segmenter
+from rxvoice.events import Event
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.segmenter import Segmenter
 
 __all__ = ["sentences"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from reactivex import Observable, abc
 
-from rxvoice.elements import Event, Reply, Speech, Transcript
+from rxvoice.elements import Reply, Speech, Transcript
+from rxvoice.events import Event
 from rxvoice.operators._stage import Errors
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators.synthesize import synthesize

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from rxvoice.elements import Event, Reply, Transcript
+from rxvoice.elements import Reply, Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["speakable"]
@@ -46,7 +47,7 @@ def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event,
         raise ConfigError(f"speakable emoji must be True or False, got {emoji!r}")
 
     def start(out: Subscription[Reply | Event]) -> Handlers[Reply]:
-        from rxvoice._speakable import Speakable  # loads the parser
+        from rxvoice._text.speakable import Speakable  # loads the parser
 
         answering: Transcript | None = None
         reader = Speakable(code=code, emoji=emoji)

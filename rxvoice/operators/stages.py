@@ -7,8 +7,8 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from reactivex import Observable
 
-from rxvoice.elements import Event
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.operators.kernel import Operator
 
 __all__ = ["stages"]

@@ -8,21 +8,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from reactivex import abc
 
+from rxvoice._answers.shapes import sound
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
-from rxvoice._shapes import sound
-from rxvoice.elements import (
-    Event,
-    Notice,
-    Reply,
-    Samples,
-    Sentence,
-    Speech,
-    TimedSamples,
-    Transcript,
-)
+from rxvoice._text.segmenter import Segmenter
+from rxvoice.elements import Reply, Sentence, Speech, TimedSamples, Transcript
+from rxvoice.events import Event, Notice
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
-from rxvoice.segmenter import Segmenter
 from rxvoice.slots import Answer, SynthesizerSlot, method
 
 __all__ = ["synthesize"]

@@ -12,9 +12,12 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.internal import DisposedException
 
-from rxvoice._recognised import Known, recognised
-from rxvoice._shapes import Text, is_whole, yes_or_no
-from rxvoice.elements import AudioChunk, Event, Notice, Recognised, Samples, Transcript
+from rxvoice._answers.recognised import Known, recognised
+from rxvoice._answers.shapes import Text, is_whole, yes_or_no
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Recognised, Transcript
+from rxvoice.events import Event, Notice
 from rxvoice.operators._listen import listen_to
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator

@@ -11,13 +11,14 @@ from typing import ParamSpec, cast
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable, Disposable
 
+from rxvoice._answers.deliver import outwards
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._answers.shapes import yes_or_no
+from rxvoice._audio.samples import Samples
 from rxvoice._check import at_least, observable, unjudged
-from rxvoice._shapes import yes_or_no
-from rxvoice.answers import outwards
-from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError, StageError
-from rxvoice.events import Muted
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError
+from rxvoice.events import Event, Muted
 from rxvoice.operators.kernel import (
     Handlers,
     Operator,
@@ -27,6 +28,7 @@ from rxvoice.operators.kernel import (
 )
 from rxvoice.policies import fresh, silence
 from rxvoice.slots import PolicySlot, method
+from rxvoice.stage_error import StageError
 from rxvoice.turn import EndedBy, Turn, TurnWriter
 
 __all__ = ["turn_window"]

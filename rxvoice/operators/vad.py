@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._answers.shapes import judgement
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
-from rxvoice._shapes import judgement
-from rxvoice.elements import AudioChunk, Event, Samples
-from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.events import Event
+from rxvoice.operators._echo_judge import echo_judge
 from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.slots import EchoSlot, VadSlot, echo_judge, method
+from rxvoice.slots import EchoSlot, VadSlot, method
+from rxvoice.stage_error import StageError
 
 __all__ = ["vad"]
 

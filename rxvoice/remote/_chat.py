@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from rxvoice._language_model import WrittenCall
-from rxvoice._unicode import whole_text
-from rxvoice.conversation import Message, alternating
+from rxvoice._language.model import WrittenCall
+from rxvoice._text.unicode import whole_text
+from rxvoice.conversation import Message
+from rxvoice.conversation._turns import alternating
 
 __all__ = ["DONE", "ChatReader", "ErrorEvent", "events", "for_server"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TypeAlias
 
-from rxvoice._question import Question, fewest_turns
-from rxvoice.conversation import Message, without_oldest
+from rxvoice._language.question import Question, fewest_turns
+from rxvoice.conversation import Message
+from rxvoice.conversation._turns import without_oldest
 from rxvoice.remote._chat import for_server
 
 __all__ = ["Context"]

@@ -7,10 +7,10 @@ from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from rxvoice._check import at_least, whole
-from rxvoice._language_model import LanguageModel, Written
-from rxvoice._question import Question
+from rxvoice._language.model import LanguageModel, Written
+from rxvoice._language.question import Question
 from rxvoice.conversation import Conversation, Message, Summarise
-from rxvoice.elements import Notice
+from rxvoice.events import Notice
 from rxvoice.remote._chat import ChatReader, events, for_server
 from rxvoice.remote._context import Context
 from rxvoice.remote._failures import ContextExceeded

@@ -9,11 +9,11 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from rxvoice._check import audio_samples
-from rxvoice._pcm16 import to_pcm16
-from rxvoice._recognised import recognised
-from rxvoice._unicode import whole_text
-from rxvoice.elements import Recognised, Samples
+from rxvoice._answers.recognised import recognised
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._text.unicode import whole_text
+from rxvoice.elements import Recognised
 from rxvoice.remote._chat import ErrorEvent, events
 from rxvoice.remote._server import Server
 

@@ -6,10 +6,10 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from rxvoice._audio.pcm16 import from_pcm16
+from rxvoice._audio.samples import Samples
 from rxvoice._check import at_least, whole
-from rxvoice._pcm16 import from_pcm16
-from rxvoice._unicode import whole_text
-from rxvoice.elements import Samples
+from rxvoice._text.unicode import whole_text
 from rxvoice.errors import ConfigError
 from rxvoice.remote._server import Server
 

@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from reactivex import Observable, Subject
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
-from rxvoice.elements import Event, Samples
+from rxvoice.events import Event
 from rxvoice.sinks._converter import Converter, converter
 from rxvoice.sinks._ledger import Ledger
 from rxvoice.sinks._player import Player

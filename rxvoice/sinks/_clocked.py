@@ -10,8 +10,9 @@ import numpy as np
 from reactivex import Observable, Subject, abc
 from reactivex.disposable import SerialDisposable
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
-from rxvoice.elements import Event, Samples
+from rxvoice.events import Event
 from rxvoice.sinks._clock import Clock
 from rxvoice.sinks._queued import QueuedSink
 

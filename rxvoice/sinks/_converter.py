@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
-from rxvoice import _resample
-from rxvoice._check import audio_samples
-from rxvoice.elements import Samples
+from rxvoice._audio import resample as _resample
+from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 
 __all__ = ["Ledger"]
 

@@ -12,8 +12,8 @@ from typing import Protocol, cast
 import numpy as np
 
 from rxvoice import devices
-from rxvoice._played import Steady
-from rxvoice.elements import Samples
+from rxvoice._audio.played import Steady
+from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError, RxvoiceError
 
 __all__ = ["Output", "own_rate"]

@@ -8,7 +8,7 @@ from threading import Lock
 
 import numpy as np
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 
 __all__ = ["Player"]
 

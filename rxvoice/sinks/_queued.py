@@ -7,8 +7,8 @@ from abc import abstractmethod
 
 import numpy as np
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
-from rxvoice.elements import Samples
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks._converter import as_written
 from rxvoice.sinks._sink import Sink

@@ -11,11 +11,15 @@ from typing import Self, cast
 import numpy as np
 from reactivex import abc
 
-from rxvoice._check import audio_samples, whole
-from rxvoice._resample import Resampler
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._check import whole
 from rxvoice._writing import SpeechWriter, refuse_conversation
-from rxvoice.elements import AudioChunk, Event, Samples, Speech, TurnFailed
-from rxvoice.errors import ConfigError, SinkStalled, turn_name
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Speech
+from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.events import Event, TurnFailed
+from rxvoice.turn import turn_name
 
 __all__ = ["KeepingSink", "Sink"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from rxvoice._growing import Growing
-from rxvoice.elements import Samples
+from rxvoice._audio.growing import Growing
+from rxvoice._audio.samples import Samples
 from rxvoice.sinks._sink import KeepingSink
 
 __all__ = ["MemorySink", "memory"]

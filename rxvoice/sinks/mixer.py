@@ -15,8 +15,8 @@ from reactivex.disposable import SerialDisposable, SingleAssignmentDisposable
 
 from rxvoice._check import whole, within
 from rxvoice._writing import write_all
-from rxvoice.elements import Event
 from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.events import Event
 from rxvoice.sinks._bus import Bus
 from rxvoice.sinks._clock import Clock
 from rxvoice.slots import AudioSink

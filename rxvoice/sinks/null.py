@@ -6,7 +6,7 @@ from typing import Literal, overload
 
 from reactivex import abc
 
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.sinks._clocked import ClockedSink
 from rxvoice.sinks._sink import KeepingSink

@@ -15,10 +15,10 @@ import numpy as np
 from reactivex import Observable, Subject
 
 from rxvoice import devices
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
-from rxvoice.elements import Event, Samples
 from rxvoice.errors import SinkStalled
-from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored, Underrun
+from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored, Event, Underrun
 from rxvoice.sinks._converter import Converter, as_written, converter, is_mlx
 from rxvoice.sinks._ledger import Ledger
 from rxvoice.sinks._output import Output, own_rate

@@ -12,9 +12,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from rxvoice._audio_file import AudioFile
-from rxvoice._pcm16 import to_pcm16
-from rxvoice.elements import Samples
+from rxvoice._audio.audio_file import AudioFile
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice._audio.samples import Samples
 from rxvoice.sinks._sink import KeepingSink
 
 __all__ = ["WavSink", "wav"]

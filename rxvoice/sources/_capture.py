@@ -9,11 +9,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from rxvoice._pcm16 import from_pcm16
-from rxvoice._resample import Resampler
-from rxvoice.elements import AudioChunk, Event, Notice, Samples
+from rxvoice._audio.pcm16 import from_pcm16
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import QueueFull
-from rxvoice.events import AudioLost, DeviceChanged, DeviceLost, DeviceRestored
+from rxvoice.events import AudioLost, DeviceChanged, DeviceLost, DeviceRestored, Event, Notice
 from rxvoice.sources._ring import Block, Ring
 
 __all__ = ["Format", "Overflow", "Segment", "Settings", "capture"]

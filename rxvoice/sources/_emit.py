@@ -13,8 +13,9 @@ from reactivex.disposable import Disposable
 from reactivex.internal.exceptions import DisposedException
 from reactivex.scheduler import CurrentThreadScheduler, EventLoopScheduler, ImmediateScheduler
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 
 __all__ = ["check_blocks", "emit"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from rxvoice._wav import is_placeholder
+from rxvoice._audio.wav import is_placeholder
 
 __all__ = ["Bytes", "Wave", "mp3_says_length", "read_wave"]
 

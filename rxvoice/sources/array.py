@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable
 
-from rxvoice._check import audio_samples, whole
-from rxvoice._resample import Resampler
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._check import whole
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError
 from rxvoice.sources._emit import check_blocks, emit
 

@@ -12,9 +12,10 @@ from reactivex.disposable import Disposable
 from reactivex.internal.exceptions import DisposedException
 
 from rxvoice._check import whole
+from rxvoice.chunks import AudioChunk
 from rxvoice.devices import Device, check_device
-from rxvoice.elements import AudioChunk, Event, Notice
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event, Notice
 from rxvoice.sources._capture import Format, Overflow, Segment, Settings, capture
 from rxvoice.sources._choice import Choice, Wanted
 from rxvoice.sources._emit import check_blocks

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable
 
-from rxvoice._resample import Resampler
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.sources import _input
 from rxvoice.sources._emit import check_blocks, emit

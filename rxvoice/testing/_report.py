@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias, cast
 
 import numpy as np
 
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
 from rxvoice.testing._notation import Mark, cells
 from rxvoice.testing._values import Window, differences, equal, show
 from rxvoice.turn import Turn

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from reactivex import Subject, abc
 
+from rxvoice._audio.samples import Samples
 from rxvoice._writing import refuse_conversation
-from rxvoice.elements import AudioChunk, Event, Samples, Speech
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Speech
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.sinks._clocked import ClockedSink
 from rxvoice.sinks._sink import Sink
 

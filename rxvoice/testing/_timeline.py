@@ -10,7 +10,7 @@ from reactivex import Observable, Subject, abc, typing
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.testing import TestScheduler
 
-from rxvoice.elements import AudioChunk
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.testing._notation import Diagram
 from rxvoice.testing._report import Event

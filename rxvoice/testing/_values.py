@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
-from rxvoice.elements import AudioChunk, Samples, brief, same
+from rxvoice._audio.samples import Samples
+from rxvoice._value import brief, same
+from rxvoice.chunks import AudioChunk
 from rxvoice.testing._notation import Diagram, parse
 from rxvoice.turn import EndedBy, Turn
 

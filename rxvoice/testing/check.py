@@ -11,10 +11,10 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.testing import TestScheduler
 
-from rxvoice import elements as rxv
 from rxvoice._check import at_least
-from rxvoice.elements import TurnFailed, same
+from rxvoice._value import Value, same
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event, TurnFailed
 from rxvoice.turn import Turn
 
 __all__ = ["check_operator"]
@@ -23,7 +23,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 Kind: TypeAlias = Literal["next", "error", "completed"]
-Event: TypeAlias = tuple[float, Kind, Any]
+Notification: TypeAlias = tuple[float, Kind, Any]
 
 _SETTLE_S = 60.0
 """Virtual seconds that an operator has to finish what it is at."""
@@ -45,7 +45,7 @@ def check_operator(
     ```python
     def loud(gate):
         def passes(element):
-            return isinstance(element, rxv.Event) or gate(element.samples)
+            return isinstance(element, Event) or gate(element.samples)
 
         return ops.filter(passes)
 
@@ -138,14 +138,14 @@ def check_operator(
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Beside(rxv.Event):
+class _Beside(Event):
     """What happens beside the elements; of no kind that an operator could know."""
 
     number: int
 
 
 def _beside(elements: Sequence[object]) -> Literal["pass", "none"]:
-    return "pass" if any(isinstance(it, rxv.Value | Turn) for it in elements) else "none"
+    return "pass" if any(isinstance(it, Value | Turn) for it in elements) else "none"
 
 
 class _Source(Observable[Any]):
@@ -217,7 +217,7 @@ class _Seen:
 
     clock: TestScheduler
     react: Callable[[Kind], None] = _ignore
-    events: list[Event] = field(default_factory=list[Event])
+    events: list[Notification] = field(default_factory=list[Notification])
     life: abc.DisposableBase | None = None
     began: float = 0.0
 
@@ -302,7 +302,7 @@ class _Check(Generic[T, U]):
 
     def empty(self) -> None:
         seen = self._drive(("completed", None))
-        wanted: list[Event] = [(0, "next", value) for value in self.on_empty]
+        wanted: list[Notification] = [(0, "next", value) for value in self.on_empty]
         self._compare([*wanted, (0, "completed", None)], seen.events)
 
     def one(self) -> None:
@@ -505,7 +505,9 @@ class _Check(Generic[T, U]):
         self._run(bench)
         self._expect("nothing after disposal", len(seen.events) == before, seen.events)
 
-    def _compare(self, wanted: list[Event], came: list[Event], where: str = "") -> None:
+    def _compare(
+        self, wanted: list[Notification], came: list[Notification], where: str = ""
+    ) -> None:
         equal = len(wanted) == len(came) and all(
             a == b and same(self._of(a, v), self._of(b, w))
             for (_, a, v), (_, b, w) in zip(wanted, came, strict=True)
@@ -515,7 +517,7 @@ class _Check(Generic[T, U]):
     def _of(self, kind: Kind, value: Any) -> object:
         return self.key(value) if self.key and kind == "next" else value
 
-    def _told(self, events: list[Event]) -> str:
+    def _told(self, events: list[Notification]) -> str:
         told = (
             f"{kind} {self._of(kind, value)!r}" if kind != "completed" else kind
             for _, kind, value in events
@@ -525,5 +527,5 @@ class _Check(Generic[T, U]):
     def _expect(self, wanted: str, met: object, came: object) -> None:
         if not met:
             if isinstance(came, list) and came and isinstance(came[0], tuple):
-                came = self._told(cast("list[Event]", came))
+                came = self._told(cast("list[Notification]", came))
             raise AssertionError(f"{self.name}: {self.case}: expected {wanted}, got {came}")

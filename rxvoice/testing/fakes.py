@@ -15,8 +15,8 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import at_least, whole
-from rxvoice.elements import Samples
 from rxvoice.errors import ConfigError
 from rxvoice.policies import rms
 

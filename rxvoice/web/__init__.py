@@ -46,7 +46,7 @@ JSON: what happens, as `Event.as_json` has it, and
 - ``{"event": "format", "sample_rate": 24000}`` before the first speech, and when that changes;
 - ``{"event": "clear", "position": p, "clears": k}``: drop what was not played; ``samples`` goes
   on from ``p``. ``pause``, ``resume`` and ``duck`` (``gain``) say what else to do with it;
-- ``{"event": "turn", ...}``: a `TurnEvent`;
+- ``{"event": "turn", ...}``: a `FinishedTurn`;
 - ``{"event": "error", "code": "...", "message": "..."}`` before it is closed for a reason:
   ``full`` or ``address`` (1013), ``bad_message`` (1007), ``too_big`` (1009), ``flood``,
   ``questions``, ``idle``, ``time`` or ``slow_reader`` (1008), ``failed`` (1011).

@@ -10,11 +10,12 @@ from typing import NoReturn, cast
 
 from reactivex import Subject
 
-from rxvoice._json import read_json
-from rxvoice._pcm16 import from_pcm16
-from rxvoice._resample import Resampler
-from rxvoice._unicode import whole_text
-from rxvoice.elements import AudioChunk, Samples
+from rxvoice._audio.pcm16 import from_pcm16
+from rxvoice._audio.resample import Resampler
+from rxvoice._audio.samples import Samples
+from rxvoice._files.json import read_json
+from rxvoice._text.unicode import whole_text
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.web._limits import Limits, Over
 

@@ -15,7 +15,9 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice.elements import AudioChunk, Event, Notice, Speech, TurnEvent, TurnFailed
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import FinishedTurn, Speech
+from rxvoice.events import Event, Notice, TurnFailed
 from rxvoice.web._incoming import Incoming
 from rxvoice.web._limits import Limits, Over
 from rxvoice.web._speaker import RemoteSpeaker
@@ -54,7 +56,7 @@ class Client:
     user: object = None
 
 
-Converse: TypeAlias = Callable[[Client], Observable[Speech | TurnEvent | Event]]
+Converse: TypeAlias = Callable[[Client], Observable[Speech | FinishedTurn | Event]]
 
 
 class Session:
@@ -179,7 +181,7 @@ class Session:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
-    def _happened(self, event: Speech | TurnEvent | Event) -> None:
+    def _happened(self, event: Speech | FinishedTurn | Event) -> None:
         if isinstance(event, TurnFailed):
             # What a model says of its failure is for the server's log.
             _log.warning("%s", event.error, exc_info=event.error)
@@ -190,7 +192,7 @@ class Session:
             self._tell(told.as_json())
         elif isinstance(event, Event):
             self._tell(event.as_json())
-        elif isinstance(cast("object", event), TurnEvent):
+        elif isinstance(cast("object", event), FinishedTurn):
             values = {field.name: getattr(event, field.name) for field in fields(event)}
             if values["source"] is None:
                 del values["source"]

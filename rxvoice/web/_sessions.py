@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from reactivex import Observable
 
-from rxvoice.elements import Event, Speech, TurnEvent
+from rxvoice.elements import FinishedTurn, Speech
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.web._limits import Limits, Over
 from rxvoice.web._origin import is_welcome, origins
 from rxvoice.web._session import Client, Converse, Session, refuse
@@ -30,7 +31,7 @@ Authenticate: TypeAlias = Callable[["WebSocket"], "object | Awaitable[object]"]
 
 
 def sessions(
-    converse: Callable[[Client], Observable[Speech | TurnEvent | Event]],
+    converse: Callable[[Client], Observable[Speech | FinishedTurn | Event]],
     *,
     authenticate: Authenticate | None = None,
     allow_origins: Iterable[str] = (),
@@ -61,7 +62,7 @@ def sessions(
     Args:
         converse: makes the pipe of one `Client`, from ``client.microphone`` to ``play(
             client.speaker)``; it is subscribed to with a scheduler of the loop at the client's
-            first message, and disposed of when the socket closes. Its `Event` and `TurnEvent`
+            first message, and disposed of when the socket closes. Its `Event` and `FinishedTurn`
             elements are sent to the client, other ones are not; when it completes, the socket is
             closed once all speech was heard. What has a history, such as a language model's
             conversation, is to be made here: ``llm.fresh()``.

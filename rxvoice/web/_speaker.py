@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from reactivex import Observable, Subject
 
-from rxvoice._check import audio_samples, whole
-from rxvoice._pcm16 import to_pcm16
-from rxvoice.elements import Samples
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._check import whole
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks import Sink
 

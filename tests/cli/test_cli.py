@@ -16,11 +16,12 @@ import soundfile
 import rxvoice as rxv
 import rxvoice.cli.demo
 from rxvoice import offline
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli import main, parser
 from rxvoice.cli._both import BothSides
 from rxvoice.cli.demo import MODELS
 from rxvoice.cli.run import _Progress
-from rxvoice.elements import AudioChunk, Reply, Speech, Transcript
+from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.turn import Turn
 
 DATA = Path(rxvoice.cli.demo.__file__).parent.parent / "data"

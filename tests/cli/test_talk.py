@@ -23,6 +23,7 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import echo, events
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli import main
 from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk, SpaceBar
@@ -35,8 +36,8 @@ from rxvoice.cli._talk_models import choose
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._view import PlainView
 from rxvoice.cli.talk import _also, _sum_up, hold
-from rxvoice.elements import AudioChunk, Notice
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 from rxvoice.offline import demo_phrases
 from rxvoice.testing import FakeResponder, FakeSpeaker, FakeSynthesizer, FakeTranscriber, turn
 
@@ -93,7 +94,7 @@ def test_the_pipe_answers_a_turn_and_tells_all_about_it() -> None:
     pipe.hear(QUIET, 2)
     pipe.clock.advance_by(60)
     assert pipe.names() == [
-        *("TurnOpened", "Transcribed", "ReplyStarted", "Speaking", "TurnEvent", "Finished"),
+        *("TurnOpened", "Transcribed", "ReplyStarted", "Speaking", "FinishedTurn", "Finished"),
     ]
     assert any(isinstance(it, events.TurnMetrics) for it in pipe.happened)
     level = next(it for it in pipe.happened if isinstance(it, events.Level))

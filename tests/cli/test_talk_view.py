@@ -15,12 +15,15 @@ from rich.console import Console
 from rich.text import Text
 
 from rxvoice import events, sinks
+from rxvoice.chunks import AudioChunk
 from rxvoice.cli._scene import Scene, printable
 from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._view import LiveView, PlainView
-from rxvoice.elements import AudioChunk, Event, Reply, Sentence, Speech, Transcript
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.elements import Reply, Sentence, Speech, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.events import Event
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn, TurnWriter
 
 RATE = 16_000

@@ -33,13 +33,13 @@ def test_spoken_audio_in_spoken_audio_out(tmp_path: Path) -> None:
     said = json.loads((DATA / "demo.json").read_text("utf-8"))["turns"]
     wanted = [turn["text"].lower().replace(",", "").rstrip("?.") for turn in said]
     sink = rxv.sinks.memory()
-    events: list[rxv.TurnEvent | rxv.Event] = []
+    events: list[rxv.FinishedTurn | rxv.Event] = []
     errors: list[Exception] = []
     threads: set[str] = set()
     spoken: list[str] = []
     over = threading.Event()
 
-    def note(event: rxv.TurnEvent | rxv.Event) -> None:
+    def note(event: rxv.FinishedTurn | rxv.Event) -> None:
         threads.add(threading.current_thread().name)
         events.append(event)
 
@@ -76,7 +76,7 @@ def test_spoken_audio_in_spoken_audio_out(tmp_path: Path) -> None:
     conversation.dispose()
 
     assert errors == []
-    log = [event for event in events if isinstance(event, rxv.TurnEvent)]
+    log = [event for event in events if isinstance(event, rxv.FinishedTurn)]
     assert [event.user_text for event in log] == wanted
     assert [event.assistant_text for event in log] == ANSWERS
     assert " ".join(spoken) == " ".join(ANSWERS)

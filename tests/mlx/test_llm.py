@@ -37,11 +37,13 @@ import rxvoice as rxv
 import rxvoice.offline
 from rxvoice import operators as vox
 from rxvoice.conversation import Conversation, Message
-from rxvoice.elements import Notice, Transcript
+from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 from rxvoice.mlx import Llm, MlxScheduler, llm
 from rxvoice.mlx._prompt_cache import PromptCache
-from rxvoice.tools import Toolbox, ToolCall
+from rxvoice.tools import ToolCall
+from rxvoice.tools._toolbox import Toolbox
 
 MODEL = Path(rxvoice.offline.__path__[0]) / "demo-llm"
 

@@ -26,8 +26,8 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice._ready import Ready, Step
-from rxvoice.answers import deliver
+from rxvoice._answers.deliver import deliver
+from rxvoice._threads.ready import Ready, Step
 from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.mlx.scheduler import MlxScheduler

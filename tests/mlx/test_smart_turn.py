@@ -22,10 +22,11 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.mlx.scheduler import MlxScheduler
 from rxvoice.mlx.smart_turn import SmartTurn, smart_turn
 from rxvoice.policies import any_of, silence
+from rxvoice.stage_error import StageError
 from rxvoice.testing.fakes import FakePolicy
 from rxvoice.testing.marbles import sound
 from rxvoice.turn import Turn

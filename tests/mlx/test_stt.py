@@ -22,7 +22,7 @@ import reactivex
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.errors import AudioFormatError, ConfigError, RxvoiceError
 from rxvoice.mlx.stt import Stt, SttSession, stt
 

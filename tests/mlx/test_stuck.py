@@ -20,8 +20,9 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice._answers.clock import Clock
 from rxvoice._answers.stuck import SharedThread, doing
-from rxvoice.elements import Notice, Transcript, TurnFailed
+from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError, ModelThreadStuck, ModelTimeout
+from rxvoice.events import Notice, TurnFailed
 from rxvoice.mlx.scheduler import MlxScheduler
 from rxvoice.turn import Turn
 
@@ -147,7 +148,7 @@ def test_a_policy_that_is_asked_there_fails_its_turn_too(models: MlxScheduler) -
     """By `deliver`, without an operator that has limits."""
     from reactivex.disposable import CompositeDisposable
 
-    from rxvoice.answers import deliver
+    from rxvoice._answers.deliver import deliver
 
     model = Hangs()
     models.schedule(lambda *_: model("hi") and None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rxvoice import offline
-from rxvoice._words import up_to_grapheme
+from rxvoice._text.words import up_to_grapheme
 from rxvoice.errors import ConfigError, MissingDependency
 
 pytestmark = pytest.mark.models

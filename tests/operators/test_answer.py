@@ -13,18 +13,10 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import (
-    Notice,
-    Recognised,
-    Reply,
-    Speech,
-    TimedSamples,
-    Transcript,
-    TurnEvent,
-    TurnFailed,
-)
-from rxvoice.errors import ConfigError, ModelTimeout, StageError
-from rxvoice.events import Dropped
+from rxvoice.elements import FinishedTurn, Recognised, Reply, Speech, TimedSamples, Transcript
+from rxvoice.errors import ConfigError, ModelTimeout
+from rxvoice.events import Dropped, Notice, TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import failing
 from rxvoice.turn import Turn, TurnWriter
@@ -114,7 +106,7 @@ def test_in_a_plain_pipe_each_turn_is_logged() -> None:
     rx.of(*TURNS[:2]).pipe(
         vox.answer(lambda audio: [Recognised("hi"), "Hello.", sound()]), vox.play(sink)
     ).subscribe(seen.append)
-    assert seen == [TurnEvent(0, "hi", "Hello.")] * 2
+    assert seen == [FinishedTurn(0, "hi", "Hello.")] * 2
     assert len(sink.samples) == 6
 
 

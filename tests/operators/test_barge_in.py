@@ -9,8 +9,10 @@ from reactivex import Subject
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice
-from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.events import Notice
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeBargeIn, failing
 

@@ -10,8 +10,10 @@ from reactivex import Subject
 
 from rxvoice import echo, events, offline
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice
-from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency
+from rxvoice.events import Notice
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import failing
 

@@ -18,8 +18,9 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import Notice
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
+from rxvoice.stage_error import StageError
 from rxvoice.testing import (
     FakeResponder,
     FakeSink,
@@ -63,7 +64,7 @@ def test_a_reply_is_heard_to_its_end() -> None:
         "40 ReplyStarted 1",
         "40 ReplyDelta 1 'One two. Three four.'",
         "41 Speaking 1",
-        "230 TurnEvent 'hi' 'One two. Three four.'",
+        "230 FinishedTurn 'hi' 'One two. Three four.'",
         "230 Finished 1 'One two. Three four.'",
         "300 completed",
     ]
@@ -80,7 +81,7 @@ def test_two_turns_one_after_the_other() -> None:
 
 def test_an_empty_reply_is_heard_at_once() -> None:
     scene = Scene(HI + "_|", llm=Talk("..."))
-    assert scene.lines[-3:] == ["40 TurnEvent 'hi' '...'", "40 Finished 1 '...'", "60 completed"]
+    assert scene.lines[-3:] == ["40 FinishedTurn 'hi' '...'", "40 Finished 1 '...'", "60 completed"]
 
 
 def test_speech_without_a_transcript_gets_no_reply() -> None:
@@ -104,7 +105,7 @@ def test_the_source_ends_with_a_transcript_in_flight() -> None:
         "120 ReplyStarted 1",
         "120 ReplyDelta 1 'One two. Three four.'",
         "121 Speaking 1",
-        "310 TurnEvent 'hi' 'One two. Three four.'",
+        "310 FinishedTurn 'hi' 'One two. Three four.'",
         "310 Finished 1 'One two. Three four.'",
         "310 completed",
     ]
@@ -159,14 +160,14 @@ def test_while_transcribing_the_words_are_answered_together() -> None:
         "140 ReplyStarted 1",
         "140 ReplyDelta 1 'One two. Three four.'",
         "220 Transcribed 2 'the time'",
-        "220 TurnEvent 'what is' '' interrupted",
+        "220 FinishedTurn 'what is' '' interrupted",
         "220 Interrupted 1 ''",
         "220 Confirmed 2",
         "220 TurnOpened 2",
         "220 ReplyStarted 2",
         "220 ReplyDelta 2 'One two. Three four.'",
         "221 Speaking 2",
-        "410 TurnEvent 'the time' 'One two. Three four.'",
+        "410 FinishedTurn 'the time' 'One two. Three four.'",
         "410 Finished 2 'One two. Three four.'",
         "530 completed",
     ]
@@ -219,12 +220,12 @@ def test_while_thinking_one_reply_comes_and_both_messages_stay() -> None:
         "0 TurnOpened 1",
         "60 Candidate 2",
         "60 Paused 1",
-        "130 TurnEvent 'hi' '' interrupted",
+        "130 FinishedTurn 'hi' '' interrupted",
         "130 Interrupted 1 ''",
         "130 Confirmed 2",
         "130 TurnOpened 2",
         "431 Speaking 2",
-        "490 TurnEvent 'stop it' 'Three.'",
+        "490 FinishedTurn 'stop it' 'Three.'",
         "490 Finished 2 'Three.'",
         "740 completed",
     ]
@@ -244,7 +245,7 @@ def test_a_question_that_the_model_has_not_taken_goes_in_front_of_the_next() -> 
     )
     kinds = [(it.ms, type(it.value).__name__) for it in scene.recorded]
     assert (120, "Interrupted") in kinds
-    assert [ms for ms, kind in kinds if kind == "TurnEvent"] == [240]
+    assert [ms for ms, kind in kinds if kind == "FinishedTurn"] == [240]
     assert scene.llm.asked == ["what is the time"]
     assert scene.llm.told == []
     assert scene.llm.history == [("user", "what is the time"), ("assistant", "Yes.")]
@@ -277,7 +278,7 @@ def test_wordless_noise_while_thinking_changes_nothing() -> None:
         "340 ReplyStarted 1",
         "340 ReplyDelta 1 'One two.'",
         "341 Speaking 1",
-        "420 TurnEvent 'hi' 'One two.'",
+        "420 FinishedTurn 'hi' 'One two.'",
         "420 Finished 1 'One two.'",
         "540 completed",
     ]
@@ -292,7 +293,7 @@ def test_at_the_first_piece() -> None:
         "41 Speaking 1",
         "50 Candidate 2",
         "50 Paused 1",
-        "110 TurnEvent 'hi' '' interrupted",
+        "110 FinishedTurn 'hi' '' interrupted",
         "110 Interrupted 1 ''",
         "110 Confirmed 2",
     ]
@@ -306,14 +307,14 @@ def test_mid_sentence() -> None:
         "180 Candidate 2",
         "180 Paused 1",
         "240 Transcribed 2 'stop it'",
-        "240 TurnEvent 'hi' 'One two. Three' interrupted",
+        "240 FinishedTurn 'hi' 'One two. Three' interrupted",
         "240 Interrupted 1 'One two. Three'",
         "240 Confirmed 2",
         "240 TurnOpened 2",
         "240 ReplyStarted 2",
         "240 ReplyDelta 2 'One two. Three four.'",
         "241 Speaking 2",
-        "430 TurnEvent 'stop it' 'One two. Three four.'",
+        "430 FinishedTurn 'stop it' 'One two. Three four.'",
         "430 Finished 2 'One two. Three four.'",
         "550 completed",
     ]
@@ -338,7 +339,7 @@ def test_at_the_last_sample_it_has_finished() -> None:
     assert scene.without(*TOLD)[:6] == [
         "0 TurnOpened 1",
         "41 Speaking 1",
-        "230 TurnEvent 'hi' 'One two. Three four.'",
+        "230 FinishedTurn 'hi' 'One two. Three four.'",
         "230 Finished 1 'One two. Three four.'",
         "230 Candidate 2",
         "290 Confirmed 2",
@@ -363,7 +364,7 @@ def test_all_was_played_while_a_candidate_is_judged() -> None:
     )
     assert scene.without(*TOLD)[2:7] == [
         "210 Candidate 2",
-        "230 TurnEvent 'hi' 'One two. Three four.'",
+        "230 FinishedTurn 'hi' 'One two. Three four.'",
         "230 Finished 1 'One two. Three four.'",
         "270 Confirmed 2",
         "270 TurnOpened 2",
@@ -412,7 +413,7 @@ def test_while_paused_by_an_earlier_candidate() -> None:
         "190 Candidate 3",
         "190 Paused 1",
         "220 Dropped 2 short",
-        "310 TurnEvent 'hi' 'One' interrupted",
+        "310 FinishedTurn 'hi' 'One' interrupted",
     ]
     assert [line for line in scene.lines if "Dropped" in line] == ["220 Dropped 2 short"]
 
@@ -431,19 +432,19 @@ def test_twice_in_a_row() -> None:
         "41 Speaking 1",
         "100 Candidate 2",
         "100 Paused 1",
-        "160 TurnEvent 'hi' 'One' interrupted",
+        "160 FinishedTurn 'hi' 'One' interrupted",
         "160 Interrupted 1 'One'",
         "160 Confirmed 2",
         "160 TurnOpened 2",
         "161 Speaking 2",
         "200 Candidate 3",
         "200 Paused 2",
-        "260 TurnEvent 'stop' 'Five' interrupted",
+        "260 FinishedTurn 'stop' 'Five' interrupted",
         "260 Interrupted 2 'Five'",
         "260 Confirmed 3",
         "260 TurnOpened 3",
         "261 Speaking 3",
-        "320 TurnEvent 'no stop' 'Seven.'",
+        "320 FinishedTurn 'no stop' 'Seven.'",
         "320 Finished 3 'Seven.'",
         "570 completed",
     ]
@@ -463,7 +464,7 @@ def test_before_a_reply_has_any_audio() -> None:
     voice = Voice(every_ms=500)
     scene = Scene(HI + "_~~~~___" + pad(900) + "|", "hi", "stop", tts=voice, min_speech_ms=30)
     assert scene.without(*TOLD)[3:6] == [
-        "120 TurnEvent 'hi' '' interrupted",
+        "120 FinishedTurn 'hi' '' interrupted",
         "120 Interrupted 1 ''",
         "120 Confirmed 2",
     ]
@@ -480,7 +481,7 @@ def test_between_two_sentences() -> None:
         "241 Speaking 1",
         "350 Candidate 2",
         "350 Paused 1",
-        "410 TurnEvent 'hi' 'One two.' interrupted",
+        "410 FinishedTurn 'hi' 'One two.' interrupted",
     ]
     assert llm.told == ["One two."]
     assert llm.open == 0
@@ -496,7 +497,7 @@ def test_during_a_tool_call_its_result_is_kept() -> None:
         "140 Notice clock() gave 12",
         "200 Candidate 2",
         "200 Paused 1",
-        "260 TurnEvent 'time' '' interrupted",
+        "260 FinishedTurn 'time' '' interrupted",
     ]
     assert llm.history[:3] == [("user", "time"), ("tool", "clock() gave 12"), ("user", "stop")]
 
@@ -511,7 +512,7 @@ def test_a_cough_costs_nothing() -> None:
         "130 Paused 1",
         "170 Dropped 2 short",
         "170 Resumed 1 short",
-        "270 TurnEvent 'hi' 'One two. Three four.'",
+        "270 FinishedTurn 'hi' 'One two. Three four.'",
         "270 Finished 1 'One two. Three four.'",
         "580 completed",
     ]
@@ -720,7 +721,7 @@ def test_a_resumed_reply_finishes() -> None:
         "130 Paused 1",
         "180 Dropped 2 short",
         "180 Resumed 1 short",
-        "280 TurnEvent 'hi' 'One two. Three four.'",
+        "280 FinishedTurn 'hi' 'One two. Three four.'",
         "280 Finished 1 'One two. Three four.'",
         "590 completed",
     ]
@@ -792,14 +793,14 @@ def test_without_interruptions_turns_wait_in_order() -> None:
         "0 TurnOpened 1",
         "40 Transcribed 1 'one'",
         "70 TurnOpened 2",
-        "120 TurnEvent 'one' 'One two.'",
+        "120 FinishedTurn 'one' 'One two.'",
         "120 Finished 1 'One two.'",
         "130 Transcribed 2 'two'",
         "140 TurnOpened 3",
-        "170 TurnEvent 'two' 'Two.'",
+        "170 FinishedTurn 'two' 'Two.'",
         "170 Finished 2 'Two.'",
         "200 Transcribed 3 'three'",
-        "260 TurnEvent 'three' 'Three.'",
+        "260 FinishedTurn 'three' 'Three.'",
         "260 Finished 3 'Three.'",
         "810 completed",
     ]
@@ -830,7 +831,7 @@ def test_who_opens_as_a_reply_ends_does_not_go_before_those_that_wait() -> None:
 def test_the_app_interrupts() -> None:
     scene = Scene(HI + pad(400) + "|", interrupts=lambda m: m.cold("-----------N", {"N": None}))
     assert scene.lines[5:] == [
-        "110 TurnEvent 'hi' 'One two' interrupted",
+        "110 FinishedTurn 'hi' 'One two' interrupted",
         "110 Interrupted 1 'One two'",
         "450 completed",
     ]
@@ -877,14 +878,14 @@ def test_by_text() -> None:
         interrupts=lambda m: m.cold("-----------T", {"T": "what?"}),
     )
     assert scene.lines[5:] == [
-        "110 TurnEvent 'hi' 'One two' interrupted",
+        "110 FinishedTurn 'hi' 'One two' interrupted",
         "110 Interrupted 1 'One two'",
         "110 TurnOpened -1",
         "110 Transcribed -1 'what?'",
         "110 ReplyStarted -1",
         "110 ReplyDelta -1 'Five.'",
         "111 Speaking -1",
-        "160 TurnEvent 'what?' 'Five.'",
+        "160 FinishedTurn 'what?' 'Five.'",
         "160 Finished -1 'Five.'",
         "450 completed",
     ]
@@ -1005,7 +1006,7 @@ def test_a_voice_that_fails_mid_reply_and_a_candidate() -> None:
 def test_a_voice_that_has_failed_can_be_interrupted() -> None:
     tts = failing(VOICE, "synthesize_stream", at=2)
     scene = Scene(HI + pad(20) + "~~~~___" + pad(400) + "|", "hi", "no", tts=tts, min_speech_ms=20)
-    assert scene.only("TurnFailed", "Interrupted", "Confirmed", "TurnEvent")[:3] == [
+    assert scene.only("TurnFailed", "Interrupted", "Confirmed", "FinishedTurn")[:3] == [
         "40 TurnFailed 1 synthesize",
         "130 Interrupted 1 'One'",
         "130 Confirmed 2",
@@ -1047,7 +1048,7 @@ def test_a_sink_that_raises_fails_the_turn_and_no_more() -> None:
         "150 Confirmed 2",
         "150 TurnOpened 2",
         "151 Speaking 2",
-        "340 TurnEvent 'and now' 'One two. Three four.'",
+        "340 FinishedTurn 'and now' 'One two. Three four.'",
         "340 Finished 2 'One two. Three four.'",
         "460 completed",
     ]
@@ -1099,7 +1100,7 @@ def test_a_sink_without_played_has_heard_what_it_was_given() -> None:
             (40, "Speech"),
             (40, "Speaking"),
             (40, "Speech"),
-            (40, "TurnEvent"),
+            (40, "FinishedTurn"),
             (40, "Finished"),
             (50, "NoneType"),
         ]
@@ -1219,7 +1220,7 @@ def test_a_reply_begun_early_comes_out_with_the_transcript() -> None:
         "130 ReplyStarted 1",
         "130 ReplyDelta 1 'One.'",
         "131 Speaking 1",
-        "170 TurnEvent 'what is it' 'One.'",
+        "170 FinishedTurn 'what is it' 'One.'",
         "170 Finished 1 'One.'",
         "440 completed",
     ]
@@ -1401,7 +1402,7 @@ def test_it_gives_replies_where_there_is_no_voice() -> None:
         "ReplyDelta",
         "Reply",
         "Reply",
-        "TurnEvent",
+        "FinishedTurn",
         "Finished",
     ]
     assert seen[-1].text == "Yes."

@@ -48,7 +48,7 @@ def talk(mic: str, **options: Any) -> tuple[list[str], Any]:
     conversation: Any = vox.converse(answering("One two."), sink=speaker, **options)
     told = m.record(m.cold(mic).pipe(vox.turn_window(rxv.silence(30)), conversation))
     names = [f"{it.ms} {type(it.value).__name__}" for it in told if it.kind == "next"]
-    logs = [it.value for it in told if isinstance(it.value, rxv.TurnEvent)]
+    logs = [it.value for it in told if isinstance(it.value, rxv.FinishedTurn)]
     return names, (decode(speaker.heard), logs, told[-1].kind)
 
 
@@ -60,7 +60,7 @@ def test_it_answers_and_logs_what_the_model_understood() -> None:
         "40 Speech",
         "41 Speaking",
         "120 Speech",
-        "120 TurnEvent",
+        "120 FinishedTurn",
         "120 Finished",
     ]
     assert (heard, end) == ("One two.", "completed")

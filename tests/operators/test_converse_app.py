@@ -16,7 +16,8 @@ from reactivex import operators as ops
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.elements import Reply, Speech, Transcript
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.errors import ConfigError
+from rxvoice.stage_error import StageError
 from rxvoice.testing import FakeSpeaker, FakeTranscriber, like
 
 HI = "~~___"
@@ -53,7 +54,7 @@ def test_a_greeting_is_spoken_and_remembered() -> None:
         "20 ReplyStarted -1",
         "20 ReplyDelta -1 'Welcome.'",
         "21 Speaking -1",
-        "100 TurnEvent '' 'Welcome.'",
+        "100 FinishedTurn '' 'Welcome.'",
     ]
     assert scene.heard == "Welcome.One two."
     assert scene.llm.history == [
@@ -230,7 +231,7 @@ def test_another_agent_answers_from_the_next_turn_on() -> None:
 
     mic = HI + pad(100) + "~" * 20 + "___" + pad(900) + "|"
     told = conversation(clock(), mic, [vox.choose(current)], "hello", "help")
-    logs = [it.value for it in told if isinstance(it.value, rxv.TurnEvent)]
+    logs = [it.value for it in told if isinstance(it.value, rxv.FinishedTurn)]
     assert [(it.user_text, it.assistant_text) for it in logs] == [
         ("hello", "Buy this"),
         ("help", "How may I help?"),
@@ -285,7 +286,7 @@ def test_only_what_reached_the_voice_counts_as_heard() -> None:
     llm = Talk("One two. Three four.")
     mic = HI + pad(600) + "|"
     told = conversation(clock(), mic, [vox.respond(llm), fine, vox.synthesize(VOICE)], "hi")
-    log = next(it.value for it in told if isinstance(it.value, rxv.TurnEvent))
+    log = next(it.value for it in told if isinstance(it.value, rxv.FinishedTurn))
     assert log.assistant_text == "One two. I would rather not say."
     assert llm.history == [("user", "hi"), ("assistant", "One two. I would rather not say.")]
 
@@ -378,8 +379,8 @@ def test_paused_words_wait() -> None:
 def test_the_text_of_a_turn_of_the_app_is_nobodys_question() -> None:
     scene = saying(pad(300) + "|", "-W", {"W": "Welcome."})
     assert scene.llm.asked == []
-    (log,) = [it for it in scene.told if isinstance(it, rxv.TurnEvent)]
-    assert log == rxv.TurnEvent(0, "", "Welcome.")
+    (log,) = [it for it in scene.told if isinstance(it, rxv.FinishedTurn)]
+    assert log == rxv.FinishedTurn(0, "", "Welcome.")
     assert scene.only("Saying") == ["10 Saying -1 'Welcome.'"]
     assert like(rxv.events.Saying, text="Welcome.") == next(
         it for it in scene.told if isinstance(it, rxv.events.Saying)

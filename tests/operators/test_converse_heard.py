@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rxvoice._words import up_to_word, words
+from rxvoice._text.words import up_to_word, words
 from rxvoice.elements import Reply, Sentence, Speech, Transcript
 from rxvoice.operators._conversation._ledger import Ledger
 from rxvoice.testing import turn

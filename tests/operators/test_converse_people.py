@@ -280,7 +280,7 @@ def test_a_voice_without_a_sound_was_not_heard() -> None:
             ),
         )
     )
-    (log,) = [it.value for it in told if isinstance(it.value, rxv.TurnEvent)]
+    (log,) = [it.value for it in told if isinstance(it.value, rxv.FinishedTurn)]
     assert log.assistant_text == ""
     assert llm.told == [""]
     assert llm.history == [("user", "hi")]
@@ -309,7 +309,7 @@ def test_a_second_conversation_does_not_count_the_sound_of_the_first() -> None:
 
 def test_the_log_of_the_turn_that_interrupts_says_so() -> None:
     scene = Scene(HI + pad(80) + "~" * 20 + pad(600) + "|", "hi", "stop it")
-    logs = [it for it in scene.told if isinstance(it, rxv.TurnEvent)]
+    logs = [it for it in scene.told if isinstance(it, rxv.FinishedTurn)]
     assert [(it.user_text, it.barge_in_observed, it.interrupted) for it in logs] == [
         ("hi", False, True),
         ("stop it", True, False),
@@ -427,7 +427,7 @@ def test_nothing_that_writes_belongs_behind_it(behind: str) -> None:
 
 
 def test_what_drops_or_changes_elements_behind_it_changes_nothing() -> None:
-    """It owns its sink: no `TurnEvent`, no `Speech` need come anywhere."""
+    """It owns its sink: no `FinishedTurn`, no `Speech` need come anywhere."""
     m = clock()
     speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
     llm = Talk("One two. Three four.")
@@ -562,7 +562,7 @@ def test_a_question_that_the_responder_does_not_answer_is_told_and_over() -> Non
             ),
         )
     )
-    kinds = (rxv.events.Dropped, rxv.events.Finished, rxv.TurnEvent)
+    kinds = (rxv.events.Dropped, rxv.events.Finished, rxv.FinishedTurn)
     seen = [(it.ms, type(it.value).__name__) for it in told if isinstance(it.value, kinds)]
-    assert seen == [(40, "Dropped"), (730, "TurnEvent"), (730, "Finished")]
+    assert seen == [(40, "Dropped"), (730, "FinishedTurn"), (730, "Finished")]
     assert llm.asked == ["hello"]

@@ -10,7 +10,7 @@ from interruption_kit import Scene, random_scene
 
 import rxvoice as rxv
 from rxvoice import events
-from rxvoice.elements import TurnEvent
+from rxvoice.elements import FinishedTurn
 from rxvoice.testing import FakeStreamingTranscriber
 
 ENDS = (events.Finished, events.Interrupted, events.Dropped)
@@ -108,7 +108,7 @@ def _memory(it: Scene) -> None:
     """The conversation that the model keeps is what was said and heard."""
     wanted: list[tuple[str, str]] = []
     for record in it.recorded:
-        if isinstance(record.value, TurnEvent):
+        if isinstance(record.value, FinishedTurn):
             wanted.append(("user", record.value.user_text))
             if record.value.assistant_text:
                 wanted.append(("assistant", record.value.assistant_text))

@@ -33,7 +33,7 @@ def test_a_model_s_notice_passes_every_later_stage_in_its_place() -> None:
         vox.play(sink),
     ).subscribe(seen.append)
     notice = rxv.Notice("looked at the clock", 12, turn, "respond")
-    assert seen == [notice, rxv.TurnEvent(0, "what time is it", "It is noon. Goodbye.")]
+    assert seen == [notice, rxv.FinishedTurn(0, "what time is it", "It is noon. Goodbye.")]
     assert len(sink.samples) == len("It is noon.") + len("Goodbye.")
 
 
@@ -60,7 +60,7 @@ def test_a_session_goes_on_past_a_notice() -> None:
     )
     frames = [np.full(512, 0.5, np.float32), np.zeros(512, np.float32)]
     session.run(frames, FakeSink())
-    assert session.turn_events == [rxv.TurnEvent(2, "hi", "It is noon. Goodbye.")]
+    assert session.turn_events == [rxv.FinishedTurn(2, "hi", "It is noon. Goodbye.")]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

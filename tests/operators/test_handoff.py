@@ -14,9 +14,9 @@ from reactivex.scheduler import NewThreadScheduler, ThreadPoolScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError, QueueFull
-from rxvoice.events import AudioLost, Level
+from rxvoice.events import AudioLost, Level, Notice
 from rxvoice.testing.check import check_operator
 
 WAIT_S = 20

@@ -7,9 +7,9 @@ import pytest
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
-from rxvoice.events import Level
+from rxvoice.events import Level, Notice
 from rxvoice.testing.check import check_operator
 
 RATE = 1000  # a sample a millisecond

@@ -11,23 +11,27 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Event, Notice, Reply, Speech, Transcript, TurnFailed
-from rxvoice.errors import StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.events import (
     AudioLost,
     Candidate,
     Confirmed,
     Dropped,
+    Event,
     Finished,
     Interrupted,
+    Notice,
     ReplyDelta,
     ReplyStarted,
     Speaking,
     Transcribed,
+    TurnFailed,
     TurnMetrics,
     TurnOpened,
     Underrun,
 )
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeResponder, FakeSink, FakeSynthesizer, FakeTranscriber
 from rxvoice.turn import Turn, TurnWriter

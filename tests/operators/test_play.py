@@ -7,8 +7,10 @@ import pytest
 from reactivex import Observable, Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import Reply, Speech, Transcript, TurnEvent, TurnFailed
-from rxvoice.errors import ConfigError, SinkStalled, StageError
+from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
+from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.events import TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeSink, failing
 from rxvoice.turn import Turn
@@ -75,9 +77,9 @@ def test_a_flush_that_raises_passes_the_battery() -> None:
 def test_an_event_at_the_end_of_each_reply() -> None:
     sink = FakeSink()
     run = Run(sink).push(*speech(4, 5))
-    assert run.seen == [TurnEvent(10, "question 1", "answer 1", False)]
+    assert run.seen == [FinishedTurn(10, "question 1", "answer 1", False)]
     run.push(*speech(3, id=2, barge_in=True), end=True)
-    assert run.seen[1:] == [TurnEvent(20, "question 2", "answer 2", True)]
+    assert run.seen[1:] == [FinishedTurn(20, "question 2", "answer 2", True)]
     assert run.end == ["completed"]
 
 
@@ -221,7 +223,7 @@ def test_errors_as_events_drop_the_rest_of_that_reply_only() -> None:
     run.push(*first, *second, end=True)
     assert run.seen == [
         TurnFailed(first[0].turn, run.seen[0].error),
-        TurnEvent(20, "question 2", "answer 2"),
+        FinishedTurn(20, "question 2", "answer 2"),
     ]
     assert run.seen[0].error.cause is BOOM
     assert [len(write) for write in sink.writes] == [4, 7]

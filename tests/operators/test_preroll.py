@@ -8,7 +8,7 @@ import pytest
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.testing.check import check_operator
 

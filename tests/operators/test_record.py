@@ -14,8 +14,10 @@ import soundfile
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice, Reply, Speech, Transcript
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 from rxvoice.sinks.wav import WavSink
 from rxvoice.testing.check import check_operator
 from rxvoice.turn import Turn
@@ -202,7 +204,7 @@ CHILD = """
 import sys, itertools, numpy as np
 from reactivex import Subject
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
+from rxvoice.chunks import AudioChunk
 
 source = Subject()
 source.pipe(vox.record(sys.argv[1])).subscribe(lambda chunk: print(chunk.start, flush=True))

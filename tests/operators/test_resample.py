@@ -9,8 +9,9 @@ import soxr
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice
+from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.events import Notice
 from rxvoice.testing.check import check_operator
 
 

@@ -16,9 +16,10 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import Reply, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, StageError
-from rxvoice.events import Dropped
+from rxvoice.elements import Reply, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.events import Dropped, TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeResponder, failing
 from rxvoice.turn import Turn

@@ -193,7 +193,7 @@ def test_between_every_two(gap: tuple[str, str], name: str) -> None:
 def test_the_stages_make_what_is_worth_comparing() -> None:
     with marbles() as m:
         told = record(m, before("play")(mic(m)))
-    texts = [it.value.user_text for it in told if isinstance(it.value, rxv.TurnEvent)]
+    texts = [it.value.user_text for it in told if isinstance(it.value, rxv.FinishedTurn)]
     assert texts == ["a", "b", "c", "d", "e"]
 
 

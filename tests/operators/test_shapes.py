@@ -26,7 +26,9 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice, Reply, TimedSamples, Transcript, TurnFailed
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, TimedSamples, Transcript
+from rxvoice.events import Notice, TurnFailed
 from rxvoice.policies import any_of, silence
 from rxvoice.testing.fakes import FakeVad
 from rxvoice.turn import Turn

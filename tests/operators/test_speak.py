@@ -61,7 +61,7 @@ def test_the_turn_of_a_text_is_one_in_which_nobody_said_anything() -> None:
 def test_play_logs_what_the_app_has_said() -> None:
     got: list[Any] = []
     rx.of("Hello.").pipe(vox.speak(tone), vox.play(rxv.sinks.null())).subscribe(got.append)
-    assert got == [rxv.TurnEvent(0, "", "Hello.")]
+    assert got == [rxv.FinishedTurn(0, "", "Hello.")]
 
 
 def test_a_voice_that_fails_costs_its_text_and_not_the_next() -> None:

@@ -8,11 +8,12 @@ import pytest
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice._written import Written
-from rxvoice.elements import Notice, Reply, Speech, Transcript
+from rxvoice._text.segmenter import Segmenter
+from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 from rxvoice.operators._conversation._ledger import Ledger
-from rxvoice.segmenter import Segmenter
+from rxvoice.operators._conversation._written import Written
 from rxvoice.testing import turn
 from rxvoice.testing.check import check_operator
 

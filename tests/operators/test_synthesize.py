@@ -13,9 +13,11 @@ from reactivex.disposable import CompositeDisposable
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import Notice, Reply, Speech, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, StageError
-from rxvoice.segmenter import Segmenter
+from rxvoice._text.segmenter import Segmenter
+from rxvoice.elements import Reply, Speech, Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.events import Notice, TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeResponder, FakeSynthesizer, failing
 from rxvoice.turn import Turn

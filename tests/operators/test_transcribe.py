@@ -14,8 +14,11 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Transcript
+from rxvoice.errors import ConfigError
+from rxvoice.events import TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeStreamingTranscriber, FakeTranscriber, failing
 from rxvoice.turn import Turn, TurnWriter

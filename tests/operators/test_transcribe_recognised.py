@@ -13,8 +13,9 @@ from operators_kit import Pushed
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import Notice, Recognised, Reply, Transcript, TurnFailed
+from rxvoice.elements import Recognised, Reply, Transcript
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice, TurnFailed
 from rxvoice.turn import Turn
 
 TURN = Turn.of(np.zeros(4, np.float32))

@@ -15,7 +15,8 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Transcript
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Transcript
 from rxvoice.events import Dropped
 from rxvoice.testing.fakes import FakeTranscriber
 from rxvoice.turn import TurnWriter

@@ -17,8 +17,9 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk
-from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakePolicy, failing
 from rxvoice.turn import Turn

@@ -13,8 +13,11 @@ from reactivex import operators as ops
 import rxvoice as rxv
 from rxvoice import events
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, TurnEvent, TurnFailed
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import FinishedTurn
+from rxvoice.errors import ConfigError
+from rxvoice.events import TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing import FakeSpeaker, FakeSynthesizer, marbles
 from rxvoice.turn import Turn
 
@@ -126,8 +129,8 @@ def test_two_microphones_in_a_plain_pipe() -> None:
         vox.play(rxv.sinks.memory()),
     ).subscribe(seen.append)
     assert seen == [
-        TurnEvent(3, "hi", "Hello.", source="ann"),
-        TurnEvent(3, "hi", "Hello.", source="ben"),
+        FinishedTurn(3, "hi", "Hello.", source="ann"),
+        FinishedTurn(3, "hi", "Hello.", source="ben"),
     ]
 
 

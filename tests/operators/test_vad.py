@@ -9,8 +9,11 @@ import reactivex as rx
 from reactivex import Subject
 
 from rxvoice import operators as vox
-from rxvoice.elements import AudioChunk, Notice, Samples
-from rxvoice.errors import AudioFormatError, ConfigError, StageError
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.events import Notice
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeVad, failing
 

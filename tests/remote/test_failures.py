@@ -17,7 +17,7 @@ from reactivex.scheduler import EventLoopScheduler
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice import remote
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 from rxvoice.remote import RemoteError
 from tests.remote.servers import (

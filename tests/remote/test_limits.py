@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from rxvoice import remote
-from rxvoice.elements import Notice, Samples
+from rxvoice._audio.samples import Samples
+from rxvoice.events import Notice
 from rxvoice.remote import RemoteError, _limits
 from rxvoice.remote._limits import Allowance, OutOfTime
 from tests.remote.servers import (

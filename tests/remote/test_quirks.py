@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rxvoice.conversation import Conversation
-from rxvoice.elements import Notice
+from rxvoice.events import Notice
 from rxvoice.remote import RemoteError, RemoteLlm, llm
 from tests.remote.servers import (
     CHAT,

@@ -15,7 +15,7 @@ import pytest
 
 import rxvoice.offline
 from rxvoice import remote
-from rxvoice.elements import Samples
+from rxvoice._audio.samples import Samples
 from rxvoice.remote import RemoteError
 from tests.remote.servers import Process, process, wav
 

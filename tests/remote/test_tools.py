@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import reactivex as rx
 
-from rxvoice._pauses import Waiting
+from rxvoice._answers.pauses import Waiting
 from rxvoice.conversation import Conversation, Message
-from rxvoice.elements import Notice
 from rxvoice.errors import ConfigError
+from rxvoice.events import Notice
 from rxvoice.remote import RemoteError, RemoteLlm, llm
 from rxvoice.tools import ToolCall
 from tests.remote.servers import (

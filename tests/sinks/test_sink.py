@@ -14,7 +14,8 @@ from reactivex import Subject
 
 from rxvoice import Notice, Reply, Samples, Speech, Transcript, Turn, TurnFailed, sinks
 from rxvoice import operators as vox
-from rxvoice.errors import ConfigError, SinkStalled, StageError
+from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.stage_error import StageError
 
 REPLY = Reply(Transcript(Turn.of(np.zeros(512, np.float32), id=3), "hello"), "Hi.")
 

@@ -279,7 +279,7 @@ def test_the_file_can_be_played_after_every_system_call(
 ) -> None:
     moments: list[bytes] = []
 
-    module = import_module("rxvoice._output_file")
+    module = import_module("rxvoice._files.output")
 
     class Watched(module._Writer):
         def write(self, data: object, /) -> int:
@@ -386,7 +386,7 @@ def test_nothing_is_playing_and_nothing_unheard(tmp_path: Path) -> None:
 def test_more_than_a_wav_can_hold_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_module("rxvoice._audio_file"), "MOST_BYTES", 20)
+    monkeypatch.setattr(import_module("rxvoice._audio.audio_file"), "MOST_BYTES", 20)
     with sinks.wav(tmp_path / "out.wav") as sink:
         sink.write_samples(np.zeros(10, np.float32))
         with pytest.raises(SinkStalled, match="is full, at 4 GiB: go on in another file"):

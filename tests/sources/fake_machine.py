@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable, abc
 
+from rxvoice.chunks import AudioChunk
 from rxvoice.devices import Device
-from rxvoice.elements import AudioChunk, Event
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event
 from rxvoice.sources._capture import Format, Overflow, Settings
 from rxvoice.sources._ring import Ring
 from rxvoice.sources.microphone import _microphone

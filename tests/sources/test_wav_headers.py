@@ -17,7 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from rxvoice import sources
-from rxvoice._wav import is_placeholder
+from rxvoice._audio.wav import is_placeholder
 from rxvoice.errors import AudioFormatError, ConfigError
 
 RATE = 16_000

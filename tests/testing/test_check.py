@@ -13,9 +13,11 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import Disposable
 
-from rxvoice.elements import AudioChunk, Event, TurnFailed
-from rxvoice.errors import ConfigError, StageError
+from rxvoice.chunks import AudioChunk
+from rxvoice.errors import ConfigError
+from rxvoice.events import Event, TurnFailed
 from rxvoice.operators.kernel import Handlers, Subscription, stateful_on_events
+from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.turn import Turn
 

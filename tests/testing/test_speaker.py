@@ -9,8 +9,10 @@ import pytest
 import reactivex as rx
 
 import rxvoice as rxv
-from rxvoice.elements import Reply, Speech, Transcript, TurnFailed
-from rxvoice.errors import ConfigError, SinkStalled, StageError
+from rxvoice.elements import Reply, Speech, Transcript
+from rxvoice.errors import ConfigError, SinkStalled
+from rxvoice.events import TurnFailed
+from rxvoice.stage_error import StageError
 from rxvoice.testing import FakeSpeaker, Marbles, marbles, turn
 
 

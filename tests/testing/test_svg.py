@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from rxvoice.testing._block import parse_block
-from rxvoice.testing.pages import examples
-from rxvoice.testing.svg import draw
+from docs.spec.block import parse_block
+from docs.spec.pages import examples
+from docs.spec.svg import draw
 
 PAGES = Path(__file__).parents[2] / "operators"
 BLOCKS = [

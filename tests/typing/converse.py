@@ -7,7 +7,7 @@ from reactivex import Observable, Subject
 import rxvoice as rxv
 from rxvoice import operators as vox
 
-Spoken = Observable[rxv.Speech | rxv.TurnEvent | rxv.Event]
+Spoken = Observable[rxv.Speech | rxv.FinishedTurn | rxv.Event]
 
 
 def write_down(audio: rxv.Samples) -> str:

@@ -37,9 +37,9 @@ def two_pipes(speaker: rxv.AudioSink) -> None:
     assert_type(heard, Observable[rxv.Turn | rxv.Event])
     hear, think, talk = vox.transcribe(write_down), vox.respond(answer), vox.synthesize(speak)
     spoken = heard.pipe(vox.converse(hear, think, talk, sink=speaker, min_words=2))
-    assert_type(spoken, Observable[rxv.Speech | rxv.TurnEvent | rxv.Event])
+    assert_type(spoken, Observable[rxv.Speech | rxv.FinishedTurn | rxv.Event])
     told = spoken.pipe(vox.metrics(sink=speaker))
-    assert_type(told, Observable[rxv.Speech | rxv.TurnEvent | rxv.Event])
+    assert_type(told, Observable[rxv.Speech | rxv.FinishedTurn | rxv.Event])
     live = rxv.live(told)
     assert_type(live.pipe(ops.map(name)), Observable[str])
 
@@ -50,9 +50,9 @@ def looped(turns: Observable[rxv.Turn | rxv.Event]) -> None:
             assert_type(turn, rxv.Turn)
 
 
-def name(event: rxv.Speech | rxv.TurnEvent | rxv.Event) -> str:
+def name(event: rxv.Speech | rxv.FinishedTurn | rxv.Event) -> str:
     match event:
-        case rxv.TurnEvent():
+        case rxv.FinishedTurn():
             return event.user_text
         case rxv.Speech():
             return event.text
@@ -64,7 +64,7 @@ def name(event: rxv.Speech | rxv.TurnEvent | rxv.Event) -> str:
 
 def text_only(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.AudioSink) -> None:
     replies = turns.pipe(vox.converse(vox.transcribe(write_down), vox.respond(answer), sink=sink))
-    assert_type(replies, Observable[rxv.Reply | rxv.Speech | rxv.TurnEvent | rxv.Event])
+    assert_type(replies, Observable[rxv.Reply | rxv.Speech | rxv.FinishedTurn | rxv.Event])
 
 
 def wrong(mic: Observable[rxv.AudioChunk | rxv.Event], sink: rxv.AudioSink) -> None:

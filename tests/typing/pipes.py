@@ -63,7 +63,7 @@ def talk(audio: rxv.Samples) -> Iterator[str | rxv.Samples | rxv.Recognised]:
 def one_model(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -> None:
     speech = turns.pipe(vox.answer(talk, timeout_ms=10_000))
     assert_type(speech, Observable[rxv.Speech | rxv.Event])
-    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
+    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.FinishedTurn | rxv.Event])
 
 
 async def streamed(text: str) -> AsyncIterator[str]:
@@ -90,7 +90,7 @@ def seven(mic: Observable[rxv.Samples], sink: rxv.sinks.Sink) -> None:
         vox.synthesize(speak),
     )
     assert_type(speech, Observable[rxv.Speech | rxv.Event])
-    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.TurnEvent | rxv.Event])
+    assert_type(speech.pipe(vox.play(sink)), Observable[rxv.FinishedTurn | rxv.Event])
     speech.subscribe(sink)
 
 
@@ -118,7 +118,7 @@ def interrupted(turns: Observable[rxv.Turn | rxv.Event], sink: rxv.sinks.Sink) -
             echo=loud,
         )
     )
-    assert_type(speech, Observable[rxv.Speech | rxv.TurnEvent | rxv.Event])
+    assert_type(speech, Observable[rxv.Speech | rxv.FinishedTurn | rxv.Event])
 
 
 def each(mic: Observable[rxv.AudioChunk]) -> None:

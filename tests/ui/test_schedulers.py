@@ -13,7 +13,7 @@ from shutil import which
 import pytest
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-from rxvoice._ui import UiScheduler
+from rxvoice._threads.window import UiScheduler
 from rxvoice.errors import ConfigError
 
 WAIT = 20

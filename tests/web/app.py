@@ -42,7 +42,7 @@ def say(text: str) -> rxv.Samples:
     return np.full(2400, 0.25, np.float32)
 
 
-def echoing(client: web.Client) -> Observable[rxv.TurnEvent | rxv.Event]:
+def echoing(client: web.Client) -> Observable[rxv.FinishedTurn | rxv.Event]:
     """Answers how much was said."""
     return client.microphone.pipe(
         vox.chunk(512),

@@ -11,15 +11,15 @@ import numpy as np
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice.elements import Reply, Speech, Transcript, TurnEvent, TurnFailed
-from rxvoice.errors import StageError
-from rxvoice.events import Dropped, Finished, ReplyDelta, ReplyStarted, Spoken
+from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
+from rxvoice.events import Dropped, Finished, ReplyDelta, ReplyStarted, Spoken, TurnFailed
 from rxvoice.operators._conversation._ledger import Ledger
 from rxvoice.operators._conversation._mailbox import Action
 from rxvoice.operators._conversation._playback import Playback
 from rxvoice.operators._conversation._ports import Ports, just, tapped
 from rxvoice.operators._conversation._responder import Memory
 from rxvoice.operators._conversation._settings import Stage
+from rxvoice.stage_error import StageError
 
 __all__ = ["Answer", "spoken_text"]
 
@@ -262,7 +262,7 @@ class Answer:
         turn = self.transcript.turn
         over_reply = turn.barge_in or self._interrupts
         self._ports.say(
-            TurnEvent(
+            FinishedTurn(
                 turn.chunks_consumed or 0,
                 self._asked,
                 said,

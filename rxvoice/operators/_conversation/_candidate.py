@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rxvoice._words import has_letters, words
-from rxvoice.elements import AudioChunk
+from rxvoice._text.words import has_letters, words
+from rxvoice.chunks import AudioChunk
 from rxvoice.events import DropReason
 from rxvoice.turn import Turn
 

@@ -10,20 +10,24 @@ import numpy as np
 from reactivex import Observable
 from reactivex.disposable import Disposable
 
-from rxvoice._words import words
-from rxvoice.elements import AudioChunk, Event, Notice, Say, Transcript, TurnFailed
-from rxvoice.errors import ModelThreadStuck, StageError
+from rxvoice._text.words import words
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Say, Transcript
+from rxvoice.errors import ModelThreadStuck
 from rxvoice.events import (
     Candidate,
     Confirmed,
     Dropped,
     DropReason,
+    Event,
     Idle,
+    Notice,
     Partial,
     Saying,
     Speaking,
     Transcribed,
     TurnEnded,
+    TurnFailed,
     TurnOpened,
 )
 from rxvoice.operators._conversation._alarm import Alarm
@@ -38,6 +42,7 @@ from rxvoice.operators._conversation._responder import Responder, Teller, respon
 from rxvoice.operators._conversation._settings import Settings
 from rxvoice.operators._flat import flat
 from rxvoice.operators.kernel import Subscription
+from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
 __all__ = ["Engine"]

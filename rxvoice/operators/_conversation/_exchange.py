@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._words import words
-from rxvoice.elements import AudioChunk, Say, Transcript
+from rxvoice._text.words import words
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Say, Transcript
 from rxvoice.operators._conversation._answer import Answer
 from rxvoice.operators._conversation._candidate import Evidence
 from rxvoice.turn import Turn

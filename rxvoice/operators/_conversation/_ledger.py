@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import ceil
 
-from rxvoice._words import up_to_word, words
-from rxvoice._written import Written
+from rxvoice._text.words import up_to_word, words
 from rxvoice.elements import Sentence, Speech
+from rxvoice.operators._conversation._written import Written
 
 __all__ = ["Ledger"]
 

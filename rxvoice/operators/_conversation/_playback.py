@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from reactivex import Observable
 
+from rxvoice._audio.samples import Samples
 from rxvoice._writing import SpeechWriter
-from rxvoice.elements import Event, Samples, Speech
+from rxvoice.elements import Speech
+from rxvoice.events import Event
 from rxvoice.slots import AudioSink
 
 __all__ = ["Playback"]

@@ -15,11 +15,12 @@ from reactivex.scheduler import (
     TrampolineScheduler,
 )
 
-from rxvoice._follow import follow
 from rxvoice.elements import Reply
-from rxvoice.errors import SinkStalled, StageError
+from rxvoice.errors import SinkStalled
 from rxvoice.operators._conversation._mailbox import Action, Mailbox
+from rxvoice.operators._follow import follow
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.stage_error import StageError
 
 __all__ = ["Ports", "Way", "just", "tapped"]
 

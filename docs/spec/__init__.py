@@ -1,0 +1,1 @@
+"""The operators' specification: its pages are executed, drawn and written here."""

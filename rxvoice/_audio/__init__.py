@@ -1,0 +1,1 @@
+"""Audio that belongs to no element: samples, files, rates, and what was played when."""

@@ -1,0 +1,1 @@
+"""Text: words, sentences, Markdown, and what a voice makes of it."""

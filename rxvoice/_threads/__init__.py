@@ -1,0 +1,1 @@
+"""The conversation thread, and what crosses from one thread to another."""

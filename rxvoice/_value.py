@@ -1,0 +1,60 @@
+"""Equality, hash and repr for dataclasses that hold arrays."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import Any, cast
+
+import numpy as np
+
+__all__ = ["Value", "brief", "same"]
+
+
+def same(a: object, b: object) -> bool:
+    """Whether two field values are equal, arrays (numpy or MLX) by dtype, shape and content."""
+    if a is b:
+        return True
+    if hasattr(a, "shape") and hasattr(b, "shape"):
+        x, y = np.asarray(cast(Any, a)), np.asarray(cast(Any, b))
+        return x.dtype == y.dtype and np.array_equal(x, y)
+    if hasattr(a, "shape") or hasattr(b, "shape"):
+        return False
+    return a == b
+
+
+def brief(value: object) -> str:
+    """`repr` with an array as its type and shape, so that a printed element fits a line."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return repr(value)
+    dtype = str(getattr(value, "dtype", "array")).rpartition(".")[2]
+    return f"{dtype}[{', '.join(map(str, shape))}]"
+
+
+class Value:
+    """Equality, hash and repr that work on dataclasses with array fields."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            same(mine, yours) for mine, yours in zip(_items(self), _items(other), strict=True)
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(v for v in _items(self) if not hasattr(v, "shape"))))
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{it.name}={brief(value)}"
+            for it in fields(cast(Any, self))
+            if it.repr and (it.default is MISSING or getattr(self, it.name) is not it.default)
+            for value in [getattr(self, it.name)]
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _items(element: object) -> list[object]:
+    return [getattr(element, it.name) for it in fields(cast(Any, element)) if it.compare]

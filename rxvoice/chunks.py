@@ -1,0 +1,43 @@
+"""A piece of the microphone's signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rxvoice._audio.samples import Samples
+from rxvoice._value import Value
+
+__all__ = ["AudioChunk"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AudioChunk(Value):
+    """A piece of the microphone's signal.
+
+    Args:
+        samples: float32 of shape ``(n,)`` in [-1, 1], mono.
+        sample_rate: Hz.
+        start: index of the first sample, counted from the subscription.
+        speech: whether the user speaks in it; None before `vad`.
+        probability: of speech, 0 to 1, where the detector gives one.
+        barge_in: whether the user speaks over the assistant (`barge_in`).
+        lead_in: what came just before a speech run's first chunk (`preroll`).
+        partial: the tail of a stream, shorter than a chunk: no detector has judged it.
+        time: when its first sample was captured, in seconds of ``time.monotonic()``; None where
+            nobody knows, as in a file.
+    """
+
+    samples: Samples
+    sample_rate: int = 16_000
+    start: int = 0
+    speech: bool | None = None
+    probability: float | None = None
+    barge_in: bool = False
+    lead_in: Samples | None = None
+    partial: bool = False
+    time: float | None = None
+
+    @property
+    def ms(self) -> int:
+        """Whole milliseconds of audio."""
+        return len(self.samples) * 1000 // self.sample_rate

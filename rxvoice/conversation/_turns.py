@@ -1,0 +1,75 @@
+"""Turns among messages: counted, left out, summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from reactivex import Observable
+
+from rxvoice._text.unicode import whole_text
+from rxvoice.conversation._message import Message
+from rxvoice.errors import ConfigError
+
+__all__ = ["Summarise", "alternating", "oldest", "summary_of", "turns_of", "without_oldest"]
+
+Summarise: TypeAlias = Callable[[list[Message]], str | Awaitable[str] | Observable[str]]
+"""What stands for the oldest messages, in their place; blank for nothing."""
+
+
+def turns_of(messages: list[Message]) -> int:
+    """How many turns there are: each begins with a message of the user."""
+    return sum(message["role"] == "user" for message in messages)
+
+
+def without_oldest(messages: list[Message], turns: int, summary: str = "") -> list[Message]:
+    """The messages without that many of the oldest turns; the system prompt and the last stay.
+
+    Args:
+        summary: takes their place, if it is not blank, as a message of the user: no chat template
+            refuses one there.
+    """
+    start, end = _oldest(messages, turns)
+    stands: list[Message] = [{"role": "user", "content": summary}] if summary and end else []
+    return [*messages[:start], *stands, *messages[end:]] if end else list(messages)
+
+
+def oldest(messages: list[Message], turns: int) -> list[Message]:
+    """The messages that `without_oldest` leaves out."""
+    start, end = _oldest(messages, turns)
+    return messages[start:end]
+
+
+def _oldest(messages: list[Message], turns: int) -> tuple[int, int]:
+    """Where the oldest turns begin and end; the last is none of them."""
+    starts = [at for at, message in enumerate(messages) if message["role"] == "user"]
+    first = min(turns, len(starts) - 1)
+    if first < 1:
+        return 0, 0
+    return int(messages[0]["role"] == "system"), starts[first]
+
+
+def summary_of(given: object) -> str:
+    """The summary that a function of the user's gave; ConfigError where it is none."""
+    if not isinstance(given, str):
+        raise ConfigError(f"the function that summarises must give a str, got {given!r}")
+    return whole_text(given.strip())
+
+
+def alternating(messages: list[Message]) -> list[Message]:
+    """The messages with what one said in a row joined, since many chat templates refuse it.
+
+    A question whose answer was closed before its first word leaves two. Lone surrogates, which an
+    edit may have brought in, are replaced: no tokenizer and no server takes them.
+    """
+    joined: list[Message] = []
+    for given in messages:
+        content = whole_text(given["content"])
+        message: Message = given if content == given["content"] else {**given, "content": content}
+        last = joined[-1] if joined else None
+        if last and last["role"] == message["role"] != "tool" and "tool_calls" not in last:
+            content = f"{last['content']} {message['content']}"
+            joined[-1] = {**message, "content": content}
+        else:
+            joined.append(message)
+    return joined

@@ -1,0 +1,30 @@
+"""The assistant's own voice in the microphone: what was played, and whether this is it.
+
+```python
+out = rxv.echo.tap(rxv.speaker())
+rxv.microphone().pipe(
+    vox.cancel_echo(out),
+    vox.chunk(512),
+    ...,
+    vox.converse(listen, respond, synthesize, sink=out, echo=rxv.echo.correlation(out)),
+)
+```
+"""
+
+from rxvoice.echo._correlation import Backend, Correlation, Match, correlation
+from rxvoice.echo._recorded import Recorded, recorded
+from rxvoice.echo._reference import Reference, ReferenceSlot
+from rxvoice.echo._tap import Tap, tap
+
+__all__ = [
+    "Backend",
+    "Correlation",
+    "Match",
+    "Recorded",
+    "Reference",
+    "ReferenceSlot",
+    "Tap",
+    "correlation",
+    "recorded",
+    "tap",
+]
