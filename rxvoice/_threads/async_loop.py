@@ -1,9 +1,10 @@
-"""The event loop of an async answer.
+"""asyncio's loops: which one an async model's answer runs on, and how long a task may hold it.
 
-It is the one that runs where the answer is asked for; else the app's own, where `adopt` or
-the subscription's scheduler names it; else one on a thread "rxvoice-async", which all conversations
-of the process share: a client of one loop, such as an ``AsyncOpenAI`` that a whole program uses, is
-then on the same one at every turn of each of them.
+An async answer runs on the loop that is running where the model is called. Without one it runs on
+the app's loop, if `adopt` or the subscription's scheduler names it. Otherwise it runs on one loop
+on the thread "rxvoice-async", which all conversations of the process share. So a client that
+belongs to a loop, such as an ``AsyncOpenAI`` that a whole program uses, stays on the same loop from
+turn to turn.
 """
 
 from __future__ import annotations
@@ -18,22 +19,21 @@ from weakref import WeakKeyDictionary
 from reactivex import abc
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
-__all__ = ["CLOSING_S", "adopt", "loop_of", "running_loop"]
-
 CLOSING_S = 2.0
 """How long an answer that is over may take to close."""
+_SLICE_S = 0.001
 
 _log = logging.getLogger("rxvoice")
 _apps: WeakKeyDictionary[abc.SchedulerBase, asyncio.AbstractEventLoop] = WeakKeyDictionary()
 
 
 def adopt(scheduler: abc.SchedulerBase, loop: asyncio.AbstractEventLoop) -> None:
-    """Have the async answers of what is subscribed to with this scheduler run on the app's loop."""
+    """Run async answers on the app's loop where a pipe is subscribed to with this scheduler."""
     _apps[scheduler] = loop
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop of this thread, if one runs."""
+    """Return the loop that runs on this thread; None where there is none."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -41,7 +41,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def loop_of(scheduler: abc.SchedulerBase | None) -> asyncio.AbstractEventLoop:
-    """The loop for what is asked on a thread where none runs."""
+    """Return the loop for an async answer on a thread where no loop runs."""
     if scheduler is not None and (app := _apps.get(scheduler)) is not None:
         return app
     if isinstance(scheduler, AsyncIOScheduler):
@@ -49,8 +49,26 @@ def loop_of(scheduler: abc.SchedulerBase | None) -> asyncio.AbstractEventLoop:
     return _shared.get()
 
 
+class Slice:
+    """A task's slice of its loop's time: after a millisecond of work other tasks run."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a slice: other tasks have run."""
+        self._began = self._loop.time()
+
+    async def rest(self) -> None:
+        """Let other tasks run if the slice is over."""
+        if self._loop.time() - self._began > _SLICE_S:
+            await asyncio.sleep(0)
+            self.begin()
+
+
 class _SharedLoop:
-    """The loop of the thread "rxvoice-async", from the first async answer to the process's end."""
+    """The loop on the thread "rxvoice-async": from the first async answer to the process's end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,7 +89,7 @@ class _SharedLoop:
         while True:
             try:
                 loop.run_forever()
-            except BaseException:  # asyncio lets the SystemExit of a task of the model's own pass
+            except BaseException:  # asyncio raises the SystemExit of a model's own task
                 _log.exception("a task on the thread 'rxvoice-async' raised")
             else:
                 break
@@ -84,7 +102,7 @@ class _SharedLoop:
             loop.close()
 
     def end(self) -> None:
-        """Cancel what is left, and end the thread; waits for it a while."""
+        """Cancel what is left, and wait a while for the thread to end."""
         with self._lock:
             loop, thread = self._loop, self._thread
         if loop is not None and thread is not None and thread.is_alive():
@@ -92,7 +110,7 @@ class _SharedLoop:
             thread.join(CLOSING_S)
 
     def forget(self) -> None:
-        """The thread is the parent process's."""
+        """Start afresh in a forked process: the thread stayed with the parent."""
         self.__init__()
 
 

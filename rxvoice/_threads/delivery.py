@@ -1,81 +1,69 @@
-"""Elements from any thread, delivered on a scheduler."""
+"""`Delivery`: takes elements from a queue and delivers them on a scheduler."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from queue import Empty
 from threading import Lock
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from reactivex import abc
 
-__all__ = ["Delivery", "Waiting"]
+from rxvoice._threads.bounded import Bounded, Ended
+from rxvoice.events import Event
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+R = TypeVar("R", bound=Event)
 
 _BATCH = 64
 """Elements in one scheduled action, so that other work of the scheduler gets in between."""
 
 
-class Waiting(Protocol[T_co]):
-    """What waits to be delivered; bounded by whoever fills it."""
+class Delivery(abc.DisposableBase, Generic[T, R]):
+    """Delivers what is in a queue: in order, one at a time, and the end last.
 
-    def take(self) -> T_co:
-        """The next one; IndexError where there is none."""
-        ...
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        ...
-
-
-class Delivery(abc.DisposableBase, Generic[T]):
-    """Takes from `waiting` and delivers: in order, never two at once, and the end last.
+    Any thread may call any method; none of them waits.
 
     Args:
-        waiting: touched with `lock` held only.
-        scheduler: where to deliver; one action at a time waits there.
+        queue: where elements wait.
+        scheduler: where they are delivered. At most one action waits there at a time.
     """
 
     def __init__(
         self,
-        waiting: Waiting[T],
-        on_next: Callable[[T], None],
+        queue: Bounded[T, R],
+        on_next: Callable[[T | R], None],
         on_error: Callable[[Exception], None],
         on_completed: Callable[[], None],
         scheduler: abc.SchedulerBase,
     ) -> None:
-        self.lock = Lock()
-        self._waiting = waiting
+        self._queue = queue
         self._on_next = on_next
         self._on_error = on_error
         self._on_completed = on_completed
         self._scheduler = scheduler
+        self._lock = Lock()
         self._busy = False
         self._over = False
-        self._ended = False
-        self._error: Exception | None = None
 
     def kick(self) -> None:
-        """Something waits: have it delivered."""
-        with self.lock:
+        """Have what is in the queue delivered; call it after each `Bounded.put`."""
+        with self._lock:
             if self._busy or self._over:
                 return
             self._busy = True
         self._schedule()
 
     def end(self, error: Exception | None = None) -> None:
-        """After all that waits, the end; the first call counts."""
-        with self.lock:
-            if not self._ended:
-                self._ended, self._error = True, error
+        """Deliver the end after everything that waits; the first call counts."""
+        self._queue.end(error)
         self.kick()
 
     def dispose(self) -> None:
-        """Deliver nothing more; what is being delivered is not waited for."""
-        with self.lock:
+        """Deliver nothing more. An element that is being delivered is not waited for."""
+        with self._lock:
             self._over = True
-            self._waiting.clear()
+        self._queue.close()
 
     def _schedule(self) -> None:
         try:
@@ -87,31 +75,34 @@ class Delivery(abc.DisposableBase, Generic[T]):
     def _run(self, *_: object) -> None:
         try:
             more = self._deliver()
-        except BaseException:  # from downstream: not ours to handle, nor to go deaf by
+        except BaseException:  # the subscriber's: delivery goes on
             self._schedule()
             raise
         if more:
             self._schedule()
 
     def _deliver(self) -> bool:
-        """Deliver some; whether there may be more."""
+        """Deliver a batch; returns whether more may wait."""
         for _ in range(_BATCH):
-            with self.lock:
+            with self._lock:
                 if self._over:
                     return False
                 try:
-                    element = self._waiting.take()
-                except IndexError:
+                    element = self._queue.take()
+                except Empty:
                     self._busy = False
-                    if not self._ended:
-                        return False
-                    self._over = True
+                    return False
+                except Ended as ended:
+                    self._over, error = True, ended.error
                     break
-            self._on_next(element)
+            try:
+                self._on_next(element)
+            finally:
+                self._queue.passed_on(element)
         else:
             return True
-        if self._error is None:
+        if error is None:
             self._on_completed()
         else:
-            self._on_error(self._error)
+            self._on_error(error)
         return False

@@ -1,4 +1,4 @@
-"""Turns that wait in a queue."""
+"""`Kept`: the turns that wait in a queue."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice.turn import Turn
 
-__all__ = ["Kept"]
-
 
 class Kept:
-    """The turns among what waits in a queue: each counts as listened to until it is taken.
+    """Counts each turn in a queue as listened to until it is taken.
+
+    Without that, the source could be disposed of before anyone subscribes to the turn.
 
     Args:
-        life: of the subscription that they wait in.
+        life: of the subscription that the queue belongs to.
     """
 
     def __init__(self, life: CompositeDisposable) -> None:
@@ -22,13 +22,13 @@ class Kept:
         self._kept: dict[int, abc.DisposableBase] = {}
 
     def put(self, element: object) -> None:
-        """It will wait."""
+        """Keep an element that will wait; does nothing unless it is a turn."""
         if isinstance(element, Turn):
             self._kept[id(element)] = kept = element.keep()
             self._life.add(kept)
 
     def taken(self, element: object) -> None:
-        """It has been passed on, or dropped."""
+        """Stop keeping an element that has been passed on, or dropped."""
         kept = self._kept.pop(id(element), None)
         if kept is not None:
             self._life.remove(kept)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
-from collections.abc import Callable, Generator
-from typing import Generic, NoReturn, TypeVar, cast
+from collections.abc import Generator
+from typing import NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
 from reactivex.observer import Observer
 from reactivex.scheduler.eventloop import AsyncIOScheduler, AsyncIOThreadSafeScheduler
 from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxScheduler
 
 from rxvoice._check import whole
-from rxvoice._threads.delivery import Delivery
-from rxvoice._threads.inbox import Inbox, Waiting
-from rxvoice._threads.kept import Kept
-from rxvoice._threads.loop import Loop
+from rxvoice._threads.conversation_thread import ConversationThread
+from rxvoice._threads.inbox import Inbox, app_queue
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
-
-__all__ = ["Live", "live"]
 
 T = TypeVar("T")
 
@@ -30,11 +24,6 @@ _log = logging.getLogger("rxvoice")
 
 _END_S = 5.0
 """How long `run` waits for the conversation thread after Ctrl-C."""
-_CUT_SHORT = (
-    "the program ends in the middle of a conversation, and what it is at is lost: no thread of it "
-    "keeps a program alive. Use rxv.live(pipe).run(), which waits for its end, or dispose of the "
-    "subscription"
-)
 
 
 def live(
@@ -43,7 +32,7 @@ def live(
     deliver_on: abc.SchedulerBase | None = None,
     max_events: int = 10_000,
 ) -> Live[T]:
-    """Put a pipe on its threads: the conversation on one of its own, the app on the app's.
+    """Run a pipe on a conversation thread, and deliver its events to the app.
 
     ```python
     speaker = rxv.speaker()
@@ -55,38 +44,37 @@ def live(
         vox.converse(hear, think, speak, sink=speaker),
     )
     rxv.live(conversation).run(print)          # until it ends, or Ctrl-C
-    rxv.live(conversation).subscribe(print)    # or: beside the program, while that has more to do
-    for event in rxv.live(conversation).iterate():    # or: in a loop of the program's own
+    rxv.live(conversation).subscribe(print)    # or: in the background of a program
+    for event in rxv.live(conversation).iterate():    # or: in a loop
         print(event)
     ```
 
     The pipe is subscribed to on a thread "rxvoice-conversation", with a scheduler of that thread:
-    microphones deliver there, models' answers come back there, and the sink is written to
-    there. What the app does with the events, and how long it takes, holds none of it up when it has
-    a thread of its own.
+    microphones deliver there, models' replies come back there, and the sink is written to there.
+    An app that has a thread of its own may take as long as it likes with the events.
 
-    Emits: what the pipe emits, in order; when some were dropped, a `Notice` before the next.
+    Emits: what the pipe emits, in order. Where some were dropped, a `Notice` comes before the next.
     Completes: with the pipe, after what is queued.
     Errors: with the pipe, after what is queued, and with what a part of the pipe raised on the
-        conversation thread. What the subscriber raises is logged, by the logger "rxvoice", and ends
+        conversation thread. What the subscriber raises is logged by the logger "rxvoice", and ends
         nothing.
-    Drops: with ``deliver_on``, when ``max_events`` wait for the app: the oldest `Level`, `Partial`
-        and `ReplyDelta` first, which later events make up for, then the oldest of whatever else;
-        counted and told. On disposal, what is queued.
-    Runs on: ``deliver_on``; None for the conversation thread, which the subscriber then must not
-        hold up: the microphone waits for it. The thread ends with the subscription; each has its
-        own. The scheduler given to ``subscribe`` is not used.
+    Drops: with ``deliver_on``, when ``max_events`` wait for the app. The oldest `Level`, `Partial`
+        and `ReplyDelta` go first, since later events make up for them; then the oldest of all
+        others. Drops are counted and reported. On disposal, what is queued.
+    Runs on: ``deliver_on``; with None, the conversation thread. A subscriber on the conversation
+        thread must be quick: the microphone waits for it. Each subscription has a thread of its
+        own, which ends with it. The scheduler given to ``subscribe`` is not used.
 
-    Disposal, from any thread and from within ``on_next`` too, lets go of the microphone and
-    everything else at once; it does not wait for the thread. The thread does not keep a program
-    alive: one that ends without disposal says so, by the logger "rxvoice".
+    Dispose of the subscription from any thread, also from within ``on_next``. Disposal closes the
+    microphone and everything else at once, and does not wait for the thread. The thread does not
+    keep a program alive: a program that ends without disposal logs a warning.
 
     Args:
-        observable: the pipe, up to and including ``play``.
-        deliver_on: where the app wants its events, a scheduler that may be called from any thread:
+        observable: the pipe, up to and including ``play`` or ``converse``.
+        deliver_on: where the app wants its events: a scheduler that any thread may call, such as
             ``AsyncIOThreadSafeScheduler(loop)``, ``rxv.qt.scheduler()``,
-            ``rxv.tk.scheduler(root)``, an ``EventLoopScheduler``.
-        max_events: how many elements may wait for it, 1 or more.
+            ``rxv.tk.scheduler(root)`` or an ``EventLoopScheduler``.
+        max_events: how many elements may wait for the app, 1 or more.
     """
     whole("live max_events", max_events, 1, "events")
     if isinstance(deliver_on, AsyncIOScheduler) and not isinstance(
@@ -110,7 +98,7 @@ def _one_thread(given: abc.SchedulerBase, wanted: str) -> ConfigError:
 
 
 class Live(Observable[T | Notice]):
-    """Made by `live`."""
+    """A pipe that runs on a thread of its own once it is subscribed to. Made by `live`."""
 
     def __init__(
         self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
@@ -123,11 +111,13 @@ class Live(Observable[T | Notice]):
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, on_next: abc.ObserverBase[T | Notice] | abc.OnNext[T | Notice] | None = None
     ) -> T | Notice | None:
-        """Subscribe, and wait for the end; gives the last element, None where there was none.
+        """Subscribe, wait for the end, and return the last element; None where there was none.
 
-        Ctrl-C ends it: everything is disposed, which closes devices and finishes files, and `run`
-        returns. A second Ctrl-C does not wait for that and is raised. For a program without a
-        loop of its own: whoever waits here delivers nothing on its thread.
+        Ctrl-C ends the conversation: everything is disposed of, which closes devices and completes
+        files, and `run` returns. A second Ctrl-C does not wait for that, and is raised.
+
+        Use it in a program without an event loop: while it waits, nothing is delivered on this
+        thread.
 
         Args:
             on_next: called with each element, such as ``print``; or an observer, such as a sink.
@@ -161,40 +151,42 @@ class Live(Observable[T | Notice]):
             finally:
                 over.set()
 
-        session = _Session(self._observable, self._deliver_on, self._max_events)
+        conversation = ConversationThread(self._observable, self._deliver_on, self._max_events)
         try:
-            session.begin(each, failed, completed)
+            conversation.begin(each, failed, completed)
             over.wait()
         except KeyboardInterrupt:
-            session.life.dispose()
-            if not session.loop.join(_END_S):
+            conversation.life.dispose()
+            if not conversation.loop.join(_END_S):
                 _log.warning("the conversation thread is still busy %g s after Ctrl-C", _END_S)
         finally:
-            session.life.dispose()
-        session.loop.join(_END_S)
+            conversation.life.dispose()
+        conversation.loop.join(_END_S)
         if errors:
             raise errors[0]
         return last
 
     def iterate(self, *, max_events: int | None = None) -> Generator[T | Notice]:
-        """Subscribe, and wait for each element in turn, for a ``for`` loop.
+        """Subscribe, and give each element to a ``for`` loop.
 
         ```python
         for event in rxv.live(conversation).iterate():
             print(event)
         ```
 
-        The loop has its own time: it holds nothing of the conversation up, and what comes
-        meanwhile waits for it. It ends with the pipe. Leaving it by ``break``, by an error or by
-        Ctrl-C, which is raised, disposes of everything, closes devices and finishes files. Inside
-        an asyncio app use ``rxv.aio.events``: whoever waits here delivers nothing on its thread.
+        The loop may take its time: meanwhile the conversation goes on, and its events wait. The
+        loop ends with the pipe. When you leave it by ``break``, by an error or by Ctrl-C, which is
+        raised, everything is disposed of: devices are closed and files are completed.
+
+        Inside an asyncio app use ``rxv.aio.events``: while this loop waits, nothing is delivered on
+        its thread.
 
         Args:
-            max_events: how many elements may wait, 1 or more; of more, some are dropped, as `live`
-                says. None: as many as `live` was told.
+            max_events: how many elements may wait, 1 or more; beyond that some are dropped, as
+                `live` says. None for the ``max_events`` of `live`.
 
         Raises:
-            ConfigError: at once, of a ``live(deliver_on=...)``: the loop is where they are wanted.
+            ConfigError: at once, if `live` was given ``deliver_on``: the loop gets the events.
             Exception: what the pipe fails with, after what waited.
         """
         if self._deliver_on is not None:
@@ -206,17 +198,17 @@ class Live(Observable[T | Notice]):
         return self._iterated(most)
 
     def _iterated(self, most: int) -> Generator[T | Notice]:
-        session = _Session(self._observable, None, most)
-        inbox: Inbox[T] = Inbox(most, session.life)
+        conversation = ConversationThread(self._observable, None, most)
+        inbox: Inbox[T | Notice] = Inbox(app_queue(most, conversation.life))
         try:
-            session.begin(inbox.put, inbox.end, inbox.end)
+            conversation.begin(inbox.put, inbox.end, inbox.end)
             yield from inbox.elements()
         finally:
-            session.life.dispose()
-            session.loop.join(_END_S)
+            conversation.life.dispose()
+            conversation.loop.join(_END_S)
 
     def __iter__(self) -> NoReturn:
-        """Not this way: RxPY would make an endless loop of it."""
+        """Raise: RxPY would make an endless loop of it."""
         raise TypeError(
             "live(...) is an observable, not an iterable: loop over rxv.live(pipe).iterate()"
         )
@@ -226,13 +218,13 @@ class Live(Observable[T | Notice]):
         observer: abc.ObserverBase[T | Notice],
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
-        session = _Session(self._observable, self._deliver_on, self._max_events)
-        session.begin(observer.on_next, observer.on_error, observer.on_completed)
-        return session.life
+        conversation = ConversationThread(self._observable, self._deliver_on, self._max_events)
+        conversation.begin(observer.on_next, observer.on_error, observer.on_completed)
+        return conversation.life
 
 
 def _observer(given: abc.ObserverBase[T] | abc.OnNext[T] | None) -> abc.ObserverBase[T]:
-    """What `subscribe` takes as its first argument, as an observer."""
+    """Make an observer of what `subscribe` takes as its first argument."""
     if callable(getattr(given, "on_next", None)):
         return cast("abc.ObserverBase[T]", given)
     if given is not None and not callable(given):
@@ -241,100 +233,4 @@ def _observer(given: abc.ObserverBase[T] | abc.OnNext[T] | None) -> abc.Observer
 
 
 def _nothing(*_: object) -> None:
-    """`run` raises it."""
-
-
-class _Session(Generic[T]):
-    """One subscription: its thread, its queue, its end."""
-
-    def __init__(
-        self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
-    ) -> None:
-        self._observable = observable
-        self._deliver_on = deliver_on
-        self._waiting: Waiting[T] = Waiting(max_events)
-        self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
-        self.life = CompositeDisposable()
-
-    def begin(
-        self, on_next: abc.OnNext[T | Notice], on_error: abc.OnError, on_completed: abc.OnCompleted
-    ) -> None:
-        direct = self._deliver_on is None
-        kept = Kept(self.life)
-
-        def tell(element: T | Notice) -> None:
-            try:
-                on_next(element)
-            except Exception:
-                _log.exception("a subscriber of live() raised at %r", element)
-            kept.taken(element)
-
-        def fail(error: Exception) -> None:
-            try:
-                on_error(error)
-            except Exception:
-                _log.error("live() failed, and its subscriber raised", exc_info=error)
-
-        def complete() -> None:
-            try:
-                on_completed()
-            except Exception:
-                _log.exception("a subscriber of live() raised at the end")
-
-        def from_pipe(element: T) -> None:
-            if direct and self.loop.is_current:
-                tell(element)
-                return
-            kept.put(element)
-            with self._delivery.lock:
-                dropped = self._waiting.put(element)
-            kept.taken(dropped)
-            self._deliver(self._delivery.kick)
-
-        self._delivery: Delivery[T | Notice] = Delivery(
-            self._waiting, tell, fail, complete, self._deliver_on or self.loop
-        )
-        source = SingleAssignmentDisposable()
-        for part in (self._delivery, source, Disposable(self.loop.dispose)):
-            self.life.add(part)
-        _going_on.add(cast("_Session[object]", self))
-        self.life.add(Disposable(lambda: _going_on.discard(cast("_Session[object]", self))))
-
-        def subscribe(*_: object) -> None:
-            source.disposable = self._observable.subscribe(
-                from_pipe, self._end, self._end, scheduler=self.loop
-            )
-
-        self.loop.schedule(subscribe)
-
-    def _end(self, error: Exception | None = None) -> None:
-        self._deliver(lambda: self._delivery.end(error))
-
-    def _deliver(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except Exception:
-            _log.exception("live() cannot deliver on %r any more and ends", self._deliver_on)
-            self.life.dispose()
-
-    def _raised(self, error: BaseException) -> None:
-        if self.life.is_disposed:
-            _log.error("the conversation raised after its end", exc_info=error)
-        elif isinstance(error, Exception):
-            self._end(error)
-        else:
-            wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
-            wrapped.__cause__ = error
-            self._end(wrapped)
-
-
-_going_on: set[_Session[object]] = set()
-"""Conversations that have begun and were neither over nor disposed of."""
-
-
-def _at_exit() -> None:
-    if _going_on:
-        _log.warning(_CUT_SHORT)
-
-
-atexit.register(_at_exit)
+    """Ignore an error: `run` raises it."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from typing import Generic, Literal, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, get_args
 
 from reactivex import abc
-from reactivex.disposable import Disposable
+from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import NewThreadScheduler
 
 from rxvoice._check import whole
+from rxvoice._threads.bounded import Bounded, Hole, Overflow, Room
 from rxvoice._threads.delivery import Delivery
-from rxvoice._threads.kept import Kept
 from rxvoice._threads.loop import Loop
 from rxvoice.chunks import AudioChunk
-from rxvoice.errors import ConfigError, QueueFull
+from rxvoice.errors import ConfigError
 from rxvoice.events import AudioLost, Event, Notice
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
@@ -23,10 +22,7 @@ __all__ = ["Overflow", "handoff"]
 
 T = TypeVar("T")
 
-Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "fail"]
-"""What becomes of what does not fit: the oldest or the newest is dropped, or it is an error."""
-
-_OVERFLOWS = ("drop_oldest", "drop_newest", "fail")
+_OVERFLOWS = get_args(Overflow)
 _MOST_OTHERS = 1_000
 """Elements without a length that may wait: events come some times a second."""
 _REMEDY = (
@@ -85,133 +81,47 @@ def handoff(
         if where is None:
             own = where = Loop("rxvoice-handoff")
             out.life.add(Disposable(own.dispose))
-        queue: _Queue[T] = _Queue(max_ms, overflow)
-        kept = Kept(out.life)
-
-        def emit(element: T | Event) -> None:
-            out.emit(element)
-            kept.taken(element)
-
-        delivery: Delivery[T | Event] = Delivery(queue, emit, out.fail, out.complete, where)
+        queue = _queue(max_ms, overflow, out.life)
+        delivery = Delivery(queue, out.emit, out.fail, out.complete, where)
         out.life.add(delivery)
-        failed = False
-
-        def end(error: Exception | None = None) -> None:
-            nonlocal failed
-            failed = True
-            delivery.end(error)
 
         def step(element: T) -> None:
-            if failed:
-                return
-            kept.put(element)
             try:
-                with delivery.lock:
-                    dropped = queue.put(element)
-                for each in dropped:
-                    kept.taken(each)
+                for dropped in queue.put(element):
                     if on_drop is not None:
-                        on_drop(each)
+                        on_drop(dropped)
             except Exception as error:
-                end(error)
+                delivery.end(error)
             else:
                 delivery.kick()
 
-        return step, end, end
+        return step, delivery.end, delivery.end
 
     return stateful_on_events(start)
 
 
-class _Hole:
-    """Where something was dropped, among what waits."""
+def _queue(
+    max_ms: int, overflow: Overflow, life: CompositeDisposable
+) -> Bounded[Any, AudioLost | Notice]:
+    audio = Room(max_ms * 1_000_000, f"{max_ms} ms of audio")
+    others = Room(_MOST_OTHERS, f"{_MOST_OTHERS}")
+    lost = 0
 
-    __slots__ = ("others", "samples")
+    def measure(element: object) -> tuple[Room, int]:
+        return (audio, _ns(element)) if isinstance(element, AudioChunk) else (others, 1)
 
-    def __init__(self) -> None:
-        self.samples = 0
-        self.others = 0
+    def report(hole: Hole) -> Iterator[AudioLost | Notice]:
+        nonlocal lost
+        if hole.chunks:
+            lost += hole.samples
+            yield AudioLost(hole.samples, lost, "full", _REMEDY)
+        if hole.others:
+            many = f"{hole.others} events or other elements were dropped: {_REMEDY}"
+            yield Notice(many, {"dropped": hole.others}, stage="handoff")
 
-
-class _Queue(Generic[T]):
-    """What waits; holes that touch are one, so that they are as few as what is between them."""
-
-    def __init__(self, max_ms: int, overflow: Overflow) -> None:
-        self._max_ns = max_ms * 1_000_000
-        self._overflow: Overflow = overflow
-        self._waiting: deque[T | Event | _Hole] = deque()
-        self._ns = 0
-        self._others = 0
-        self._lost = 0
-
-    def put(self, element: T) -> list[T]:
-        """Put it in; gives what was dropped for it."""
-        audio = isinstance(element, AudioChunk)
-        ns = _ns(element)
-        dropped: list[T] = []
-        while self._ns and self._ns + ns > self._max_ns if audio else self._others >= _MOST_OTHERS:
-            if self._overflow == "fail":
-                much = f"{self._max_ns // 1_000_000} ms of audio" if audio else f"{_MOST_OTHERS}"
-                raise QueueFull(f"handoff: {much} already waited: {_REMEDY}")
-            if self._overflow == "drop_newest":
-                self._note(len(self._waiting), element)
-                return [element]
-            dropped.append(self._drop_oldest(audio))
-        self._waiting.append(element)
-        self._count(element, 1)
-        return dropped
-
-    def take(self) -> T | Event:
-        """The next element, or what is to be said about a hole."""
-        element = self._waiting.popleft()
-        if not isinstance(element, _Hole):
-            self._count(element, -1)
-            return element
-        if element.samples:
-            if element.others:
-                self._waiting.appendleft(element)
-            samples, element.samples = element.samples, 0
-            self._lost += samples
-            return AudioLost(samples, self._lost, "full", _REMEDY)
-        many = f"{element.others} events or other elements were dropped: {_REMEDY}"
-        return Notice(many, {"dropped": element.others}, stage="handoff")
-
-    def clear(self) -> None:
-        self._waiting.clear()
-
-    def _count(self, element: T | Event, sign: int) -> None:
-        if isinstance(element, AudioChunk):
-            self._ns += sign * _ns(element)
-        else:
-            self._others += sign
-
-    def _drop_oldest(self, audio: bool) -> T:
-        for at, element in enumerate(self._waiting):
-            if isinstance(element, AudioChunk) is audio and not isinstance(element, _Hole):
-                del self._waiting[at]
-                self._count(element, -1)
-                self._note(at, element)
-                return cast("T", element)
-        raise AssertionError("nothing of the kind that is full waits")
-
-    def _note(self, at: int, element: T | Event) -> None:
-        """That this was dropped, in a hole before place `at`."""
-        hole = self._waiting[at - 1] if at else None
-        if not isinstance(hole, _Hole):
-            after = self._waiting[at] if at < len(self._waiting) else None
-            hole = after if isinstance(after, _Hole) else _Hole()
-            if hole is not after:
-                self._waiting.insert(at, hole)
-        elif at < len(self._waiting) and isinstance(after := self._waiting[at], _Hole):
-            hole.samples += after.samples
-            hole.others += after.others
-            del self._waiting[at]
-        if isinstance(element, AudioChunk):
-            hole.samples += len(element.samples)
-        else:
-            hole.others += 1
+    full = f"handoff: {{}} already waited: {_REMEDY}"
+    return Bounded(overflow, measure, report, life=life, full=full)
 
 
-def _ns(element: object) -> int:
-    if not isinstance(element, AudioChunk):
-        return 0
-    return len(element.samples) * 1_000_000_000 // element.sample_rate
+def _ns(chunk: AudioChunk) -> int:
+    return len(chunk.samples) * 1_000_000_000 // chunk.sample_rate

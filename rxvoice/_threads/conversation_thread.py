@@ -1,0 +1,126 @@
+"""`ConversationThread`: one subscription of `live`."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
+
+from rxvoice._threads.delivery import Delivery
+from rxvoice._threads.inbox import app_queue
+from rxvoice._threads.loop import Loop
+from rxvoice.events import Notice
+
+T = TypeVar("T")
+
+_log = logging.getLogger("rxvoice")
+
+_CUT_SHORT = (
+    "the program ends in the middle of a conversation, and what is not finished is lost: the "
+    "threads of a conversation do not keep a program alive. Use rxv.live(pipe).run(), which waits "
+    "for its end, or dispose of the subscription"
+)
+
+
+class ConversationThread(Generic[T]):
+    """Subscribes to a pipe on a thread of its own, and delivers what it emits to the app.
+
+    Args:
+        deliver_on: where to deliver; None for the conversation thread.
+        max_events: how many elements may wait for the app.
+
+    Attributes:
+        life: the subscription. Disposing of it, on any thread, ends everything.
+        loop: the thread.
+    """
+
+    def __init__(
+        self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
+    ) -> None:
+        self._observable = observable
+        self._deliver_on = deliver_on
+        self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
+        self.life = CompositeDisposable()
+        self._queue = app_queue(max_events, self.life)
+
+    def begin(
+        self, on_next: abc.OnNext[T | Notice], on_error: abc.OnError, on_completed: abc.OnCompleted
+    ) -> None:
+        """Subscribe."""
+
+        def tell(element: T | Notice) -> None:
+            try:
+                on_next(element)
+            except Exception:
+                _log.exception("a subscriber of live() raised at %r", element)
+
+        def fail(error: Exception) -> None:
+            try:
+                on_error(error)
+            except Exception:
+                _log.error("live() failed, and its subscriber raised", exc_info=error)
+
+        def complete() -> None:
+            try:
+                on_completed()
+            except Exception:
+                _log.exception("a subscriber of live() raised at the end")
+
+        def from_pipe(element: T) -> None:
+            if self._deliver_on is None and self.loop.is_current:
+                tell(element)
+                return
+            self._queue.put(element)
+            self._deliver(self._delivery.kick)
+
+        self._delivery: Delivery[T, Notice] = Delivery(
+            self._queue, tell, fail, complete, self._deliver_on or self.loop
+        )
+        source = SingleAssignmentDisposable()
+        for part in (self._delivery, source, Disposable(self.loop.dispose)):
+            self.life.add(part)
+        _going_on.add(self)
+        self.life.add(Disposable(lambda: _going_on.discard(self)))
+
+        def subscribe(*_: object) -> None:
+            source.disposable = self._observable.subscribe(
+                from_pipe, self._end, self._end, scheduler=self.loop
+            )
+
+        self.loop.schedule(subscribe)
+
+    def _end(self, error: Exception | None = None) -> None:
+        self._deliver(lambda: self._delivery.end(error))
+
+    def _deliver(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception:
+            _log.exception("live() cannot deliver on %r any more, and ends", self._deliver_on)
+            self.life.dispose()
+
+    def _raised(self, error: BaseException) -> None:
+        if self.life.is_disposed:
+            _log.error("the conversation raised after its end", exc_info=error)
+        elif isinstance(error, Exception):
+            self._end(error)
+        else:
+            wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
+            wrapped.__cause__ = error
+            self._end(wrapped)
+
+
+_going_on: set[ConversationThread[Any]] = set()
+"""Conversations that have begun, and have neither ended nor been disposed of."""
+
+
+def _at_exit() -> None:
+    if _going_on:
+        _log.warning(_CUT_SHORT)
+
+
+atexit.register(_at_exit)
