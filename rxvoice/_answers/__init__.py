@@ -1,13 +1,17 @@
-"""What `rxvoice._answers.deliver` is made of.
+"""A model's answer: asked for, timed, cut into pieces and delivered, whatever its shape.
 
-To be read in this order:
+`deliver` is the way in. The other files, in reading order:
 
-    pieces    an answer of any shape becomes pieces; a generator is closed
-    clock     where to come back to, and by which clock to wait
-    limits    how long an answer may take
-    steps     an answer on a worker, a step at a time
-    stuck     a thread that one step holds up
-    loops     the event loop of async answers
-    tasks     an async answer, as a task of that loop
-    guarded   the scheduler that an answering observable is given
+    shapes        which values a model may answer with, and what is said of others
+    recognised    what a recogniser answers beside a text
+    pieces        an answer of any shape becomes an iterator of pieces
+    pauses        pieces that say when the next one may be made
+    clock         where an answer is delivered, and by which clock it is timed
+    limits        how long an answer may take
+    stuck         a thread that many conversations share, and that one step blocks
+    steps         an answer whose steps a worker takes
+    tasks         an async answer, as a task of an event loop
+    observables   an answer that is an observable
+    deliver       asks a model, and delivers its answer
+    slow_call     a call of the app's function, as a pause of an answer
 """

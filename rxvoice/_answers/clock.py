@@ -1,4 +1,4 @@
-"""Where an answer comes back to, and the clock by which it is waited for."""
+"""Where an answer is delivered, and by which clock it is timed."""
 
 from __future__ import annotations
 
@@ -18,22 +18,20 @@ from reactivex.scheduler.scheduler import Scheduler
 
 from rxvoice._threads.loop import Loop
 
-__all__ = ["Clock", "at", "home_of", "place_of"]
-
 
 def home_of(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase | None:
-    """The scheduler, unless each of its actions has a thread of its own, in no order.
+    """Return the scheduler; None if it runs each action on a new thread, in no order.
 
-    ``Observable.run`` brings such a one.
+    ``Observable.run`` brings such a scheduler.
     """
     return None if isinstance(scheduler, NewThreadScheduler | TimeoutScheduler) else scheduler
 
 
 def place_of(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase | None:
-    """The scheduler, where another thread may hand it actions and they are run, in order.
+    """Return the scheduler if another thread may give it actions, to be run in order; else None.
 
-    Neither one that runs them on the thread that hands them over, nor virtual time, which nobody
-    lets pass meanwhile.
+    None for a scheduler that runs an action on the thread that schedules it, and for virtual time,
+    which does not pass while somebody waits.
     """
     if isinstance(scheduler, ImmediateScheduler | TrampolineScheduler | VirtualTimeScheduler):
         return None
@@ -41,7 +39,7 @@ def place_of(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase | None:
 
 
 def at(home: abc.SchedulerBase | None, action: Callable[[], None]) -> None:
-    """Run `action` on the scheduler; None for here and now."""
+    """Run `action` on the scheduler; with None, here and now."""
 
     def run(_: abc.SchedulerBase, __: object = None) -> None:
         action()
@@ -53,9 +51,10 @@ def at(home: abc.SchedulerBase | None, action: Callable[[], None]) -> None:
 
 
 class Clock:
-    """The time of a subscription's scheduler; where that cannot wait, of a thread for timers.
+    """The time and the timers of a subscription's scheduler.
 
-    There is one such thread in the process, from the first timer on.
+    Where the scheduler has no timers, they run on a thread "rxvoice-timers", which the process
+    starts with the first one.
     """
 
     __slots__ = ("_timers", "now")
@@ -64,13 +63,13 @@ class Clock:
         virtual = isinstance(scheduler, VirtualTimeScheduler)
         self._timers = scheduler if virtual else place_of(scheduler)
         self.now: Callable[[], float] = time.monotonic
-        """Seconds, since whenever."""
+        """The time in seconds, from any origin."""
         if self._timers is not None and type(self._timers).now is not Scheduler.now:
             own = self._timers
             self.now = lambda: own.now.timestamp()
 
     def after(self, seconds: float, action: Callable[[], None]) -> abc.DisposableBase:
-        """Run `action` on the scheduler, some time from now."""
+        """Run `action` on the scheduler after some seconds."""
 
         def due(_: abc.SchedulerBase, __: object = None) -> None:
             action()

@@ -14,29 +14,27 @@ from rxvoice._answers.clock import Clock
 from rxvoice._check import at_least
 from rxvoice.errors import ModelTimeout
 
-__all__ = ["Limits", "Watch", "limits"]
-
 _SLACK = 1e-6  # seconds that a timer may come early, by rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In seconds; infinite where there is none.
+    """The limits of an answer, in seconds; infinite for no limit.
 
     Args:
-        silence: the longest until the first piece, and between two.
-        total: the longest for all of them.
+        silence: the longest time until the first piece, and between two pieces.
+        total: the longest time for all pieces.
     """
 
     silence: float = math.inf
     total: float = math.inf
 
     def left(self, silent: float, spent: float) -> float:
-        """Seconds that are left."""
+        """Return the seconds that are left."""
         return min(self.silence - silent, self.total - spent)
 
     def exceeded(self, silent: float, spent: float) -> ModelTimeout:
-        """What the answer has failed by."""
+        """Make the error of an answer that took too long."""
         if self.silence - silent <= self.total - spent:
             limit = f"timeout_ms={self.silence * 1000:g}"
             return ModelTimeout(f"the model gave nothing for {silent:.3g} s ({limit})", silent)
@@ -45,7 +43,7 @@ class Limits:
 
 
 def limits(name: str, timeout_ms: float | None, total_timeout_ms: float | None) -> Limits:
-    """The limits of the operator `name`; None is none."""
+    """Make the limits of the operator `name`; None for no limit."""
     seconds = [math.inf, math.inf]
     for at, (which, ms) in enumerate(
         (("timeout_ms", timeout_ms), ("total_timeout_ms", total_timeout_ms))
@@ -57,17 +55,17 @@ def limits(name: str, timeout_ms: float | None, total_timeout_ms: float | None) 
 
 
 class Watch(abc.DisposableBase):
-    """Counts the time for which a model is being asked; past its limits the answer has failed.
+    """Measures how long a model takes, and fails the answer when a limit is exceeded.
 
-    It counts from when a step is asked for until that has come. So a model that nobody asks,
-    because the user goes on speaking or because what it gave was not taken yet, is not silent.
-    There is one timer at most. Where the thread that would see it is in the model, time is up at
-    the end of the step.
+    Time counts from when a step is asked for until it has come. A model that is not asked, because
+    the user goes on speaking or because its last piece was not taken yet, uses up no time. There is
+    one timer at most. If the thread of the timer is inside the model, the limit is noticed at the
+    end of the step.
 
     Args:
-        life: of the answer: the timer ends with it.
-        on_late: told the error, once, by whoever finds out: the clock, a worker, or the thread that
-            `came` is called on. Nothing of the answer may be delivered afterwards.
+        life: of the answer; the timer ends with it.
+        on_late: called once with the error, on the thread that notices: the clock's, a worker's, or
+            the one that calls `came`. Nothing of the answer may be delivered afterwards.
     """
 
     __slots__ = (
@@ -102,17 +100,17 @@ class Watch(abc.DisposableBase):
         self._now = clock.now
         self._on_late = on_late
         self._lock = Lock()
-        self._asked = 0  # steps, that have not come
-        self._since = 0.0  # the last of them came, or the first was asked for
+        self._asked = 0  # steps that were asked for and have not come
+        self._since = 0.0  # when the last step came, or the first was asked for
         self._spent = 0.0
         self._over = self._armed = self._away = False
         self._timer: abc.DisposableBase | None = None
 
     def asked(self, *, away: bool = False) -> None:
-        """A step is asked for.
+        """Note that a step is asked for.
 
         Args:
-            away: not of the worker, whose thread may be stuck meanwhile.
+            away: it is not asked of the worker, whose thread may be stuck meanwhile.
         """
         with self._lock:
             self._away = away
@@ -121,10 +119,10 @@ class Watch(abc.DisposableBase):
                 self._since = self._now()
 
     def came(self, *, raised: bool = False) -> bool:
-        """It has come; whether it may be delivered.
+        """Note that a step has come; returns whether it may be delivered.
 
         Args:
-            raised: it is an error, which says more than that it is late.
+            raised: the step is an error, which is delivered even if it is late.
         """
         with self._lock:
             if self._over:
@@ -142,7 +140,7 @@ class Watch(abc.DisposableBase):
         return False
 
     def arm(self) -> None:
-        """Have the clock look after what was asked for, as long as life lasts."""
+        """Start the timer if a step is asked for and there is a limit."""
         with self._lock:
             if self._over or self._armed or not self._asked:
                 return
@@ -154,12 +152,12 @@ class Watch(abc.DisposableBase):
             self._set(left)
 
     def left(self) -> float:
-        """Seconds until time is up, if nothing comes."""
+        """Return the seconds until a limit is exceeded, if nothing comes."""
         with self._lock:
             return self._left()
 
     def expire(self, error: ModelTimeout | None = None) -> None:
-        """Time is up, by the limits or for another reason, if anything is asked for."""
+        """Fail the answer if a step is asked for: for exceeding a limit, or with `error`."""
         with self._lock:
             if self._over or not self._asked or (self._away and error is not None):
                 return
@@ -170,7 +168,7 @@ class Watch(abc.DisposableBase):
         self._on_late(error)
 
     def dispose(self) -> None:
-        """The answer is over."""
+        """Stop: the answer is over."""
         with self._lock:
             self._over = True
             timer, self._timer = self._timer, None

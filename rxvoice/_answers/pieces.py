@@ -1,4 +1,4 @@
-"""An answer of any shape, as pieces."""
+"""An answer of any shape becomes an iterator of pieces."""
 
 from __future__ import annotations
 
@@ -21,19 +21,17 @@ from reactivex import Observable
 
 from rxvoice._answers.shapes import is_whole
 
-__all__ = ["close", "close_async", "pieces_of", "raise_if_ctrl_c"]
-
 T = TypeVar("T")
 
 _log = logging.getLogger("rxvoice")
 
 
 def pieces_of(answer: object, take: Callable[[Any], T]) -> Iterator[T] | AsyncGenerator[T]:
-    """The pieces of an answer that is no observable.
+    """Return the pieces of an answer that is not an observable.
 
     Args:
-        take: gives a piece as it is to be, or raises where it is none; called with each as it is
-            made.
+        take: makes of each piece what is wanted, or raises if it cannot; called as soon as a piece
+            is made.
     """
     if is_whole(answer):
         return iter((take(answer),))
@@ -47,10 +45,10 @@ def pieces_of(answer: object, take: Callable[[Any], T]) -> Iterator[T] | AsyncGe
 
 
 def raise_if_ctrl_c(error: BaseException) -> None:
-    """Raise it where it is to end the process: a Ctrl-C, which reaches the main thread only.
+    """Raise the error if it is a Ctrl-C on the main thread, which has to end the program.
 
-    To be called when the turn has been failed by it. A model that calls ``sys.exit()`` has failed
-    its turn, and no more.
+    Call it after the turn has been failed with the error. A model that calls ``sys.exit()`` fails
+    its turn, and nothing else.
     """
     on_main = threading.current_thread() is threading.main_thread()
     if on_main and isinstance(error, KeyboardInterrupt):
@@ -58,17 +56,17 @@ def raise_if_ctrl_c(error: BaseException) -> None:
 
 
 def close(pieces: object) -> None:
-    """Close a generator; other iterators have nothing to close."""
+    """Close a generator. Other iterators have nothing to close."""
     if isinstance(pieces, Generator):
         try:
             cast("Generator[object]", pieces).close()
-        except BaseException as error:  # nobody waits for it any more
+        except BaseException as error:  # no one is left to be told
             raise_if_ctrl_c(error)
             _log.exception("a model raised while its answer was closed")
 
 
 async def close_async(pieces: AsyncGenerator[object], source: object) -> None:
-    """Close an async generator, and the coroutine that it was to await."""
+    """Close an async generator, and the coroutine that it would have awaited."""
     try:
         await pieces.aclose()
     except BaseException as error:
@@ -76,7 +74,7 @@ async def close_async(pieces: AsyncGenerator[object], source: object) -> None:
         _log.exception("a model raised while its answer was closed")
     finally:
         if inspect.iscoroutine(source):
-            source.close()  # never awaited where it was over before it began
+            source.close()  # it was never awaited if the answer ended before it began
 
 
 def _iterated(pieces: Iterable[Any], take: Callable[[Any], T]) -> Generator[T]:
@@ -101,10 +99,10 @@ async def _generated(pieces: AsyncIterable[Any], take: Callable[[Any], T]) -> As
 
 
 async def _awaited(answer: Awaitable[Any], take: Callable[[Any], T]) -> AsyncGenerator[T]:
-    """What is awaited is an answer too: a piece, or pieces."""
+    """Await an answer, which may be one piece or several."""
     given = await answer
     if inspect.isawaitable(given) or isinstance(given, Observable):
-        yield take(given)  # it says what came
+        yield take(given)  # it raises, with a message that names what came
         return
     pieces = pieces_of(given, take)
     if isinstance(pieces, AsyncGenerator):

@@ -1,4 +1,4 @@
-"""What a recogniser answers beside a text, from the shapes that libraries give it in."""
+"""What a recogniser answers beside a text, read from the results of several libraries."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import cast
 from rxvoice._answers.shapes import text
 from rxvoice.elements import Recognised, Word, is_word
 
-__all__ = ["Known", "recognised"]
-
 _WORD = ("word", "text")
 _CONFIDENCE = ("confidence", "probability", "conf")
 
 
 def recognised(piece: object) -> Recognised | str:
-    """A piece of a recogniser's answer: a str where there is no more to know than its text.
+    """Read a piece of a recogniser's answer: a `Recognised`, or a str if it has only a text.
 
-    What else a library's result says is taken where it can mean one thing only, and left out
-    otherwise; TypeError where there is no text.
+    Other fields of a library's result are read where they can mean one thing only; otherwise they
+    are left out.
+
+    Raises:
+        TypeError: the piece has no text.
     """
     if isinstance(piece, Recognised | str):
         return text(piece) if isinstance(piece, str) else piece
@@ -43,7 +44,7 @@ def recognised(piece: object) -> Recognised | str:
 class Known:
     """What is known of an answer that comes in pieces.
 
-    Words add up; of all else, what was said last holds.
+    The words of all pieces are kept; of everything else, the last value that a piece had.
     """
 
     __slots__ = ("_last", "_pieces", "_words")
@@ -54,7 +55,7 @@ class Known:
         self._words: list[Word] = []
 
     def add(self, piece: Recognised) -> None:
-        """Take what a piece says."""
+        """Add a piece."""
         last, self._last = self._last, piece
         self._pieces += 1
         self._words.extend(piece.words)
@@ -67,7 +68,7 @@ class Known:
             )
 
     def of(self, said: str) -> Recognised | None:
-        """All of it, for a text; as it came where it is of that text alone."""
+        """Return what is known of the whole text; a single piece with that text as it came."""
         last = self._last
         if last is None or (self._pieces == 1 and last.text.strip() == said):
             return last
@@ -75,7 +76,7 @@ class Known:
 
 
 def _get(value: object, *names: str) -> object:
-    """The first of these keys or attributes that it has."""
+    """Return the first of these keys or attributes that is there and not None."""
     for name in names:
         if isinstance(value, Mapping):
             found = cast("Mapping[object, object]", value).get(name)
@@ -93,7 +94,7 @@ def _items(value: object) -> list[object]:
 
 
 def _words(given: list[object]) -> list[Word]:
-    """Those of which the times are known."""
+    """Return the words whose times are known."""
     words = (_word(it) for it in given)
     return [word for word in words if word is not None]
 
@@ -107,12 +108,12 @@ def _word(given: object) -> Word | None:
         return None
     sure = _sure(given)
     word = (said.strip(), start, end) if sure is None else (said.strip(), start, end, sure)
-    # Where a library has no times it gives 0 and 0.
+    # A library that has no times gives 0 and 0.
     return word if end > start and is_word(word) else None
 
 
 def _joined_tokens(piece: object) -> list[object]:
-    """The words of a result of NVIDIA's models in mlx-audio, which gives them in parts."""
+    """Return the words of a result of NVIDIA's models in mlx-audio, which splits them in parts."""
     words: list[object] = []
     sentences = _items(_get(piece, "sentences"))
     for token in (it for part in sentences for it in _items(_get(part, "tokens"))):
@@ -128,7 +129,7 @@ def _joined_tokens(piece: object) -> list[object]:
 
 
 def _named(piece: object, segments: list[object], name: str) -> str | None:
-    """What it says itself, or all of its segments do."""
+    """Return a name that the piece has itself, or that all of its segments share."""
     own = _get(piece, name)
     found = {own} if isinstance(own, str) else {str(_get(it, name) or "") for it in segments}
     only = found.pop() if len(found) == 1 else ""
@@ -145,7 +146,7 @@ def _confidence(piece: object, segments: list[object]) -> float | None:
 
 
 def _sure(given: object) -> float | None:
-    """From 0 to 1, also where it is told as a mean of logarithms."""
+    """Return a confidence from 0 to 1; a mean of logarithms is converted."""
     value = _number(given, *_CONFIDENCE)
     if value is None:
         log = _number(given, "avg_logprob")
@@ -157,6 +158,6 @@ def _number(given: object, *names: str) -> float | None:
     value = _get(given, *names)
     item = getattr(value, "item", None)
     if callable(item) and getattr(value, "shape", None) == ():
-        value = item()  # of an array's number, such as numpy's
+        value = item()  # a number of numpy or another array library
     number = isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
     return float(cast("float", value)) if number else None

@@ -1,6 +1,6 @@
-"""What a model may answer: the shapes that are taken, and what is said of all others.
+"""Which values a model may answer with, and what is said of others.
 
-`rxvoice.slots` lists them for people. MLX is never imported: its arrays are known by protocol.
+`rxvoice.slots` lists them for users. MLX is not imported: its arrays are recognised by protocol.
 """
 
 from __future__ import annotations
@@ -21,23 +21,13 @@ from rxvoice._text.unicode import Joined
 from rxvoice.elements import TimedSamples
 from rxvoice.errors import AudioFormatError
 
-__all__ = [
-    "Text",
-    "is_whole",
-    "judgement",
-    "named",
-    "sound",
-    "text",
-    "yes_or_no",
-]
-
-# Iterable, or nearly, and no pieces of anything.
+# These can be iterated, or look as if they could, but their elements are not pieces.
 _WHOLE: Final = (str, bytes, bytearray, memoryview, array, Mapping, Set, BaseException, type)
 _FLOAT: Final = re.compile(r"b?float(16|32|64|80|96|128)|longdouble")
 
 
 def is_whole(answer: object) -> bool:
-    """Whether an answer is one piece, however well it could be iterated."""
+    """Whether an answer is one piece, even if it can be iterated."""
     return (
         isinstance(answer, _WHOLE)
         or hasattr(answer, "shape")
@@ -48,22 +38,28 @@ def is_whole(answer: object) -> bool:
 
 
 def text(piece: object) -> str:
-    """The text of a piece: a str, or the ``text`` that it carries; TypeError where it has none."""
+    """Return the text of a piece: a str, or its ``text``.
+
+    Raises:
+        TypeError: it has none.
+    """
     found = _worded(piece)
     if isinstance(found, str):
-        return str.__str__(found)  # of a subclass, such as numpy's, the plain one
+        return str.__str__(found)  # a plain str, also of a subclass such as numpy's
     error = TypeError(f"wanted a str, or pieces that are, got {named(piece)}{_help(piece)}")
     raise error from (piece if isinstance(piece, BaseException) else None)
 
 
 def sound(piece: object, sample_rate: int) -> TimedSamples:
-    """The sound of a piece; AudioFormatError where it has none.
+    """Return the sound of a piece, as numpy's float32, or MLX's if the piece is MLX's.
 
-    It is numpy's float32, or MLX's where the piece is. An array of another library is evaluated
-    here, so on the thread that made it.
+    An array of another library is evaluated here, which is the thread that made it.
 
     Args:
-        sample_rate: Hz, of the synthesizer.
+        sample_rate: the synthesizer's, in Hz.
+
+    Raises:
+        AudioFormatError: the piece has no sound, or another sample rate.
     """
     if isinstance(piece, TimedSamples):
         return TimedSamples(_mono(piece.samples), _word_ends(piece.words))
@@ -80,7 +76,11 @@ def sound(piece: object, sample_rate: int) -> TimedSamples:
 
 
 def judgement(answer: object) -> bool | float:
-    """What a detector says of a chunk: a bool or a probability; ValueError for anything else."""
+    """Return what a detector says of a chunk: a bool or a probability.
+
+    Raises:
+        ValueError: it is neither.
+    """
     value = _single(answer)
     if isinstance(value, BOOLS):
         return bool(cast("bool", value))
@@ -92,10 +92,13 @@ def judgement(answer: object) -> bool | float:
 
 
 def yes_or_no(answer: object, asked: str) -> bool:
-    """A bool; TypeError for anything else.
+    """Return an answer that is a bool.
 
     Args:
         asked: what was called, for the message.
+
+    Raises:
+        TypeError: it is not a bool.
     """
     value = _single(answer)
     if isinstance(value, BOOLS):
@@ -104,9 +107,9 @@ def yes_or_no(answer: object, asked: str) -> bool:
 
 
 class Text:
-    """Text that comes in pieces: joins what is left of a character whose halves come apart.
+    """Text that comes in pieces. A character whose halves come in two pieces is joined.
 
-    A half that stays alone, which no file, server or voice would take, becomes U+FFFD.
+    A half that stays alone, which no file, server or voice accepts, becomes U+FFFD.
     """
 
     __slots__ = ("_joined", "_pieces", "length")
@@ -118,15 +121,15 @@ class Text:
         """Characters so far."""
 
     def add(self, piece: str) -> str:
-        """Take a piece; what is new of the text, up to a half of a character."""
+        """Add a piece; returns the new text, without a last half of a character."""
         return self._keep(self._joined.feed(piece))
 
     def end(self) -> str:
-        """There is no more; what is new of the text."""
+        """End the text; returns what `add` held back."""
         return self._keep(self._joined.end())
 
     def __str__(self) -> str:
-        """All of it so far."""
+        """All of the text so far."""
         self._pieces = ["".join(self._pieces)]
         return self._pieces[0]
 
@@ -138,13 +141,13 @@ class Text:
 
 
 def named(value: object) -> str:
-    """What came, for a message: its type, with dtype and shape or the value in short."""
+    """Describe a value for a message: its type, with dtype and shape, or a short repr."""
     if value is None:
         return "None"
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if inspect.iscoroutine(value):
-        value.close()  # nobody will await it, and Python would complain
+        value.close()  # otherwise Python warns that it was never awaited
     kind = type(value)
     shape = _shape(value)
     if shape is not None:
@@ -156,7 +159,7 @@ def named(value: object) -> str:
 def _short(value: object) -> str:
     try:
         return _SHORT.repr(value)
-    except Exception:  # of a number with thousands of digits, say
+    except Exception:  # such as for a number of thousands of digits
         return "one"
 
 
@@ -175,7 +178,7 @@ def _worded(value: object) -> object:
 
 
 def _attribute(value: object, name: str) -> object:
-    """An attribute of a result; what is a value itself has none."""
+    """Return an attribute of a result object; None for a plain value."""
     return None if isinstance(value, _WHOLE) else getattr(value, name, None)
 
 
@@ -190,22 +193,22 @@ def _mono(given: object) -> Samples:
     if len(shape) != 1:
         raise wrong_shape(shape)
     samples = audio_samples(_float32(given, dtype))
-    # MLX's own goes on as it is, evaluated by now: a sink may convert it by MLX.
+    # An MLX array, evaluated by now, goes on as it is: a sink may convert it with MLX.
     is_mlx = dtype == "float32" and type(given).__module__.startswith("mlx.")
     return cast("Samples", given) if is_mlx else samples
 
 
 def _float32(given: Any, dtype: str) -> Samples:
     found: np.ndarray[Any, Any] | None = None
-    if dtype != "bfloat16":  # which numpy does not know
+    if dtype != "bfloat16":  # numpy does not know it
         try:
             found = np.asarray(given)
         except (TypeError, ValueError, RuntimeError):
             if not hasattr(given, "tolist"):
                 raise
-    with np.errstate(over="ignore"):  # of float64; it is infinite then, and refused
+    with np.errstate(over="ignore"):  # a float64 that is too large becomes inf, and is refused
         if found is None or found.dtype == object:
-            # Slower, and every library has it, for every device and dtype: 60 ns a sample.
+            # Slow, 60 ns a sample, but every library has it, for every device and dtype.
             return np.array(given.tolist(), np.float32)
         return found.astype(np.float32, copy=False)
 
@@ -228,7 +231,7 @@ def _count(value: object) -> int:
 
 
 def _single(answer: object) -> object:
-    """The one number of an array that has no other, whatever its shape."""
+    """Return the number of an array that has only one, whatever its shape."""
     shape = _shape(answer)
     if shape is None or math.prod(shape) != 1:
         return answer
@@ -244,14 +247,14 @@ def _shape(value: object) -> tuple[int, ...] | None:
 
 
 def _dtype(value: object) -> str:
-    """Such as "float32", whoever's it is."""
+    """Return the name of a dtype of any library, such as "float32"."""
     dtype = getattr(value, "dtype", "")
     name = getattr(dtype, "name", None)
     return name if isinstance(name, str) else str(dtype).rpartition(".")[2]
 
 
 def _is_sound_and_rate(answer: object) -> bool:
-    """Whether it is ``(samples, sample_rate)``, or the other way round, as libraries give it."""
+    """Whether it is ``(samples, sample_rate)`` or ``(sample_rate, samples)``, as libraries give."""
     if not isinstance(answer, tuple) or len(cast("tuple[object, ...]", answer)) != 2:
         return False
     pair = cast("tuple[object, object]", answer)
@@ -259,7 +262,7 @@ def _is_sound_and_rate(answer: object) -> bool:
 
 
 def _help(value: object, *, sound: bool = False) -> str:
-    """What to do about it, where that is known."""
+    """Return the end of a message that says what to do, where that is known."""
     if inspect.iscoroutine(value):
         return ": await it"
     if callable(value):

@@ -1,4 +1,4 @@
-"""A function of the user's that takes its time, called without holding the model thread."""
+"""`SlowCall`: a slow function of the app, called without blocking the model thread."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ from rxvoice._answers.pauses import Waiting
 from rxvoice._threads.async_loop import running_loop
 from rxvoice.errors import ConfigError
 
-__all__ = ["SlowCall", "called", "scheduler_of"]
-
 
 class SlowCall:
-    """A call that begins when it is waited for, by `waiting` or by `result`.
+    """A call that begins when somebody waits for it, by `waiting` or by `result`.
 
-    Where nobody waits any more it is given up: an async function is cancelled, one that waits for
-    its turn on the worker is not called, one that runs there goes on, and what it gives is ignored.
+    When nobody waits any more the call is given up: an async function is cancelled; a call that is
+    queued on the worker is not made; one that runs there goes on, and its result is ignored.
 
     Args:
-        function: gives a value, an awaitable of one, or an observable, whose last element it is.
+        function: returns a value, an awaitable of one, or an observable whose last element it is.
         worker: where to call it; None for where it is waited for.
     """
 
@@ -45,14 +43,14 @@ class SlowCall:
         self._lock = Lock()
         self._over = Event()
         self.has_begun = False
-        """Whether the function was called."""
+        """Whether the function has been called."""
         self.waiting = Waiting(Observable(self._begin))
-        """The pause until it is over."""
+        """A pause that ends with the call."""
 
     def result(self) -> object:
-        """What it gave, waiting for that; raises what it raised."""
+        """Wait for the result and return it; raises what the function raised."""
         if not self._is_awaited:
-            # On a loop that waits here, an async function would never end.
+            # An async function cannot end on a loop that is blocked here.
             elsewhere = NewThreadScheduler() if running_loop() else None
             life = self._ask(Observer(), self._worker or elsewhere, None)
             try:
@@ -65,7 +63,7 @@ class SlowCall:
         return self._value
 
     def give_up(self) -> None:
-        """Wait no more, where there is no result yet."""
+        """Stop waiting if there is no result yet."""
         self._end(RuntimeError("the call was given up before it gave a result"))
 
     def _end(self, error: BaseException | None) -> None:
@@ -106,7 +104,7 @@ class SlowCall:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """A value that is one piece of an answer, whatever it is."""
+    """Wraps a value of any shape, so that it is one piece of an answer."""
 
     value: object
 
@@ -128,10 +126,10 @@ async def _awaited(given: Awaitable[object]) -> _Whole:
 def called(
     function: Callable[[], object], worker: abc.SchedulerBase | None = None
 ) -> object | SlowCall:
-    """Call a function here: what it gave, or where that takes time, a `SlowCall`.
+    """Call a function; returns its result, or a `SlowCall` if that takes time.
 
     Args:
-        worker: where to call it if it is not async.
+        worker: where to call a function that is not async; None for here and now.
     """
     if inspect.iscoroutinefunction(function):
         return SlowCall(function)
@@ -149,9 +147,9 @@ def called(
 def scheduler_of(
     name: str, worker: abc.SchedulerBase | ThreadPoolExecutor | None
 ) -> abc.SchedulerBase | None:
-    """The worker, the argument of that name, as a scheduler."""
+    """Return a worker as a scheduler; `name` is the argument's, for the message."""
     if isinstance(worker, ThreadPoolExecutor):
-        return _Pool(worker)
+        return _ExecutorScheduler(worker)
     if worker is None or isinstance(cast("object", worker), abc.SchedulerBase):
         return worker
     raise ConfigError(
@@ -159,22 +157,22 @@ def scheduler_of(
     )
 
 
-class _Pool(NewThreadScheduler):
-    """A scheduler whose threads are those of an executor."""
+class _ExecutorScheduler(NewThreadScheduler):
+    """A scheduler that runs actions on the threads of an executor."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         super().__init__(lambda target: _Submitted(executor, target))
 
 
 class _Submitted(abc.StartableBase):
-    """What is started as a thread, and runs when the executor has one to spare."""
+    """Stands for a thread: runs the target when the executor has a thread to spare."""
 
     def __init__(self, executor: ThreadPoolExecutor, target: Callable[[], object]) -> None:
         self._executor = executor
         self._target = target
 
     def start(self) -> None:
-        """Hand it over."""
+        """Submit the target to the executor."""
         try:
             self._executor.submit(self._target)
         except RuntimeError as error:  # it was shut down

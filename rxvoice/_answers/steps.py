@@ -1,4 +1,4 @@
-"""An answer on a worker, a step at a time."""
+"""`Steps`: an answer whose steps a worker takes, one at a time."""
 
 from __future__ import annotations
 
@@ -15,49 +15,47 @@ from rxvoice._answers.pauses import Flush, Waiting
 from rxvoice._answers.pieces import close
 from rxvoice._answers.stuck import doing, shared_thread
 
-__all__ = ["ON_WAY", "Pulled", "Steps"]
-
 T = TypeVar("T")
 
 ON_WAY = 2
-"""Pieces that were made elsewhere and have not been taken; no more are made before they are."""
+"""How many pieces may be made on another thread before the first of them is taken."""
 
 
 class Pulled(Protocol[T]):
     """An answer whose steps somebody has to take.
 
     Attributes:
-        pause: what the last step gave, where the next one is not to follow at once.
+        pause: the last piece, if it says that the next step must not follow at once.
     """
 
     pause: Flush | None
 
     def begin(self) -> Iterator[T] | None:
-        """Ask; None where there are no steps to be taken."""
+        """Ask the model; None if there are no steps to take."""
         ...
 
     def pull(self, pieces: Iterator[T], taken: Callable[[], None], /) -> bool:
-        """Take a step, or close once life is over; whether there may be more.
+        """Take a step, or close the answer if its life is over; returns whether to go on.
 
         Args:
-            taken: called when the piece has arrived, or never will.
+            taken: called when the piece has been delivered, or never will be.
         """
         ...
 
     def wait(self, pause: Waiting, then: Callable[[], None], /) -> None:
-        """Do something, on any thread, when what is waited for is over."""
+        """Call `then`, on any thread, when the pause is over."""
         ...
 
     def fail(self, error: BaseException, /) -> None:
-        """End it by an error."""
+        """End the answer with an error."""
         ...
 
 
 class Steps(Generic[T]):
-    """Has an answer's steps taken, at most `ON_WAY` pieces ahead of what was taken.
+    """Has a worker take an answer's steps, at most `ON_WAY` pieces ahead of delivery.
 
     Args:
-        what: what the thread is doing meanwhile.
+        what: describes what the worker's thread is doing meanwhile.
     """
 
     def __init__(
@@ -76,13 +74,13 @@ class Steps(Generic[T]):
         self._what = what
         self._lock = Lock()
         self._on_way = 0
-        self._between: Iterator[T] | None = None  # two steps
-        self._held = False  # the next one, until `_room` and what is waited for allow it
+        self._between: Iterator[T] | None = None  # the pieces, between two steps
+        self._held = False  # the next step waits for `_room`, or for a pause
         self._room = ON_WAY
         self._waits = False
 
     def start(self) -> None:
-        """Have it asked for."""
+        """Have the worker ask the model."""
         self._life.add(Disposable(self._end))
         self._hand_over(self._first)
 
@@ -113,7 +111,7 @@ class Steps(Generic[T]):
             return
         pause = self._answer.pause
         with self._lock:
-            # Seen here or by `_end`: closed before the worker takes up what is asked for next.
+            # Either this or `_end` sees it, and closes the answer before the worker's next action.
             over = self._life.is_disposed
             if not over:
                 self._between, self._held = pieces, True
@@ -153,9 +151,10 @@ class Steps(Generic[T]):
     def _hand_over(
         self, step: abc.ScheduledAction[Iterator[T]], pieces: Iterator[T] | None = None
     ) -> None:
-        """Have the worker take a step, which is waited for from then on.
+        """Have the worker take a step, and time it from then on.
 
-        A worker that holds work back until there is room for it says when it no longer does.
+        A worker with a method `hold`, such as `paced`, may hold the step back; the time then counts
+        from when the step goes on.
         """
         hold: Callable[[Callable[[abc.SchedulerBase], None]], object] | None
         hold = getattr(self._worker, "hold", None)
@@ -163,14 +162,14 @@ class Steps(Generic[T]):
         def go(worker: abc.SchedulerBase) -> None:
             self._watch.asked()
             try:
-                # As its state, so that a worker that shuts down can close it on its own thread.
+                # The pieces are the state, so that a worker that shuts down can close them.
                 worker.schedule(step, pieces)
-            except DisposedException as error:  # it was shut down, and will not close it
+            except DisposedException as error:  # the worker was shut down before
                 close(pieces)
                 self._answer.fail(error)
                 return
             self._watch.arm()
-            # Only now: either whoever tells of it finds something asked for, or it is seen here.
+            # After `asked`: a thread that gets stuck is noticed by its listener, or here.
             if self._thread is not None and (stuck := self._thread.stuck) is not None:
                 self._watch.expire(stuck)
 

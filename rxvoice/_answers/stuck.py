@@ -1,4 +1,4 @@
-"""A thread that many conversations share, and that one step holds up."""
+"""`SharedThread`: notices when one step blocks a thread that many conversations share."""
 
 from __future__ import annotations
 
@@ -16,23 +16,21 @@ from rxvoice._answers.limits import Watch
 from rxvoice.errors import ModelThreadStuck
 from rxvoice.events import Notice
 
-__all__ = ["Listener", "SharedThread", "doing", "expire_when_stuck", "shared_thread"]
-
 Listener: TypeAlias = Callable[[ModelThreadStuck | None, Notice], None]
-"""Told that the thread is stuck, and why, or that it goes on: None."""
+"""Called with the reason why the thread is stuck, or with None when it goes on."""
 
 _log = logging.getLogger("rxvoice")
 
 doing: dict[int, Callable[[], str]] = {}
-"""What a thread is doing, by its identity, where it knows."""
+"""Describes what a thread is doing, by the thread's identity."""
 
 
 class SharedThread:
-    """Watches over the steps of one thread, with one timer at most, and says when one takes long.
+    """Watches the steps of one thread, with one timer at most, and reports one that takes long.
 
     Args:
-        name: the thread's.
-        limit_s: the seconds that a step may take; infinite for no limit.
+        name: of the thread.
+        limit_s: how many seconds a step may take; infinite for no limit.
     """
 
     def __init__(self, name: str, limit_s: float, clock: Clock | None = None) -> None:
@@ -48,7 +46,7 @@ class SharedThread:
         self._listeners: dict[object, Listener] = {}
 
     def follow(self, listener: Listener) -> abc.DisposableBase:
-        """Be told when it gets stuck and when it goes on; on any thread."""
+        """Call `listener`, on any thread, when this one gets stuck and when it goes on."""
         key = object()
         with self._lock:
             self._listeners[key] = listener
@@ -61,7 +59,7 @@ class SharedThread:
 
     @property
     def stuck(self) -> ModelThreadStuck | None:
-        """Why nothing goes on there; None where it does."""
+        """Why the thread is stuck; None if it is not."""
         with self._lock:
             if self._stuck_in is None or self._began is None:
                 return None
@@ -70,12 +68,12 @@ class SharedThread:
         return ModelThreadStuck(f"{where} since {seconds:.3g} s", seconds)
 
     def busy_with(self) -> str:
-        """What the step in progress does."""
+        """Describe the step in progress."""
         what = doing.get(self._thread)
         return "an action that was scheduled on it" if what is None else what()
 
     def begin(self) -> None:
-        """A step begins, on this thread."""
+        """Note that a step begins on the calling thread."""
         with self._lock:
             self._thread = threading.get_ident()
             self._began = self._clock.now()
@@ -85,7 +83,7 @@ class SharedThread:
             self._clock.after(self._limit_s, self._look)
 
     def end(self) -> None:
-        """It has ended."""
+        """Note that the step has ended."""
         with self._lock:
             began, self._began = self._began, None
             stuck_in, self._stuck_in = self._stuck_in, None
@@ -130,7 +128,7 @@ def expire_when_stuck(
     home: abc.SchedulerBase | None,
     life: CompositeDisposable,
 ) -> None:
-    """Have what is asked of a worker fail, at home, as soon as its thread is stuck."""
+    """Fail what a worker is asked, on the scheduler `home`, as soon as its thread is stuck."""
     thread = shared_thread(worker)
     if thread is None:
         return
@@ -143,6 +141,6 @@ def expire_when_stuck(
 
 
 def shared_thread(worker: abc.SchedulerBase | None) -> SharedThread | None:
-    """The thread of a worker that says when it is stuck."""
+    """Return the `SharedThread` of a worker; None if it has none."""
     found = getattr(worker, "shared_thread", None)
     return found if isinstance(found, SharedThread) else None

@@ -1,4 +1,4 @@
-"""An async answer, as a task of an event loop that outlives it."""
+"""An async answer, as a task of an event loop."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from rxvoice._answers.pieces import close_async, raise_if_ctrl_c
 from rxvoice._answers.steps import ON_WAY
 from rxvoice._threads.async_loop import CLOSING_S, loop_of, running_loop
 
-__all__ = ["follow_async"]
-
 T = TypeVar("T")
 P = TypeVar("P", contravariant=True)
 
@@ -30,7 +28,7 @@ _log = logging.getLogger("rxvoice")
 
 
 class Taken(Protocol[P]):
-    """An answer, whose pieces come by themselves."""
+    """An answer whose pieces come by themselves."""
 
     def take(self, piece: P, /) -> None:
         """Deliver a piece, unless life is over."""
@@ -55,13 +53,13 @@ def follow_async(
     scheduler: abc.SchedulerBase | None,
     place: abc.SchedulerBase | None,
 ) -> None:
-    """Deliver an async answer; disposing of `life` cancels its task at once.
+    """Deliver an async answer. Disposing of `life` cancels its task at once.
 
     Args:
-        source: what the pieces were made of: closed where it was never awaited.
+        source: what the pieces were made of; closed if it was never awaited.
         scheduler: of the subscription.
-        place: where to deliver them, for a loop of another thread. None: here, and so this thread
-            waits for all of the answer.
+        place: where to deliver the pieces that a loop on another thread makes. None for here: then
+            this thread waits for the whole answer.
     """
     here = running_loop()
     if here is not None:
@@ -71,15 +69,15 @@ def follow_async(
     if place is not None:
         _Task(loop, pieces, source, answer, life, watch, _send_to(place)).start()
         return
-    inbox = _Inbox(life, watch)
-    # One at a time, as a generator is pulled: the model is asked no further than was taken.
+    inbox = _WaitingThread(life, watch)
+    # One piece ahead, as with a generator: the model is not asked further than was delivered.
     task = _Task(loop, pieces, source, answer, life, watch, inbox.put, ahead=1, on_done=inbox.close)
     task.start()
     try:
         inbox.run()
     except BaseException as error:
         task.cancel()
-        if isinstance(error, KeyboardInterrupt):  # of this thread, which only waited
+        if isinstance(error, KeyboardInterrupt):  # it hit this thread, not the model
             answer.stop(error)
         raise
 
@@ -102,8 +100,8 @@ def _send_to(place: abc.SchedulerBase) -> Callable[[Action, Action], None]:
     return send
 
 
-class _Inbox:
-    """What is delivered on a thread that waits for it."""
+class _WaitingThread:
+    """Delivers on a thread that waits for the answer."""
 
     def __init__(self, life: CompositeDisposable, watch: Watch) -> None:
         self._life = life
@@ -136,12 +134,12 @@ class _Inbox:
 
 
 class _Task(Generic[T]):
-    """A task that takes the pieces of an answer.
+    """A task that iterates the pieces of an answer.
 
     Args:
-        send: delivers, and calls the second argument when that is done.
-        ahead: how many pieces there may be that were not taken.
-        on_done: called when all is over, closing too.
+        send: runs the first argument, which delivers a piece, and then the second.
+        ahead: how many pieces may be made before the first of them is delivered.
+        on_done: called at the very end, after the answer has been closed.
     """
 
     def __init__(
@@ -165,7 +163,7 @@ class _Task(Generic[T]):
         self._watch = watch
         self._send = send
         self._on_done = on_done
-        self._begun = self._asked = False  # the first step is asked for with the answer
+        self._begun = self._asked = False  # `deliver` has counted the first step as asked for
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Semaphore(ahead)
 
@@ -182,7 +180,7 @@ class _Task(Generic[T]):
         self._watch.arm()
 
     def cancel(self) -> None:
-        """Take no more of it, and close it; from any thread."""
+        """Stop iterating, and close the answer; from any thread."""
         if running_loop() is self._loop:
             self._cancel()
         else:
@@ -200,7 +198,7 @@ class _Task(Generic[T]):
         task.add_done_callback(self._finished)
 
     def _cancel(self) -> None:
-        # Before its first step, and while it delivers, it sees for itself that life is over.
+        # Before its first step, and while it delivers, the task checks `life` itself.
         task = self._task
         if task is not None and self._begun and asyncio.current_task() is not task:
             task.cancel()
@@ -208,7 +206,7 @@ class _Task(Generic[T]):
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._done()
         if not task.cancelled():
-            task.result()  # what downstream raised, to the loop's exception handler
+            task.result()  # raises what downstream raised, to the loop's exception handler
 
     def _done(self) -> None:
         if self._on_done is not None:
@@ -219,7 +217,7 @@ class _Task(Generic[T]):
         try:
             await self._take_all()
         except asyncio.CancelledError as error:
-            if not self._life.is_disposed:  # it is the loop that ends, or the model's own doing
+            if not self._life.is_disposed:  # the loop ends, or the model cancelled itself
                 self._stop(error)
             raise
         finally:
@@ -268,4 +266,4 @@ def _is_cancelling() -> bool:
 
 
 def _nothing() -> None:
-    """Wakes whoever waits."""
+    """Do nothing but wake the thread that waits."""

@@ -1,1 +1,1 @@
-"""Files that are read in whole, and files that replace others only once they are complete."""
+"""Files that are read whole, and files that replace others only when they are complete."""

@@ -1,4 +1,4 @@
-"""Text from people and networks: JSON, TOML and files. What is wrong with it is a ConfigError."""
+"""Reads JSON, TOML and text from users and networks. Whatever is wrong is a `ConfigError`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from typing import cast
 
 from rxvoice.errors import ConfigError
 
-__all__ = ["read_json", "read_text", "read_toml"]
-
-_DEPTH = 100  # of arrays and objects in each other; a model's config.json has some 5
-_MOST = 10**308  # about the largest that float() takes
+_DEPTH = 100  # levels of arrays and objects; a model's config.json has about 5
+_MOST = 10**308  # about the largest whole number that float() takes
 
 
 def read_json(text: str | bytes, what: str) -> object:
-    """What the JSON says.
+    """Read JSON.
 
-    A byte order mark is skipped; bytes may be UTF-8, UTF-16 or UTF-32.
+    Bytes may be UTF-8, UTF-16 or UTF-32. A byte order mark is skipped.
 
     Args:
-        what: it is, for the message, such as ``"the conversation in a.json"``.
+        what: names the text in the message, such as ``"the conversation in a.json"``.
 
     Raises:
         ConfigError: it is not JSON, has more than 100 levels, or a whole number that is too large.
@@ -33,24 +31,24 @@ def read_json(text: str | bytes, what: str) -> object:
 
 
 def read_toml(text: str | bytes, what: str) -> dict[str, object]:
-    """What the TOML says; as `read_json`, but bytes are UTF-8."""
+    """Read TOML, as `read_json` reads JSON; bytes must be UTF-8."""
     if isinstance(text, bytes):
         text = _decoded(text, what, "utf-8")
     return cast("dict[str, object]", _parsed(tomllib.loads, text, what, "TOML"))
 
 
 def read_text(path: Path, what: str) -> str:
-    """A file in UTF-8, without its byte order mark.
+    """Read a file in UTF-8, without its byte order mark.
 
     Args:
-        what: it is, for the message, which adds the path, such as ``"the settings"``.
+        what: names the file in the message, before its path, such as ``"the settings"``.
 
     Raises:
-        ConfigError: it cannot be read, or is not UTF-8.
+        ConfigError: the file cannot be read, or is not UTF-8.
     """
     try:
         data = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: of a path with a null character
+    except (OSError, ValueError) as error:  # ValueError: the path has a null character
         why = (isinstance(error, OSError) and error.strerror) or error
         raise ConfigError(f"cannot read {what} in {path}: {why}") from error
     return _decoded(data, f"{what} in {path}", "utf-8").removeprefix("\ufeff")
@@ -70,14 +68,14 @@ def _parsed(loads: Callable[[str], object], text: str, what: str, language: str)
         raise ConfigError(f"{what} is not {language}: {error}") from error
     except RecursionError:
         raise _too_deep(what) from None
-    except ValueError:  # of int(), for more than 4,300 digits
+    except ValueError:  # from int(), for more than 4,300 digits
         raise _too_large(what) from None
     _check(value, what)
     return value
 
 
 def _check(value: object, what: str) -> None:
-    """Raise where something that walks through the value, prints it or counts with it would."""
+    """Raise for a value that code cannot walk through, print or compute with."""
     level = [value]
     for _ in range(_DEPTH + 1):
         inner: list[object] = []

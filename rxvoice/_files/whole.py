@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole or not at all, and read within a bound."""
+"""Files that are replaced as a whole or not at all, and files that are read up to a limit."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from pathlib import Path
 
 from rxvoice.errors import ConfigError
 
-__all__ = ["read_at_most", "replace_file"]
-
 
 def replace_file(path: str | Path, data: bytes) -> None:
-    """Write a file; what was there stays until all of the new is on the disk, and where that fails.
+    """Write a file. An old file stays until all of the new one is on the disk, or if that fails.
 
-    The new one is written beside it under a name of its own, keeps the permissions of the old one,
-    and where the path is a link the file that it points to is replaced.
+    The new file is written beside the old one under another name, gets its permissions, and then
+    replaces it. If the path is a link, the file that it points to is replaced.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        # Of a directory this is the system's own error; a device or a pipe is written to.
+        # A device or a pipe is written to; for a directory the system raises its own error.
         target.write_bytes(data)
         return
     beside = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}.part")
     try:
-        # 0o666, less what the process's mask takes away.
+        # The process's umask applies to 0o666.
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             if target.exists():
                 os.chmod(beside, target.stat().st_mode & 0o7777)
@@ -42,11 +40,11 @@ def replace_file(path: str | Path, data: bytes) -> None:
 
 
 def read_at_most(path: str | Path, size: int) -> bytes:
-    """All of a file, of `size` bytes at most.
+    """Read a whole file that may have at most `size` bytes.
 
     Raises:
-        OSError: it cannot be read.
-        ConfigError: it is larger.
+        OSError: the file cannot be read.
+        ConfigError: the file is larger.
     """
     with open(path, "rb") as file:
         data = file.read(size + 1)
@@ -56,7 +54,7 @@ def read_at_most(path: str | Path, size: int) -> bytes:
 
 
 def _sync_directory(path: Path) -> None:
-    """Have the new name survive a crash too, where the system can be asked for it."""
+    """Make the new name survive a crash, if the system supports that."""
     with suppress(OSError):
         directory = os.open(path, os.O_RDONLY)
         try:

@@ -1,1 +1,16 @@
-"""The conversation thread, and what crosses from one thread to another."""
+"""The threads of a conversation, and what crosses from one to another.
+
+In reading order:
+
+    kept                  the turns that wait in a queue
+    bounded               the queue with a limit, which reports what it drops
+    ready                 which action a thread runs next
+    loop                  a scheduler with a thread of its own
+    delivery              from a queue to a subscriber, on a scheduler
+    inbox                 from a queue to a ``for`` loop
+    conversation_thread   one subscription of `live`
+    live                  `rxvoice.live`
+    paced                 `rxvoice.paced`: a worker that keeps pace with the loudspeaker
+    window                the scheduler of a window toolkit's event loop
+    async_loop            the event loops of asyncio
+"""

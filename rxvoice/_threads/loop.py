@@ -1,4 +1,4 @@
-"""A thread that runs what it is given, one action after the other."""
+"""`Loop`: a scheduler with a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._threads.ready import Ready, Step
 
-__all__ = ["Loop", "leaving", "next_step"]
-
 S = TypeVar("S")
 
 _log = logging.getLogger("rxvoice")
 
 leaving: list[Callable[[], object]] = []
-"""Called by each thread as the last thing that it does, such as by MLX, if it was used there."""
+"""Each thread calls these last, before it ends. MLX adds one that frees what it holds there."""
 
 
 class Loop(PeriodicScheduler):
-    """An RxPY scheduler with a thread of its own, begun by the first action; from any thread.
+    """An RxPY scheduler that runs actions on its own thread, which starts with the first action.
 
-    Unlike RxPY's ``EventLoopScheduler`` it outlives an action that raises, lets go of what is
-    cancelled at once, and takes what comes after its end without a word: it is dropped.
+    Any thread may call it. Unlike RxPY's ``EventLoopScheduler`` it survives an action that raises,
+    lets go of a cancelled action at once, and silently drops what is scheduled after `dispose`.
 
     Args:
-        name: the thread's.
-        on_raise: told, on the thread, what an action raised; None: it is logged.
+        name: of the thread.
+        on_raise: called on the thread with what an action raised; None to log it.
     """
 
     def __init__(self, name: str, *, on_raise: Callable[[BaseException], None] | None = None):
@@ -46,19 +44,19 @@ class Loop(PeriodicScheduler):
 
     @property
     def is_current(self) -> bool:
-        """Whether this is called on its thread."""
+        """Whether the calling thread is this one."""
         return threading.current_thread() is self._thread
 
     def schedule(
         self, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """Run `action` after all that waits."""
+        """Run `action` after everything that waits."""
         return self.schedule_relative(0.0, action, state)
 
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """Run `action` after `duetime`, in seconds or a timedelta; a negative one is none."""
+        """Run `action` after `duetime`, in seconds or a timedelta; at once if it is negative."""
         step = Step(lambda: action(self, state), state)
         with self._changed:
             if self._ended:
@@ -79,13 +77,16 @@ class Loop(PeriodicScheduler):
         return self.schedule_relative(self.to_datetime(duetime) - self.now, action, state)
 
     def dispose(self) -> None:
-        """Run nothing more; returns at once, and the thread ends with the action in progress."""
+        """Run nothing more. Returns at once; the thread ends after the action in progress."""
         with self._changed:
             self._ended = True
             self._changed.notify()
 
     def join(self, timeout: float) -> bool:
-        """Wait, after `dispose`, until the thread is over; whether it is. True on the thread."""
+        """Wait, after `dispose`, for the thread to end; returns whether it has.
+
+        On the thread itself it returns True at once.
+        """
         thread = self._thread
         if thread is not None and not self.is_current:
             thread.join(timeout)
@@ -98,7 +99,7 @@ class Loop(PeriodicScheduler):
                 step.run()
             except BaseException as error:
                 self._raised(error)
-            del step  # what it held is not kept while the next is waited for
+            del step  # do not hold what it held while waiting for the next
         with self._changed:
             left = self._ready.clear()
         for step in left:
@@ -124,10 +125,10 @@ class Loop(PeriodicScheduler):
 
 
 def next_step(ready: Ready, changed: threading.Condition, ended: Callable[[], bool]) -> Step | None:
-    """Wait for the next step and take it; None once it has ended.
+    """Wait for the next step and take it; None if `ended` says so.
 
     Args:
-        changed: held by the caller, and notified when a step was added or it has ended.
+        changed: held by the caller; notified when a step was added, or `ended` has changed.
     """
     while not ended():
         step = ready.take(now := time.monotonic())

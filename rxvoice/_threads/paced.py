@@ -1,4 +1,4 @@
-"""`paced`: a worker that runs no further ahead of the loudspeaker than it is told."""
+"""`paced`: a worker that keeps pace with the loudspeaker."""
 
 from __future__ import annotations
 
@@ -19,33 +19,36 @@ from rxvoice._threads.ready import Step
 from rxvoice.errors import ConfigError
 from rxvoice.slots import AudioSink
 
-__all__ = ["Paced", "paced"]
-
 S = TypeVar("S")
 
 _log = logging.getLogger("rxvoice")
 
 
 def paced(worker: abc.SchedulerBase, sink: AudioSink, *, ahead_ms: int = 3_000) -> Paced:
-    """A worker for `synthesize` that makes speech no further ahead of playback than `ahead_ms`.
+    """Make a worker for `synthesize` that makes speech at most `ahead_ms` ahead of playback.
 
-    It is an RxPY scheduler over the worker. While the sink has less than `ahead_ms` queued, what
-    it is given goes to the worker at once; otherwise it is held, in order, until the sink has
-    played, or cleared, enough. So a long reply fills no memory, an interruption wastes little, and
-    a write does not wait: nothing is dropped and no thread is blocked. Ahead is `ahead_ms`, one
-    piece, and what is on its way from the worker to the sink.
+    ```python
+    vox.synthesize(tts, worker=rxv.paced(models.speech, speaker))
+    ```
 
-    An action that is due later goes to the worker for that time, and is looked at then.
+    A long reply then fills no memory, an interruption wastes little work, and writing to the sink
+    does not wait. Nothing is dropped and no thread is blocked.
 
-    Cancels: what is disposed while it is held never runs, and what it holds is let go at once.
-    Errors: as the worker's. What is held when the worker has been shut down is dropped.
-    Runs on: the worker. From any thread.
+    It is an RxPY scheduler in front of the worker. While the sink has less than `ahead_ms` queued,
+    an action goes to the worker at once. Otherwise it is held, in order, until the sink has played
+    or cleared enough. Speech can be ahead by `ahead_ms`, one piece, and what is on its way from the
+    worker to the sink. A delayed action is delayed by the worker first, and may then be held.
+
+    Cancels: an action that is disposed of while it is held never runs, and is let go at once.
+    Errors: as the worker's. Actions that are held when the worker shuts down are dropped.
+    Runs on: the worker. Any thread may call it.
 
     Args:
         worker: where actions run, such as ``models.speech`` of an `MlxScheduler`.
-        sink: with ``queued_ms`` and ``played``, such as a `speaker`. Where its ``played`` does not
-            tell of a `clear`, what is held waits for the next action or the next that is played.
-        ahead_ms: 1 or more, and less than the ``max_buffer_ms`` of the sink, lest writing waits.
+        sink: a sink with ``queued_ms`` and ``played``, such as a `speaker`. If ``played`` does not
+            emit after a `clear`, held actions wait until the next action, or until more is played.
+        ahead_ms: 1 or more, and less than the ``max_buffer_ms`` of the sink, so that writing does
+            not wait.
     """
     whole("paced ahead_ms", ahead_ms, 1, "ms")
     if not isinstance(getattr(sink, "played", None), Observable) or not hasattr(sink, "queued_ms"):
@@ -56,7 +59,7 @@ def paced(worker: abc.SchedulerBase, sink: AudioSink, *, ahead_ms: int = 3_000) 
 
 
 class Paced(PeriodicScheduler):
-    """Made by `paced`."""
+    """A worker that keeps pace with a sink. Made by `paced`."""
 
     def __init__(self, worker: abc.SchedulerBase, sink: AudioSink, ahead_ms: int) -> None:
         super().__init__()
@@ -70,24 +73,24 @@ class Paced(PeriodicScheduler):
 
     @property
     def held(self) -> int:
-        """How many actions wait for the sink."""
+        """How many actions are held."""
         with self._lock:
             return sum(not step.is_over for step in self._held)
 
     @property
     def shared_thread(self) -> object:
-        """The worker's, where it says when that is stuck."""
+        """The worker's `SharedThread`, which says when it is stuck; None if it has none."""
         return getattr(self._worker, "shared_thread", None)
 
     @property
     def now(self) -> datetime:
-        """The worker's."""
+        """The time of the worker."""
         return self._worker.now
 
     def schedule(
         self, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """Run `action` on the worker, once the sink has room and what was held before has gone."""
+        """Run `action` on the worker when the sink has room, after what was held before it."""
 
         def run(_: abc.SchedulerBase, state: S | None = None) -> abc.DisposableBase | None:
             return action(self, state)
@@ -95,7 +98,7 @@ class Paced(PeriodicScheduler):
         return self.hold(lambda worker: worker.schedule(run, state))
 
     def hold(self, action: Callable[[abc.SchedulerBase], object]) -> abc.DisposableBase:
-        """Give `action` the worker, once the sink has room and what was held before has gone."""
+        """Call `action` with the worker when the sink has room, after what was held before it."""
         step = Step(lambda: action(self._worker))
         with self._lock:
             self._held.append(step)
@@ -106,7 +109,7 @@ class Paced(PeriodicScheduler):
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """As `schedule`, after `duetime`, in seconds or a timedelta."""
+        """Do as `schedule` after `duetime`, in seconds or a timedelta."""
 
         def due(_: abc.SchedulerBase, state: S | None = None) -> abc.DisposableBase:
             return self.schedule(action, state)
@@ -116,7 +119,7 @@ class Paced(PeriodicScheduler):
     def schedule_absolute(
         self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """As `schedule`, at `duetime`, a datetime or seconds since 1970."""
+        """Do as `schedule` at `duetime`, a datetime or seconds since 1970."""
 
         def due(_: abc.SchedulerBase, state: S | None = None) -> abc.DisposableBase:
             return self.schedule(action, state)
@@ -127,7 +130,7 @@ class Paced(PeriodicScheduler):
         return cast(float, getattr(self._sink, "queued_ms", 0)) < self._ahead_ms
 
     def _forward(self) -> None:
-        """Hand over what there is room for: one thread at a time, so that the order stays."""
+        """Give the worker what there is room for, on one thread at a time to keep the order."""
         with self._lock:
             self._again = True
             if self._forwarding:
@@ -143,7 +146,7 @@ class Paced(PeriodicScheduler):
             raise
 
     def _go_on(self) -> bool:
-        """Whether to look; if not, another thread may, from now on."""
+        """Whether to look again; if not, another thread may forward from here on."""
         with self._lock:
             self._forwarding, self._again = self._again, False
             return self._forwarding
@@ -153,7 +156,7 @@ class Paced(PeriodicScheduler):
             return self._held.popleft() if self._held else None
 
     def _watch(self) -> None:
-        """Follow what the sink plays for as long as something is held."""
+        """Follow what the sink plays while something is held."""
         with self._lock:
             if not self._held or self._watching is not None:
                 return
@@ -176,7 +179,7 @@ class Paced(PeriodicScheduler):
 
         played = cast("Observable[int]", getattr(self._sink, "played", None))
         watching.disposable = played.subscribe(look, look, look)
-        look()  # it may have played on before anyone listened
+        look()  # the sink may have played on before the subscription
 
     def _drop(self) -> None:
         with self._lock:

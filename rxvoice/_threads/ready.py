@@ -1,4 +1,4 @@
-"""Which step goes next: lanes, turns and timers, without a thread and without a clock."""
+"""`Ready`: which action a thread runs next. It has lanes and timers, but no thread and no clock."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import cast
 
 from reactivex import abc
 
-__all__ = ["Ready", "ReadyLane", "Step"]
-
 
 class Step(abc.DisposableBase):
-    """An action that runs once, unless it is disposed before; it is its own disposable.
+    """An action that runs once, unless it is disposed of before. It is its own disposable.
 
     Args:
-        action: what to do; a disposable that it returns is disposed with the step.
+        action: what to run; a disposable that it returns is disposed of with the step.
         state: what the action is called with; a generator is closed when the step is dropped.
     """
 
@@ -30,23 +28,23 @@ class Step(abc.DisposableBase):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has run or has been disposed: it holds nothing any more."""
+        """Whether it has run or has been disposed of. Then it holds nothing."""
         return self._action is None
 
     def run(self) -> None:
-        """Do it, here and now."""
+        """Run the action, here and now."""
         action, self._action, self._state = self._action, None, None
         if action is None:
             return
         rest = action()
         if isinstance(rest, abc.DisposableBase):
             self._rest = rest
-            # No lock: either this sees the flag of a dispose, or the dispose sees the rest.
+            # No lock is needed: either this sees the flag, or `dispose` sees the rest.
             if self._disposed:
                 rest.dispose()
 
     def dispose(self) -> None:
-        """Let go of the action at once, from any thread; one in progress goes on to its end."""
+        """Let go of the action at once, from any thread. An action in progress runs to its end."""
         self._disposed = True
         self._action = self._state = None
         rest, self._rest = self._rest, None
@@ -54,7 +52,7 @@ class Step(abc.DisposableBase):
             rest.dispose()
 
     def drop(self) -> None:
-        """Dispose it, and close the generator that it was to go on with."""
+        """Dispose of the step, and close the generator that it would have gone on with."""
         state = self._state
         self.dispose()
         if isinstance(state, Generator):
@@ -62,15 +60,17 @@ class Step(abc.DisposableBase):
 
 
 class ReadyLane:
-    """What waits in one lane.
+    """The steps that wait in one lane.
 
     Args:
-        priority: the higher goes first.
+        priority: higher lanes go first.
 
     Attributes:
-        since: how many steps of all lanes had been taken when it last got one or began to wait.
-        taken: how many steps it has been given.
-        longest_wait: the longest that a step of it was ready before it was taken, in seconds.
+        since: how many steps of all lanes had been taken when one of this lane was last taken, or
+            when this lane began to wait.
+        taken: how many steps of this lane have been taken.
+        longest_wait: the longest time that a step of this lane was ready before it was taken, in
+            seconds.
     """
 
     __slots__ = ("longest_wait", "priority", "since", "taken", "waiting")
@@ -83,19 +83,19 @@ class ReadyLane:
         self.longest_wait = 0.0
 
     def has_ready(self) -> bool:
-        """Whether a step waits, once those that are over are gone from the front."""
+        """Remove the steps that are over from the front; returns whether one is left."""
         while self.waiting and self.waiting[0][1].is_over:
             self.waiting.popleft()
         return bool(self.waiting)
 
 
 class Ready:
-    """The steps that wait. Every time is in seconds, of the caller's clock, and never goes back.
+    """The steps that wait, in lanes. Times are in seconds of the caller's clock, and never go back.
 
-    The highest lane that has a step ready goes first; within a lane, the step that has been ready
-    longest. After `patience` steps in that order while a lower lane waited, one goes to the lane
-    that has gone without for longest: never two of those in a row, and among `n` lanes that wait
-    each gets one within ``n * (patience + 1)`` steps.
+    The highest lane that has a ready step goes first; within a lane, the step that has been ready
+    longest. After `patience` steps in that order while a lower lane waited, the next one is taken
+    from the lane that has waited longest. So with `n` lanes that wait, each gets a step within
+    ``n * (patience + 1)`` steps, and no two steps in a row are out of order.
     """
 
     def __init__(self, patience: int) -> None:
@@ -108,14 +108,14 @@ class Ready:
         self._tidy_at = 64
 
     def lane(self, priority: int) -> ReadyLane:
-        """A lane of its own for each call, in its place among the others."""
+        """Add a lane, and return it."""
         lane = ReadyLane(priority)
         self._lanes.append(lane)
         self._lanes.sort(key=lambda it: -it.priority)
         return lane
 
     def add(self, lane: ReadyLane, step: Step, now: float, delay: float = 0.0) -> None:
-        """Put a step at the back of its lane, now or once `delay` has passed."""
+        """Put a step at the back of its lane, now or after `delay`."""
         self._wake(now)
         if delay <= 0:
             self._put(lane, now, step)
@@ -128,7 +128,7 @@ class Ready:
         heappush(self._timers, (now + delay, self._timed, lane, step))
 
     def take(self, now: float) -> Step | None:
-        """The step whose turn it is; None where nothing is ready."""
+        """Take the next step; None if none is ready."""
         self._wake(now)
         waiting = [lane for lane in self._lanes if lane.has_ready()]
         if not waiting:
@@ -146,13 +146,13 @@ class Ready:
         return step
 
     def until_due(self, now: float) -> float | None:
-        """Seconds to the next timer, at least 0; None where there is none."""
+        """Return the seconds until the next timer, at least 0; None without a timer."""
         while self._timers and self._timers[0][3].is_over:
             heappop(self._timers)
         return max(0.0, self._timers[0][0] - now) if self._timers else None
 
     def clear(self) -> list[Step]:
-        """Take out everything that waits, in no lane's favour: first what is ready, then timers."""
+        """Take out all steps, those that are ready before those that have a timer."""
         steps = [step for lane in self._lanes for _, step in lane.waiting]
         steps += [timer[3] for timer in sorted(self._timers, key=lambda timer: timer[:2])]
         for lane in self._lanes:
@@ -161,7 +161,7 @@ class Ready:
         return [step for step in steps if not step.is_over]
 
     def _wake(self, now: float) -> None:
-        """Move the timers that are due to the back of their lanes, in the order they fell due."""
+        """Move steps whose timer is due to the back of their lanes, earliest first."""
         while self._timers and self._timers[0][0] <= now:
             due, _, lane, step = heappop(self._timers)
             self._put(lane, due, step)

@@ -1,4 +1,4 @@
-"""What the schedulers of window toolkits share."""
+"""`UiScheduler`: what the schedulers of window toolkits share."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from reactivex import abc, typing
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-__all__ = ["UiScheduler"]
-
 S = TypeVar("S")
 
-_TURN = 0.008  # seconds of actions before the window may paint
+_SLICE_S = 0.008
+"""How long actions may run before the window may paint."""
 
 
 class UiScheduler(PeriodicScheduler):
-    """Runs actions on the thread of a window's event loop; may be called from any thread.
+    """Runs actions on the thread of a window's event loop. Any thread may call it; none waits.
 
-    They run in order, for 8 ms at the most before the window has its turn again; the caller never
-    waits. What an action raises goes where the toolkit reports errors, and the next ones run. What
-    comes when the window is gone is dropped. What waits has no bound: where more can come than the
-    window shows, put `handoff` or ``ops.sample`` before it.
+    Actions run in order. After 8 ms of them the window may paint before the next. What an action
+    raises goes where the toolkit reports errors, and the next ones run. An action that comes when
+    the window is gone is dropped.
+
+    The queue has no limit: if more can come than the window can show, put `handoff` or
+    ``ops.sample`` before it.
     """
 
     def __init__(self) -> None:
@@ -35,22 +36,22 @@ class UiScheduler(PeriodicScheduler):
 
     @abstractmethod
     def _wake(self) -> None:
-        """Have `_run` called on the window's thread, soon; returns at once."""
+        """Have the toolkit call `_run` on the window's thread soon; must return at once."""
 
     @abstractmethod
     def _later(self, ms: int, action: Callable[[], None]) -> None:
-        """Call it on the window's thread after that time; called there."""
+        """Call `action` on the window's thread after some time; called on that thread."""
 
     def schedule(
         self, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """Run `action` as soon as it is its turn."""
+        """Run `action` after everything that waits."""
         return self._add(0, action, state)
 
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """Run `action` after `duetime`, in seconds or a timedelta; a negative one is none."""
+        """Run `action` after `duetime`, in seconds or a timedelta; at once if it is negative."""
         return self._add(max(0, round(1000 * self.to_seconds(duetime))), action, state)
 
     def schedule_absolute(
@@ -75,9 +76,9 @@ class UiScheduler(PeriodicScheduler):
         return life
 
     def _run(self) -> None:
-        """Take what waits; on the window's thread."""
-        self._woken = False  # before the first is taken: what comes now wakes it again
-        until = time.monotonic() + _TURN
+        """Run what waits, for one slice; on the window's thread."""
+        self._woken = False  # before the first action: what comes from here on wakes it again
+        until = time.monotonic() + _SLICE_S
         try:
             while self._items:
                 self._items.popleft()()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from rxvoice._answers.deliver import outwards
+from rxvoice._answers.observables import outwards
 from rxvoice.chunks import AudioChunk
 from rxvoice.events import Dropped
 from rxvoice.operators._stage import Job

@@ -11,7 +11,7 @@ from typing import ParamSpec, cast
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from rxvoice._answers.deliver import outwards
+from rxvoice._answers.observables import outwards
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
