@@ -1,4 +1,9 @@
-"""Qt (PySide6): a conversation's events on the thread of the windows."""
+"""Qt (PySide6): a conversation's events on the thread of the windows.
+
+```python
+rxv.live(conversation, deliver_on=rxv.qt.scheduler()).subscribe(window.show_event)
+```
+"""
 
 from __future__ import annotations
 
@@ -15,11 +20,10 @@ __all__ = ["QtScheduler", "scheduler"]
 
 
 def scheduler() -> QtScheduler:
-    """A scheduler on the thread of the Qt application, where widgets may be touched.
+    """Make a scheduler on the thread of the Qt application, where widgets may be touched.
 
-    ``rxv.live(pipe, deliver_on=rxv.qt.scheduler())``, or ``ops.observe_on(...)``. Unlike RxPY's
-    ``QtScheduler`` it may be called from any thread: that one drops, in silence, what a thread
-    schedules that Qt did not start.
+    Pass it to ``rxv.live(pipe, deliver_on=...)`` or ``ops.observe_on(...)``. Any thread may call
+    it. (RxPY's ``QtScheduler`` silently drops what a thread schedules that Qt did not start.)
 
     Raises:
         MissingDependency: PySide6 is not installed.
@@ -36,7 +40,10 @@ def scheduler() -> QtScheduler:
 
 
 class QtScheduler(UiScheduler):
-    """Made by `scheduler`. Actions that wait when the application ends are dropped."""
+    """Runs actions on the thread of the Qt application. Made by `scheduler`.
+
+    Actions that wait when the application ends are dropped.
+    """
 
     def __init__(self, app: QCoreApplication) -> None:
         super().__init__()

@@ -28,32 +28,32 @@ _STAGES = (
     ("play", "first_heard_ms"),
     ("speak", "over_ms"),
 )
-"""Each ends at its time, and begins where the one before it ended."""
+"""Each span, and when it ends. It begins where the one before it ends."""
 
 
 def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Event]:
-    """Export each turn as OpenTelemetry spans, with what `metrics` measured.
+    """Export each turn as OpenTelemetry spans, made of what `metrics` measures.
 
     ```python
     vox.metrics(sink=speaker),
     rxv.telemetry.spans(),
     ```
 
-    One span ``rxvoice.turn``, from the user's first word to the end of the reply, and in it one
-    for each stage that the turn came to: ``rxvoice.listen``, ``.endpoint`` (end of speech to end
-    of turn), ``.transcribe``, ``.respond`` (to the first word), ``.synthesize`` (to the first
-    sound), ``.play`` (to the first sample heard) and ``.speak``. The attributes of the turn are
-    the fields of `TurnMetrics`, as ``rxvoice.turn_ended_ms``, and its ``source``; no text and
-    no sound.
+    The span ``rxvoice.turn`` lasts from the user's first word to the end of the reply. It has a
+    child for each stage that the turn reached: ``rxvoice.listen``, ``.endpoint`` (from the end of
+    speech to the end of the turn), ``.transcribe``, ``.respond`` (to the first token),
+    ``.synthesize`` (to the first audio), ``.play`` (to the first sample heard) and ``.speak``. Its
+    attributes are the fields of `TurnMetrics`, such as ``rxvoice.turn_ended_ms``, and the turn's
+    ``source``. No text and no audio is exported.
 
     Emits: the same elements.
     Completes: with the source.
     Errors: with the source. What the exporter raises is logged, and ends nothing.
     Drops: nothing.
-    Runs on: the thread of the source; the spans' exporter has its own where it is a batching one.
+    Runs on: the thread of the source. A batching exporter has a thread of its own.
 
     Args:
-        tracer_provider: where the spans go; None for OpenTelemetry's global one.
+        tracer_provider: where the spans go; None for OpenTelemetry's global provider.
 
     Raises:
         MissingDependency: OpenTelemetry is not installed.
@@ -84,7 +84,7 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
 def _export(tracer: Tracer, it: TurnMetrics) -> None:
     from opentelemetry.trace import set_span_in_context
 
-    # The metrics of a turn come when it is over; all else is counted back from there.
+    # The metrics of a turn come when it is over: its times are counted back from now.
     now = time.time_ns()
     spoken = now - _ns(it.over_ms)  # the end of the user's speech
     listened = it.turn.ms - (it.turn_ended_ms or 0)

@@ -1,4 +1,9 @@
-"""Tk: a conversation's events on the thread of the windows."""
+"""Tk: a conversation's events on the thread of the windows.
+
+```python
+rxv.live(conversation, deliver_on=rxv.tk.scheduler(root)).subscribe(show_event)
+```
+"""
 
 from __future__ import annotations
 
@@ -16,20 +21,23 @@ __all__ = ["TkScheduler", "scheduler"]
 
 
 def scheduler(root: Tk) -> TkScheduler:
-    """A scheduler on the thread of a Tk window, where widgets may be touched.
+    """Make a scheduler on the thread of a Tk window, where widgets may be touched.
 
-    ``rxv.live(pipe, deliver_on=rxv.tk.scheduler(root))``, or ``ops.observe_on(...)``. Unlike
-    RxPY's ``TkinterScheduler`` it may be called from any thread, before ``mainloop()`` too: that
-    one holds the caller up for as long as the window is busy, and raises before the loop runs.
+    Pass it to ``rxv.live(pipe, deliver_on=...)`` or ``ops.observe_on(...)``. Any thread may call
+    it, also before ``mainloop()``. (RxPY's ``TkinterScheduler`` blocks the caller while the window
+    is busy, and raises before the loop runs.)
 
     Args:
-        root: the window; call this on its thread.
+        root: the window. Call this function on its thread.
     """
     return TkScheduler(root)
 
 
 class TkScheduler(UiScheduler):
-    """Made by `scheduler`. Actions that wait when the window is destroyed are dropped."""
+    """Runs actions on the thread of a Tk window. Made by `scheduler`.
+
+    Actions that wait when the window is destroyed are dropped.
+    """
 
     def __init__(self, root: Tk) -> None:
         super().__init__()
@@ -38,7 +46,7 @@ class TkScheduler(UiScheduler):
         self._root = root
         self._lock = Lock()
         self._open = True
-        # A pipe wakes Tk; its own calls from another thread wait for the window.
+        # A byte in a pipe wakes Tk. Tk's own functions, called from another thread, would block.
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
@@ -60,7 +68,7 @@ class TkScheduler(UiScheduler):
         self._run()
 
     def _destroyed(self, event: Event[Misc]) -> None:
-        if event.widget is not self._root:  # of a widget in it
+        if event.widget is not self._root:  # a widget inside the window was destroyed
             return
         with self._lock:
             self._open = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rxvoice.session._config import ConversationOptions, EchoOptions, SessionConfig, tell_unused
+from rxvoice.session._config import ConversationOptions, EchoOptions, SessionConfig
 from rxvoice.session._session import VoiceSession
 
-__all__ = ["ConversationOptions", "EchoOptions", "SessionConfig", "VoiceSession", "tell_unused"]
+__all__ = ["ConversationOptions", "EchoOptions", "SessionConfig", "VoiceSession"]

@@ -1,10 +1,8 @@
-"""`SessionConfig`: the settings of a `VoiceSession`, and of a pipe."""
+"""`SessionConfig`: the settings of a `VoiceSession`, or of a pipe."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -13,39 +11,17 @@ from reactivex import abc
 from rxvoice._check import at_least, whole, within
 from rxvoice.errors import ConfigError
 from rxvoice.policies import silence
+from rxvoice.session._unused import changed, tell_unused
 from rxvoice.slots import PolicySlot
 
 if TYPE_CHECKING:
     from rxvoice.mlx.smart_turn import EndpointSlot
 
-__all__ = ["ConversationOptions", "EchoOptions", "SessionConfig", "tell_unused"]
-
-_LOG = logging.getLogger("rxvoice")
-
 _PROFILES = {"fast": (240, 0.24), "balanced": (480, 0.32), "quality": (960, 0.48)}
-
-_CONVERSATION = "vox.converse(..., **config.conversation_options())"
-_ECHO = "rxv.echo.correlation(speaker, **config.echo_options())"
-_TURN = "turn_policy=config.turn_policy(model)"
-_ACTS_THROUGH = {
-    "latency_profile": "rxv.mlx.stt(..., transcription_delay_ms=config.stt_transcription_delay_ms) "
-    "and rxv.mlx.tts(..., streaming_interval=config.tts_streaming_interval)",
-    "vad_end_silence_ms": _TURN,
-    "turn_threshold": _TURN,
-    "turn_max_incomplete_silence_ms": "turn_policy=config.turn_policy()",
-    "min_barge_in_ms": _CONVERSATION,
-    "ignore_playback_echo_ms": _CONVERSATION,
-    "barge_in_min_transcript_chars": _CONVERSATION,
-    "echo_delay_min_ms": _ECHO,
-    "echo_delay_max_ms": _ECHO,
-    "echo_correlation_step_ms": _ECHO,
-    "queue_size": "rxv.microphone(max_ms=config.queue_ms) or vox.handoff(max_ms=config.queue_ms)",
-}
-"""How a setting has its effect where a `VoiceSession` has none for it."""
 
 
 class ConversationOptions(TypedDict):
-    """Options of `converse`; see there."""
+    """Options for `converse`, which describes them."""
 
     interruptions: bool
     min_speech_ms: float
@@ -54,7 +30,7 @@ class ConversationOptions(TypedDict):
 
 
 class EchoOptions(TypedDict, total=False):
-    """Options of `rxvoice.echo.correlation`; see there."""
+    """Options for `rxvoice.echo.correlation`, which describes them."""
 
     sample_rate: int
     delay_min_ms: float
@@ -64,44 +40,51 @@ class EchoOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionConfig:
-    """Settings by the names and defaults of mlx-audio's ``VoicePipelineConfig``.
+    """Settings, with the names and defaults of mlx-audio's ``VoicePipelineConfig``.
 
-    A `VoiceSession` is a loop on one thread: it does not stop a reply, hears no echo and has no
-    queue. The settings for those act in a pipe, through the methods and properties here that give
-    options for its parts. A `VoiceSession` logs a warning for each setting that was changed and
-    has no effect in it.
+    ```python
+    config = rxv.SessionConfig(vad_end_silence_ms=400)
+    session = rxv.VoiceSession(config, vad=vad, stt=stt, llm=llm, tts=tts)
+    ```
 
-    A bad value raises `ConfigError` here, with its name, value and unit.
+    A `VoiceSession` is a loop on one thread. It does not interrupt a reply, does not cancel echo,
+    and has no queue, so the settings for these have no effect in it. They act in a pipe: the
+    methods and properties of this class make options for its parts. A `VoiceSession` logs a warning
+    for each setting that was changed and has no effect in it.
+
+    Raises:
+        ConfigError: a bad value; the message has its name, value and unit.
 
     Args:
         input_sample_rate: Hz of the microphone's samples. Acts in a `VoiceSession` and in
             `echo_options`.
         frame_duration_ms: milliseconds per chunk. Acts in a `VoiceSession`, as `chunk_size`.
-        latency_profile: ``"fast"``, ``"balanced"`` or ``"quality"``. Acts where a recogniser is
-            made with `stt_transcription_delay_ms` and a voice with `tts_streaming_interval`.
+        latency_profile: ``"fast"``, ``"balanced"`` or ``"quality"``. Acts in a recogniser that is
+            made with `stt_transcription_delay_ms`, and in a voice with `tts_streaming_interval`.
         vad_start_threshold: probability, 0 to 1, at which speech starts. Acts in a `VoiceSession`.
-        vad_stop_threshold: probability, 0 to 1, below which it stops. Acts in a `VoiceSession`.
-        vad_start_frames: chunks in a row that it takes to start. Acts in a `VoiceSession`.
+        vad_stop_threshold: probability, 0 to 1, below which speech stops. Acts in a
+            `VoiceSession`.
+        vad_start_frames: chunks of speech in a row that start a turn. Acts in a `VoiceSession`.
         vad_end_silence_ms: silence after which a model is asked whether the turn is over. Acts in
             `turn_policy` with a model.
-        vad_max_turn_seconds: a turn this long is ended. Acts in a `VoiceSession`.
+        vad_max_turn_seconds: the longest turn; then it is ended. Acts in a `VoiceSession`.
         preroll_ms: audio kept from before the first chunk of speech. Acts in a `VoiceSession`.
-        turn_threshold: probability, 0 to 1, above which such a model says that it is over. Acts in
-            `turn_policy` with a model.
+        turn_threshold: probability, 0 to 1, above which the model says that the turn is over. Acts
+            in `turn_policy` with a model.
         turn_max_incomplete_silence_ms: silence that ends a turn whatever the model says. Acts in
-            `turn_policy`, and so in a `VoiceSession` that is given no other policy.
-        barge_in: whether a `VoiceSession` observes interruptions, and a conversation made with
-            `conversation_options` allows them.
-        min_barge_in_ms: milliseconds of speech that it takes to interrupt. Acts in
+            `turn_policy`, and so in a `VoiceSession` without another policy.
+        barge_in: whether a `VoiceSession` observes barge-in, and whether a conversation made with
+            `conversation_options` can be interrupted.
+        min_barge_in_ms: milliseconds of speech that interrupt a reply. Acts in
             `conversation_options`.
-        ignore_playback_echo_ms: how long after playback the microphone may still hear it. Acts in
+        ignore_playback_echo_ms: how long after playback its echo may reach the microphone. Acts in
             `conversation_options`.
         echo_delay_min_ms: shortest delay from loudspeaker to microphone. Acts in `echo_options`.
         echo_delay_max_ms: longest delay from loudspeaker to microphone. Acts in `echo_options`.
-        echo_correlation_step_ms: step between the delays tried. Acts in `echo_options`.
-        barge_in_min_transcript_chars: letters and digits that it takes to interrupt. Acts in
-            `conversation_options`.
-        play_audio: whether a `VoiceSession` speaks its replies; without, the synthesizer is never
+        echo_correlation_step_ms: step between the delays that are tried. Acts in `echo_options`.
+        barge_in_min_transcript_chars: letters and digits in a transcript that interrupt a reply.
+            Acts in `conversation_options`.
+        play_audio: whether a `VoiceSession` speaks its replies. With False the synthesizer is never
             called.
         queue_size: chunks that may wait between two threads. Acts as `queue_ms`.
     """
@@ -178,7 +161,7 @@ class SessionConfig:
 
     @property
     def stt_transcription_delay_ms(self) -> int:
-        """How far a streaming recogniser may lag, by the latency profile."""
+        """How many milliseconds a streaming recogniser may lag, by the latency profile."""
         return _PROFILES[self.latency_profile][0]
 
     @property
@@ -188,9 +171,9 @@ class SessionConfig:
 
     @property
     def queue_ms(self) -> int:
-        """Milliseconds of sound that may wait between two threads: `queue_size` chunks.
+        """Milliseconds of audio that may wait between two threads: `queue_size` chunks.
 
-        For ``rxv.microphone(max_ms=...)`` and ``vox.handoff(max_ms=..., overflow=...)``.
+        Pass it to ``rxv.microphone(max_ms=...)`` or ``vox.handoff(max_ms=..., overflow=...)``.
         """
         return int(self.queue_size * self.frame_duration_ms)
 
@@ -200,19 +183,20 @@ class SessionConfig:
         *,
         worker: abc.SchedulerBase | None = None,
     ) -> PolicySlot:
-        """What ends a turn, for `turn_window` and for ``VoiceSession(turn_policy=...)``.
+        """Make an end-of-turn policy, for `turn_window` or ``VoiceSession(turn_policy=...)``.
 
-        Without a model it is the silence of `turn_max_incomplete_silence_ms`; a warning is logged
-        where `vad_end_silence_ms` or `turn_threshold` was changed, which only a model knows.
+        Without a model, the turn ends after a silence of `turn_max_incomplete_silence_ms`. A
+        warning is logged if `vad_end_silence_ms` or `turn_threshold` was changed, since only a
+        model uses them.
 
         Args:
-            model: a smart-turn model, as `rxvoice.mlx.smart_turn` takes it: asked after
-                `vad_end_silence_ms` of silence, and believed above `turn_threshold`.
+            model: a smart-turn model, as `rxvoice.mlx.smart_turn` takes it. It is asked after
+                `vad_end_silence_ms` of silence, and ends the turn above `turn_threshold`.
             worker: the scheduler that the model runs on; None to ask it in place.
 
         Raises:
-            ConfigError: the model is none, a worker comes without a model, or with a model
-                `vad_end_silence_ms` is 0, or no less than `turn_max_incomplete_silence_ms`.
+            ConfigError: `model` is not a model; there is a worker and no model; or, with a model,
+                `vad_end_silence_ms` is 0, or not less than `turn_max_incomplete_silence_ms`.
         """
         if model is None:
             if worker is not None:
@@ -239,7 +223,7 @@ class SessionConfig:
         """Options for ``vox.converse(..., **config.conversation_options())``.
 
         They are `barge_in`, `min_barge_in_ms`, `barge_in_min_transcript_chars` and
-        `ignore_playback_echo_ms`, by the names that they have there.
+        `ignore_playback_echo_ms`, under the names that `converse` has for them.
         """
         return {
             "interruptions": self.barge_in,
@@ -251,41 +235,17 @@ class SessionConfig:
     def echo_options(self) -> EchoOptions:
         """Options for ``rxv.echo.correlation(speaker, **config.echo_options())``.
 
-        They are `input_sample_rate` and, where they were changed, `echo_delay_min_ms`,
-        `echo_delay_max_ms` and `echo_correlation_step_ms`. Those at their defaults are left to
-        `rxvoice.echo.correlation`: mlx-audio's 250 to 500 ms make up for a player that does not
-        know when its sound is heard, and would miss the echo of one that does.
+        They are `input_sample_rate` and, if they were changed, `echo_delay_min_ms`,
+        `echo_delay_max_ms` and `echo_correlation_step_ms`. For the others the defaults of
+        `rxvoice.echo.correlation` hold: mlx-audio's 250 to 500 ms make up for a player that does
+        not know when its sound is heard, and would miss the echo of a sink that does.
         """
         options: EchoOptions = {"sample_rate": self.input_sample_rate}
-        changed = _changed(self)
-        if "echo_delay_min_ms" in changed:
+        own = changed(self)
+        if "echo_delay_min_ms" in own:
             options["delay_min_ms"] = self.echo_delay_min_ms
-        if "echo_delay_max_ms" in changed:
+        if "echo_delay_max_ms" in own:
             options["delay_max_ms"] = self.echo_delay_max_ms
-        if "echo_correlation_step_ms" in changed:
+        if "echo_correlation_step_ms" in own:
             options["step_ms"] = self.echo_correlation_step_ms
         return options
-
-
-def tell_unused(config: SessionConfig, names: Iterable[str], where: str) -> None:
-    """Log a warning for each of these settings that was changed: it has no effect there.
-
-    Args:
-        names: settings that are not read.
-        where: they are not read, such as "in this VoiceSession".
-    """
-    changed = _changed(config)
-    for name in names:
-        if name in changed:
-            _LOG.warning(
-                "%s=%r has no effect %s: it acts through %s",
-                name,
-                getattr(config, name),
-                where,
-                _ACTS_THROUGH[name],
-            )
-
-
-def _changed(config: SessionConfig) -> set[str]:
-    """The names of the settings that are not at their defaults."""
-    return {it.name for it in fields(config) if getattr(config, it.name) != it.default}

@@ -1,4 +1,4 @@
-"""`VoiceSession`: the pipe for people who want a loop."""
+"""`VoiceSession`: the pipe of operators, driven by a loop of the app."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rxvoice.elements import FinishedTurn
 from rxvoice.errors import SinkStalled
 from rxvoice.events import Event, TurnFailed
 from rxvoice.policies import Silence, energy
-from rxvoice.session import SessionConfig
-from rxvoice.session._config import tell_unused
+from rxvoice.session._config import SessionConfig
+from rxvoice.session._unused import tell_unused
 from rxvoice.slots import (
     AudioSink,
     DetectorSlot,
@@ -29,23 +29,29 @@ from rxvoice.slots import (
 )
 from rxvoice.turn import Turn
 
-__all__ = ["VoiceSession"]
-
 
 class VoiceSession:
-    """A spoken conversation, one microphone frame at a time, on the caller's thread.
+    """A spoken conversation that a loop drives, one frame of the microphone at a time.
 
-    It is the composition of the operators behind the face of a loop: whatever a frame brings
-    about, models and sink included, has happened when `step` returns. A warning is logged for each
-    setting that was changed and has no effect here; it says where that setting acts.
+    ```python
+    session = rxv.VoiceSession(vad=vad, stt=stt, llm=llm, tts=tts)
+    session.run(frames, sink)
+    ```
+
+    It is a pipe of the operators, run on the caller's thread: when `step` returns, everything that
+    follows from the frame has happened, including the models and the sink.
+
+    A warning is logged for each setting that was changed and has no effect here. It says where the
+    setting acts.
 
     Args:
         config: the settings; None for the defaults.
         vad: judges chunks of ``config.chunk_size`` samples.
-        stt: writes down a turn.
-        llm: answers a text.
-        tts: speaks a text; never called with ``play_audio=False``.
-        barge_in: judges interruptions; None for ``energy()``. Not asked with ``barge_in=False``.
+        stt: transcribes a turn.
+        llm: replies to a text.
+        tts: speaks a text. It is never called with ``play_audio=False``.
+        barge_in: judges whether the user speaks over the assistant; None for ``energy()``. It is
+            never called with ``barge_in=False``.
         turn_policy: ends turns, such as ``config.turn_policy(model)``; None for
             ``config.turn_policy()``, a silence.
     """
@@ -108,38 +114,38 @@ class VoiceSession:
 
     @property
     def turn_events(self) -> list[FinishedTurn]:
-        """The turns finalized so far, since the last `run` began where there was one."""
+        """The turns finished so far; `run` clears the list when it begins."""
         return list(self._events)
 
     @property
     def total_chunks_consumed(self) -> int:
-        """Full chunks consumed since the session was made."""
+        """How many full chunks were consumed since the session was made."""
         return self._chunks
 
     def step(self, frame: Samples, sink: AudioSink, tts_playing: bool = False) -> int:
-        """Take a frame of the microphone, and do all that follows from it.
+        """Take a frame of the microphone, and do everything that follows from it.
 
         Args:
             frame: float32 of shape ``(n,)`` in [-1, 1], mono, any n from 0.
             sink: where replies are written. It is not flushed.
-            tts_playing: whether the assistant is being heard.
+            tts_playing: whether the assistant's speech is being played.
 
         Returns:
-            How many turns were finalized.
+            How many turns were finished.
 
         Raises:
-            AudioFormatError: the frame is of another type or shape; nothing was touched.
-            StageError: a model failed a turn; the turn is dropped, the session goes on.
-            SinkStalled: so did the sink.
+            AudioFormatError: the frame has another type or shape. The session is unchanged.
+            StageError: a model failed a turn. The turn is dropped, and the session goes on.
+            SinkStalled: the sink failed a turn. The turn is dropped, and the session goes on.
         """
         samples = audio_samples(frame)
         self._playing = tts_playing
         return self._drive(lambda frames: frames.on_next(samples), sink)
 
     def flush_in_progress_turn(self, sink: AudioSink) -> bool:
-        """Finalize the open turn, with the samples that do not fill a chunk.
+        """Finish the open turn, including the last samples, which do not fill a chunk.
 
-        The sink is not flushed. Without an open turn nothing happens. Errors as `step`.
+        Does nothing without an open turn. The sink is not flushed. Raises what `step` raises.
 
         Returns:
             Whether there was an open turn.
@@ -150,10 +156,10 @@ class VoiceSession:
         return True
 
     def run(self, frames: Iterable[Samples], sink: AudioSink) -> None:
-        """`step` through all frames, finalize an open turn, and flush the sink once.
+        """Call `step` for each frame, finish an open turn, and flush the sink once.
 
-        The turn events of an earlier run are forgotten. An error, as `step`'s, ends the run; an
-        open turn is then dropped.
+        `turn_events` is cleared first. An error, as `step` raises it, ends the run and drops an
+        open turn.
         """
         self._events.clear()
         try:
@@ -173,7 +179,7 @@ class VoiceSession:
             push(self._frames)
         except BaseException:
             self._restart()
-            self._errors.clear()  # of what is raised
+            self._errors.clear()  # they tell of what is raised
             raise
         finally:
             self._sink.current = None
@@ -217,7 +223,7 @@ class VoiceSession:
 
 
 class _CurrentSink:
-    """The sink of the step in progress; flushing is the caller's."""
+    """Writes to the sink of the step in progress; the caller flushes that sink."""
 
     current: AudioSink | None = None
     is_running = False
@@ -251,14 +257,14 @@ def _tell(
     barge_in: DetectorSlot | None,
     turn_policy: PolicySlot | None,
 ) -> None:
-    """Log which changed settings act neither in a session nor in what it was given."""
+    """Warn of changed settings that act neither in the session nor in what it was given."""
     idle = [
         "min_barge_in_ms",
         "ignore_playback_echo_ms",
         "barge_in_min_transcript_chars",
         "queue_size",
     ]
-    if barge_in is None:  # one that was given may have been made with them
+    if barge_in is None:  # a given one may have been made with these settings
         idle += ["echo_delay_min_ms", "echo_delay_max_ms", "echo_correlation_step_ms"]
     if isinstance(turn_policy, Silence):
         idle += ["vad_end_silence_ms", "turn_threshold"]
