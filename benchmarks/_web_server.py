@@ -42,7 +42,9 @@ def converse(client: web.Client) -> Observable[rxv.FinishedTurn | rxv.Event]:
 
 
 async def main() -> None:
-    sessions = web.sessions(converse, max_sessions=10_000, max_per_address=10_000)
+    sessions = web.sessions(
+        converse, limits=web.Limits(max_sessions=10_000, max_per_address=10_000)
+    )
     app = Starlette(routes=[WebSocketRoute("/talk", sessions.serve)])
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     config = uvicorn.Config(app, log_level="error", lifespan="off", ws="websockets-sansio")

@@ -37,7 +37,10 @@ def converse(client: web.Client):
 
 
 app = FastAPI()
-sessions = web.sessions(converse, max_speed=100)  # a recording comes at once
+sessions = web.sessions(
+    converse,
+    limits=web.Limits(max_speed=100),  # a recording comes at once
+)
 
 
 @app.websocket("/talk")

@@ -14,7 +14,7 @@ from reactivex.scheduler import VirtualTimeScheduler
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
 from rxvoice._answers.clock import Clock, at, home_of, place_of
-from rxvoice._answers.limits import Limits, Watch
+from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.observables import Guarded, Outward
 from rxvoice._answers.pauses import Flush, Waiting
 from rxvoice._answers.pieces import close, pieces_of, raise_if_ctrl_c
@@ -27,7 +27,7 @@ from rxvoice.slots import Answer
 T = TypeVar("T")
 P = TypeVar("P")
 
-_NO_LIMITS = Limits()
+_NO_LIMITS = TimeLimits()
 
 
 def _as_it_is(piece: Any) -> Any:

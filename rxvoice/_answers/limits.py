@@ -18,7 +18,7 @@ _SLACK = 1e-6  # seconds that a timer may come early, by rounding
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TimeLimits:
     """The limits of an answer, in seconds; infinite for no limit.
 
     Args:
@@ -42,7 +42,7 @@ class Limits:
         return ModelTimeout(f"the model was not done after {spent:.3g} s ({limit})", spent)
 
 
-def limits(name: str, timeout_ms: float | None, total_timeout_ms: float | None) -> Limits:
+def limits(name: str, timeout_ms: float | None, total_timeout_ms: float | None) -> TimeLimits:
     """Make the limits of the operator `name`; None for no limit."""
     seconds = [math.inf, math.inf]
     for at, (which, ms) in enumerate(
@@ -51,7 +51,7 @@ def limits(name: str, timeout_ms: float | None, total_timeout_ms: float | None) 
         if ms is not None:
             at_least(f"{name} {which}", ms, 1, "ms, or None,")
             seconds[at] = ms / 1000
-    return Limits(*seconds)
+    return TimeLimits(*seconds)
 
 
 class Watch(abc.DisposableBase):
@@ -88,7 +88,7 @@ class Watch(abc.DisposableBase):
 
     def __init__(
         self,
-        limits: Limits,
+        limits: TimeLimits,
         clock: Clock,
         life: CompositeDisposable,
         on_late: Callable[[ModelTimeout], None],

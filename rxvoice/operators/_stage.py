@@ -15,7 +15,7 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import Clock, at, home_of
 from rxvoice._answers.deliver import deliver
-from rxvoice._answers.limits import Limits, Watch, limits
+from rxvoice._answers.limits import TimeLimits, Watch, limits
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
 from rxvoice._check import check_worker
 from rxvoice._threads.kept import Kept
@@ -75,7 +75,7 @@ class Job(Generic[U]):
         end: Callable[[Turn | None, bool], None],
         worker: abc.SchedulerBase | None,
         errors: Errors,
-        limits: Limits,
+        limits: TimeLimits,
         clock: Clock,
     ) -> None:
         self._name = name
@@ -193,7 +193,7 @@ def stage(
     made_by: str,
     worker: abc.SchedulerBase | None,
     errors: Errors,
-    limits: Limits,
+    limits: TimeLimits,
 ) -> Operator[T | Event, U | Event]:
     """An operator that works on its elements one at a time, in order, and waits for each.
 

@@ -1,4 +1,4 @@
-"""What a client sends: checked, and made into what its pipe hears."""
+"""What a client sends: checked, and passed to its pipe."""
 
 from __future__ import annotations
 
@@ -19,31 +19,29 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.web._limits import Limits, Over
 
-__all__ = ["Incoming"]
-
 _RATE = 16_000
 _RATES = (8_000, 96_000)
 _BURST = 10.0  # seconds of audio that may come at once, after a gap in the network
-# Seconds of audio that any message counts for: a browser's smallest frame, 128 samples at 48 kHz,
-# is more.
+# Seconds of audio that every message counts for, at least. A browser's smallest frame, 128 samples
+# at 48 kHz, is a little more.
 _LEAST = 0.0025
 
 
 class Incoming:
-    """The messages of one client. What is wrong with one raises `Over`.
+    """The messages of one client. A bad message raises `Over`.
 
     Args:
-        limits: what it may send.
-        query_rate: the sample rate in its request; None where it says none.
-        acknowledge: told how many samples of speech the client has played, and the last clear that
-            it saw; raises ValueError where that cannot be.
-        ask: told of each text to be answered; raises `Over` where there are too many.
+        limits: what the client may send.
+        query_rate: the sample rate in its request; None if there is none.
+        acknowledge: called with the number of samples that the client has played, and the last
+            ``clear`` that it saw; raises ValueError for an impossible number.
+        ask: called for each text that the client types; raises `Over` if there are too many.
 
     Attributes:
-        microphone: what it says, at 16 kHz.
-        interrupts: None when it wants silence, or a text to be answered.
+        microphone: the client's audio, at 16 kHz.
+        interrupts: None when the client wants silence, or a text to reply to.
         last: when the last message came, in the time of the loop.
-        ended: whether it has said all.
+        ended: whether the client has ended its audio.
     """
 
     def __init__(
@@ -69,7 +67,7 @@ class Incoming:
         self._start = 0
 
     def admit(self, data: bytes | str) -> None:
-        """A message has come: is it small enough, and is the rate that the first one says good?"""
+        """Check the size of a message, and of the first one the sample rate that it asks for."""
         self.last = self._now()
         most = self._limits.max_frame_bytes
         size = len(data if isinstance(data, bytes) else data.encode("utf-8", "replace"))
@@ -81,7 +79,7 @@ class Incoming:
             self._resampler = Resampler(self._rate, _RATE)
 
     def take(self, data: bytes | str) -> None:
-        """Do what the admitted message says."""
+        """Do what an admitted message says."""
         if isinstance(data, str):
             self._pay(0)
             self._command(_parsed(data))
@@ -92,10 +90,10 @@ class Incoming:
             _bad('got audio after {"type": "end"}')
         self._pay(len(data) / 2 / self._rate)
         samples = from_pcm16(data)
-        self._hear(self._resampler.feed(samples))
+        self._pass_on(self._resampler.feed(samples))
 
     def _asked_rate(self, first: bytes | str) -> int:
-        """The rate that the client says in its first message, or in its query."""
+        """Return the sample rate of the client's first message, or of its query."""
         if isinstance(first, str):
             message = _parsed(first)
             if message.get("type") == "start" and "sample_rate" in message:
@@ -144,7 +142,7 @@ class Incoming:
         if self.ended:
             return
         self.ended = True
-        self._hear(self._resampler.end())
+        self._pass_on(self._resampler.end())
         self.microphone.on_completed()
         self.interrupts.on_completed()
 
@@ -161,7 +159,7 @@ class Incoming:
                 "of some 20 ms",
             )
 
-    def _hear(self, samples: Samples) -> None:
+    def _pass_on(self, samples: Samples) -> None:
         if not len(samples):
             return
         start, self._start = self._start, self._start + len(samples)

@@ -1,4 +1,4 @@
-"""Which web pages may open a conversation: a browser says where a page comes from."""
+"""Which web pages may open a conversation, by the ``Origin`` header that browsers send."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from rxvoice.errors import ConfigError
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
-__all__ = ["ANY", "is_welcome", "origins"]
-
 ANY = "*"
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
 def origins(given: object) -> frozenset[str]:
-    """The origins as browsers write them; ConfigError where one is none."""
+    """Return the origins as browsers write them.
+
+    Raises:
+        ConfigError: one of them is not an origin.
+    """
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ConfigError(
             "sessions allow_origins must be a list such as ['https://example.com'], or ['*'] for "
@@ -28,9 +30,9 @@ def origins(given: object) -> frozenset[str]:
 
 
 def is_welcome(headers: Headers, allowed: frozenset[str]) -> bool:
-    """Whether a page of that origin may connect: of this host, or an allowed one.
+    """Whether the page may connect: its origin is this host, or is allowed.
 
-    A client that is no browser sends no origin, and could send any.
+    A client that is not a browser sends no origin, and is let in: it could send any.
     """
     if ANY in allowed:
         return True
@@ -39,13 +41,13 @@ def is_welcome(headers: Headers, allowed: frozenset[str]) -> bool:
 
 
 def _is_of(origin: str, host: str) -> bool:
-    # The scheme is not compared: before a proxy it is https, behind it http.
+    # The scheme is not compared: it is https in front of a proxy, and http behind it.
     try:
         parts = urlsplit(origin.lower())
         own = urlsplit(f"//{host}")
         standard = {None, _PORTS.get(parts.scheme)}
         same_port = parts.port == own.port or {parts.port, own.port} <= standard
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         return False
     return bool(parts.hostname) and parts.hostname == own.hostname and same_port
 

@@ -1,69 +1,37 @@
-"""One conversation over one WebSocket, from its first message to its end."""
+"""`Session`: one conversation over one WebSocket, from its first message to its end."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from reactivex import Observable, abc
+from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice.chunks import AudioChunk
-from rxvoice.elements import FinishedTurn, Speech
-from rxvoice.events import Event, Notice, TurnFailed
+from rxvoice._threads.async_loop import Slice
+from rxvoice.web._client import Client, Converse
 from rxvoice.web._incoming import Incoming
 from rxvoice.web._limits import Limits, Over
-from rxvoice.web._speaker import RemoteSpeaker
+from rxvoice.web._outgoing import Outgoing, close
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
-__all__ = ["Client", "Converse", "Session", "refuse"]
-
 S = TypeVar("S")
 
-_TURNS = 4  # of the loop, until every part of a pipe is subscribed to
-_TURN = 0.001  # seconds of messages in a row before the loop's other tasks have their turn
-_CLOSE_SECONDS = 1.0  # for a client to receive why it ends
+_SLICES = 4  # of the loop, until every part of a pipe is subscribed to
 
 _log = logging.getLogger("rxvoice")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Client:
-    """One client's ends of the pipe; all on the thread of the server's event loop.
-
-    Args:
-        socket: its WebSocket, for what its request says: headers, path, user. Not to be read.
-        microphone: what it says, at 16 kHz, as it comes; completes when it says that it ends.
-        speaker: where its speech goes, for `play` and `converse`.
-        interrupts: None when it wants silence, a text when it typed one, as `converse` takes
-            them.
-        user: what ``authenticate`` gave; None without one.
-    """
-
-    socket: WebSocket
-    microphone: Observable[AudioChunk]
-    speaker: RemoteSpeaker
-    interrupts: Observable[str | None]
-    user: object = None
-
-
-Converse: TypeAlias = Callable[[Client], Observable[Speech | FinishedTurn | Event]]
-
-
 class Session:
-    """A conversation with the client of a socket that was not accepted yet.
+    """A conversation with the client of a socket that has not been accepted yet.
 
     Args:
-        ask: told of each text that it types; raises `Over` where there are too many.
+        ask: called for each text that the client types; raises `Over` if there are too many.
     """
 
     def __init__(
@@ -80,22 +48,18 @@ class Session:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Over | None] = self._loop.create_future()
-        self._messages: deque[dict[str, object]] = deque()
-        self._something = asyncio.Event()  # to send
-        self._speaker = RemoteSpeaker(
-            self._tell,
-            self._something.set,
-            ahead_ms=limits.ahead_ms,
-            max_ms=limits.max_queued_ms,
-        )
+        self._outgoing = Outgoing(socket, limits, self._end)
+        self._speaker = self._outgoing.speaker
         self._incoming = Incoming(
             limits, socket.query_params.get("sample_rate"), self._speaker.acknowledge, ask
         )
         self._life: abc.DisposableBase | None = None
-        self._completed = False
 
     async def run(self) -> Over | None:
-        """Returns when it is over, and why where that was not its end; nothing of it is left."""
+        """Hold the conversation; returns why it ended, None if it came to its end.
+
+        Nothing of it is left then: no task, no subscription, no timer.
+        """
         await self._socket.accept()
         watch = self._loop.call_later(self._limits.max_seconds, self._too_long)
         self._watch_idle()
@@ -109,18 +73,18 @@ class Session:
             self._leave()
             for task in tasks:
                 task.cancel()
-            # Not gather(), whose CancelledError anyio does not know again for its own.
+            # Not gather(): anyio would not recognise the CancelledError that it raises as its own.
             await asyncio.wait(tasks)
-        await _close(self._socket, over)
+        await close(self._socket, over)
         return over
 
     def _end(self, over: Over | None) -> None:
-        """The session is over; the first reason counts."""
+        """End the session; the first reason counts."""
         if not self._ended.done():
             self._ended.set_result(over)
 
     def _raised(self) -> None:
-        """A part of the app's pipe raised, rather than report it by on_error."""
+        """Log what a part of the app's pipe raised instead of passing it to on_error, and end."""
         _log.exception("a conversation over a WebSocket raised")
         self._end(_failed())
 
@@ -129,7 +93,7 @@ class Session:
             try:
                 if leave is not None:
                     leave()
-            except Exception:  # of the app's pipe; what is left has to go all the same
+            except Exception:  # the app's; the rest has to be let go all the same
                 _log.exception("a conversation over a WebSocket raised when it was disposed of")
 
     def _too_long(self) -> None:
@@ -146,7 +110,7 @@ class Session:
         self._idle = self._loop.call_later(left if left > 0 else seconds, self._watch_idle)
 
     async def _receive(self) -> None:
-        rested = self._loop.time()
+        time = Slice(self._loop)
         try:
             while True:
                 message = await self._socket.receive()
@@ -158,9 +122,7 @@ class Session:
                 if self._life is None:
                     await self._begin()
                 self._incoming.take(data)
-                if self._loop.time() - rested > _TURN:
-                    await asyncio.sleep(0)
-                    rested = self._loop.time()
+                await time.rest()
         except Over as over:
             self._end(over)
         except Exception:
@@ -172,102 +134,31 @@ class Session:
             self._socket, incoming.microphone, self._speaker, incoming.interrupts, self._user
         )
         self._life = self._converse(client).subscribe(
-            self._happened,
+            self._outgoing.tell,
             self._failed,
-            self._complete,
+            self._outgoing.complete,
             scheduler=_OnLoop(self._loop, self._raised),
         )
-        # RxPY's merge() subscribes to what it merges in the loop's next turn.
-        for _ in range(_TURNS):
+        # RxPY's merge() subscribes to what it merges in the loop's next slice.
+        for _ in range(_SLICES):
             await asyncio.sleep(0)
-
-    def _happened(self, event: Speech | FinishedTurn | Event) -> None:
-        if isinstance(event, TurnFailed):
-            # What a model says of its failure is for the server's log.
-            _log.warning("%s", event.error, exc_info=event.error)
-            self._tell({**event.as_json(), "error": f"{event.error.stage} failed"})
-        elif isinstance(event, Notice) and isinstance(event.detail, Exception):
-            _log.warning("%s", event.message, exc_info=event.detail)
-            told = replace(event, message=f"{event.stage} failed", detail=None)
-            self._tell(told.as_json())
-        elif isinstance(event, Event):
-            self._tell(event.as_json())
-        elif isinstance(cast("object", event), FinishedTurn):
-            values = {field.name: getattr(event, field.name) for field in fields(event)}
-            if values["source"] is None:
-                del values["source"]
-            self._tell({"event": "turn", **values})
 
     def _failed(self, error: Exception) -> None:
         _log.error("a conversation over a WebSocket failed: %s", error, exc_info=error)
         self._end(_failed())
 
-    def _complete(self) -> None:
-        self._completed = True
-        self._something.set()
-
-    def _tell(self, message: dict[str, object]) -> None:
-        if len(self._messages) >= self._limits.max_events:
-            self._end(_too_slow())
-            return
-        self._messages.append(message)
-        self._something.set()
-
     async def _send(self) -> None:
         try:
-            while await self._send_next():
-                pass
-            self._end(None)
-        except _Gone:
+            await self._outgoing.send()
             self._end(None)
         except Over as over:
             self._end(over)
-        except Exception:  # of whom `played` was told
+        except Exception:  # from a subscriber of the speaker's `played`
             self._raised()
-
-    async def _send_next(self) -> bool:
-        """Send what is next, or wait for it; whether there may be more."""
-        self._something.clear()
-        self._speaker.tick()
-        if self._messages:
-            await self._sent(self._messages.popleft())
-            return True
-        frame = self._speaker.next_frame()
-        if frame is not None:
-            data, rate = frame
-            if rate is not None:
-                await self._sent({"event": "format", "sample_rate": rate})
-            await self._sent(data)
-            return True
-        if self._completed and not self._speaker.queued_ms:
-            return False
-        seconds = self._speaker.seconds_until_tick()
-        tick = None if seconds is None else self._loop.call_later(seconds, self._something.set)
-        try:
-            await self._something.wait()
-        finally:
-            if tick is not None:
-                tick.cancel()
-        return True
-
-    async def _sent(self, message: dict[str, object] | bytes) -> None:
-        from starlette.websockets import WebSocketDisconnect
-
-        data = message if isinstance(message, bytes) else json.dumps(message)
-        try:
-            async with asyncio.timeout(self._limits.send_seconds):
-                if isinstance(data, bytes):
-                    await self._socket.send_bytes(data)
-                else:
-                    await self._socket.send_text(data)
-        except TimeoutError:
-            raise _too_slow() from None
-        except (WebSocketDisconnect, RuntimeError):  # it closed while it was sent to
-            raise _Gone from None
 
 
 class _OnLoop(AsyncIOThreadSafeScheduler):
-    """The loop, which tells that an action raised: nobody else would, and the session hang on."""
+    """Runs actions on the loop, and reports one that raises, which would hang the session."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_raise: Callable[[], None]) -> None:
         super().__init__(loop)
@@ -276,6 +167,7 @@ class _OnLoop(AsyncIOThreadSafeScheduler):
     def invoke_action(
         self, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
+        """Run `action`."""
         try:
             return super().invoke_action(action, state)
         except Exception:
@@ -283,33 +175,5 @@ class _OnLoop(AsyncIOThreadSafeScheduler):
             return Disposable()
 
 
-class _Gone(Exception):
-    """The socket is closed."""
-
-
-async def refuse(socket: WebSocket, over: Over) -> None:
-    """Tell the client of a socket that was not accepted yet why there is no session for it."""
-    await socket.accept()
-    await _close(socket, over)
-
-
-async def _close(socket: WebSocket, over: Over | None) -> None:
-    from starlette.websockets import WebSocketDisconnect, WebSocketState
-
-    if socket.client_state is not WebSocketState.CONNECTED:
-        return
-    # A client that does not read is not waited for.
-    with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            if over is not None:
-                error = {"event": "error", "code": over.code, "message": str(over)}
-                await socket.send_text(json.dumps(error))
-            await socket.close(1000 if over is None else over.close_code)
-
-
 def _failed() -> Over:
     return Over("failed", 1011, "the conversation failed")
-
-
-def _too_slow() -> Over:
-    return Over("slow_reader", 1008, "messages were not read in time")

@@ -1,4 +1,4 @@
-"""`RemoteSpeaker`: the loudspeaker at the other end of a socket, as a sink."""
+"""`RemoteSpeaker`: the loudspeaker of a client, as a sink."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from rxvoice._check import whole
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks import Sink
 
-__all__ = ["RemoteSpeaker"]
-
 _FRAME_MS = 40
 _ROUNDING = 1e-3  # samples
 
 
 @dataclass(slots=True)
-class _Piece:
+class _Stretch:
+    """Samples of one rate."""
+
     samples: Samples
     rate: int
 
 
 class RemoteSpeaker(Sink):
-    """Speech for the client of a `Client`; for the thread of the server's event loop only.
+    """A sink that sends speech to a client. Use it on the thread of the server's event loop only.
 
-    What has been heard is what the client says it has played, or, until it has said so once, what
-    the clock would have played of what was sent to it.
+    What the client says it has played counts as heard. Until the client says so for the first time,
+    what was sent counts as played in real time.
 
     Args:
         tell: sends a message to the client.
-        wake: there may be something to send, or to tell `played`.
-        ahead_ms: how much is sent ahead of playback.
-        max_ms: how much it takes ahead of playback.
+        wake: called when there may be something to send, or a new `position`.
+        ahead_ms: how much speech is sent ahead of playback.
+        max_ms: how much speech may wait for playback.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class RemoteSpeaker(Sink):
         self._now = asyncio.get_running_loop().time
         self._rate = 24_000
         self._told_rate: int | None = None
-        self._sent: deque[_Piece] = deque()  # and not heard
-        self._waiting: deque[_Piece] = deque()  # to be sent
+        self._sent: deque[_Stretch] = deque()  # sent, and not heard
+        self._waiting: deque[_Stretch] = deque()  # to be sent
         self._sent_seconds = self._waiting_seconds = 0.0
         self._position = self._sent_position = 0
-        self._clock: float | None = None  # when the head of `_sent` began to be played
+        self._clock: float | None = None  # when playback of the head of `_sent` began
         self._acknowledged = False
         self._clears = 0
         self._paused = self._stopped = False
@@ -69,25 +69,25 @@ class RemoteSpeaker(Sink):
 
     @property
     def position(self) -> int:
-        """How many of the samples it took have been heard."""
+        """How many of the written samples have been heard."""
         self._advance()
         return self._position
 
     @property
     def written(self) -> int:
-        """How many samples it took, without those that `clear` dropped."""
+        """How many samples were written, without those that `clear` dropped."""
         self._advance()
         queued = sum(len(piece.samples) for piece in (*self._sent, *self._waiting))
         return self._position + queued
 
     @property
     def played(self) -> Observable[int]:
-        """`position`, some twenty times a second while sound is played, and at its end."""
+        """`position`, about twenty times a second during playback, and at its end."""
         return self._played
 
     @property
     def queued_ms(self) -> int:
-        """Milliseconds of sound taken and not yet heard."""
+        """Milliseconds of sound that were written and not heard yet."""
         self._advance()
         return round(1000 * (self._sent_seconds + self._waiting_seconds))
 
@@ -97,12 +97,16 @@ class RemoteSpeaker(Sink):
         return self.queued_ms > 0 and not self._paused
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """The rate, in Hz, of the samples that follow; the client is told."""
+        """Set the rate, in Hz, of the samples that follow; the client is told."""
         whole("speaker sample_rate", sample_rate, 1, "Hz")
         self._rate = sample_rate
 
     def write_samples(self, samples: Samples, /) -> int:
-        """Take all of them; SinkStalled when more would wait than is allowed."""
+        """Take all samples.
+
+        Raises:
+            SinkStalled: more speech waits for playback than is allowed, or the client has gone.
+        """
         if self._stopped:
             raise SinkStalled("the client has gone")
         given = audio_samples(np.array(samples, np.float32))
@@ -112,16 +116,16 @@ class RemoteSpeaker(Sink):
                 "worker=rxv.paced(worker, client.speaker), or raise max_queued_ms"
             )
         if len(given):
-            self._waiting.append(_Piece(given, self._rate))
+            self._waiting.append(_Stretch(given, self._rate))
             self._waiting_seconds += len(given) / self._rate
             self._wake()
         return len(given)
 
     def flush(self) -> None:
-        """Returns at once, for the loop cannot wait; a session ends when all has been heard."""
+        """Return at once: the loop must not wait. A session ends when everything was heard."""
 
     def clear(self) -> Samples:
-        """Drop what was not heard, here and at the client; returns it."""
+        """Drop what was not heard, here and at the client, and return it."""
         self._advance()
         unheard = [piece.samples for piece in (*self._sent, *self._waiting)]
         self._drop()
@@ -130,14 +134,14 @@ class RemoteSpeaker(Sink):
         return np.concatenate(unheard) if unheard else np.empty(0, np.float32)
 
     def pause(self) -> None:
-        """Have the client stop where it is."""
+        """Have the client pause playback."""
         self._advance()
         if not self._paused:
             self._paused, self._clock = True, None
             self._tell({"event": "pause"})
 
     def resume(self) -> None:
-        """Have it go on."""
+        """Have the client resume playback."""
         if self._paused:
             self._paused = False
             self._clock = self._now() if self._sent and not self._acknowledged else None
@@ -145,21 +149,23 @@ class RemoteSpeaker(Sink):
             self._wake()
 
     def duck(self, gain: float, /) -> None:
-        """Have it play at that gain."""
+        """Have the client play at a gain."""
         self._tell({"event": "duck", "gain": gain})
 
     def stop(self) -> None:
-        """Take nothing more, and drop what was not heard."""
+        """Accept nothing more, and drop what was not heard."""
         if not self._stopped:
             self._stopped = True
             self._drop()
             self._played.on_completed()
 
     def acknowledge(self, samples: int, clears: int) -> None:
-        """The client has played this many; said before it saw the last clear, it counts for none.
+        """Note how many samples the client has played.
+
+        Ignored if the client had not seen the last ``clear`` when it said so.
 
         Raises:
-            ValueError: more than were sent.
+            ValueError: more samples than were sent.
         """
         if clears != self._clears:
             return
@@ -170,14 +176,14 @@ class RemoteSpeaker(Sink):
         self._wake()
 
     def tick(self) -> None:
-        """Tell `played` where it is."""
+        """Emit the position by `played` if it has changed."""
         self._advance()
         if self._position != self._told_played:
             self._told_played = self._position
             self._played.on_next(self._position)
 
     def next_frame(self) -> tuple[bytes, int | None] | None:
-        """What is to be sent now, with its rate where that is new; None: nothing yet."""
+        """Take what is to be sent now, with its rate if that is new; None if nothing is."""
         self._advance()
         if not self._waiting or self._paused or self._sent_seconds >= self._ahead:
             return None
@@ -185,13 +191,13 @@ class RemoteSpeaker(Sink):
         count = max(1, piece.rate * _FRAME_MS // 1000)
         head, rest = piece.samples[:count], piece.samples[count:]
         if len(rest):
-            self._waiting[0] = _Piece(rest, piece.rate)
+            self._waiting[0] = _Stretch(rest, piece.rate)
         else:
             self._waiting.popleft()
         self._waiting_seconds = self._waiting_seconds - len(head) / piece.rate
         if not self._sent and not self._acknowledged:
             self._clock = self._now()
-        self._sent.append(_Piece(head, piece.rate))
+        self._sent.append(_Stretch(head, piece.rate))
         self._sent_seconds += len(head) / piece.rate
         self._sent_position += len(head)
         new = None if piece.rate == self._told_rate else piece.rate
@@ -199,7 +205,7 @@ class RemoteSpeaker(Sink):
         return to_pcm16(head).tobytes(), new
 
     def seconds_until_tick(self) -> float | None:
-        """How long it may be left alone; None until something happens."""
+        """Return after how long to call `tick`; None to wait for `wake`."""
         if self._clock is None:
             return None
         return min(_FRAME_MS / 1000, max(0.001, self._sent_seconds))
@@ -228,7 +234,7 @@ class RemoteSpeaker(Sink):
             if not len(piece.samples):
                 self._sent.popleft()
         if not self._sent:
-            self._sent_seconds = 0.0  # without what rounding has left
+            self._sent_seconds = 0.0  # rounding may have left a little
 
     def _drop(self) -> None:
         self._sent.clear()

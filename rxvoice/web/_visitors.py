@@ -1,4 +1,4 @@
-"""Who is there, by address: how many sessions each has, and how much it asks."""
+"""`Visitors`: how many sessions each address has, and how many texts it types."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from rxvoice.web._limits import Limits, Over
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
-__all__ = ["Visitors", "address_of"]
-
 _MINUTE = 60.0
 
 
 def address_of(socket: WebSocket) -> str:
-    """Where a client connects from; of IPv6 the network, since anybody has 2**64 addresses there.
+    """Return the address of a client; with IPv6, its network of 64 bits, which one user may have.
 
-    "" where the server does not say, as on a Unix socket.
+    "" if the server does not know it, as on a Unix socket.
     """
     host = socket.client.host if socket.client is not None else ""
     try:
@@ -34,26 +32,26 @@ def address_of(socket: WebSocket) -> str:
 
 
 class Visitors:
-    """The sessions there are, and the questions typed in the last minute.
+    """Counts the sessions, and the texts that were typed in the last minute, by address.
 
     Args:
-        limits: of both.
-        now: the time, in seconds.
+        limits: how many of both there may be.
+        now: returns the time, in seconds.
     """
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
         self._limits = limits
         self._now = now
         self._here: Counter[str] = Counter()
-        self._asked: OrderedDict[str, deque[float]] = OrderedDict()  # the last to ask is last
+        self._asked: OrderedDict[str, deque[float]] = OrderedDict()  # the latest is last
 
     @property
     def here(self) -> int:
-        """How many sessions there are."""
+        """How many sessions are going on."""
         return self._here.total()
 
     def enter(self, address: str) -> None:
-        """Another session of this address; raises `Over` where that is one too many."""
+        """Count one more session of an address; raises `Over` if that is one too many."""
         if self.here >= self._limits.max_sessions:
             taken = f"all conversations ({self.here}) are taken: try again later"
             raise Over("full", 1013, taken)
@@ -63,12 +61,12 @@ class Visitors:
         self._here[address] += 1
 
     def leave(self, address: str) -> None:
-        """One of its sessions is over."""
+        """Count one session less of an address."""
         self._here[address] -= 1
-        self._here += Counter[str]()  # without those that are 0
+        self._here += Counter[str]()  # removes addresses that have none
 
     def ask(self, address: str) -> None:
-        """It types a question; raises `Over` where there were too many within a minute."""
+        """Count a text that an address types; raises `Over` if there are too many in a minute."""
         self._forget()
         asked = self._asked.setdefault(address, deque())
         while asked and asked[0] <= self._now() - _MINUTE:
@@ -80,7 +78,7 @@ class Visitors:
         self._asked.move_to_end(address)
 
     def _forget(self) -> None:
-        """Who has asked nothing for a minute."""
+        """Forget addresses that typed nothing for a minute."""
         while self._asked:
             address, asked = next(iter(self._asked.items()))
             if asked and asked[-1] > self._now() - _MINUTE:

@@ -15,7 +15,7 @@ from rxvoice import web
 from rxvoice.web._incoming import Incoming
 from rxvoice.web._limits import Over
 
-LIMITS = web.sessions(lambda client: client.microphone)._limits  # type: ignore[arg-type, return-value]
+LIMITS = web.Limits()
 
 
 class Bench:

@@ -180,8 +180,8 @@ def test_only_who_is_known_comes_in(authenticate: Callable[..., Any]) -> None:
 def test_nobody_comes_in_by_a_fault_of_the_apps(
     authenticate: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    options: dict[str, Any] = {"authenticate": authenticate, "authenticate_seconds": 0.05}
-    with house(**options) as (url, sessions):
+    limits = web.Limits(authenticate_seconds=0.05)
+    with house(authenticate=authenticate, limits=limits) as (url, sessions):
         assert not get_in(url, **GOOD)
     assert sessions.refusals == {"forbidden": 1}
     assert sessions.active == 0
@@ -205,7 +205,7 @@ def test_without_it_nobody_has_a_name() -> None:
 
 
 def test_one_address_does_not_fill_the_house() -> None:
-    with house(max_per_address=3) as (url, sessions), ExitStack() as others:
+    with house(limits=web.Limits(max_per_address=3)) as (url, sessions), ExitStack() as others:
         for _ in range(3):
             others.enter_context(connect(url)).send(speech(20))
         with connect(url) as socket:
@@ -215,7 +215,8 @@ def test_one_address_does_not_fill_the_house() -> None:
 
 
 def test_silent_sockets_do_not_stay() -> None:
-    with house(max_silent_seconds=0.1, max_per_address=64) as (url, sessions), ExitStack() as stack:
+    limits = web.Limits(max_silent_seconds=0.1, max_per_address=64)
+    with house(limits=limits) as (url, sessions), ExitStack() as stack:
         for socket in [stack.enter_context(connect(url)) for _ in range(64)]:
             assert told(socket) == ("idle", 1008)
     assert sessions.refusals == {"idle": 64}
@@ -232,7 +233,7 @@ def asked(counted: list[str]) -> Callable[[web.Client], Observable[Any]]:
 
 def test_questions_are_limited_and_coming_again_does_not_help() -> None:
     counted: list[str] = []
-    sessions = web.sessions(asked(counted), max_texts_per_minute=5)
+    sessions = web.sessions(asked(counted), limits=web.Limits(max_texts_per_minute=5))
     text = json.dumps({"type": "text", "text": "Again?"})
     with serving(sessions.serve) as url:
         for texts in (6, 1, 1):
@@ -246,7 +247,7 @@ def test_questions_are_limited_and_coming_again_does_not_help() -> None:
 
 def test_a_text_has_a_length() -> None:
     counted: list[str] = []
-    sessions = web.sessions(asked(counted), max_text_chars=5)
+    sessions = web.sessions(asked(counted), limits=web.Limits(max_text_chars=5))
     with serving(sessions.serve) as url, connect(url) as socket:
         socket.send(json.dumps({"type": "text", "text": "äöü€!"}))
         socket.send(json.dumps({"type": "text", "text": "12345 "}))
@@ -302,8 +303,7 @@ class Clock:
 
 
 def visitors(clock: Clock, **limits: int) -> Visitors:
-    own = web.sessions(echoing, **limits)  # type: ignore[arg-type]
-    return Visitors(own._limits, lambda: clock.now)
+    return Visitors(web.Limits(**limits), lambda: clock.now)
 
 
 def test_a_minute_is_any_minute_and_nothing_is_kept_for_longer() -> None:

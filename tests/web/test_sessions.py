@@ -38,7 +38,7 @@ def talking(
     converse: Callable[[web.Client], Observable[Any]] = echoing, query: str = "", **bounds: Any
 ) -> Iterator[WebSocketTestSession]:
     with (
-        TestClient(app(web.sessions(converse, **bounds).serve)) as client,
+        TestClient(app(web.sessions(converse, limits=web.Limits(**bounds)).serve)) as client,
         client.websocket_connect(f"/talk{query}") as socket,
     ):
         yield socket
@@ -150,7 +150,7 @@ def test_a_flood_ends_its_session() -> None:
 
 
 def test_when_it_is_full_it_says_so() -> None:
-    sessions = web.sessions(echoing, max_sessions=1)
+    sessions = web.sessions(echoing, limits=web.Limits(max_sessions=1))
     with TestClient(app(sessions.serve)) as client:
         with client.websocket_connect("/talk") as first:
             first.send_bytes(speech(20))
@@ -375,11 +375,11 @@ def test_a_client_interrupts(how: str) -> None:
 
 def test_bounds_must_allow_something() -> None:
     for name in ("max_sessions", "max_frame_bytes", "max_events", "max_queued_ms", "ahead_ms"):
-        with pytest.raises(rxv.ConfigError, match=f"sessions {name} must be at least"):
-            web.sessions(echoing, **{name: 0})
+        with pytest.raises(rxv.ConfigError, match=f"Limits {name} must be at least"):
+            web.Limits(**{name: 0})
     for name in ("max_seconds", "max_idle_seconds", "send_seconds", "max_speed"):
-        with pytest.raises(rxv.ConfigError, match=f"sessions {name} must be at least"):
-            web.sessions(echoing, **{name: 0})
+        with pytest.raises(rxv.ConfigError, match=f"Limits {name} must be at least"):
+            web.Limits(**{name: 0})
     with pytest.raises(rxv.ConfigError, match="wanted a function of a Client"):
         web.sessions(None)  # type: ignore[arg-type]
 
@@ -442,7 +442,7 @@ def test_a_client_that_does_not_read_is_left() -> None:
             ops.flat_map(lambda _: [rxv.Notice("x" * 60_000) for _ in range(200)])
         )
 
-    sessions = web.sessions(converse, max_events=50)
+    sessions = web.sessions(converse, limits=web.Limits(max_events=50))
     with serving(sessions.serve) as url, connect(url, max_queue=1) as client:
         client.send(speech(20))
         last: list[bytes | str] = []
