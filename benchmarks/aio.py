@@ -33,7 +33,7 @@ def produce(send: Callable[[int], None]) -> threading.Thread:
 
 async def by_events() -> list[float]:
     times: Subject[int] = Subject()
-    iterator = aiter(aio.events(times, max_items=EVENTS, overflow="fail"))
+    iterator = aiter(aio.events(times, max_events=EVENTS, overflow="fail"))
     return await received(iterator, produce(times.on_next))
 
 

@@ -43,7 +43,7 @@ async def main(live: bool) -> None:
         vox.play(speaker),
     )
     beating = asyncio.create_task(heartbeat())
-    async for event in aio.events(conversation, max_items=100, overflow="drop_oldest"):
+    async for event in aio.events(conversation, max_events=100, overflow="drop_oldest"):
         if isinstance(event, rxv.FinishedTurn):
             print(f"{event.user_text}: {event.assistant_text}")
     beating.cancel()

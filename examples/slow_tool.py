@@ -46,7 +46,7 @@ async def main(where: str) -> None:
         ops.map(lambda speech: speech.text),
         ops.distinct(),
     )
-    async for text in rxv.aio.events(sentences, max_items=100, overflow="fail"):
+    async for text in rxv.aio.events(sentences, max_events=100, overflow="fail"):
         print(f"assistant: {text}" if text else f"the model was told: {llm.messages[2]['content']}")
         spoken.set()
 

@@ -1,14 +1,18 @@
-"""A live microphone as an RxPY observable, a spoken conversation as a pipe of operators.
+"""Spoken conversations in Python: the microphone is an RxPY observable, the conversation a pipe.
 
 ```python
 import rxvoice as rxv
 from rxvoice import operators as vox
 ```
 
-``rxv.microphone`` and ``rxv.speaker``, ``rxv.sources`` and ``rxv.sinks`` are the ends of a pipe,
-``vox`` is what goes between, ``rxv.live`` puts it on its threads. ``rxv.offline``, ``rxv.mlx`` and
-``rxv.remote`` are the models, ``rxv.aio``, ``rxv.qt``, ``rxv.tk`` and ``rxv.web`` the ways into an
-app, ``rxv.testing`` is for your tests.
+- The two ends of a pipe: ``rxv.microphone`` and ``rxv.speaker``; others are in ``rxv.sources`` and
+  ``rxv.sinks``.
+- The operators between them: ``vox``.
+- A thread to run the pipe on: ``rxv.live``.
+- Models: ``rxv.mlx`` (on Apple silicon), ``rxv.remote`` (on a server), ``rxv.offline`` (small ones
+  that need no download).
+- Ways into an app: ``rxv.aio`` (asyncio), ``rxv.qt``, ``rxv.tk``, ``rxv.web`` (WebSockets).
+- Tools for your tests: ``rxv.testing``.
 """
 
 from __future__ import annotations
@@ -172,7 +176,7 @@ _LAZY_IN = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a part when it is first asked for: some are heavy."""
+    """Import a part when it is first used: some load large libraries."""
     if name in _LAZY:
         return importlib.import_module(f"rxvoice.{name}")
     if name in _LAZY_IN:

@@ -59,13 +59,13 @@ def brief(items: list[object]) -> list[object]:
 
 
 def read(
-    overflow: aio.Overflow, given: int, *, max_items: int = 3
+    overflow: aio.Overflow, given: int, *, max_events: int = 3
 ) -> tuple[list[object], aio.Events[int]]:
     """What is read of numbers that all came before the first was taken."""
 
     async def main() -> tuple[list[object], aio.Events[int]]:
         numbers: Subject[int] = Subject()
-        events = aio.events(numbers, max_items=max_items, overflow=overflow)
+        events = aio.events(numbers, max_events=max_events, overflow=overflow)
         iterator = aiter(events)
         for n in range(given):
             numbers.on_next(n)
@@ -96,7 +96,7 @@ def test_the_newest_is_dropped_and_told_in_its_place() -> None:
 def test_a_gap_between_elements_is_told_between_them() -> None:
     async def main(overflow: aio.Overflow) -> list[object]:
         numbers: Subject[int] = Subject()
-        iterator = aiter(aio.events(numbers, max_items=2, overflow=overflow))
+        iterator = aiter(aio.events(numbers, max_events=2, overflow=overflow))
         for n in range(3):
             numbers.on_next(n)
         got: list[object] = [await anext(iterator)]
@@ -113,7 +113,7 @@ def test_a_gap_between_elements_is_told_between_them() -> None:
 def test_overflow_may_fail_after_what_waits() -> None:
     async def main() -> list[object]:
         numbers = Watched()
-        iterator = aiter(aio.events(numbers, max_items=2, overflow="fail"))
+        iterator = aiter(aio.events(numbers, max_events=2, overflow="fail"))
         for n in range(4):
             numbers.on_next(n)
         assert numbers.left.is_set()
@@ -131,7 +131,7 @@ def test_an_error_is_raised_after_what_waits() -> None:
     async def main() -> list[object]:
         failing = rx.concat(rx.of(1, 2), rx.throw(ValueError("the microphone caught fire")))
         got: list[object] = []
-        iterator = aiter(aio.events(failing, max_items=9, overflow="fail"))
+        iterator = aiter(aio.events(failing, max_events=9, overflow="fail"))
         got += [await anext(iterator), await anext(iterator)]
         with pytest.raises(ValueError, match="caught fire"):
             await anext(iterator)
@@ -149,7 +149,7 @@ def test_what_a_part_of_the_pipe_raises_is_raised() -> None:
         return scheduler.schedule(raising)
 
     async def main() -> None:
-        iterator = aiter(aio.events(rx.create(start), max_items=9, overflow="fail"))
+        iterator = aiter(aio.events(rx.create(start), max_events=9, overflow="fail"))
         with pytest.raises(KeyError, match="a source with a bug"):
             await anext(iterator)
 
@@ -159,7 +159,7 @@ def test_what_a_part_of_the_pipe_raises_is_raised() -> None:
 def test_an_idle_loop_is_woken_by_another_thread() -> None:
     async def main() -> list[object]:
         numbers: Subject[int] = Subject()
-        iterator = aiter(aio.events(numbers, max_items=9, overflow="fail"))
+        iterator = aiter(aio.events(numbers, max_events=9, overflow="fail"))
         waiting = asyncio.ensure_future(anext(iterator))
         await asyncio.sleep(0)  # it waits now, and nothing else will happen in this loop
         threading.Thread(target=numbers.on_next, args=(7,)).start()
@@ -172,7 +172,7 @@ def test_a_burst_wakes_the_loop_once() -> None:
     async def main() -> int:
         loop = asyncio.get_running_loop()
         numbers: Subject[int] = Subject()
-        iterator = aiter(aio.events(numbers, max_items=100, overflow="fail"))
+        iterator = aiter(aio.events(numbers, max_events=100, overflow="fail"))
         waiting = asyncio.ensure_future(anext(iterator))
         await asyncio.sleep(0)
         calls = 0
@@ -204,7 +204,7 @@ def test_a_burst_leaves_the_loop_to_others() -> None:
                 await asyncio.sleep(0)
 
         task = asyncio.ensure_future(other())
-        async for _ in aio.events(rx.range(20_000), max_items=20_000, overflow="fail"):
+        async for _ in aio.events(rx.range(20_000), max_events=20_000, overflow="fail"):
             pass
         task.cancel()
         return turns
@@ -218,7 +218,7 @@ def test_what_asks_for_a_thread_does_not_hold_the_loop() -> None:
             return threading.current_thread().name
 
         pipe = rx.range(3).pipe(ops.map(where))
-        return {str(name) async for name in aio.events(pipe, max_items=9, overflow="fail")}
+        return {str(name) async for name in aio.events(pipe, max_events=9, overflow="fail")}
 
     assert asyncio.run(main()) == {"rxvoice-conversation"}
     for thread in threading.enumerate():
@@ -231,7 +231,7 @@ def test_what_asks_for_a_thread_does_not_hold_the_loop() -> None:
 def test_leaving_the_loop_disposes_at_once(how: str) -> None:
     async def main() -> None:
         numbers = Watched()
-        events = aio.events(numbers, max_items=9, overflow="fail")
+        events = aio.events(numbers, max_events=9, overflow="fail")
         asyncio.get_running_loop().call_soon(numbers.on_next, 1)
         try:
             async for _ in events:
@@ -255,7 +255,7 @@ def test_cancelling_the_task_disposes_at_once() -> None:
         numbers = Watched()
 
         async def reader() -> None:
-            async for _ in aio.events(numbers, max_items=9, overflow="fail"):
+            async for _ in aio.events(numbers, max_events=9, overflow="fail"):
                 pass
 
         task = asyncio.ensure_future(reader())
@@ -276,7 +276,7 @@ def test_cancelling_the_task_disposes_at_once() -> None:
 def test_aclose_ends_a_wait_in_another_task() -> None:
     async def main() -> list[object]:
         numbers = Watched()
-        events = aio.events(numbers, max_items=9, overflow="fail")
+        events = aio.events(numbers, max_events=9, overflow="fail")
 
         async def reader() -> list[object]:
             return [event async for event in events]
@@ -296,7 +296,7 @@ def test_aclose_ends_a_wait_in_another_task() -> None:
 def test_an_app_that_stops_reading_stops_nothing() -> None:
     async def main() -> tuple[int, list[object]]:
         numbers: Subject[int] = Subject()
-        events = aio.events(numbers, max_items=5, overflow="drop_oldest")
+        events = aio.events(numbers, max_events=5, overflow="drop_oldest")
         iterator = aiter(events)
         in_thread(lambda: [numbers.on_next(n) for n in range(LIMIT)])  # while the loop is blocked
         await iterator.aclose()
@@ -317,7 +317,7 @@ def test_a_closed_loop_ends_the_subscription() -> None:
 
 async def _waiting(numbers: Subject[int]) -> object:
     """An iterator whose reader was left waiting."""
-    iterator = aiter(aio.events(numbers, max_items=5, overflow="fail"))
+    iterator = aiter(aio.events(numbers, max_events=5, overflow="fail"))
     reading = iterator.__anext__()
     reading.send(None)  # type: ignore[attr-defined]
     return iterator, reading
@@ -326,7 +326,7 @@ async def _waiting(numbers: Subject[int]) -> object:
 def test_two_tasks_cannot_wait_for_one_iterator() -> None:
     async def main() -> None:
         numbers: Subject[int] = Subject()
-        iterator = aiter(aio.events(numbers, max_items=5, overflow="fail"))
+        iterator = aiter(aio.events(numbers, max_events=5, overflow="fail"))
         first = asyncio.ensure_future(anext(iterator))
         await asyncio.sleep(0)
         with pytest.raises(RuntimeError, match="another task waits"):
@@ -339,21 +339,21 @@ def test_two_tasks_cannot_wait_for_one_iterator() -> None:
 
 def test_every_iteration_subscribes() -> None:
     async def main() -> list[object]:
-        events = aio.events(rx.of(1, 2), max_items=5, overflow="fail")
+        events = aio.events(rx.of(1, 2), max_events=5, overflow="fail")
         return [event async for event in events] + [event async for event in events]
 
     assert asyncio.run(main()) == [1, 2, 1, 2]
 
 
-@pytest.mark.parametrize("max_items", [0, 1.5])
-def test_a_bad_bound_raises(max_items: int) -> None:
-    with pytest.raises(rxv.ConfigError, match="events max_items must be"):
-        aio.events(rx.never(), max_items=max_items, overflow="fail")
+@pytest.mark.parametrize("max_events", [0, 1.5])
+def test_a_bad_bound_raises(max_events: int) -> None:
+    with pytest.raises(rxv.ConfigError, match="events max_events must be"):
+        aio.events(rx.never(), max_events=max_events, overflow="fail")
 
 
 def test_a_bad_policy_raises() -> None:
     with pytest.raises(rxv.ConfigError, match=r"events overflow must be .* got 'block'"):
-        aio.events(rx.never(), max_items=1, overflow="block")  # type: ignore[arg-type]
+        aio.events(rx.never(), max_events=1, overflow="block")  # type: ignore[arg-type]
 
 
 def test_it_works_on_a_pipe() -> None:
@@ -368,7 +368,7 @@ def test_it_works_on_a_pipe() -> None:
         )
         return [
             event.text
-            async for event in aio.events(pipe, max_items=9, overflow="fail")
+            async for event in aio.events(pipe, max_events=9, overflow="fail")
             if isinstance(event, rxv.Transcript)
         ]
 

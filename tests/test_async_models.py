@@ -173,7 +173,7 @@ def on_a_worker_alone(llm: Any, turns: Any = ()) -> list[str]:
 def in_aio(llm: Any, turns: Any = ()) -> list[str]:
     async def main() -> list[str]:
         pipe = answered(rx.of(*TURNS, *turns), llm)
-        return [it async for it in aio.events(pipe, max_items=100, overflow="fail")]
+        return [it async for it in aio.events(pipe, max_events=100, overflow="fail")]
 
     return asyncio.run(main())
 
@@ -181,7 +181,7 @@ def in_aio(llm: Any, turns: Any = ()) -> list[str]:
 def in_aio_on_a_worker(llm: Any, turns: Any = ()) -> list[str]:
     async def main() -> list[str]:
         pipe = answered(rx.of(*TURNS, *turns), llm, worker)
-        return [it async for it in aio.events(pipe, max_items=100, overflow="fail")]
+        return [it async for it in aio.events(pipe, max_events=100, overflow="fail")]
 
     worker = EventLoopScheduler()
     try:

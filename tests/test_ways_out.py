@@ -190,7 +190,7 @@ def test_on_the_loop_of_the_app(place: str, error: type[BaseException]) -> None:
     async def main() -> list[Any]:
         operator, turns = stage("respond", Model(place, error, "yes"), None)
         pipe = rx.of(*turns).pipe(operator)
-        return [it async for it in aio.events(pipe, max_items=100, overflow="fail")]
+        return [it async for it in aio.events(pipe, max_events=100, overflow="fail")]
 
     assert outcome(asyncio.run(main())) == wanted(error)
 

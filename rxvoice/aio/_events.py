@@ -20,14 +20,14 @@ T = TypeVar("T")
 def events(
     observable: Observable[T],
     *,
-    max_items: int,
+    max_events: int,
     overflow: Overflow,
     scheduler: abc.SchedulerBase | None = None,
 ) -> Events[T]:
     """Give what an observable emits, on any thread, to an ``async for`` in a running loop.
 
     ```python
-    async for event in rxv.aio.events(pipe, max_items=100, overflow="drop_oldest"):
+    async for event in rxv.aio.events(pipe, max_events=100, overflow="drop_oldest"):
         print(event)
     ```
 
@@ -45,18 +45,18 @@ def events(
     by an error, or when its task is cancelled while it waits.
 
     Args:
-        max_items: how many elements may wait, 1 or more.
+        max_events: how many elements may wait, 1 or more.
         overflow: what happens when one more comes: ``"drop_oldest"`` drops the one that has waited
             longest, ``"drop_newest"`` drops the one that comes, ``"fail"`` ends the iteration.
         scheduler: what to subscribe with. None for a thread of its own, which starts when the
             observable first schedules something: a file does, a `Subject` does not.
     """
-    whole("events max_items", max_items, 1, "items")
+    whole("events max_events", max_events, 1, "events")
     if overflow not in get_args(Overflow):
         raise ConfigError(
             f'events overflow must be "drop_oldest", "drop_newest" or "fail", got {overflow!r}'
         )
-    return Events(observable, max_items, overflow, scheduler)
+    return Events(observable, max_events, overflow, scheduler)
 
 
 class Events(AsyncIterable[T | Notice]):
@@ -65,12 +65,12 @@ class Events(AsyncIterable[T | Notice]):
     def __init__(
         self,
         observable: Observable[T],
-        max_items: int,
+        max_events: int,
         overflow: Overflow,
         scheduler: abc.SchedulerBase | None,
     ) -> None:
         self._observable = observable
-        self._max_items = max_items
+        self._max_events = max_events
         self._overflow: Overflow = overflow
         self._scheduler = scheduler
         self._boxes: set[Mailbox[T]] = set()
@@ -83,7 +83,7 @@ class Events(AsyncIterable[T | Notice]):
 
     def __aiter__(self) -> EventIterator[T]:
         """Subscribe. Call it in a running loop."""
-        box = Mailbox[T](asyncio.get_running_loop(), self._max_items, self._overflow, self._gone)
+        box = Mailbox[T](asyncio.get_running_loop(), self._max_events, self._overflow, self._gone)
         self._boxes.add(box)
         box.follow(self._observable, self._scheduler)
         return EventIterator(box)

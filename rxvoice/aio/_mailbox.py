@@ -20,7 +20,7 @@ from rxvoice.events import Notice
 T = TypeVar("T")
 
 _FULL = (
-    "{} events wait and another came: read them sooner, raise max_items, or choose what to drop by "
+    "{} events wait and another came: read them sooner, raise max_events, or choose what to drop by "
     "overflow"
 )
 
@@ -31,7 +31,7 @@ class Mailbox(Generic[T]):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        max_items: int,
+        max_events: int,
         overflow: Overflow,
         gone: Callable[[Mailbox[T]], None],
     ) -> None:
@@ -39,7 +39,7 @@ class Mailbox(Generic[T]):
         self._gone = gone
         self._source = CompositeDisposable()
         self._waiting_turns = CompositeDisposable()
-        room = Room(max_items, str(max_items))
+        room = Room(max_events, str(max_events))
         self._queue: Bounded[T, Notice] = Bounded(
             overflow, lambda _: (room, 1), _report, life=self._waiting_turns, full=_FULL
         )
