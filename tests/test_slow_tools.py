@@ -23,7 +23,7 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice._answers.clock import Clock
+from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.pauses import FLUSH, Flush, Waiting
 from rxvoice._language.model import WrittenCall
@@ -478,7 +478,9 @@ def test_what_a_subscription_leaves_behind_is_closed() -> None:
 
 def test_a_model_thread_that_is_stuck_fails_no_answer_that_waits_for_a_tool() -> None:
     scheduler, late = TestScheduler(), list[Any]()
-    watch = Watch(TimeLimits(silence=1), Clock(scheduler), CompositeDisposable(), late.append)
+    watch = Watch(
+        TimeLimits(silence=1), SubscriptionClock(scheduler), CompositeDisposable(), late.append
+    )
     stuck = ModelThreadStuck("stuck", 1.0)
     watch.asked(away=True)
     watch.expire(stuck)

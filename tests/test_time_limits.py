@@ -18,7 +18,7 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice._answers.clock import Clock
+from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.limits import Watch, limits
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Transcript
@@ -175,7 +175,7 @@ def test_one_timer_for_all_the_pieces_of_an_answer() -> None:
     schedule = timed.clock.schedule_relative
 
     def counting(duetime: Any, action: Any, state: Any = None) -> Any:
-        if getattr(action, "__qualname__", "").startswith("Clock.after"):
+        if getattr(action, "__qualname__", "").startswith("SubscriptionClock.after"):
             armed.append(duetime)
         return schedule(duetime, action, state)
 
@@ -522,7 +522,7 @@ def watched(**options: Any) -> tuple[Watch, TestScheduler, list[ModelTimeout]]:
     clock = TestScheduler()
     late: list[ModelTimeout] = []
     limit = limits("it", options.get("timeout_ms", 500), options.get("total_timeout_ms"))
-    return Watch(limit, Clock(clock), CompositeDisposable(), late.append), clock, late
+    return Watch(limit, SubscriptionClock(clock), CompositeDisposable(), late.append), clock, late
 
 
 def test_nothing_is_late_that_was_not_asked_for() -> None:

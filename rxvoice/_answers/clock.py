@@ -50,7 +50,7 @@ def at(home: abc.SchedulerBase | None, action: Callable[[], None]) -> None:
         home.schedule(run)
 
 
-class Clock:
+class SubscriptionClock:
     """The time and the timers of a subscription's scheduler.
 
     Where the scheduler has no timers, they run on a thread "rxvoice-timers", which the process

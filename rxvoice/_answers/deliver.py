@@ -13,7 +13,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import VirtualTimeScheduler
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
-from rxvoice._answers.clock import Clock, at, home_of, place_of
+from rxvoice._answers.clock import SubscriptionClock, at, home_of, place_of
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.observables import Guarded, Outward
 from rxvoice._answers.pauses import Flush, Waiting
@@ -79,7 +79,7 @@ def deliver(
         what: describes the work, for the message of a worker that is stuck in it.
     """
     if watch is None:
-        watch = Watch(_NO_LIMITS, Clock(scheduler), life, on_error)
+        watch = Watch(_NO_LIMITS, SubscriptionClock(scheduler), life, on_error)
         expire_when_stuck(watch, worker, home_of(scheduler), life)
     home = None if worker is None else home_of(scheduler)
     answer = _Answering(ask, take, on_piece, on_end, on_error, life, worker, scheduler, home, watch)

@@ -10,7 +10,7 @@ from threading import Lock
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._answers.clock import Clock
+from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._check import at_least
 from rxvoice.errors import ModelTimeout
 
@@ -89,7 +89,7 @@ class Watch(abc.DisposableBase):
     def __init__(
         self,
         limits: TimeLimits,
-        clock: Clock,
+        clock: SubscriptionClock,
         life: CompositeDisposable,
         on_late: Callable[[ModelTimeout], None],
     ) -> None:

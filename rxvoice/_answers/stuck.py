@@ -11,7 +11,7 @@ from typing import TypeAlias
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from rxvoice._answers.clock import Clock, at
+from rxvoice._answers.clock import SubscriptionClock, at
 from rxvoice._answers.limits import Watch
 from rxvoice.errors import ModelThreadStuck
 from rxvoice.events import Notice
@@ -33,10 +33,10 @@ class SharedThread:
         limit_s: how many seconds a step may take; infinite for no limit.
     """
 
-    def __init__(self, name: str, limit_s: float, clock: Clock | None = None) -> None:
+    def __init__(self, name: str, limit_s: float, clock: SubscriptionClock | None = None) -> None:
         self._name = name
         self._limit_s = limit_s
-        self._clock = clock or Clock(None)
+        self._clock = clock or SubscriptionClock(None)
         self._lock = threading.Lock()
         self._thread = 0
         self._began: float | None = None

@@ -4,6 +4,7 @@ In reading order:
 
     kept                  the turns that wait in a queue
     bounded               the queue with a limit, which reports what it drops
+    relative              a scheduler in terms of one method
     ready                 which action a thread runs next
     loop                  a scheduler with a thread of its own
     delivery              from a queue to a subscriber, on a scheduler

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from reactivex import abc, typing
-from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._threads.ready import Ready, Step
+from rxvoice._threads.relative import RelativeScheduler
 
 S = TypeVar("S")
 
@@ -21,7 +21,7 @@ leaving: list[Callable[[], object]] = []
 """Each thread calls these last, before it ends. MLX adds one that frees what it holds there."""
 
 
-class Loop(PeriodicScheduler):
+class Loop(RelativeScheduler):
     """An RxPY scheduler that runs actions on its own thread, which starts with the first action.
 
     Any thread may call it. Unlike RxPY's ``EventLoopScheduler`` it survives an action that raises,
@@ -47,12 +47,6 @@ class Loop(PeriodicScheduler):
         """Whether the calling thread is this one."""
         return threading.current_thread() is self._thread
 
-    def schedule(
-        self, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` after everything that waits."""
-        return self.schedule_relative(0.0, action, state)
-
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
@@ -69,12 +63,6 @@ class Loop(PeriodicScheduler):
             self._ready.add(self._lane, step, time.monotonic(), delay)
             self._changed.notify()
         return step
-
-    def schedule_absolute(
-        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` at `duetime`, a datetime or seconds since 1970."""
-        return self.schedule_relative(self.to_datetime(duetime) - self.now, action, state)
 
     def dispose(self) -> None:
         """Run nothing more. Returns at once; the thread ends after the action in progress."""

@@ -12,10 +12,10 @@ from typing import TypeVar, cast
 from reactivex import Observable, abc, typing
 from reactivex.disposable import SerialDisposable
 from reactivex.internal import DisposedException
-from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._check import whole
 from rxvoice._threads.ready import Step
+from rxvoice._threads.relative import RelativeScheduler
 from rxvoice.errors import ConfigError
 from rxvoice.slots import AudioSink
 
@@ -58,7 +58,7 @@ def paced(worker: abc.SchedulerBase, sink: AudioSink, *, ahead_ms: int = 3_000) 
     return Paced(worker, sink, ahead_ms)
 
 
-class Paced(PeriodicScheduler):
+class Paced(RelativeScheduler):
     """A worker that keeps pace with a sink. Made by `paced`."""
 
     def __init__(self, worker: abc.SchedulerBase, sink: AudioSink, ahead_ms: int) -> None:
@@ -115,16 +115,6 @@ class Paced(PeriodicScheduler):
             return self.schedule(action, state)
 
         return self._worker.schedule_relative(duetime, due, state)
-
-    def schedule_absolute(
-        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Do as `schedule` at `duetime`, a datetime or seconds since 1970."""
-
-        def due(_: abc.SchedulerBase, state: S | None = None) -> abc.DisposableBase:
-            return self.schedule(action, state)
-
-        return self._worker.schedule_absolute(duetime, due, state)
 
     def _has_room(self) -> bool:
         return cast(float, getattr(self._sink, "queued_ms", 0)) < self._ahead_ms

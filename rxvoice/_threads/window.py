@@ -10,7 +10,8 @@ from typing import TypeVar, cast
 
 from reactivex import abc, typing
 from reactivex.disposable import SingleAssignmentDisposable
-from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+
+from rxvoice._threads.relative import RelativeScheduler
 
 S = TypeVar("S")
 
@@ -18,7 +19,7 @@ _SLICE_S = 0.008
 """How long actions may run before the window may paint."""
 
 
-class UiScheduler(PeriodicScheduler):
+class UiScheduler(RelativeScheduler):
     """Runs actions on the thread of a window's event loop. Any thread may call it; none waits.
 
     Actions run in order. After 8 ms of them the window may paint before the next. What an action
@@ -42,25 +43,11 @@ class UiScheduler(PeriodicScheduler):
     def _later(self, ms: int, action: Callable[[], None]) -> None:
         """Call `action` on the window's thread after some time; called on that thread."""
 
-    def schedule(
-        self, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` after everything that waits."""
-        return self._add(0, action, state)
-
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
         """Run `action` after `duetime`, in seconds or a timedelta; at once if it is negative."""
-        return self._add(max(0, round(1000 * self.to_seconds(duetime))), action, state)
-
-    def schedule_absolute(
-        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` at `duetime`, a datetime or seconds since 1970."""
-        return self.schedule_relative(self.to_datetime(duetime) - self.now, action, state)
-
-    def _add(self, ms: int, action: abc.ScheduledAction[S], state: S | None) -> abc.DisposableBase:
+        ms = max(0, round(1000 * self.to_seconds(duetime)))
         life = SingleAssignmentDisposable()
 
         def run() -> None:

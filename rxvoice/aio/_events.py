@@ -10,7 +10,7 @@ from reactivex import Observable, abc
 
 from rxvoice._check import whole
 from rxvoice._threads.bounded import Overflow
-from rxvoice.aio._mailbox import Mailbox
+from rxvoice.aio._queue import EventQueue
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 
@@ -73,37 +73,39 @@ class Events(AsyncIterable[T | Notice]):
         self._max_events = max_events
         self._overflow: Overflow = overflow
         self._scheduler = scheduler
-        self._boxes: set[Mailbox[T]] = set()
+        self._queues: set[EventQueue[T]] = set()
         self._dropped = 0
 
     @property
     def dropped(self) -> int:
         """How many elements were dropped so far, in all iterations together."""
-        return self._dropped + sum(box.dropped for box in tuple(self._boxes))
+        return self._dropped + sum(queue.dropped for queue in tuple(self._queues))
 
     def __aiter__(self) -> EventIterator[T]:
         """Subscribe. Call it in a running loop."""
-        box = Mailbox[T](asyncio.get_running_loop(), self._max_events, self._overflow, self._gone)
-        self._boxes.add(box)
-        box.follow(self._observable, self._scheduler)
-        return EventIterator(box)
+        queue = EventQueue[T](
+            asyncio.get_running_loop(), self._max_events, self._overflow, self._gone
+        )
+        self._queues.add(queue)
+        queue.follow(self._observable, self._scheduler)
+        return EventIterator(queue)
 
     async def aclose(self) -> None:
         """End the iterations in progress, and dispose of their subscriptions."""
-        for box in tuple(self._boxes):
-            box.close()
+        for queue in tuple(self._queues):
+            queue.close()
 
-    def _gone(self, box: Mailbox[T]) -> None:
-        if box in self._boxes:
-            self._boxes.remove(box)
-            self._dropped += box.dropped
+    def _gone(self, queue: EventQueue[T]) -> None:
+        if queue in self._queues:
+            self._queues.remove(queue)
+            self._dropped += queue.dropped
 
 
 class EventIterator(AsyncIterator[T | Notice]):
     """One iteration of `Events`. One task at a time may wait for it."""
 
-    def __init__(self, box: Mailbox[T]) -> None:
-        self._box = box
+    def __init__(self, queue: EventQueue[T]) -> None:
+        self._queue = queue
 
     def __aiter__(self) -> EventIterator[T]:
         return self
@@ -111,15 +113,15 @@ class EventIterator(AsyncIterator[T | Notice]):
     async def __anext__(self) -> T | Notice:
         """Wait for the next element. Cancelling the wait ends the iteration."""
         try:
-            return await self._box.take()
+            return await self._queue.take()
         except asyncio.CancelledError:
-            self._box.close()
+            self._queue.close()
             raise
 
     async def aclose(self) -> None:
         """End the iteration, and dispose of its subscription. A second call does nothing."""
-        self._box.close()
+        self._queue.close()
 
     def __del__(self) -> None:
         # After a `break` nobody holds the iterator, and this is all that ends it.
-        self._box.close()
+        self._queue.close()

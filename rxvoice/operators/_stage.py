@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._answers.clock import Clock, at, home_of
+from rxvoice._answers.clock import SubscriptionClock, at, home_of
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch, limits
 from rxvoice._answers.stuck import expire_when_stuck, shared_thread
@@ -76,7 +76,7 @@ class Job(Generic[U]):
         worker: abc.SchedulerBase | None,
         errors: Errors,
         limits: TimeLimits,
-        clock: Clock,
+        clock: SubscriptionClock,
     ) -> None:
         self._name = name
         self._out = out
@@ -215,7 +215,7 @@ def stage(
             warned = True
             _log.warning(_NO_HOME, name)
         work = start()
-        clock = Clock(out.scheduler)
+        clock = SubscriptionClock(out.scheduler)
         told: Event | None = None  # of a thread that is stuck
         waiting: deque[T | Event] = deque()
         kept = Kept(out.life)

@@ -18,7 +18,7 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice._answers.clock import Clock
+from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.stuck import SharedThread, doing
 from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError, ModelThreadStuck, ModelTimeout
@@ -192,7 +192,7 @@ def test_a_bad_limit(stuck_ms: Any) -> None:
 class Watched:
     def __init__(self, limit_s: float = 5.0) -> None:
         self.clock = TestScheduler()
-        self.thread = SharedThread("models", limit_s, Clock(self.clock))
+        self.thread = SharedThread("models", limit_s, SubscriptionClock(self.clock))
         self.told: list[tuple[float, str]] = []
         self.life = self.thread.follow(
             lambda error, notice: self.told.append((self.clock.clock, notice.message))

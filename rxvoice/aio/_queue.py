@@ -1,4 +1,4 @@
-"""`Mailbox`: the queue between an observable and one task of an asyncio loop."""
+"""`EventQueue`: the queue between an observable and one task of an asyncio loop."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from rxvoice.events import Notice
 T = TypeVar("T")
 
 _FULL = (
-    "{} events wait and another came: read them sooner, raise max_events, or choose what to drop by "
-    "overflow"
+    "{} events wait and another came: read them sooner, raise max_events, or choose what to drop "
+    "by overflow"
 )
 
 
-class Mailbox(Generic[T]):
+class EventQueue(Generic[T]):
     """Carries elements from any thread to one task of a loop."""
 
     def __init__(
@@ -33,7 +33,7 @@ class Mailbox(Generic[T]):
         loop: asyncio.AbstractEventLoop,
         max_events: int,
         overflow: Overflow,
-        gone: Callable[[Mailbox[T]], None],
+        gone: Callable[[EventQueue[T]], None],
     ) -> None:
         self._loop = loop
         self._gone = gone
