@@ -55,17 +55,17 @@ class FakeVad:
         )
         self._threshold = threshold
         self._asked = 0
-        self.heard: list[Samples] = []
+        self.given: list[Samples] = []
         """The chunks it was asked about, in all subscriptions."""
 
     def fresh(self) -> FakeVad:
         """A detector for one subscription, at the first answer."""
         own = FakeVad(self._answers, threshold=self._threshold)
-        own.heard = self.heard
+        own.given = self.given
         return own
 
     def __call__(self, samples: Samples, /) -> bool | float:
-        self.heard.append(samples)
+        self.given.append(samples)
         if self._threshold is not None:
             return rms(samples) >= self._threshold
         self._asked += 1
@@ -83,11 +83,11 @@ class FakeTranscriber:
     def __init__(self, *texts: str, after_ms: float | None = None) -> None:
         self._texts = _Script("FakeTranscriber texts", texts)
         self._after_ms = _duration("FakeTranscriber after_ms", after_ms)
-        self.heard: list[Samples] = []
+        self.given: list[Samples] = []
         """The audio of each turn."""
 
     def transcribe_turn(self, audio: Samples, /) -> str | Observable[str]:
-        self.heard.append(audio)
+        self.given.append(audio)
         text = self._texts.next()
         return text if self._after_ms is None else _later([text], self._after_ms)
 
@@ -119,7 +119,7 @@ class FakeRecognition:
         self._words = [f" {word}" if n else word for n, word in enumerate(text.split())]
         self._replacing = replacing
         self._said = 0
-        self.heard: list[Samples] = []
+        self.given: list[Samples] = []
         """What it was fed."""
         self.closed = False
 
@@ -128,7 +128,7 @@ class FakeRecognition:
         return self.closed and self._said == len(self._words)
 
     def feed(self, samples: Samples, /) -> None:
-        self.heard.append(samples)
+        self.given.append(samples)
 
     def step(self) -> list[str] | str | None:
         if self._said == len(self._words):
