@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rxvoice.testing._notation import Diagram, parse
 from rxvoice.testing._values import Audio
+from rxvoice.testing.notation import Diagram, parse
 
 __all__ = ["AUDIO", "Block", "Line", "parse_block"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from docs.spec.block import Block, Line, opening
-from rxvoice.testing._notation import Mark
+from rxvoice.testing.notation import Mark
 
 __all__ = ["draw"]
 

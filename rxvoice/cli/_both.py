@@ -16,8 +16,6 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Speech
 from rxvoice.events import Event
 
-__all__ = ["BothSides"]
-
 _USER, _ASSISTANT = 0, 1
 
 

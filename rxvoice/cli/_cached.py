@@ -9,8 +9,6 @@ from typing import cast
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
 
-__all__ = ["Cached", "cache_directory", "cached"]
-
 _WEIGHTS = (".safetensors", ".npz")
 _INDEX = "model.safetensors.index.json"
 

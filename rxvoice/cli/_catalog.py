@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["BUILT_IN", "MEMORIES", "MODELS", "SLOTS", "BuiltIn", "Model", "Slot", "recommended"]
-
 Slot: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts"]
 
 SLOTS: dict[Slot, tuple[str, str]] = {

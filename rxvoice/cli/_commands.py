@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Protocol
 
-__all__ = ["Commands"]
-
 
 class Commands(Protocol):
     """What ``add_subparsers`` gives."""

@@ -13,8 +13,6 @@ from typing import Self
 from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError
 
-__all__ = ["PushToTalk", "SpaceBar"]
-
 
 class PushToTalk:
     """A button that says when the user speaks; for `vad`, in a detector's place."""

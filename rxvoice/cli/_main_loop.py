@@ -10,8 +10,6 @@ from queue import Empty, SimpleQueue
 
 from rxvoice._threads.window import UiScheduler
 
-__all__ = ["MainLoop"]
-
 
 class MainLoop(UiScheduler):
     """A scheduler whose actions run on the thread that is in `run`."""

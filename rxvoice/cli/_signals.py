@@ -11,8 +11,6 @@ from types import FrameType
 
 from rxvoice.cli._streams import forget_terminal
 
-__all__ = ["Ending", "ended_by_signals", "ending_signals"]
-
 
 class Ending:
     """Whether a signal has asked for the end, and which."""

@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["stderr_held"]
-
 _TOLD_OTHERWISE = b"ALSA lib "
 """How ALSA begins its lines: of what it reports there are events."""
 

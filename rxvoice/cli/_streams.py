@@ -14,17 +14,6 @@ from typing import BinaryIO, TextIO, cast
 
 from rxvoice.cli._usage import UsageError
 
-__all__ = [
-    "STDIO",
-    "complete_streams",
-    "forget_terminal",
-    "is_gone",
-    "silence_stdout",
-    "sound_from_stdin",
-    "stdout_taken",
-]
-
-
 STDIO = Path("-")
 """The standard input or output, in a file's place."""
 

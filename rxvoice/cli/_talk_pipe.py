@@ -12,17 +12,15 @@ from rxvoice import echo
 from rxvoice import operators as vox
 from rxvoice._threads.paced import paced
 from rxvoice.chunks import AudioChunk
-from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk
-from rxvoice.cli._settings import Settings
+from rxvoice.cli._parts import Parts
+from rxvoice.cli._settings import CommandSettings
 from rxvoice.elements import FinishedTurn, Reply, Speech
 from rxvoice.events import Event
 from rxvoice.policies import silence
 
 if TYPE_CHECKING:
     from rxvoice.mlx import MlxScheduler
-
-__all__ = ["Controls", "conversation"]
 
 _START_CHUNKS = 3
 """A click, or a chunk of echo that was not known as one, is no turn."""
@@ -68,7 +66,7 @@ def conversation(
     microphone: Observable[AudioChunk | Event],
     parts: Parts,
     speaker: echo.Tap,
-    settings: Settings,
+    settings: CommandSettings,
     *,
     models: MlxScheduler,
     controls: Controls,

@@ -12,8 +12,6 @@ from typing import BinaryIO, Self
 from rxvoice._files.output import output
 from rxvoice.events import Event, Level
 
-__all__ = ["TranscriptFile"]
-
 
 def _now() -> datetime:
     return datetime.now(UTC)

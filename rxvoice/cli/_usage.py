@@ -11,8 +11,6 @@ from typing import NoReturn
 from rxvoice._files.output import same_file
 from rxvoice.errors import ConfigError
 
-__all__ = ["Parser", "UsageError", "check_distinct"]
-
 
 class UsageError(ConfigError):
     """Options that cannot be, or not together; the command ends with 2, before it does anything."""

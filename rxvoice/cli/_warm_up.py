@@ -6,12 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rxvoice.cli._conversation import Parts
+from rxvoice.cli._parts import Parts
 
 if TYPE_CHECKING:
     from reactivex import abc
-
-__all__ = ["warm_up"]
 
 _CLEAR_LINE = "\r\x1b[K"
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
-from rxvoice.testing._notation import Mark, cells
 from rxvoice.testing._values import Window, differences, equal, show
+from rxvoice.testing.notation import Mark, cells
 from rxvoice.turn import Turn
 
 __all__ = ["Event", "Seen", "met", "report"]

@@ -12,9 +12,9 @@ from reactivex.testing import TestScheduler
 
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
-from rxvoice.testing._notation import Diagram
 from rxvoice.testing._report import Event
 from rxvoice.testing._values import Audio, Sound, Window, sound
+from rxvoice.testing.notation import Diagram
 from rxvoice.turn import EndedBy, TurnWriter
 
 __all__ = ["Cold", "Hot", "Source", "Timeline"]

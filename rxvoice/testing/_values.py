@@ -12,7 +12,7 @@ import numpy as np
 from rxvoice._audio.samples import Samples
 from rxvoice._value import brief, same
 from rxvoice.chunks import AudioChunk
-from rxvoice.testing._notation import Diagram, parse
+from rxvoice.testing.notation import Diagram, parse
 from rxvoice.turn import EndedBy, Turn
 
 __all__ = [

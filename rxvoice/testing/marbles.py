@@ -22,10 +22,10 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._check import at_least, whole
 from rxvoice.errors import ConfigError
-from rxvoice.testing._notation import parse, parse_subscription
 from rxvoice.testing._report import Event, Seen, met, report
 from rxvoice.testing._timeline import Cold, Hot, Source, Timeline
 from rxvoice.testing._values import Audio, Window, audio, like, sound, turn, window
+from rxvoice.testing.notation import parse, parse_subscription
 from rxvoice.turn import Turn
 
 __all__ = [

@@ -11,10 +11,8 @@ from rxvoice.operators._conversation._written import Written
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 
-__all__ = ["Spoken"]
 
-
-class Spoken:
+class ReplyProgress:
     """Follows a reply on its way to the voice and to a sink.
 
     Args:
