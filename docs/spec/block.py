@@ -15,10 +15,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rxvoice.testing._values import Audio
+from rxvoice.testing.marbles import Audio
 from rxvoice.testing.notation import Diagram, parse
-
-__all__ = ["AUDIO", "Block", "Line", "parse_block"]
 
 AUDIO: dict[str, Audio] = {"blocks": "arrays", "chunks": "unjudged", "judged": "judged"}
 """What ``_`` and ``~`` are, by the word before the line."""

@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Contract", "contract"]
-
 SECTIONS = ("Emits", "Completes", "Errors", "Drops", "Runs on")
 
 _SECTION = re.compile(rf"({'|'.join(SECTIONS)}|Args):\s*(.*)")

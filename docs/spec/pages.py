@@ -26,11 +26,7 @@ from docs.spec.docstring import Contract, contract
 from docs.spec.svg import draw
 from rxvoice import operators as vox
 from rxvoice.testing import fakes
-from rxvoice.testing._speaker import FakeSpeaker
-from rxvoice.testing._values import Audio, Like, Window
-from rxvoice.testing.marbles import audio, like, marbles, sound, turn, window
-
-__all__ = ["Example", "examples", "execute", "main", "operators", "render"]
+from rxvoice.testing.marbles import Audio, Like, Window, audio, like, marbles, sound, turn, window
 
 INDEX = "README.md"
 _BEGIN = "<!-- written by python -m docs.spec: edit the docstring instead -->"
@@ -81,7 +77,7 @@ def execute(block: Block) -> None:
     }
     names |= {"np": np, "ops": ops, "rx": rx, "rxv": rxv, "vox": vox}
     names |= {name: getattr(fakes, name) for name in fakes.__all__}
-    names |= {"FakeSpeaker": FakeSpeaker, "clock": runner.scheduler}
+    names["clock"] = runner.scheduler
     names |= {"audio": audio, "like": like, "sound": sound, "turn": turn, "window": window}
     legend: dict[str, object] = {}
     for name, expression in block.legend.items():

@@ -10,8 +10,6 @@ from html import escape
 from docs.spec.block import Block, Line, opening
 from rxvoice.testing.notation import Mark
 
-__all__ = ["draw"]
-
 STEP = 30  # px per tick and mark
 ROW = 44
 MARGIN = 20
