@@ -1,6 +1,9 @@
-"""A tool that takes its time, and what is said meanwhile; with a server that stands in for yours.
+"""A slow tool, and what the assistant says while it runs.
 
-python examples/slow_tool.py
+    python examples/slow_tool.py
+
+A small server stands in for that of your language model. Prints what the assistant says, and the
+result that the model gets.
 """
 
 import asyncio
@@ -35,7 +38,7 @@ async def main(where: str) -> None:
 
     async def weather() -> str:
         """The weather."""
-        await spoken.wait()  # slow: something was spoken by then
+        await spoken.wait()  # a slow tool: it waits until something was spoken
         return "sunny"
 
     llm = rxv.remote.llm("m", base_url=where, tools=[weather], while_calling="One moment.")

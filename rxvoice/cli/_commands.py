@@ -1,4 +1,4 @@
-"""What each command is added to."""
+"""The type of what each command is added to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Commands(Protocol):
-    """What ``add_subparsers`` gives."""
+    """What ``add_subparsers`` returns."""
 
     def add_parser(
         self,
