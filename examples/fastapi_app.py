@@ -1,7 +1,7 @@
 """A voice server: each WebSocket has a conversation, and all share the models.
 
     python examples/fastapi_app.py                  the server, and a client with a recording
-    uvicorn --app-dir examples fastapi_app:app      the server, for clients like those of rxvoice.web
+    uvicorn --app-dir examples fastapi_app:app      the server, for any client of rxvoice.web
 
 Prints what the client receives: each turn with its reply.
 """

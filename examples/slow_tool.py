@@ -1,9 +1,6 @@
-"""A slow tool, and what the assistant says while it runs.
+"""A slow tool, and what the assistant says while it runs. A small server stands in for yours.
 
     python examples/slow_tool.py
-
-A small server stands in for that of your language model. Prints what the assistant says, and the
-result that the model gets.
 """
 
 import asyncio

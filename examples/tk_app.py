@@ -1,9 +1,8 @@
 """A window with level, state, transcript and a push-to-talk button.
 
-    python examples/tk_app.py           the demo's recording; then the window closes
-    python examples/tk_app.py --live    microphone and loudspeaker, until the window is closed
+    python examples/tk_app.py      a recording; with --live, microphone and loudspeaker
 
-Prints each turn with its reply.
+Prints each turn with its reply. The window closes after the recording.
 """
 
 import sys

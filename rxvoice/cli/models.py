@@ -18,7 +18,7 @@ __all__ = ["add_models", "models"]
 
 _EPILOG = """\
 Each slot of a conversation takes one model. Begin with the first model of each slot. A model is
-downloaded when it is first loaded, and then kept.
+fetched when it is first loaded, and then kept.
 
 examples:
   rxvoice models                      list all models, by slot
