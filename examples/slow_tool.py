@@ -1,6 +1,6 @@
 """A slow tool, and what the assistant says while it runs. A small server stands in for yours.
 
-    python examples/slow_tool.py
+python examples/slow_tool.py
 """
 
 import asyncio
