@@ -31,19 +31,21 @@ NAMES = (
     "web",
 )
 LONG = ("live_echo",)
-"""Minutes each: only by name."""
+"""Benchmarks that take minutes; they run only by name."""
 
 
 def main() -> int:
-    """Measure, print the table and the JSON; 1 when a promise is not kept."""
+    """Measure, and print the table and the JSON. Return 1 if a limit is exceeded."""
     options = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     options.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"of {', '.join(NAMES)}; all of these, or {', '.join(LONG)}",
+        help=f"one of {', '.join(NAMES)} (without a name: all of these), or {', '.join(LONG)}",
     )
-    options.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    options.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the results to this file"
+    )
     chosen = options.parse_args()
     if unknown := set(chosen.names) - {*NAMES, *LONG}:
         known = ", ".join(NAMES + LONG)

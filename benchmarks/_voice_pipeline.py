@@ -1,4 +1,4 @@
-"""mlx-audio's own ``VoicePipeline`` on stubs: without a device, and without asking for a GPU."""
+"""The ``VoicePipeline`` of mlx-audio on stubs, without a device and without a GPU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server that `benchmarks.web` talks to, in a process of its own; asked by lines of stdin."""
+"""The server that `benchmarks.web` talks to. Its process takes commands as lines of stdin."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def loud(samples: rxv.Samples) -> bool:
 
 
 def converse(client: web.Client) -> Observable[rxv.FinishedTurn | rxv.Event]:
-    """A reply of one second to every turn."""
+    """Reply to every turn with one second of sound."""
     turns = client.microphone.pipe(
         vox.chunk(512), vox.vad(loud), vox.preroll(250), vox.turn_window(rxv.silence(480))
     )

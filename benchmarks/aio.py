@@ -1,4 +1,4 @@
-"""An event's way from the conversation thread to an `async for`, beside `asyncio.Queue`."""
+"""The delay of an event from the conversation thread to an `async for`, against `asyncio.Queue`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDS = 3
 
 
 def produce(send: Callable[[int], None]) -> threading.Thread:
-    """A thread that sends the time, with pauses in which the loop becomes idle."""
+    """Send the time from a thread, with pauses in which the loop becomes idle."""
 
     def run() -> None:
         for _ in range(EVENTS):
@@ -61,7 +61,7 @@ async def received(items: AsyncIterator[object], thread: threading.Thread) -> li
 
 
 def measure() -> list[Result]:
-    """In turn, so that both see the same machine."""
+    """Measure both alternately, so that both see the same load."""
     ours: list[float] = []
     queues: list[float] = []
     for _ in range(ROUNDS):

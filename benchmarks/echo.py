@@ -1,7 +1,7 @@
 """The assistant's own voice: what each line of defence is worth, and what it costs.
 
-In sample time, without a sound card. An assistant reads aloud in a simulated room, from the
-loudspeaker to the microphone in 120 ms at -12 dB; coughs, backchannels and people come over it.
+This runs in sample time, without a sound card. An assistant reads aloud in a simulated room, whose
+echo reaches the microphone after 120 ms at -12 dB. Coughs, backchannels and people speak over it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ GAP_MS = 480
 ROOM_DELAY_S = 0.12
 ROOM_DB = -12
 EVENT_S = 2.5
-"""Of the assistant's speech before anything happens: a canceller has to learn the room."""
+"""Seconds of the assistant's speech before anything else: a canceller has to learn the room."""
 
 SCENE_S = 8
 ASKED = "Please read something to me."
@@ -58,7 +58,7 @@ INTERRUPTIONS = (
 
 @cache
 def say(text: str, voice: str, peak: float) -> rxv.Samples:
-    """Speech at 16 kHz."""
+    """Speak a text, at 16 kHz."""
     tts = offline.tts(voice)
     made = np.concatenate(list(tts.synthesize_stream(text)))
     heard = soxr.resample(made, tts.sample_rate, RATE)
@@ -66,7 +66,7 @@ def say(text: str, voice: str, peak: float) -> rxv.Samples:
 
 
 def cough(seed: int) -> rxv.Samples:
-    """A burst of noise with a hard start: one or two, of 120 to 220 ms in all."""
+    """One or two bursts of noise with a hard start, of 120 to 220 ms in all."""
     rng = np.random.default_rng(seed)
     bursts: list[rxv.Samples] = []
     for _ in range(1 + seed % 2):
@@ -79,7 +79,7 @@ def cough(seed: int) -> rxv.Samples:
 
 
 def demo_phrases() -> list[rxv.Samples]:
-    """The four phrases of the demo, of another synthesizer than the assistant's."""
+    """The four phrases of the demo, from another synthesizer than the assistant's."""
     import soundfile
 
     samples, rate = soundfile.read(Path(rxv.__file__).parent / "data" / "demo.wav", dtype="float32")
@@ -90,7 +90,7 @@ def demo_phrases() -> list[rxv.Samples]:
 
 @dataclass(frozen=True)
 class Scene:
-    """An assistant that speaks, and what comes over it `EVENT_S` later."""
+    """An assistant that speaks, and what speaks over it `EVENT_S` later."""
 
     kind: str
     assistant: rxv.Samples
@@ -117,7 +117,7 @@ def scenes() -> list[Scene]:
 
 
 class Room:
-    """A loudspeaker, a sink that plays in sample time, and what a microphone hears of it."""
+    """A sink that plays in sample time, and a microphone that picks it up."""
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -138,7 +138,7 @@ class Room:
         return self.now
 
     def hear(self, n: int, over: rxv.Samples) -> rxv.Samples:
-        """Let the time of `n` samples pass; what the microphone hears, and `over` with it."""
+        """Let `n` samples pass, and return the microphone's signal, mixed with `over`."""
         out = np.zeros(n, np.float32)
         if not self._paused:
             head, self._queue = self._queue[:n], self._queue[n:]
@@ -183,7 +183,7 @@ class Room:
 
 
 def wrong(scene: Scene, seed: int, *, cancel: bool, correlate: bool) -> bool:
-    """Whether a person was not heard, or something else was taken for one."""
+    """Whether a person was missed, or something else was taken for a person."""
     room = Room(seed)
     scheduler = VirtualTimeScheduler()
     out = echo.tap(room, sample_rate=RATE, clock=room.clock)
@@ -233,20 +233,20 @@ def wrong(scene: Scene, seed: int, *, cancel: bool, correlate: bool) -> bool:
         raise RuntimeError("the assistant never spoke")
     if scene.kind != "interruption":
         return bool(interrupted_at)
-    # An assistant that has interrupted itself before cannot be interrupted any more.
+    # An assistant that interrupted itself earlier cannot be interrupted.
     return not interrupted_at or interrupted_at[0] < spoke_at[0] + EVENT_S
 
 
 @dataclass(frozen=True)
 class Voice:
-    """A synthesizer at the microphone's rate."""
+    """A synthesizer at the sample rate of the microphone."""
 
     synthesize_stream: Callable[[str], rxv.Samples]
     sample_rate: int = RATE
 
 
 def raise_(error: Exception) -> None:
-    """An error is none of the results."""
+    """Raise an error: the result would be wrong."""
     raise error
 
 
@@ -314,7 +314,7 @@ def one_by_one(samples: rxv.Samples, reference: rxv.Samples, step: int) -> list[
 
 
 def cost() -> Iterator[Result]:
-    """What a question takes, and 10 ms of cancelling."""
+    """The cost of one question, and of cancelling 10 ms."""
     from rxvoice.mlx import correlation as on_mlx
 
     sound = say(" ".join(READ), VOICES[0], 0.8)
@@ -355,7 +355,7 @@ def cost() -> Iterator[Result]:
 
 
 def cancelling(sound: rxv.Samples) -> Iterator[Result]:
-    """Ten milliseconds of the microphone through the canceller, and through the operator."""
+    """The cost of 10 ms of the microphone in the canceller, and in the operator."""
     from livekit.rtc import AudioFrame, AudioProcessingModule
 
     module = AudioProcessingModule(echo_cancellation=True, high_pass_filter=True)
@@ -401,7 +401,7 @@ def cancelling(sound: rxv.Samples) -> Iterator[Result]:
 
 @contextmanager
 def busy_model() -> Generator[None]:
-    """Another thread that queues matrix products, as a model that writes does."""
+    """Run a thread that queues matrix products, like a language model that writes."""
     import mlx.core as mx
 
     done, began = threading.Event(), threading.Event()
@@ -428,7 +428,7 @@ def busy_model() -> Generator[None]:
 
 
 def now_and_then(call: Callable[[], object]) -> float:
-    """The longest of 40 calls, in microseconds, as chunks come: with a pause in between."""
+    """The longest of 40 calls in microseconds, with the pauses between chunks."""
     worst = 0.0
     for _ in range(40):
         time.sleep(0.02)

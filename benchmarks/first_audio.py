@@ -1,4 +1,4 @@
-"""First audio after the end of a turn: sentence by sentence, beside the whole reply first."""
+"""The first audio after the end of a turn: sentence by sentence, against the whole reply."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write(text: str) -> Iterator[str]:
 
 
 def write_whole(text: str) -> str:
-    """The same, handed over when it is done."""
+    """The same model, which hands over the whole reply at once."""
     return "".join(write(text))
 
 
@@ -48,7 +48,7 @@ def milliseconds(llm: Callable[[str], str | Iterator[str]]) -> float:
 
 
 def measure() -> list[Result]:
-    """The same models both ways, in turns."""
+    """Measure the same models both ways, alternately."""
     streamed: list[float] = []
     whole: list[float] = []
     for _ in range(7):

@@ -1,4 +1,4 @@
-"""`import rxvoice`, beside importing what it cannot do without."""
+"""The time of `import rxvoice`, against importing only what it depends on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ CODE = "import time; t = time.perf_counter(); import {}; print(time.perf_counter
 
 
 def seconds(module: str) -> float:
-    """Time of the import in a fresh interpreter."""
+    """How long the import takes in a fresh interpreter."""
     command = [sys.executable, "-c", CODE.format(module)]
     return float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
 def measure() -> list[Result]:
-    """Interleaved fresh interpreters."""
+    """Measure both alternately, each in a fresh interpreter."""
     ours: list[float] = []
     floor: list[float] = []
     for _ in range(11):

@@ -1,4 +1,4 @@
-"""How long ready work waits for the model thread: in lanes, and in one plain queue."""
+"""How long ready work waits for the model thread: in lanes, against one plain queue."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TOKENS = 24
 
 
 def round_of_work(lanes: dict[str, abc.SchedulerBase], matrix: mx.array) -> dict[str, float]:
-    """The longest that a ready step of each kind waited, in ms.
+    """The longest wait of a ready step of each kind, in milliseconds.
 
     Every step is one product of square float32 matrices of `SIZE`. Four answers write a token a
     step; for every second token there is a chunk to recognise, a step each, and for every sixth
@@ -66,7 +66,7 @@ def round_of_work(lanes: dict[str, abc.SchedulerBase], matrix: mx.array) -> dict
 
 
 def measure() -> list[Result]:
-    """Interleaved rounds of the same work with and without lanes, on one thread."""
+    """Measure the same work with and without lanes alternately, on one thread."""
     with MlxScheduler() as scheduler:
         lanes: dict[str, abc.SchedulerBase] = {
             "speech": scheduler.speech,

@@ -1,12 +1,12 @@
-"""How soon an interruption is obeyed while a model writes, and how much work it throws away.
+"""How soon the user interrupts while a model writes, and how much work is thrown away.
 
-From the last sample of the first chunk of speech to silence, which is a paused sink here: a real
-language model writes flat out, voice and recogniser are stubs. Beside it mlx-audio's own
-``VoicePipeline`` with the same ones, which clears its sink, and whose detector waits for the text
-call in progress, which is the whole reply.
+The time counts from the last sample of the first chunk of speech to silence, which is a paused sink
+here. A real language model writes as fast as it can; the voice and the recogniser are stubs. The
+``VoicePipeline`` of mlx-audio runs with the same models: it clears its sink, and its detector waits
+for the text call in progress, which is the whole reply.
 
-And, in virtual time, what was written and spoken of a reply and never heard, with models of known
-speed, with and without ``rxv.paced``.
+A second measure runs in virtual time: how much of a reply was written and spoken but never heard,
+with models of known speed, with and without ``rxv.paced``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REPLY = "The moon is far away and its light takes a second to reach us. " * 12
 
 
 class Loudspeaker(rxv.sinks.Sink):
-    """A second of sound at a time that never ends, and when it was paused."""
+    """A sink whose sound never ends. It keeps the time of the last pause."""
 
     def __init__(self) -> None:
         self.position = self.taken = 0
@@ -84,7 +84,7 @@ class Loudspeaker(rxv.sinks.Sink):
 
 
 class Writer:
-    """Several answers of the demo's model in one reply, and whether it is at it."""
+    """Several answers of the demo's model in one reply, and whether the model is writing."""
 
     def __init__(self) -> None:
         self._llm = offline.llm()
@@ -102,7 +102,7 @@ class Writer:
         self.spent.append(1000 * (time.perf_counter() - begin))
 
     def endless(self, text: str, /) -> Generator[str]:
-        """The same, for as long as it is let."""
+        """Write the same text until the reply is closed."""
         try:
             while True:
                 yield from self.respond(text)
@@ -111,7 +111,7 @@ class Writer:
 
 
 def chunks(push: Callable[[rxv.Samples], None], block: rxv.Samples, n: int) -> float:
-    """Push so many, as a microphone would; when the last one was."""
+    """Push this many chunks like a microphone, and return the time of the last."""
     pushed = 0.0
     for _ in range(n):
         time.sleep(CHUNK_MS / 1000)
@@ -121,7 +121,7 @@ def chunks(push: Callable[[rxv.Samples], None], block: rxv.Samples, n: int) -> f
 
 
 def ours() -> list[float]:
-    """Milliseconds for each interruption: the user asks again and again, over the answer."""
+    """Milliseconds for each interruption: the user asks again and again, over the reply."""
     spent: list[float] = []
     dice = random.Random(1)
     writer, sink = Writer(), Loudspeaker()
@@ -163,7 +163,7 @@ def ours() -> list[float]:
 
 
 class Recognition:
-    """One turn being recognised: all of it is known when the turn is over."""
+    """The session of one turn: it knows the text when the turn ends."""
 
     def __init__(self) -> None:
         self.closed = self.done = False
@@ -180,7 +180,7 @@ class Recognition:
 
 
 def theirs() -> tuple[list[float], float]:
-    """The same user, and how many milliseconds their text call takes."""
+    """The same for mlx-audio, and how many milliseconds its text call takes."""
     from benchmarks._voice_pipeline import ITS, talking
 
     spent: list[float] = []
@@ -226,7 +226,7 @@ def theirs() -> tuple[list[float], float]:
                 raise TimeoutError("VoicePipeline never wrote a reply")
             time.sleep(dice.random() * 0.2)
             cleared.clear()
-            pushed = chunks(push, SPEECH, 1)  # it wants one chunk, as nothing is being played yet
+            pushed = chunks(push, SPEECH, 1)  # one chunk is enough: nothing is played yet
             chunks(push, SPEECH, CONFIRMED_BY - 1)
             if not cleared.wait(ENOUGH_S):
                 raise TimeoutError("VoicePipeline was never interrupted")
@@ -249,7 +249,7 @@ def theirs() -> tuple[list[float], float]:
 
 
 class Busy(PeriodicScheduler):
-    """A worker in virtual time, each of whose steps takes as long."""
+    """A worker in virtual time, whose steps all take the same time."""
 
     def __init__(self, clock: abc.SchedulerBase, ms: float) -> None:
         super().__init__()
@@ -268,7 +268,7 @@ class Busy(PeriodicScheduler):
 
 
 def wasted(after_ms: float, ahead_ms: int | None) -> tuple[int, float]:
-    """Tokens and seconds of sound that were made and not heard, when it is interrupted then."""
+    """Tokens and seconds of sound that were not heard, for an interruption at this time."""
     clock = marbles().scheduler
     speaker = FakeSpeaker(clock)
     tokens = samples = 0
@@ -316,7 +316,7 @@ def wasted(after_ms: float, ahead_ms: int | None) -> tuple[int, float]:
 
 
 def measure() -> list[Result]:
-    """One after the other."""
+    """Measure one after the other."""
     results: list[Result] = []
     mine, (other, call_ms) = ours(), theirs()
     for name, of in (("p50", median), ("p99", lambda v: float(np.percentile(v, 99)))):

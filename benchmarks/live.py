@@ -1,8 +1,8 @@
-"""What a live session costs on stub models: the CPU's share of one core, at real time.
+"""What a live session costs on stub models: the share of one core, in real time.
 
-A pipe of all operators on the threads of ``live``, beside mlx-audio's own ``VoicePipeline`` class:
-the same paced frames, the same stubs, each in a process of its own. Neither opens a device, and
-``VoicePipeline``'s scheduler runs its work as it is, since it asks for a GPU otherwise.
+A pipe of all operators on the threads of ``live`` runs against the ``VoicePipeline`` of mlx-audio:
+the same paced frames, the same stubs, each in a process of its own. Neither opens a device. The
+scheduler of ``VoicePipeline`` is replaced by one that runs work at once, since it asks for a GPU.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PIECES = 20
 
 
 class Recognition:
-    """One turn being recognised: all of it is known when the turn is over."""
+    """The session of one turn: it knows the text when the turn ends."""
 
     def __init__(self) -> None:
         self.closed = self.done = False
@@ -47,7 +47,7 @@ class Recognition:
 
 
 class Recogniser:
-    """For both: ``session`` is rxvoice's, ``create_streaming_session`` mlx-audio's."""
+    """A recogniser for both: rxvoice calls ``session``, mlx-audio ``create_streaming_session``."""
 
     def session(self) -> Recognition:
         return Recognition()
@@ -60,7 +60,7 @@ class Recogniser:
 
 
 def paced(push: Callable[[rxv.Samples], None], stop: threading.Event) -> None:
-    """Push the frames as a microphone would, on this thread."""
+    """Push the frames at the pace of a microphone, on this thread."""
     began = time.monotonic()
     for n, block in enumerate(conversation(SECONDS), 1):
         if stop.wait(max(0.0, began + n * CHUNK_MS / 1000 - time.monotonic())):
@@ -69,12 +69,12 @@ def paced(push: Callable[[rxv.Samples], None], stop: threading.Event) -> None:
 
 
 def spent(seconds: float, replies: int) -> None:
-    """Say what this process has used."""
+    """Print the CPU time of this process."""
     print(time.process_time() - seconds, replies)
 
 
 def microphone() -> Observable[rxv.AudioChunk]:
-    """The paced frames, from a thread of their own."""
+    """A source of the paced frames, on a thread of its own."""
 
     def subscribe(
         observer: abc.ObserverBase[rxv.AudioChunk], scheduler: abc.SchedulerBase | None = None
@@ -98,7 +98,7 @@ def microphone() -> Observable[rxv.AudioChunk]:
 
 
 def synthesize(text: str) -> Iterator[rxv.Samples]:
-    """Half of the pieces for each of the two sentences."""
+    """Half of the pieces, for each of the two sentences."""
     for _ in range(PIECES // 2):
         yield PIECE
 
@@ -140,7 +140,7 @@ def ours() -> None:
 
 
 def theirs() -> None:
-    """mlx-audio's class, with the paced frames for a device."""
+    """The class of mlx-audio, with the paced frames in place of a device."""
     from benchmarks._voice_pipeline import talking
 
     replies = 0
@@ -183,7 +183,7 @@ def theirs() -> None:
 
 
 def share(side: str) -> float:
-    """Percent of one core."""
+    """The share of one core, in percent."""
     shown = subprocess.run(
         [sys.executable, "-m", "benchmarks.live", side], capture_output=True, check=True, text=True
     )
@@ -195,7 +195,7 @@ def share(side: str) -> float:
 
 
 def measure() -> list[Result]:
-    """One after the other."""
+    """Measure one after the other."""
     mine, other = share("ours"), share("theirs")
     return [
         Result(

@@ -1,10 +1,10 @@
-"""A session on real devices that hears itself: it reads aloud, and is interrupted.
+"""A session on real devices whose microphone picks up the assistant, which is interrupted.
 
-``python -m benchmarks live_echo`` takes ten minutes, and PulseAudio on Linux: what its virtual
-loudspeaker plays comes back into its virtual microphone, 120 ms later and 12 dB softer. The
-assistant reads to itself for five minutes (``RXVOICE_MINUTES``); then a recorded user speaks over
-it twenty times. ``RXVOICE_ECHO`` says how it knows itself, as in the guide: ``correlate`` where
-turns begin; ``cancel``; or ``both``. The operators' own settings otherwise.
+``python -m benchmarks live_echo`` takes ten minutes and needs PulseAudio on Linux. The sound of its
+virtual loudspeaker comes back into its virtual microphone, 120 ms later and 12 dB softer. The
+assistant reads aloud for five minutes (``RXVOICE_MINUTES``). Then a recorded user speaks over it
+twenty times. ``RXVOICE_ECHO`` sets how the assistant recognises its own voice, as in the guide:
+``correlate``, ``cancel`` or ``both``. All other settings are the defaults of the operators.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def room() -> Iterator[VirtualAudio]:
 
 
 def measure() -> Iterator[Result]:
-    """What is told goes to stderr meanwhile."""
+    """Measure, and report the progress on stderr."""
     minutes = float(os.environ.get("RXVOICE_MINUTES", MINUTES))
     how = cast("live_kit.Echo", os.environ.get("RXVOICE_ECHO", "correlate"))
     sentence = count(step=3)
@@ -72,7 +72,7 @@ def measure() -> Iterator[Result]:
             if not talk.answers:
                 talk.ask(phrases[0])
             talk.play_on(2 + 0.7 * (7 * n % TIMES))
-            if not talk.answers:  # it has interrupted itself
+            if not talk.answers:  # the assistant has interrupted itself
                 talk.ask(phrases[0])
             it = talk.interrupt(phrases[n % len(phrases)])
             done.append(it)
@@ -133,5 +133,5 @@ def measure() -> Iterator[Result]:
 
 
 def tell(line: str) -> None:
-    """On stderr, at once."""
+    """Print to stderr at once."""
     print(line, file=sys.stderr, flush=True)

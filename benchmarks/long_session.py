@@ -1,4 +1,4 @@
-"""Ten hours of conversation: the last hour costs what the first did, and memory stays flat."""
+"""Ten hours of conversation: the last hour costs as much as the first, and memory stays flat."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Sink:
 
 
 def measure() -> list[Result]:
-    """All operators on stub models, from microphone to sink."""
+    """Measure all operators on stub models, from the microphone to the sink."""
     pipe = subject()
     turns(pipe).pipe(
         vox.transcribe(lambda audio: f"{len(audio)} samples"),
@@ -55,7 +55,7 @@ def measure() -> list[Result]:
             if hour == sixth == 0:
                 gc.collect()
                 settled = resident_mb()
-        hours.append(min(spent))  # its quietest ten minutes: the machine is shared
+        hours.append(min(spent))  # the quietest ten minutes: the machine is shared
     gc.collect()
     memory = resident_mb()
     first, last = hours[0], hours[-1]

@@ -1,9 +1,8 @@
-"""The microphone's callback, and from a sound's capture to its chunk; and a long run, live.
+"""The callback of the microphone, the delay from capture to chunk, and a long live run.
 
-``python -m benchmarks microphone`` measures; ``RXVOICE_MINUTES=10 python -m benchmarks microphone``
-listens for so long too and counts what was lost. The live ones want a sound device: on a headless
-machine, ``eval "$(.ci/virtual_audio.sh env)"`` after ``.ci/virtual_audio.sh start``; without one
-they are left out.
+``RXVOICE_MINUTES=10 python -m benchmarks microphone`` also listens for ten minutes and counts lost
+samples. The live measures need a sound device and are left out without one. A headless machine gets
+a virtual one by ``.ci/virtual_audio.sh start`` and ``eval "$(.ci/virtual_audio.sh env)"``.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def ours() -> Callable[[memoryview], None]:
 
 
 def usual() -> Callable[[memoryview], None]:
-    """As in sounddevice's examples: a copy into a ``queue.Queue``, and a thread that gets it."""
+    """The way of sounddevice's examples: a copy into a ``queue.Queue``, and a thread that gets it."""
     blocks: queue.Queue[np.ndarray] = queue.Queue()
     flags = _Flags()
 
@@ -93,7 +92,7 @@ def usual() -> Callable[[memoryview], None]:
 
 
 def callbacks(call: Callable[[memoryview], None], count: int, pause: float) -> list[float]:
-    """Microseconds of each, measured inside, where the GIL is held already."""
+    """The microseconds of each call, measured inside, where the GIL is already held."""
     data = memoryview(np.zeros(FRAMES, np.float32)).cast("B")
     spent: list[float] = []
     for _ in range(count):
@@ -132,7 +131,7 @@ def _callback_results() -> Iterator[Result]:
 
 
 def listen(seconds: float) -> tuple[list[float], int, int]:
-    """Milliseconds from each chunk's last sample to its arrival; samples that came, and lost."""
+    """Milliseconds from a chunk's last sample to its arrival; samples received and lost."""
     late: list[float] = []
     came = lost = 0
     failed: list[Exception] = []
@@ -199,7 +198,7 @@ def _live_results() -> Iterator[Result]:
 
 
 def measure() -> list[Result]:
-    """The callback beside the usual one; and live, where there is a device."""
+    """Measure the callback against the usual one, and live if there is a device."""
     results = list(_callback_results())
     try:
         devices.find(None, "microphone")

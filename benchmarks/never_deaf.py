@@ -1,7 +1,7 @@
-"""From a block of the microphone to its judged chunk, while a language model writes flat out.
+"""The delay from a block of the microphone to its judged chunk, while a language model writes.
 
-As rxvoice has it (the microphone's chunks on the conversation thread, the model on its own), beside
-one shared worker for both, as in mlx-audio's ``VoicePipeline``.
+rxvoice runs the chunks on the conversation thread and the model on its own thread. It is compared
+with one shared worker for both, as in the ``VoicePipeline`` of mlx-audio.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ CHUNKS = 120
 
 
 def latencies(detector: rxv.Silero, *, shared: bool) -> list[float]:
-    """Milliseconds for each chunk, paced as a microphone's."""
+    """Milliseconds for each chunk, at the pace of a microphone."""
     spent: list[float] = []
     stop = threading.Event()
     with MlxScheduler() as worker:
         llm = offline.llm()
 
         def answer(*_: object) -> None:
-            # A whole answer at a time, as the shared worker of a loop without steps has it.
+            # The shared worker of a loop without steps writes a whole answer at a time.
             for _ in llm.respond("How far away is the moon?"):
                 if stop.is_set():
                     break
@@ -62,7 +62,7 @@ def latencies(detector: rxv.Silero, *, shared: bool) -> list[float]:
 
 
 def measure() -> list[Result]:
-    """Both ways over the same speech and the same model."""
+    """Measure both ways with the same speech and the same model."""
     with TemporaryDirectory() as scratch:
         detector = rxv.silero(models.write(Path(scratch), weights()))
         detector.load()

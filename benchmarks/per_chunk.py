@@ -1,4 +1,4 @@
-"""What a chunk costs in the operators, beside seven `map` as the floor."""
+"""What a chunk costs in the operators, against seven `map` as the floor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from benchmarks._measure import Result, conversation, median, per_element, subje
 
 
 def same(block: rxv.Samples) -> rxv.Samples:
-    """Nothing."""
+    """Do nothing."""
     return block
 
 
 def measure() -> list[Result]:
-    """Interleaved rounds of both pipes over the same blocks; each one's quietest round counts.
+    """Measure both pipes alternately over the same blocks. The quietest round of each counts.
 
-    What a shared machine takes away comes in bursts, and would be measured instead.
+    A shared machine is disturbed in bursts, which the other rounds would measure.
     """
     blocks = conversation(64)
     pipe, floor = subject(), subject()

@@ -1,10 +1,10 @@
-"""A long conversation with a language model: what a turn costs beside feeding all of it again."""
+"""A long conversation with a language model: the cost of a turn, against feeding all again."""
 
 from __future__ import annotations
 
 import os
 
-# Compiling would be measured with the first turns.
+# Else the first turns would measure the compilation.
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
 import time
@@ -19,14 +19,14 @@ TURNS = 30
 
 @dataclass(frozen=True)
 class Turn:
-    """What one turn cost: tokens fed, and milliseconds until its first text."""
+    """What one turn cost: the tokens fed, and the milliseconds until the first token."""
 
     fed: int
     first_ms: float
 
 
 def measure() -> list[Result]:
-    """The demo's model; a new system prompt every turn leaves nothing of the cache to use."""
+    """Measure with the demo's model. A new system prompt in every turn makes the cache useless."""
     kept, again = _talk(changing=False), _talk(changing=True)
     last, last_again = kept[-1], again[-1]
     early, late = kept[1:6], kept[-5:]

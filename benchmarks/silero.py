@@ -1,6 +1,6 @@
-"""Silero per 32 ms chunk, in numpy beside what else can run it, idle and while a text model runs.
+"""Silero per 32 ms chunk: numpy against other libraries, idle and while a text model runs.
 
-Beside onnxruntime where that and the original's weights are installed:
+It is compared with onnxruntime if that and the original weights are installed:
 ``pip install onnxruntime && pip install --no-deps silero-vad``.
 """
 
@@ -31,7 +31,7 @@ BUSY_CHUNKS = 150
 
 
 def measure() -> list[Result]:
-    """The same chunks of speech, in turns: back to back when idle, paced as a microphone if not."""
+    """Measure the same chunks alternately: back to back when idle, else at a microphone's pace."""
     if sys.platform == "linux":
         # Kernels compiled with g++ save nothing here, and cost seconds at the first call.
         os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
@@ -54,13 +54,13 @@ def speech() -> list[rxv.Samples]:
 
 
 def weights() -> models.Weights:
-    """The original's, where there is one. Which they are makes no difference to the time."""
+    """The original weights if they are installed. Other weights take the same time."""
     original = models.onnx_file()
     return models.random_weights(0) if original is None else models.onnx_weights(original)
 
 
 def peers(directory: Path) -> dict[str, Feed]:
-    """What else runs the network, as far as it is installed."""
+    """The other libraries that run the network, if they are installed."""
     found = {"mlx-audio feed": mlx_feed(directory)}
     original = models.onnx_file()
     if original is not None and find_spec("onnxruntime"):
@@ -77,7 +77,7 @@ def peers(directory: Path) -> dict[str, Feed]:
 
 
 def mlx_feed(directory: Path) -> Feed:
-    """mlx-audio's own model on the same weights."""
+    """The model of mlx-audio, with the same weights."""
     import mlx.core as mx
     from mlx_audio.vad import load
 
@@ -116,7 +116,7 @@ def onnx_feed(path: Path) -> Feed:
 
 @contextmanager
 def text_model() -> Iterator[None]:
-    """A Llama of 50 million random weights that writes tokens on a thread of its own meanwhile."""
+    """Run a Llama of 50 million random weights that writes tokens on a thread of its own."""
     import mlx.core as mx
     from mlx_lm.generate import generate_step
     from mlx_lm.models.llama import Model, ModelArgs
@@ -173,7 +173,7 @@ def idle(feeds: dict[str, Feed], chunks: list[rxv.Samples]) -> dict[str, list[fl
 
 
 def paced(feeds: dict[str, Feed], chunks: list[rxv.Samples]) -> dict[str, list[float]]:
-    """Microseconds per chunk, one every 32 ms, each fed to all in turn."""
+    """Microseconds per chunk, one every 32 ms, each fed to all libraries in turn."""
     spent: dict[str, list[float]] = {name: [] for name in feeds}
     for chunk in chunks:
         due = time.perf_counter() + CHUNK_MS / 1000
@@ -184,7 +184,7 @@ def paced(feeds: dict[str, Feed], chunks: list[rxv.Samples]) -> dict[str, list[f
 
 
 def rows(when: str, spent: dict[str, list[float]]) -> list[Result]:
-    """Ours against each of the others. It promises to cost no more, when nothing else runs."""
+    """Compare ours with each of the others. When idle, ours must not cost more."""
     ours, results = spent.pop("rxvoice"), []
     for name, theirs in spent.items():
         for part, of in (("p50", median), ("p99", p99)):

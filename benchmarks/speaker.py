@@ -1,8 +1,9 @@
-"""The loudspeaker's callback, how soon it is heard and how soon it is silent.
+"""The callback of the loudspeaker, how soon it is heard and how soon it is silent.
 
-Beside ``mlx_audio.tts.audio_player.AudioPlayer``. The live ones want a sound device: on a headless
-machine, ``eval "$(.ci/virtual_audio.sh env)"`` after ``.ci/virtual_audio.sh start``; without one
-they are left out. What is heard when is told by the device's clock, of both in the same way.
+It is compared with ``mlx_audio.tts.audio_player.AudioPlayer``. For both, the clock of the device
+says what is heard when. The live measures need a sound device and are left out without one. A
+headless machine gets a virtual one by ``.ci/virtual_audio.sh start`` and
+``eval "$(.ci/virtual_audio.sh env)"``.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ TIMES = 8
 PIECE_S = 0.1
 PIECES = 120
 FASTER = 3
-"""How much faster than it is played speech is made."""
+"""How many times faster speech is made than it is played."""
 
 
 class _Stream:
-    """A stream that never asks by itself."""
+    """A stream that asks for sound only when the benchmark says so."""
 
     time = 0.0
 
@@ -51,7 +52,7 @@ class _Stream:
 
 
 class _Sound:
-    """The module sounddevice, without sound."""
+    """A replacement for the module sounddevice, without sound."""
 
     PortAudioError = OSError
     CallbackStop = StopIteration
@@ -96,7 +97,7 @@ SECOND = np.full(48_000, 0.1, np.float32)
 
 
 def callbacks(*, mine: bool, busy: bool) -> list[float]:
-    """Microseconds of each, measured inside, where the GIL is held already."""
+    """The microseconds of each call, measured inside, where the GIL is already held."""
     count, pause = (2_000, 0.001) if busy else (CALLS, 0.0)
     times = SimpleNamespace(currentTime=1.0, outputBufferDacTime=1.0)
     status = SimpleNamespace(output_underflow=False)
@@ -128,7 +129,7 @@ def callbacks(*, mine: bool, busy: bool) -> list[float]:
 
 
 class _Watch:
-    """What a real stream is given to play, and when that is heard."""
+    """Watches what a real stream plays, and when it is heard."""
 
     def __init__(self) -> None:
         self.begun = threading.Event()
@@ -136,7 +137,7 @@ class _Watch:
         self.offset = 0.0  # from PortAudio's clock to ours
 
     def over(self, stream: Any) -> Any:
-        """The class of streams, watched."""
+        """The class of streams, with a watch."""
         watch = self
 
         class Stream(stream):
@@ -166,7 +167,7 @@ class _Watch:
 
             def abort(self, *given: Any, **options: Any) -> None:
                 super().abort(*given, **options)
-                watch.last = min(watch.last, self.time)  # what waits in the device is dropped
+                watch.last = min(watch.last, self.time)  # the device drops what waits in it
 
         return Stream
 
@@ -194,7 +195,7 @@ def live(*, mine: bool) -> tuple[list[float], list[float]]:
                 player = stack.enter_context(sinks.speaker(max_buffer_ms=60_000))
                 player.set_sample_rate(RATE)
                 write, clear = player.write_samples, player.clear
-                time.sleep(0.1)  # an app's has long been open
+                time.sleep(0.1)  # the stream of an app has long been open
             else:
                 stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
                 player = audio_player.AudioPlayer(RATE)
@@ -221,7 +222,7 @@ def _percentile(values: list[float], percent: float) -> float:
 
 
 def measure() -> list[Result]:
-    """The callback; and live, where there is a device."""
+    """Measure the callback, and live if there is a device."""
     results: list[Result] = []
     for where, busy in (("alone", False), ("beside a busy thread", True)):
         ours, theirs = callbacks(mine=True, busy=busy), callbacks(mine=False, busy=busy)

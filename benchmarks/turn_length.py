@@ -1,4 +1,4 @@
-"""A turn costs in proportion to its length: 60 s at most 70 times what 1 s costs."""
+"""The cost of a turn grows with its length: 60 s cost at most 70 times as much as 1 s."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from benchmarks._measure import CHUNK_MS, SILENCE, SPEECH, Result, median, subje
 
 
 def listen(turn: rxv.Turn) -> None:
-    """Look at all of the audio after every chunk."""
+    """Read the whole audio after every chunk."""
     turn.subscribe(lambda _: len(turn.audio))
 
 
 def one_turn(seconds: float) -> float:
-    """Milliseconds for one turn, its audio looked at after every chunk."""
+    """Milliseconds for one turn whose audio is read after every chunk."""
     pipe = subject()
     turns(pipe).subscribe(listen)
     blocks = [SPEECH] * int(seconds * 1000 / CHUNK_MS) + [SILENCE] * 15
@@ -25,7 +25,7 @@ def one_turn(seconds: float) -> float:
 
 
 def measure() -> list[Result]:
-    """Interleaved, so that both meet the same machine."""
+    """Measure both alternately, so that both see the same load."""
     short: list[float] = []
     long: list[float] = []
     for _ in range(31):

@@ -1,4 +1,4 @@
-"""Conversations over WebSockets: how many a core carries, what each takes, and what is left."""
+"""Conversations over WebSockets: how many a core carries, and what each costs and leaves behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks._measure import Result
 FRAME_MS = 32
 LOUD = np.full(512, 8000, "<i2").tobytes()
 QUIET = bytes(1024)
-TURN = [LOUD] * 50 + [QUIET] * 75  # 1.6 s of speech, 2.4 s for the answer
+TURN = [LOUD] * 50 + [QUIET] * 75  # 1.6 s of speech, 2.4 s for the reply
 STEP = 25
 MEASURED = 100  # sessions, for their memory
 MOST = 400
@@ -86,7 +86,7 @@ async def ramp(server: Server) -> tuple[int, float, float]:
             tasks.append(asyncio.create_task(talk(client, 7 * len(clients))))
             tasks.append(asyncio.create_task(drain(client)))
             await asyncio.sleep(0.005)
-        # Twice, for the machine is shared.
+        # Twice, since the machine is shared.
         if not over and min(await lag(), await lag()) <= MOST_LAG:
             carried = len(clients)
         else:
@@ -105,7 +105,7 @@ async def cycles(server: Server) -> tuple[dict[str, float], dict[str, float]]:
 
     async def cycle(n: int) -> None:
         async with connect(server.url, compression=None, ping_interval=None) as client:
-            for frame in TURN[30 : 30 + n % 60]:  # closed while it listens, thinks or speaks
+            for frame in TURN[30 : 30 + n % 60]:  # closed while it listens, writes or speaks
                 await client.send(frame)
 
     async def some(count: int) -> None:
@@ -120,7 +120,7 @@ async def cycles(server: Server) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def measure() -> list[Result]:
-    """A server process for each."""
+    """Measure each in a server process of its own."""
     server = Server()
     carried, idle, each = asyncio.run(ramp(server))
     server.end()

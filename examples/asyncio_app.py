@@ -3,7 +3,7 @@
     python examples/asyncio_app.py           the demo's recording
     python examples/asyncio_app.py --live    microphone and loudspeaker, until Ctrl-C
 
-Prints each question with its answer, and whether the app's own task was ever held up.
+Prints each turn with its reply, and whether the app's own task was ever held up.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
 
 
 async def heartbeat() -> None:
-    """The app's own work; says so where it is held up for longer than a tenth of a second."""
+    """The app's own work. Prints a line if it is held up for more than a tenth of a second."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + 0.01

@@ -1,9 +1,9 @@
-"""Live captions in a terminal: each turn is written while it is spoken.
+"""Live captions in a terminal: the text of a turn appears while the user speaks.
 
     python examples/captions.py           the demo's recording
     python examples/captions.py --live    the microphone, until Ctrl-C
 
-Prints a line for each turn, and on a terminal what was understood so far.
+Prints a line for each turn; a terminal also shows the partial transcripts.
 """
 
 import sys
@@ -16,13 +16,13 @@ from rxvoice import operators as vox
 DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
 
 
-def caption(heard: rxv.Transcript | rxv.Event) -> None:
-    if isinstance(heard, rxv.Event):
-        print(heard)
-    elif heard.final:
-        print(f"\r\033[K{heard.text}" if sys.stdout.isatty() else heard.text)
+def caption(element: rxv.Transcript | rxv.Event) -> None:
+    if isinstance(element, rxv.Event):
+        print(element)
+    elif element.final:
+        print(f"\r\033[K{element.text}" if sys.stdout.isatty() else element.text)
     elif sys.stdout.isatty():
-        print(f"\r\033[K\033[2m{heard.text}\033[0m", end="", flush=True)
+        print(f"\r\033[K\033[2m{element.text}\033[0m", end="", flush=True)
 
 
 def main(*options: str) -> None:

@@ -1,9 +1,9 @@
-"""Dictation to a file: a sentence for each turn, added as it is spoken.
+"""Dictation to a file: each turn adds a sentence.
 
     python examples/dictation.py                  the demo's recording, to dictation.txt
     python examples/dictation.py NOTES --live     the microphone, until Ctrl-C
 
-Prints the name of the file and how many sentences it got.
+Prints the name of the file and the number of new sentences.
 """
 
 import sys
@@ -19,15 +19,15 @@ from rxvoice import operators as vox
 DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
 
 
-def sentence(heard: rxv.Transcript | rxv.Event) -> str:
-    if isinstance(heard, rxv.Transcript) and heard.final and heard.text:
-        return f"{heard.text[0].upper()}{heard.text[1:]}.\n"
+def sentence(element: rxv.Transcript | rxv.Event) -> str:
+    if isinstance(element, rxv.Transcript) and element.final and element.text:
+        return f"{element.text[0].upper()}{element.text[1:]}.\n"
     return ""
 
 
 def write(file: TextIO, line: str) -> None:
     file.write(line)
-    file.flush()  # what was dictated is there, whatever becomes of this program
+    file.flush()  # keeps the sentence even if this program is killed
 
 
 def main(notes: str = "dictation.txt", *options: str) -> None:

@@ -1,9 +1,9 @@
-"""A voice server: a conversation for each WebSocket, on models that they share.
+"""A voice server: each WebSocket has a conversation, and all share the models.
 
     python examples/fastapi_app.py                  the server, and a client with a recording
-    uvicorn --app-dir examples fastapi_app:app      the server, for clients as in rxvoice.web
+    uvicorn --app-dir examples fastapi_app:app      the server, for any client of rxvoice.web
 
-Prints what the client received: each question with its answer.
+Prints what the client receives: each turn with its reply.
 """
 
 import json
@@ -20,17 +20,17 @@ import rxvoice as rxv
 from rxvoice import mlx, offline, web
 from rxvoice import operators as vox
 
-models = mlx.MlxScheduler()  # the one model thread
+models = mlx.MlxScheduler()  # the model thread
 ears, mind, voice = offline.stt(phrases=offline.phrases()), offline.llm(), offline.tts()
 recording = rxv.sources.wav(Path(rxv.__file__).parent / "data" / "demo.wav")
 
 
 def converse(client: web.Client):
-    detector = offline.silero()  # for many sessions rxv.silero(), which is faster
+    detector = offline.silero()  # rxv.silero() is faster, for many sessions
     turns = (vox.chunk(), vox.vad(detector), vox.preroll(), vox.turn_window(rxv.silence(800)))
     return client.microphone.pipe(*turns).pipe(
         vox.transcribe(ears, worker=models.listening),
-        vox.respond(mind.fresh(), worker=models.text, min_chars=1),  # one model for all
+        vox.respond(mind.fresh(), worker=models.text, min_chars=1),  # all share one model
         vox.synthesize(voice, worker=models.speech),
         vox.play(client.speaker),
     )
@@ -39,7 +39,7 @@ def converse(client: web.Client):
 app = FastAPI()
 sessions = web.sessions(
     converse,
-    limits=web.Limits(max_speed=100),  # a recording comes at once
+    limits=web.Limits(max_speed=100),  # the recording arrives at once
 )
 
 

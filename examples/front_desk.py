@@ -1,8 +1,8 @@
-"""A front desk: it greets, hands over to another agent, and holds some things back.
+"""A front desk: it greets the guest, hands over to another agent, and replaces sentences.
 
     python examples/front_desk.py
 
-Prints the conversation of a recorded guest, on a loudspeaker that nobody hears.
+Prints the conversation with a recorded guest. The sink discards the sound.
 """
 
 from importlib.resources import files
@@ -28,8 +28,8 @@ AGENTS = {
 }
 
 
-def agent(question: rxv.Transcript):
-    return AGENTS["night" if "goodbye" in question.text else "desk"]
+def agent(transcript: rxv.Transcript):
+    return AGENTS["night" if "goodbye" in transcript.text else "desk"]
 
 
 def tell(event: object) -> None:

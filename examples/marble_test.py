@@ -1,8 +1,8 @@
-"""A marble test for an app of your own: exact times, no clock, no sound card.
+"""A marble test for your own app: exact times, no clock, no sound card.
 
     python examples/marble_test.py
 
-Prints that the test passed; pytest runs it as well.
+Prints that the test passed. pytest runs the test too.
 """
 
 import reactivex as rx
@@ -14,12 +14,12 @@ from rxvoice import operators as vox
 from rxvoice.testing import FakeTranscriber, marbles
 
 
-def is_yes(heard: rxv.Transcript | rxv.Event) -> bool:
-    return isinstance(heard, rxv.Transcript) and heard.text in ("yes", "yes please")
+def is_yes(element: rxv.Transcript | rxv.Event) -> bool:
+    return isinstance(element, rxv.Transcript) and element.text in ("yes", "yes please")
 
 
 def confirmation(mic: Observable[rxv.AudioChunk], stt: FakeTranscriber) -> Observable[bool]:
-    """The app: whether the first thing that the user says is a yes; no after two seconds."""
+    """The app: is the first thing that the user says a yes? After two seconds it is a no."""
     said = mic.pipe(vox.turn_window(rxv.silence(96)), vox.transcribe(stt), ops.map(is_yes))
     return said.pipe(ops.take(1), ops.timeout(2.0, other=rx.of(False)))
 

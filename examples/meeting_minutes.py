@@ -1,8 +1,8 @@
-"""The minutes of a meeting from its recording: what was said, with times.
+"""The minutes of a recorded meeting: what was said, with times.
 
     python examples/meeting_minutes.py [RECORDING [MINUTES]]
 
-Prints the minutes as they are written to MINUTES (minutes.md).
+Prints the minutes, and writes them to MINUTES (minutes.md).
 """
 
 import sys
@@ -22,15 +22,15 @@ def clock(samples: int, sample_rate: int) -> str:
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-def item(heard: rxv.Transcript | rxv.Event) -> str:
-    if not isinstance(heard, rxv.Transcript):
-        return f"({heard})"
-    turn = heard.turn
-    return f"- {clock(turn.start, turn.sample_rate)} {heard.text or '(no words)'}"
+def item(element: rxv.Transcript | rxv.Event) -> str:
+    if not isinstance(element, rxv.Transcript):
+        return f"({element})"
+    turn = element.turn
+    return f"- {clock(turn.start, turn.sample_rate)} {element.text or '(no words)'}"
 
 
 def main(recording: str = str(DEMO), minutes: str = "minutes.md") -> None:
-    heard = rxv.sources.wav(recording).pipe(
+    items = rxv.sources.wav(recording).pipe(
         vox.chunk(512),
         vox.vad(offline.silero()),
         vox.preroll(250),
@@ -38,8 +38,8 @@ def main(recording: str = str(DEMO), minutes: str = "minutes.md") -> None:
         vox.transcribe(offline.stt().transcribe_turn),  # whole turns: no partial transcripts
         ops.map(item),
     )
-    # What goes wrong is raised here, before old minutes are replaced.
-    lines = heard.pipe(ops.do_action(print), ops.to_list()).run()
+    # An error raises here, before the old minutes are replaced.
+    lines = items.pipe(ops.do_action(print), ops.to_list()).run()
     Path(minutes).write_text("".join(f"{line}\n" for line in lines), "utf-8")
     print("wrote", minutes)
 

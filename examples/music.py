@@ -1,10 +1,9 @@
 """Music under announcements, on one loudspeaker.
 
-The music is turned down while something is said. Run it with
-
     python examples/music.py
 
-and put ``rxv.speaker()`` in the place of the loudspeaker that nobody hears.
+The mixer turns the music down during an announcement. The sink of this program discards the sound:
+replace it by ``rxv.speaker()`` to listen. Prints that both were played.
 """
 
 import numpy as np
@@ -26,7 +25,7 @@ def chord(seconds: float) -> rxv.Samples:
 
 
 def main() -> None:
-    """Play both; it is over when the last announcement has been heard."""
+    """Play both, until the last announcement has been heard."""
     with (
         rxv.sinks.null(realtime=True, sample_rate=RATE) as speaker,
         rxv.sinks.mixer(speaker) as mixer,

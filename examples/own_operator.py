@@ -1,4 +1,4 @@
-"""An operator of your own in ten lines, tested by marbles and by the battery that ours pass.
+"""An operator of your own in ten lines, tested by marbles and by `check_operator`.
 
     python examples/own_operator.py
 
@@ -12,14 +12,14 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.testing import check_operator, like, marbles
 
-Heard = rxv.AudioChunk | rxv.Event
+Element = rxv.AudioChunk | rxv.Event
 
 
-def louder_than(rms: float) -> rxv.Operator[Heard, Heard]:
-    """Let only chunks pass that are louder than this, and every event."""
+def louder_than(rms: float) -> rxv.Operator[Element, Element]:
+    """Pass the chunks that are louder than this, and every event."""
 
-    def loud(heard: Heard) -> bool:
-        return isinstance(heard, rxv.Event) or float(np.sqrt(np.mean(heard.samples**2))) > rms
+    def loud(element: Element) -> bool:
+        return isinstance(element, rxv.Event) or float(np.sqrt(np.mean(element.samples**2))) > rms
 
     return ops.filter(loud)
 

@@ -1,8 +1,8 @@
-"""A window with level, state, transcript and a push-to-talk button; closing it ends the session.
+"""A window with level, state, transcript and a push-to-talk button.
 
     python examples/qt_app.py      a recording; with --live, microphone and loudspeaker
 
-Prints each question with its answer. After the recording the window closes.
+Prints each turn with its reply. The window closes after the recording.
 """
 
 import sys
@@ -33,7 +33,7 @@ button.pressed.connect(talking.set)
 button.released.connect(talking.clear)
 
 
-def gate(block):  # silence while the button is up: nothing at all would not end the turn
+def gate(block):  # silence while the button is up: it ends the turn
     muted = LIVE and isinstance(block, rxv.AudioChunk) and not talking.is_set()
     return rxv.AudioChunk(block.samples * 0, block.sample_rate) if muted else block
 

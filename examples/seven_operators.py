@@ -1,8 +1,8 @@
-"""The seven operators, in order, on a file: a recording goes in, the answers come out as sound.
+"""The seven operators, in order, on a file: a recording goes in, the replies come out as sound.
 
     python examples/seven_operators.py [RECORDING [REPLY]]
 
-Prints each turn as it is written down; writes REPLY (reply.wav).
+Prints each transcript, and writes the replies to REPLY (reply.wav).
 """
 
 import sys
@@ -17,25 +17,25 @@ from rxvoice import operators as vox
 DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
 
 
-def heard(transcript: rxv.Transcript | rxv.Event) -> None:
+def tell(transcript: rxv.Transcript | rxv.Event) -> None:
     if isinstance(transcript, rxv.Transcript) and transcript.final:
         print("you:", transcript.text)
 
 
 def main(recording: str = str(DEMO), reply: str = "reply.wav") -> None:
-    listen = rxv.sources.wav(recording).pipe(
+    transcripts = rxv.sources.wav(recording).pipe(
         vox.chunk(512),
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(1600)),
         vox.transcribe(offline.stt(phrases=offline.phrases())),
-        ops.do_action(heard),
+        ops.do_action(tell),
     )
-    answer = listen.pipe(
+    speech = transcripts.pipe(
         vox.respond(offline.llm(), min_chars=1),
         vox.synthesize(offline.tts()),
     )
-    answer.subscribe(rxv.sinks.wav(reply))
+    speech.subscribe(rxv.sinks.wav(reply))
     print("wrote", reply)
 
 

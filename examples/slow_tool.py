@@ -1,4 +1,4 @@
-"""A tool that takes its time, and what is said meanwhile; with a server that stands in for yours.
+"""A slow tool, and what the assistant says while it runs. A small server stands in for yours.
 
 python examples/slow_tool.py
 """
@@ -35,7 +35,7 @@ async def main(where: str) -> None:
 
     async def weather() -> str:
         """The weather."""
-        await spoken.wait()  # slow: something was spoken by then
+        await spoken.wait()  # a slow tool: it waits until something was spoken
         return "sunny"
 
     llm = rxv.remote.llm("m", base_url=where, tools=[weather], while_calling="One moment.")

@@ -1,8 +1,8 @@
-"""Each model swapped for another: one pipe, any object or function in its slots.
+"""Each model swapped for another: a slot takes any object or function.
 
     python examples/swap_models.py
 
-Prints what was heard and answered, with the embedded models and with functions in their places.
+Prints a transcript and its reply, with the embedded models and with functions in their places.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ FUNCTIONS = {
 # On a Mac: rxv.mlx.stt("mlx-community/parakeet-tdt-0.6b-v3"), rxv.mlx.llm(...), rxv.mlx.tts(...).
 
 
-def first_answer(models: dict) -> str:
+def first_turn(models: dict) -> str:
     events = []
     rxv.sources.wav(DEMO).pipe(
         vox.chunk(512),
@@ -47,9 +47,9 @@ def first_answer(models: dict) -> str:
 
 
 def main() -> None:
-    print(first_answer(EMBEDDED))
-    print(first_answer(EMBEDDED | {"llm": FUNCTIONS["llm"]}))
-    print(first_answer(FUNCTIONS))
+    print(first_turn(EMBEDDED))
+    print(first_turn(EMBEDDED | {"llm": FUNCTIONS["llm"]}))
+    print(first_turn(FUNCTIONS))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Two assistants talk to each other: what one says is what the other one hears.
+"""Two assistants talk to each other: the speech of one is the microphone of the other.
 
     python examples/two_assistants.py
 
@@ -22,14 +22,14 @@ LINES = {
 
 
 def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> None:
-    """Answer what comes in at the ear by sound that goes out at the mouth."""
+    """Listen to the ear, and push the speech of each reply to the mouth."""
     speak = offline.tts(voice, rate_wpm=150)
     hear = offline.stt(phrases=[*LINES, "goodbye"])
 
     def say(speech: rxv.Speech | rxv.Event) -> None:
         if isinstance(speech, rxv.Speech) and speech.final and speech.reply.text:
             print(f"{name}: {speech.reply.text}")
-            mouth.on_next(rxv.AudioChunk(np.zeros(RATE, np.float32), RATE))  # that was all
+            mouth.on_next(rxv.AudioChunk(np.zeros(RATE, np.float32), RATE))  # silence ends the turn
         elif isinstance(speech, rxv.Speech) and not speech.final:
             mouth.on_next(rxv.AudioChunk(speech.samples, RATE))
 

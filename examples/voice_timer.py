@@ -1,8 +1,8 @@
-"""A voice timer, without a language model: `respond` is a function.
+"""A voice timer without a language model: a function writes the replies.
 
     python examples/voice_timer.py
 
-Prints what was asked, and what was answered, for two spoken requests that it makes itself.
+The program speaks two requests itself. Prints each request with its reply.
 """
 
 import numpy as np
@@ -14,13 +14,13 @@ from rxvoice import operators as vox
 REQUESTS = [f"set a timer for {n}" for n in ("two", "three", "five", "ten")]
 
 
-def answer(request: str) -> str:
+def reply(request: str) -> str:
     minutes = request.split()[-1]
     return f"The timer is set for {minutes} minutes."
 
 
 def microphone() -> np.ndarray:
-    """Two requests in an espeak-ng voice, at its rate, each with silence after it."""
+    """Two requests in a voice of espeak-ng, each followed by silence."""
     voice = offline.tts(rate_wpm=150)
     quiet = np.zeros(2 * voice.sample_rate, np.float32)
     spoken = [list(voice.synthesize_stream(text)) for text in (REQUESTS[1], REQUESTS[2])]
@@ -35,7 +35,7 @@ def main() -> None:
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
         vox.transcribe(offline.stt(phrases=REQUESTS)),
-        vox.respond(answer, min_chars=1),
+        vox.respond(reply, min_chars=1),
         vox.synthesize(voice),
     ).pipe(vox.play(rxv.sinks.null())).subscribe(tell)
 

@@ -1,8 +1,8 @@
-"""A wake word in front of the pipe: only what begins with it is answered.
+"""A wake word: the assistant replies only to turns that begin with it.
 
     python examples/wake_word.py
 
-Prints the answers to two of the three requests that it makes itself.
+The program speaks three requests itself. Prints the replies to two of them.
 """
 
 from dataclasses import replace
@@ -16,16 +16,16 @@ from rxvoice import offline
 from rxvoice import operators as vox
 
 REQUESTS = ["computer open the door", "open the window", "computer close the door"]
-Heard = rxv.Transcript | rxv.Event
+Element = rxv.Transcript | rxv.Event
 
 
-def after(word: str) -> rxv.Operator[Heard, Heard]:
-    """Let only transcripts pass that begin with the word, without it."""
+def after(word: str) -> rxv.Operator[Element, Element]:
+    """Pass the transcripts that begin with the word, without the word."""
 
-    def awake(heard: Heard) -> rx.Observable[Heard]:
-        if isinstance(heard, rxv.Transcript) and heard.final:
-            first, _, rest = heard.text.partition(" ")
-            return rx.of(replace(heard, text=rest)) if first == word else rx.empty()
+    def awake(element: Element) -> rx.Observable[Element]:
+        if isinstance(element, rxv.Transcript) and element.final:
+            first, _, rest = element.text.partition(" ")
+            return rx.of(replace(element, text=rest)) if first == word else rx.empty()
         return rx.empty()
 
     return ops.concat_map(awake)

@@ -119,5 +119,5 @@ def test_the_installed_package_is_the_wheel_s(clean: Path, tmp_path: Path) -> No
 @pytest.mark.models
 def test_the_installed_command_holds_the_demo_s_conversation(clean: Path, tmp_path: Path) -> None:
     shown = run(str(clean / "bin" / "rxvoice"), "demo", cwd=tmp_path)
-    assert "heard 4 of 4 turns as they were said" in shown
+    assert "4 of 4 turns transcribed as they were said" in shown
     assert (tmp_path / "out" / "reply.wav").stat().st_size > 10_000

@@ -16,7 +16,7 @@ import rxvoice as rxv
 from docs.spec.block import Block, Line, parse_block
 from docs.spec.docstring import SECTIONS, contract
 from docs.spec.pages import examples, execute, main, operators, render, render_index, stale
-from rxvoice.testing._notation import Mark, parse, write
+from rxvoice.testing.notation import Mark, parse, write
 
 PAGES = Path(__file__).parents[1] / "operators"
 NAMES = sorted(operators())

@@ -1,11 +1,12 @@
 """Train the demo's tiny language model: a two-layer Llama that knows the dialogues by heart.
 
-Reads dialogues.json and writes a model directory that `mlx_lm.load` opens: config.json,
-model.safetensors, tokenizer.json, tokenizer_config.json; and phrases.json, the questions it was
-taught. Then answers every question through `rxvoice.mlx.llm` and fails unless all are exact.
-The same seed on the same machine writes the same bytes.
+The program reads dialogues.json and writes a model directory that `mlx_lm.load` opens: config.json,
+model.safetensors, tokenizer.json and tokenizer_config.json. It also writes phrases.json, the
+questions that it taught. Then it asks every question through `rxvoice.mlx.llm`, and fails unless
+all replies are exact. The same seed on the same machine writes the same bytes.
 
-On two Linux cores about six minutes with OpenBLAS (LD_PRELOAD=libopenblas.so.0), twenty without.
+It takes about six minutes on two Linux cores with OpenBLAS (LD_PRELOAD=libopenblas.so.0), and
+twenty without.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ TEMPLATE = (
 )
 FILLERS = ("um", "uh", "a", "the", "so", "and", "well", "please", "oh", "then", "to", "it", "is")
 CONTEXT = 768
-"""Tokens of the longest conversation it is taught, and so the most that it can hold."""
+"""Tokens of the longest conversation that is taught, and so the most that the model can hold."""
 SYSTEM = ["You are a helpful assistant.", "Answer in short sentences.", "You are a voice."]
 
 
@@ -85,7 +86,7 @@ class Dialogues:
 
 
 def spoken(text: str) -> str:
-    """As a speech recogniser writes it: lower case, no punctuation."""
+    """A text as a recogniser transcribes it: lower case, no punctuation."""
     return " ".join(re.findall(r"[a-z']+", text.lower()))
 
 
@@ -103,7 +104,7 @@ def distance(a: list[str], b: list[str]) -> int:
 
 
 class Listener:
-    """Mishears: makes what a recogniser might write, with the answer it should still get."""
+    """Makes imperfect transcripts, each with the reply that it should still get."""
 
     def __init__(self, dialogues: Dialogues, rng: random.Random) -> None:
         self.dialogues = dialogues
@@ -114,7 +115,7 @@ class Listener:
         self.foreign = sorted({*dialogues.words, *asked} - set(self.vocabulary) - dialogues.plain)
 
     def misheard(self) -> tuple[str, str]:
-        """A question with a word or two wrong that is still closest to questions of its subject."""
+        """A question with one or two wrong words that is still closest to its own subject."""
         while True:
             words, answer = self.rng.choice(self.known)
             heard = self._edited(words, [*self.vocabulary, *FILLERS])
@@ -122,7 +123,7 @@ class Listener:
                 return " ".join(heard), answer
 
     def strange(self) -> tuple[str, str]:
-        """Words that are close to no question: sentences, bags of words, scrambled questions."""
+        """Words that are far from every question: sentences, bags of words, scrambled questions."""
         while True:
             kind = self.rng.random()
             if kind < 0.4:
@@ -146,7 +147,7 @@ class Listener:
                 return " ".join(words), self.dialogues.fallback
 
     def _about_another(self) -> list[str]:
-        """A question of ours that asks for something else: "how far away is the bicycle"."""
+        """A known question with another subject: "how far away is the bicycle"."""
         words = list(self.rng.choice(self.known)[0])
         while len(words) > 2 and self.rng.random() < 0.2:
             del words[self.rng.randrange(len(words))]
@@ -154,7 +155,7 @@ class Listener:
         for at in telling[:-1]:
             if self.rng.random() < 0.3:
                 words[at] = self.rng.choice(self.foreign)
-        # The last of them is what it is about.
+        # The last of them names the subject.
         words[telling[-1] if telling else -1] = self.rng.choice(self.foreign)
         return words
 
@@ -174,7 +175,7 @@ class Listener:
         return words
 
     def _answer(self, heard: list[str]) -> str | None:
-        """The answer of the nearest questions, or None where they disagree or are far."""
+        """The reply of the nearest questions; None if they disagree or are far."""
         far = [(distance(heard, words), answer) for words, answer in self.known]
         least = min(far)[0]
         nearest = {answer for how_far, answer in far if how_far == least}
@@ -200,7 +201,7 @@ def train_tokenizer(dialogues: Dialogues, size: int) -> Tokenizer:
 
 @dataclass(frozen=True)
 class Lesson:
-    """Where conversations are drawn from, as token ids."""
+    """Draws conversations, as token ids."""
 
     encode: Callable[[str], list[int]]
     exact: list[tuple[str, str]]
@@ -215,7 +216,7 @@ class Lesson:
         def add(role: str, text: str, *, learn: bool = False, cut: bool = False) -> None:
             new = self.encode(f"<|{role}|>{text}{END}")
             ids.extend(new)
-            # An answer that was cut short is history; its end is nothing to imitate.
+            # A reply that was cut short is part of history, but its end is not to be learned.
             learned.extend([False, *[learn] * (len(new) - 2), learn and not cut])
 
         if rng.random() < 0.15:
@@ -333,7 +334,7 @@ def write_json(path: Path, value: object) -> None:
 def check(
     out: Path, dialogues: Dialogues, listener: Listener, tests: list[tuple[str, str]]
 ) -> bool:
-    """Answer through the real loader and responder; print how many are exact."""
+    """Reply through the real loader and responder, and print how many replies are exact."""
     talk = llm(out)
     rng = random.Random(5)
 

@@ -4,11 +4,11 @@
     python training/demo_recording.py
     python training/demo_recording.py --check
 
-It writes rxvoice/data/demo.wav (16 kHz, mono, 16 bits) and rxvoice/data/demo.json, the truth: a
-list of turns with text, start_s, end_s and voice. The same versions of flite and numpy give the
-same bytes. The check listens to the recording with the offline parts, cut into turns by 800 ms
-without speech, and exits with 1 unless every turn is heard right from a list of phrases; what an
-open vocabulary makes of it is printed too.
+It writes rxvoice/data/demo.wav (16 kHz, mono, 16 bits) and rxvoice/data/demo.json, which lists the
+true turns with text, start_s, end_s and voice. The same versions of flite and numpy give the same
+bytes. The check transcribes the recording with the offline parts. A turn ends after 800 ms without
+speech. The check exits with 1 unless every turn is transcribed right from a list of phrases. It
+also prints the transcripts of an open vocabulary.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SPEECH_RMS = 0.1
 ROOM_RMS = 5e-4  # -66 dBFS
 SEED = 1
 
-# Text, flite's voice, its duration_stretch. No voice is followed by the open vocabulary throughout;
-# each of these it hears right.
+# Text, flite's voice, its duration_stretch. The open vocabulary follows no voice throughout;
+# it transcribes each of these right.
 TURNS = (
     ("Hello, who are you?", "kal16", 0.9),
     ("What can you talk about?", "rms", 1.0),
@@ -61,7 +61,7 @@ STILL_SPEECH = 0.2
 
 
 def spoken(text: str, voice: str, stretch: float) -> np.ndarray:
-    """flite's rendering, without the silence around it."""
+    """The voice of flite, without the silence around it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spoken.wav"
         how = ["-voice", voice, "--setf", f"duration_stretch={stretch}"]
@@ -75,7 +75,7 @@ def spoken(text: str, voice: str, stretch: float) -> np.ndarray:
 
 
 def room(n: int) -> np.ndarray:
-    """Noise that falls with frequency, as that of a quiet room does."""
+    """Noise that falls with frequency, like that of a quiet room."""
     white = np.fft.rfft(np.random.default_rng(SEED).standard_normal(n))
     tint = 1 / np.maximum(np.fft.rfftfreq(n, 1 / RATE), 60.0)
     noise = np.fft.irfft(white * tint, n)

@@ -1,13 +1,13 @@
-"""Train the demo's tiny recogniser: a small Moonshine that writes down the demo's questions.
+"""Train the demo's tiny recogniser: a small Moonshine that transcribes the demo's questions.
 
-Reads dialogues.json, has every question spoken by espeak-ng and flite in many voices, and foreign
-sentences in some, in which it is to hear nothing, and writes a model directory that
-`mlx_audio.stt.load` opens: config.json, model.safetensors, tokenizer.json,
-tokenizer_config.json; and phrases.json, what it can hear. Then listens through
-`rxvoice.mlx.stt` to voices it was not trained on, to noise, and to the demo's recording through
-the real pipe; fails unless that is heard right. The same seed on the same machine writes the
-same bytes. It learns the first phrasing of each subject; with --all every one of them, which
-takes several times the steps.
+The program reads dialogues.json. espeak-ng and flite speak every question in many voices, and
+foreign sentences in some, for which the transcript is empty. The program writes a model directory
+that `mlx_audio.stt.load` opens: config.json, model.safetensors, tokenizer.json and
+tokenizer_config.json. It also writes phrases.json, the sentences that the model knows. Then it
+transcribes, through `rxvoice.mlx.stt`, voices that it was not trained on, noise, and the demo's
+recording in the real pipe. It fails unless the recording is transcribed right. The same seed on the
+same machine writes the same bytes. The model learns the first phrasing of each subject; with --all
+it learns every phrasing, which takes several times the steps.
 
     apt-get install flite libopenblas0-pthread
     export LD_PRELOAD=libopenblas.so.0 OPENBLAS_NUM_THREADS=1
@@ -16,8 +16,9 @@ takes several times the steps.
         --espeaks 58
     python training/demo_stt.py OUT --check
 
-So rxvoice/offline/demo-stt was made: first its own sentences, then foreign ones among them. About a
-quarter of an hour each on two Linux cores. More threads of OpenBLAS are slower.
+These commands made rxvoice/offline/demo-stt: the first teaches its own sentences, the second adds
+foreign ones. Each takes about a quarter of an hour on two Linux cores. More threads of OpenBLAS are
+slower.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ Samples = np.ndarray
 
 
 def spoken(text: str) -> str:
-    """As a speech recogniser writes it: lower case, no punctuation."""
+    """A text as a recogniser transcribes it: lower case, no punctuation."""
     return " ".join(re.findall(r"[a-z']+", text.lower()))
 
 
@@ -131,7 +132,7 @@ def flite(text: str, voice: str, stretch: float, cache: Path) -> Samples:
 
 
 def trimmed(samples: Samples) -> Samples:
-    """Without the silence around it, at an RMS of 0.1."""
+    """A clip without the silence around it, at an RMS of 0.1."""
     loud = np.flatnonzero(np.abs(samples) > 0.01 * np.abs(samples).max())
     samples = samples[loud[0] : loud[-1] + 1]
     return (samples * (0.1 / np.sqrt(np.mean(samples**2)))).astype(np.float32)
@@ -166,7 +167,7 @@ def trained_clips(texts: list[str], espeaks: int, seed: int, cache: Path) -> lis
 
 
 def foreign_clips(texts: list[str], seed: int, cache: Path) -> list[Clip]:
-    """Sentences that are none of its own, each in a few voices: to be heard as nothing."""
+    """Sentences that the model does not know, each in a few voices: their transcript is empty."""
     rng = np.random.default_rng(seed)
     clips: list[Clip] = []
     for text in texts:
@@ -213,14 +214,14 @@ def noises() -> list[Samples]:
 
 
 def noise(n: int, rng: np.random.Generator) -> Samples:
-    """Of about RMS 1."""
+    """Noise of about RMS 1."""
     track = noises()[rng.integers(len(noises()))]
     at = rng.integers(len(track) - n)
     return track[at : at + n]
 
 
 def burst(rng: np.random.Generator) -> Samples:
-    """A cough, a knock or a hum: what a voice detector may open a turn for."""
+    """A cough, a knock or a hum, for which a voice detector may open a turn."""
     n = int(rng.uniform(0.02, 0.5) * RATE)
     t = np.arange(n) / RATE
     envelope = np.exp(-t / rng.uniform(0.01, 0.2)) * np.minimum(t / 0.005, 1)
@@ -235,7 +236,7 @@ def burst(rng: np.random.Generator) -> Samples:
 
 
 def worded(samples: Samples, rng: np.random.Generator) -> Samples:
-    """A clip spoken faster or slower, in another room, through another microphone."""
+    """A clip at another speed, in another room and through another microphone."""
     speed = rng.uniform(0.88, 1.12)
     n = int(len(samples) / speed)
     samples = np.interp(np.arange(n) * speed, np.arange(len(samples)), samples)
@@ -263,7 +264,7 @@ class Turns:
         self, clips: list[Clip], words: dict[str, int], batch: int, foreign: float, seed: int
     ) -> None:
         self.clips = sorted(clips, key=lambda clip: len(clip.samples))
-        # The demo's own sentences and flite's voices, which are nearest to people's, come oftener.
+        # The demo's own sentences and flite's voices, the nearest to people's, come more often.
         weights = np.array(
             [
                 (4.0 if c.voice.startswith("flite") else 1.0) * (2.0 if c.text in DEMO else 1.0)
@@ -324,7 +325,7 @@ class Turns:
 
 
 def convolved(x: mx.array, conv: nn.Conv1d, stride: int) -> mx.array:
-    """The convolution as matrix products: MLX on a CPU has no fast gradient of the other.
+    """The convolution as matrix products: MLX on a CPU has no fast gradient of a convolution.
 
     The input is cut into blocks of `stride`, the kernel too, and each of its parts meets each block
     in a product.
@@ -343,12 +344,12 @@ def convolved(x: mx.array, conv: nn.Conv1d, stride: int) -> mx.array:
 
 
 def quick_gelu(x: mx.array) -> mx.array:
-    """Within 0.02 of the real one, and cheaper: for all but the end of the training."""
+    """GELU within 0.02, and cheaper; the end of the training uses the exact one."""
     return x * mx.sigmoid(1.702 * x)
 
 
 class Trainee(nn.Module):
-    """The model, and a head that names the phrase from the encoder's mean, thrown away later."""
+    """The model, and a head that names the phrase from the encoder's mean; only for training."""
 
     def __init__(self, model: Model, phrases: int) -> None:
         super().__init__()
@@ -449,7 +450,7 @@ def train(texts: list[str], clips: list[Clip], args: argparse.Namespace) -> tupl
     rng = np.random.default_rng(args.seed + 2)
     started, total, since = time.monotonic(), 0.0, 0
     # Most of the time would go into the convolutions. They start well enough to be left alone, and
-    # what they hear is used again; they join in at the end.
+    # their output is used again; they are trained only at the end.
     for part in trainee.ears():
         part.freeze()
     grade, optimizer = nn.value_and_grad(trainee, loss), adam(args.rate, args.steps)
@@ -534,7 +535,7 @@ def as_turn(samples: Samples, rng: np.random.Generator, tail_s: float = 1.6) -> 
 
 
 def demo_turns(path: Path) -> list[str]:
-    """What the real pipe writes down of the demo's recording."""
+    """The transcripts of the demo's recording in the real pipe."""
     import rxvoice as rxv
     from rxvoice import offline, sources
     from rxvoice import operators as vox

@@ -1,4 +1,4 @@
-"""A diagram as a page has it: lines, the operator between them, and a legend.
+"""A diagram of a page: lines of marbles, the operator between them, and a legend.
 
 1 char = 32 ms
 judged   __~~~____|
@@ -15,13 +15,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rxvoice.testing._notation import Diagram, parse
-from rxvoice.testing._values import Audio
-
-__all__ = ["AUDIO", "Block", "Line", "parse_block"]
+from rxvoice.testing.marbles import Audio
+from rxvoice.testing.notation import Diagram, parse
 
 AUDIO: dict[str, Audio] = {"blocks": "arrays", "chunks": "unjudged", "judged": "judged"}
-"""What ``_`` and ``~`` are, by the word before the line."""
+"""What ``_`` and ``~`` stand for, by the label of the line."""
 
 _TICK = re.compile(r"1 char = (\d+) ms")
 _LEGEND = re.compile(r"(\w+|#) = (.+)")
@@ -33,9 +31,9 @@ class Line:
     """A line of marbles.
 
     Args:
-        label: the word before it; a single character for a turn's inside.
-        text: the diagram; leading spaces place it below another line.
-        diagram: the same, parsed.
+        label: the word before the diagram; one character for the inside of a turn.
+        text: the text of the diagram; leading spaces place it below another line.
+        diagram: the parsed diagram.
     """
 
     label: str
@@ -53,10 +51,10 @@ class Block:
     """A diagram of a page.
 
     Args:
-        above: the source, then what else the operator uses.
-        operator: a Python expression.
-        result: what must come of it.
-        insides: of the turns in `above` or `result`, by letter.
+        above: the source, then the other lines that the operator uses.
+        operator: the operator, a Python expression.
+        result: the line that must come out.
+        insides: the insides of turns in `above` or `result`, by letter.
         legend: Python expressions by name, in order.
         then: Python expressions that must be true after the run.
         tick_ms: milliseconds per character.
@@ -75,7 +73,7 @@ def parse_block(text: str) -> Block:
     """Read a block of a page.
 
     Raises:
-        ValueError: it is malformed; says which line.
+        ValueError: the block is malformed. The message names the line.
     """
     above: list[Line] = []
     below: list[Line] = []
@@ -130,7 +128,7 @@ def parse_block(text: str) -> Block:
 
 
 def opening(block: Block, inside: Line) -> int:
-    """The tick on which a turn opens, whose inside is drawn below its own letter."""
+    """The tick on which a turn opens. The inside of the turn is drawn below its letter."""
     for line in (*block.above, block.result):
         for mark in line.diagram.marks:
             if mark.char == inside.label:

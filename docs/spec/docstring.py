@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Contract", "contract"]
-
 SECTIONS = ("Emits", "Completes", "Errors", "Drops", "Runs on")
 
 _SECTION = re.compile(rf"({'|'.join(SECTIONS)}|Args):\s*(.*)")
@@ -18,16 +16,16 @@ _ARGUMENT = re.compile(r"    \*{0,2}(\w+): (.*)")
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What an operator promises.
+    """The contract of an operator.
 
     Args:
-        summary: its first sentence.
-        about: what else is said before the sections.
-        signature: as in its source.
-        takes: the type of its elements, as in its source.
-        gives: the type of what it emits.
+        summary: the first paragraph of its docstring.
+        about: the other paragraphs before the sections.
+        signature: its signature, as in the source.
+        takes: the type of its elements, as in the source.
+        gives: the type of what it emits, as in the source.
         sections: the text of Emits, Completes, Errors, Drops, Runs on.
-        arguments: name, default (empty: none) and text of each.
+        arguments: the name, the default (empty for none) and the text of each argument.
     """
 
     summary: str
@@ -40,10 +38,10 @@ class Contract:
 
 
 def contract(operator: Callable[..., object]) -> Contract:
-    """Read an operator's contract from its docstring and source.
+    """Read the contract of an operator from its docstring and source.
 
     Raises:
-        ValueError: a section is missing, or the arguments are not those of the signature.
+        ValueError: a section is missing, or the arguments differ from the signature.
     """
     name = getattr(operator, "__name__", repr(operator))
     source = inspect.getsource(operator)
@@ -67,7 +65,7 @@ def contract(operator: Callable[..., object]) -> Contract:
             if into is not None:
                 into.append(line.strip())
         else:
-            into = None  # where it comes from, which the page tells at more length
+            into = None  # the origin of the operator, which its page explains
     missing = [section for section in SECTIONS if section not in sections]
     if missing:
         raise ValueError(f"{name}: its docstring does not say {', '.join(missing)}")

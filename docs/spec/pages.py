@@ -1,8 +1,8 @@
-"""The specification: a page per operator, whose diagrams are executed and drawn.
+"""The pages of the operators: runs and draws their diagrams, and writes their generated parts.
 
-``python -m docs.spec operators`` writes what is generated in the pages of that
-directory: the contract from each operator's docstring, the drawings, the index. With ``--check``
-it writes nothing and fails when something is stale or a diagram does not hold.
+``python -m docs.spec operators`` writes the generated parts of the pages in that directory: the
+contract from the docstring of each operator, the drawings, and the index. With ``--check`` it
+writes nothing, and fails if a file is stale or a diagram does not hold.
 """
 
 from __future__ import annotations
@@ -26,11 +26,7 @@ from docs.spec.docstring import Contract, contract
 from docs.spec.svg import draw
 from rxvoice import operators as vox
 from rxvoice.testing import fakes
-from rxvoice.testing._speaker import FakeSpeaker
-from rxvoice.testing._values import Audio, Like, Window
-from rxvoice.testing.marbles import audio, like, marbles, sound, turn, window
-
-__all__ = ["Example", "examples", "execute", "main", "operators", "render"]
+from rxvoice.testing.marbles import Audio, Like, Window, audio, like, marbles, sound, turn, window
 
 INDEX = "README.md"
 _BEGIN = "<!-- written by python -m docs.spec: edit the docstring instead -->"
@@ -42,12 +38,12 @@ _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A diagram of a page.
+    """A diagram and its place in a page.
 
     Args:
-        title: the heading that it stands under.
-        block: what it says.
-        number: counts the diagrams of a page, from 1.
+        title: the heading above the diagram.
+        block: the parsed diagram.
+        number: the number of the diagram in the page, from 1.
     """
 
     title: str
@@ -61,7 +57,7 @@ def operators() -> dict[str, Callable[..., object]]:
 
 
 def examples(page: str) -> list[Example]:
-    """The diagrams of a page's text."""
+    """The diagrams in the text of a page."""
     return [
         Example(_title(page, found.start()), parse_block(found[1]), number)
         for number, found in enumerate(_FENCE.finditer(page), 1)
@@ -72,7 +68,7 @@ def execute(block: Block) -> None:
     """Run a diagram against the operators, in virtual time.
 
     Raises:
-        AssertionError: it does not hold.
+        AssertionError: the diagram does not hold.
     """
     __tracebackhide__ = True
     runner = marbles(tick_ms=block.tick_ms)
@@ -81,7 +77,7 @@ def execute(block: Block) -> None:
     }
     names |= {"np": np, "ops": ops, "rx": rx, "rxv": rxv, "vox": vox}
     names |= {name: getattr(fakes, name) for name in fakes.__all__}
-    names |= {"FakeSpeaker": FakeSpeaker, "clock": runner.scheduler}
+    names["clock"] = runner.scheduler
     names |= {"audio": audio, "like": like, "sound": sound, "turn": turn, "window": window}
     legend: dict[str, object] = {}
     for name, expression in block.legend.items():
@@ -123,7 +119,7 @@ def _audio(line: Line) -> Audio:
 
 
 def render(name: str, page: str) -> dict[str, str]:
-    """What the files of an operator's page should hold, by path."""
+    """The right content of the page of an operator and of its drawings, by path."""
     files: dict[str, str] = {}
     if len(_WRITTEN.findall(page)) != 1:
         raise ValueError(f"{name}.md: wanted one place for what is written:\n{_BEGIN}\n{_END}")
@@ -179,7 +175,7 @@ def _cell(text: str) -> str:
 
 
 def render_index(index: str) -> str:
-    """What the index should hold."""
+    """The right content of the index."""
     rows = [
         f"| [`{name}`]({name}.md) | {_types(it.takes)} → {_types(it.gives)} | {it.summary} |"
         for name, operator in operators().items()
@@ -196,7 +192,7 @@ def _types(text: str) -> str:
 
 
 def rendered(directory: Path) -> Iterator[tuple[Path, str]]:
-    """Every file that is written, in whole or in part, and what it should hold."""
+    """Every file with a generated part, and its right content."""
     for name in operators():
         for path, text in render(name, (directory / f"{name}.md").read_text("utf-8")).items():
             yield directory / path, text
@@ -204,7 +200,7 @@ def rendered(directory: Path) -> Iterator[tuple[Path, str]]:
 
 
 def stale(directory: Path) -> list[Path]:
-    """The files that do not hold what they should, and drawings of no diagram."""
+    """The files whose content is wrong, and the drawings that belong to no diagram."""
     wanted = dict(rendered(directory))
     changed = [
         path
@@ -215,7 +211,7 @@ def stale(directory: Path) -> list[Path]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write the pages' generated parts, or check them."""
+    """Write the generated parts of the pages, or check them."""
     parser = argparse.ArgumentParser(prog="python -m docs.spec")
     parser.add_argument("directory", type=Path, help="where the pages are")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when stale")
@@ -226,7 +222,7 @@ def main(argv: list[str] | None = None) -> int:
         for example in examples((directory / f"{name}.md").read_text("utf-8")):
             try:
                 execute(example.block)
-            except Exception as error:  # also of the expressions in the page
+            except Exception as error:  # an expression in the page may raise anything
                 failed = True
                 print(f"{name}.md, diagram {example.number}: {error}", file=sys.stderr)
     old = stale(directory)

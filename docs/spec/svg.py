@@ -1,4 +1,4 @@
-"""A page's diagram as SVG: the same parsed block that the tests execute."""
+"""Draws a diagram of a page as SVG, from the block that the tests run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from docs.spec.block import Block, Line, opening
-from rxvoice.testing._notation import Mark
-
-__all__ = ["draw"]
+from rxvoice.testing.notation import Mark
 
 STEP = 30  # px per tick and mark
 ROW = 44
@@ -45,17 +43,17 @@ STYLE = f"""
 
 
 def draw(block: Block, title: str) -> str:
-    """The diagram as SVG text, the same for the same block.
+    """Draw a diagram as SVG. The same block always gives the same text.
 
     Args:
-        title: what a reader who cannot see it is told.
+        title: a text for readers who cannot see the drawing.
     """
     return _Drawing(block, title).text()
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """A line, its first tick, its row's middle, and whether it is drawn as the inside of a turn."""
+    """A line, its first tick, the middle of its row, and whether it is the inside of a turn."""
 
     line: Line
     first: int
@@ -98,7 +96,7 @@ class _Drawing:
         self._notes = self._legend()
 
     def _spread(self) -> list[float]:
-        """The left edge of each tick: one with several marks on a line is wider."""
+        """The left edge of each tick. A tick with several marks on one line is wider."""
         ticks = max(row.first + row.line.diagram.ticks for row in self._rows)
         crowd = [1] * ticks
         for row in self._rows:

@@ -1,4 +1,14 @@
-"""The command line: ``rxvoice talk``, ``demo``, ``run``, ``devices`` and ``models``."""
+"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``devices`` and ``models``.
+
+Each command has a public module. The private modules are their parts:
+
+- settings: `_setting`, `_settings`, `_options`
+- models: `_parts`, `_warm_up`, `_catalog`, `_cached`
+- conversations: `_talk_pipe` and `_run_pipe`
+- what is shown: `_scene` follows the events; `_view` and `_live_view` print it; `_reply_progress`
+- what is written: `_both`, `_transcript`
+- the process: `_keys`, `_main_loop`, `_signals`, `_streams`, `_stderr`, `_usage`, `_commands`
+"""
 
 from __future__ import annotations
 
@@ -6,7 +16,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from rxvoice.cli._signals import Ending, ended_by_signals
 from rxvoice.cli._streams import complete_streams, is_gone, silence_stdout
@@ -17,41 +26,28 @@ __all__ = ["main", "parser"]
 
 _EPILOG = """\
 examples:
+  rxvoice demo                             play a recorded conversation, offline
   rxvoice talk                             talk with this machine, offline
-  rxvoice devices                          its microphones and loudspeakers
-  rxvoice demo                             hold the recorded conversation, offline
-  rxvoice demo --realtime                  the same, at the speed of speech
-  rxvoice run question.wav -o reply.wav    answer any recording
+  rxvoice devices                          list its microphones and loudspeakers
+  rxvoice run question.wav -o reply.wav    answer a recording
   rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
-  rxvoice models --memory 16               models for MLX that fit a machine of 16 GB
+  rxvoice models --memory 16               list models that fit a machine with 16 GB
+
+`rxvoice talk --help` explains the options of a command, with examples.
 """
-
-_DEMO_EPILOG = """\
-The embedded models know about twenty subjects. These are the sentences that both of them know, for
-`rxvoice talk` too:
-
-{known}
-
-examples:
-  rxvoice demo                          writes out/reply.wav and out/conversation.wav
-  rxvoice demo --realtime               at the speed of speech
-  rxvoice demo --out /tmp/demo --models offline
-"""
-
 
 _BROKEN_PIPE = 141
-"""As shells tell of what SIGPIPE ended."""
+"""The status that shells give a program that SIGPIPE ended."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands and options, with their help."""
+    """The parser of all commands and options, with their help."""
     from rxvoice import __version__
-    from rxvoice.cli.demo import MODELS
+    from rxvoice.cli.demo import add_demo
     from rxvoice.cli.devices import add_devices
     from rxvoice.cli.models import add_models
     from rxvoice.cli.run import add_run
     from rxvoice.cli.talk import add_talk
-    from rxvoice.offline.demo_stt import demo_phrases
 
     top = Parser(
         prog="rxvoice",
@@ -62,27 +58,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"rxvoice {__version__}")
     commands = top.add_subparsers(title="commands", dest="command", required=True)
 
+    add_demo(commands)
     add_talk(commands)
-    demo = commands.add_parser(
-        "demo",
-        help="hold a recorded conversation on the embedded models, offline",
-        description="Hold a recorded conversation on the embedded models, offline: print it as it "
-        "happens, write the replies and both sides as sound. Exits 0 only if every turn was heard "
-        "as it was said.",
-        epilog=_DEMO_EPILOG.format(known="\n".join(f"  {it}" for it in demo_phrases())),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    demo.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)"
-    )
-    demo.add_argument(
-        "--models",
-        choices=MODELS,
-        default=MODELS[0],
-        help="hear with a small Moonshine on MLX, or offline with pocketsphinx (mlx)",
-    )
-    demo.add_argument("--realtime", action="store_true", help="play it at the speed of speech")
-
     add_run(commands)
     add_devices(commands)
     add_models(commands)
@@ -93,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 when it did what it should, 1 when not, 2 for wrong usage, 141 when nobody reads what it
-        prints, and 128 and the number of the signal that stopped it, such as 130 for ctrl-c.
+        0 if the command succeeded; 1 if not; 2 for wrong usage; 141 if nobody reads its output; 128
+        plus the number of the signal that stopped it, which is 130 for ctrl-c.
     """
     complete_streams()
     with ended_by_signals() as ending:
@@ -113,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _NobodyReads(Exception):
-    """What was printed could not be, as behind ``| head``."""
+    """Nobody reads the standard output, as behind ``| head``."""
 
 
 def _run(arguments: Sequence[str] | None, ending: Ending) -> int:
@@ -121,13 +98,13 @@ def _run(arguments: Sequence[str] | None, ending: Ending) -> int:
         top = parser()
         options, unknown = top.parse_known_args(arguments)
         if unknown:
-            # The command's own help is of more use than the one of all.
+            # Name the help of the command, not the one of all commands.
             named = f"rxvoice {options.command}"
             what = f"unrecognized arguments: {' '.join(unknown)}"
             top.exit(2, f"{named}: error: {what}; see {named} --help\n")
         return _command(options, ending)
     finally:
-        # Here, where what goes wrong can still be told.
+        # Flush here, while an error can still be reported.
         try:
             sys.stdout.flush()
         except OSError as error:
@@ -160,19 +137,19 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
 
 
 def _told(error: Exception) -> str:
-    """An error in one line; of one from the system, the file first."""
+    """The error in one line. An error of the system begins with the file."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split())
 
 
 def _is_broken_pipe(error: BaseException | None) -> bool:
-    """Whether that is what went wrong, or what it came from."""
+    """Whether the error is a broken pipe or was caused by one."""
     return error is not None and (
         isinstance(error, BrokenPipeError) or _is_broken_pipe(error.__cause__)
     )
 
 
 def _say(what: str) -> None:
-    with suppress(OSError):  # a terminal that is gone
+    with suppress(OSError):  # the terminal is gone
         print(f"rxvoice: {what}", file=sys.stderr, flush=True)

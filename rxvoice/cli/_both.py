@@ -16,21 +16,18 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Speech
 from rxvoice.events import Event
 
-__all__ = ["BothSides"]
-
 _USER, _ASSISTANT = 0, 1
 
 
 class BothSides:
-    """A recording of the user on the left and the assistant on the right, one after the other.
+    """Writes the user on the left channel and the assistant on the right, one after the other.
 
-    A recording does not wait for the answer to its question: here the rest of it does, so that
-    the two take turns as they would have. Without an answer there is nothing to keep: no file is
-    left, and one that was there stays.
+    A recording does not wait for replies. In this file, the rest of the recording waits, so that
+    the two sides take turns. If the assistant says nothing, no file is left, and an old file stays.
 
     Args:
-        to: where to write: a path, whose suffix is the format, or a stream.
-        sample_rate: Hz, the assistant's.
+        to: where to write: a path, whose suffix sets the format, or a stream.
+        sample_rate: the sample rate of the assistant's voice, in Hz.
     """
 
     def __init__(self, to: Path | BinaryIO, sample_rate: int) -> None:
@@ -38,7 +35,7 @@ class BothSides:
         self._rate = self._audio.rate(sample_rate)
         self._side, self._given_rate = _USER, 0
         self._resampler: Resampler | None = None
-        self._answered = False
+        self._replied = False
         self.frames = 0
 
     def __enter__(self) -> BothSides:
@@ -54,20 +51,20 @@ class BothSides:
             self._end_run()
             self._audio.file.complete = error is None
         finally:
-            if self._answered:
+            if self._replied:
                 self._audio.close()
             else:
                 self._audio.discard()
 
     def user(self, chunk: AudioChunk | Event) -> None:
-        """Add a chunk of the user's."""
+        """Add a chunk of the user."""
         if isinstance(chunk, AudioChunk):
             self._add(_USER, chunk.samples, chunk.sample_rate)
 
     def assistant(self, speech: Speech | Event) -> None:
-        """Add a piece of the assistant's."""
+        """Add a piece of the assistant's speech."""
         if isinstance(speech, Speech) and speech.samples.shape[0]:
-            self._answered = True
+            self._replied = True
             self._add(_ASSISTANT, np.asarray(speech.samples, np.float32), speech.sample_rate)
 
     def _add(self, side: int, samples: Samples, rate: int) -> None:
@@ -90,10 +87,10 @@ class BothSides:
 
     @property
     def where(self) -> Path:
-        """Where the file is now: its path, or beside it while an old file is there."""
+        """Where the file is: its path, or beside the path while an old file is there."""
         return self._audio.file.where
 
     @property
     def seconds(self) -> float:
-        """Length so far."""
+        """How long the file is so far."""
         return self.frames / self._rate

@@ -1,4 +1,4 @@
-"""Which models the cache of the Hugging Face hub has, and whether it has all of them."""
+"""The models in the cache of the Hugging Face hub, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import cast
 
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
-
-__all__ = ["Cached", "cache_directory", "cached"]
 
 _WEIGHTS = (".safetensors", ".npz")
 _INDEX = "model.safetensors.index.json"
@@ -21,8 +19,8 @@ class Cached:
 
     Attributes:
         name: its name on the hub.
-        bytes: what it takes there.
-        complete: whether its configuration and all of its weights are there.
+        bytes: its size in the cache.
+        complete: whether its configuration and all of its weights are in the cache.
     """
 
     name: str
@@ -31,20 +29,20 @@ class Cached:
 
 
 def cache_directory() -> Path:
-    """Where the hub's client keeps models: ``HF_HUB_CACHE``, or below ``HF_HOME``."""
+    """The directory of the cache: ``HF_HUB_CACHE``, or a directory in ``HF_HOME``."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE).expanduser()
 
 
 def cached() -> list[Cached]:
-    """All models there, by name. Nothing is asked of the hub."""
+    """All models in the cache, sorted by name. Does not contact the hub."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     directory = cache_directory()
     try:
         found = scan_cache_dir(directory)
-    except (CacheNotFound, ValueError):  # no directory, or not one
+    except (CacheNotFound, ValueError):  # the cache does not exist, or is not a directory
         return []
     models: dict[str, Cached] = {}
     for repo in found.repos:
@@ -52,7 +50,7 @@ def cached() -> list[Cached]:
         if repo.repo_type == "model" and size:
             complete = any(_is_complete(repo.repo_id, it.snapshot_path) for it in repo.revisions)
             models[repo.repo_id] = Cached(repo.repo_id, size, complete)
-    # One that was interrupted in its first file is no model to the scan.
+    # The scan leaves out a model whose download stopped in its first file.
     for path in directory.glob("models--*"):
         name = path.name.removeprefix("models--").replace("--", "/", 1)
         if name not in models and _blobs(path):
@@ -70,9 +68,9 @@ def _is_complete(name: str, snapshot: Path) -> bool:
 
 
 def _listed(name: str, snapshot: Path) -> set[str]:
-    """What the hub listed when it was downloaded, as far as a library would want it."""
+    """The files that the hub listed at the download and that a library would load."""
     try:
-        # Older versions of the client have neither.
+        # Older versions of the client lack both names.
         from huggingface_hub import get_cached_repo_tree
         from huggingface_hub.errors import CachedRepoTreeNotFoundError
     except ImportError:
@@ -83,13 +81,13 @@ def _listed(name: str, snapshot: Path) -> set[str]:
         return set()
     files = {file.path for file in tree}
     weights = {it for it in files if it.endswith(_WEIGHTS)}
-    # mlx-lm fetches no others where there are such.
+    # If there are files "model*", mlx-lm fetches no others.
     weights = {it for it in weights if it.startswith("model")} or weights
     return weights | {it for it in files if it.startswith("tokenizer") and it.endswith(".json")}
 
 
 def _indexed(snapshot: Path) -> set[str]:
-    """The parts that the index of split weights names."""
+    """The parts of split weights, as their index names them."""
     try:
         index = read_json((snapshot / _INDEX).read_bytes(), _INDEX)
     except (OSError, ConfigError):
@@ -101,6 +99,6 @@ def _indexed(snapshot: Path) -> set[str]:
 
 
 def _blobs(repo: Path) -> int:
-    """Bytes below a model's directory, pieces of broken downloads too; links are not counted."""
+    """Bytes in the directory of a model, with unfinished downloads and without links."""
     files = (it for it in repo.rglob("*") if it.is_file() and not it.is_symlink())
     return sum(it.stat().st_size for it in files if it.parent.name == "blobs")

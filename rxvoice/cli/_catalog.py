@@ -1,16 +1,14 @@
-"""Models that are known to go together with rxvoice, by what a machine can hold.
+"""Models that work with rxvoice, by the memory that they need.
 
-Where each fact comes from is said beside it: "README" is that of mlx-audio 0.6.2, a page is the
-model's on the Hugging Face hub. A size without a page is the number of parameters times the bits
-that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included.
+A comment beside each fact names its source. "README" is the README of mlx-audio 0.6.2. "Page" is
+the page of the model on the Hugging Face hub. A size without a page is the number of parameters
+times the bits that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
-
-__all__ = ["BUILT_IN", "MEMORIES", "MODELS", "SLOTS", "BuiltIn", "Model", "Slot", "recommended"]
 
 Slot: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts"]
 
@@ -21,7 +19,7 @@ SLOTS: dict[Slot, tuple[str, str]] = {
     "llm": ("language", 'rxv.mlx.llm("{}")'),
     "tts": ("speech", 'rxv.mlx.tts("{}")'),
 }
-"""What each is for, and how a model gets there."""
+"""The purpose of each slot, and the call that makes a model for it."""
 
 MEMORIES = (8, 16, 32, 64)
 """Sizes of machines, in GB of unified memory."""
@@ -32,13 +30,13 @@ class Model:
     """A model on the hub.
 
     Attributes:
-        family: the module that runs it, in mlx-lm's or mlx-audio's ``models``.
-        parameters: how many it has, to read.
-        bytes: of its weights; None where that is not known.
-        licence: of the weights, as SPDX has it.
-        memories: on machines of which sizes it is recommended, in GB.
-        note: in a few words, what is special about it.
-        needs: another package that it wants, as pip takes it.
+        family: the module of mlx-lm or mlx-audio that runs it.
+        parameters: how many parameters it has, for people.
+        bytes: the size of its weights; None if it is not known.
+        licence: the licence of the weights, in SPDX.
+        memories: the sizes of machines that it is recommended for, in GB.
+        note: what is special about it, in a few words.
+        needs: another package that it needs, as pip takes it.
     """
 
     slot: Slot
@@ -57,10 +55,10 @@ class BuiltIn:
     """A part that needs no download.
 
     Attributes:
-        call: how to make it.
+        call: the call that makes it.
         what: what it is.
-        licence: as SPDX has it.
-        module: what has to be installed for it; None for nothing.
+        licence: its licence, in SPDX.
+        module: the module that must be installed; None for nothing.
     """
 
     slot: Slot
@@ -216,10 +214,10 @@ MODELS = (
         "requests",
     ),
 )
-"""In each slot, the first that a machine can hold is the one to begin with."""
+"""In each slot, begin with the first model that fits the machine."""
 
 
 def recommended(memory: int) -> list[Model]:
-    """Those for a machine of this many GB: as for the largest size that it has."""
+    """The models for a machine with this many GB: those of the largest size that fits."""
     size = max((it for it in MEMORIES if it <= memory), default=MEMORIES[0])
     return [model for model in MODELS if size in model.memories]

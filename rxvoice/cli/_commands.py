@@ -1,15 +1,13 @@
-"""What each command is added to."""
+"""The type of what each command is added to."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Protocol
 
-__all__ = ["Commands"]
-
 
 class Commands(Protocol):
-    """What ``add_subparsers`` gives."""
+    """What ``add_subparsers`` returns."""
 
     def add_parser(
         self,

@@ -13,40 +13,38 @@ from typing import Self
 from rxvoice._audio.samples import Samples
 from rxvoice.errors import ConfigError
 
-__all__ = ["PushToTalk", "SpaceBar"]
-
 
 class PushToTalk:
-    """A button that says when the user speaks; for `vad`, in a detector's place."""
+    """A button that says when the user speaks; `vad` takes it as a detector."""
 
     def __init__(self) -> None:
         self._down = False
 
     @property
     def down(self) -> bool:
-        """Whether it is pressed."""
+        """Whether the button is pressed."""
         return self._down
 
     def toggle(self) -> None:
-        """Press it, or let it go."""
+        """Press the button, or release it."""
         self._down = not self._down
 
     def is_speech(self, samples: Samples, /) -> bool:
-        """Whether it is pressed, whatever is in the samples."""
+        """Whether the button is pressed. The samples do not matter."""
         return self._down
 
 
 class SpaceBar:
-    """Reads a terminal's keys one by one, on a thread of its own; a ``with`` block puts it back.
+    """Reads the keys of a terminal one by one, on a thread of its own, within a ``with`` block.
 
-    A terminal tells when a key is pressed, and not when it is let go.
+    A terminal reports that a key is pressed, but not that it is released.
 
     Args:
-        pressed: called for each press of the space bar, on that thread.
-        terminal: its file descriptor; None for the standard input's.
+        pressed: called on that thread for each press of the space bar.
+        terminal: the file descriptor of the terminal; None for the standard input.
 
     Raises:
-        ConfigError: it is no terminal.
+        ConfigError: the file is not a terminal.
     """
 
     def __init__(self, pressed: Callable[[], None], *, terminal: int | None = None) -> None:
@@ -55,7 +53,7 @@ class SpaceBar:
         if not os.isatty(self._terminal):
             raise ConfigError(
                 "push-to-talk needs a terminal to read the space bar from, and the standard input "
-                "is none: run it in a terminal, or leave --push-to-talk out"
+                "is not a terminal: run the command in one, or leave --push-to-talk out"
             )
 
     def __enter__(self) -> Self:
@@ -81,7 +79,7 @@ class SpaceBar:
         self.restore()
 
     def restore(self) -> None:
-        """Put the terminal back; keys are still read until the end of the block."""
+        """Restore the terminal. Keys are read until the end of the block."""
         import termios
 
         termios.tcsetattr(self._terminal, termios.TCSANOW, self._before)

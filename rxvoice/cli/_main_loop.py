@@ -1,4 +1,4 @@
-"""The main thread, while a conversation goes on beside it."""
+"""The loop of the main thread, while a conversation runs on another thread."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from queue import Empty, SimpleQueue
 
 from rxvoice._threads.window import UiScheduler
 
-__all__ = ["MainLoop"]
-
 
 class MainLoop(UiScheduler):
-    """A scheduler whose actions run on the thread that is in `run`."""
+    """A scheduler whose actions run on the thread that calls `run`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,11 +21,11 @@ class MainLoop(UiScheduler):
     def run(
         self, until: Callable[[], bool], draw: Callable[[float], None], *, every: float
     ) -> None:
-        """Run what is scheduled, and draw, until that is so.
+        """Run scheduled actions, and draw, until a condition holds.
 
         Args:
-            until: asked after whatever happens, and at each drawing.
-            draw: told ``time.monotonic()``.
+            until: the condition; checked after each action and each drawing.
+            draw: called with ``time.monotonic()``.
             every: seconds between two drawings.
         """
         due = time.monotonic()
@@ -40,7 +38,7 @@ class MainLoop(UiScheduler):
                 draw(now)
 
     def wake(self) -> None:
-        """Have `until` asked; from any thread or signal handler."""
+        """Make the loop check `until`. Any thread or signal handler may call this."""
         self._awake.put(None)
 
     def _wake(self) -> None:

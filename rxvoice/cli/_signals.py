@@ -1,4 +1,4 @@
-"""How a command ends that is told to: by ctrl-c, a polite kill or a closed terminal."""
+"""How a signal ends a command: ctrl-c, a termination or a closed terminal."""
 
 from __future__ import annotations
 
@@ -11,29 +11,27 @@ from types import FrameType
 
 from rxvoice.cli._streams import forget_terminal
 
-__all__ = ["Ending", "ended_by_signals", "ending_signals"]
-
 
 class Ending:
-    """Whether a signal has asked for the end, and which."""
+    """The signal that asked the command to end, if any."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
 
     @property
     def status(self) -> int:
-        """The exit status that says so, as shells have it."""
+        """The exit status for the signal, as shells have it."""
         return 128 + (self.signal or signal.SIGINT)
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if it was asked for: a callback from C may have swallowed it."""
+        """Raise KeyboardInterrupt after a signal: a callback from C may have swallowed it."""
         if self.signal is not None:
             raise KeyboardInterrupt
 
 
 @contextmanager
 def ended_by_signals() -> Generator[Ending]:
-    """The first signal raises KeyboardInterrupt on the main thread, another one ends at once."""
+    """Raise KeyboardInterrupt at the first signal; end the process at once at the second."""
     ending = Ending()
 
     def first(number: int) -> None:
@@ -48,17 +46,18 @@ def ended_by_signals() -> Generator[Ending]:
     with ending_signals(first, second):
         yield ending
     if ending.signal is not None:
-        # The process ends now, and a second ctrl-c shall not make its last steps look broken.
+        # The process is ending: a second ctrl-c must not break its last steps.
         for it in (signal.SIGINT, signal.SIGTERM):
             signal.signal(it, signal.SIG_IGN)
 
 
 @contextmanager
 def ending_signals(first: Callable[[int], None], second: Callable[[int], None]) -> Generator[None]:
-    """Ctrl-C, a polite kill or a closed terminal calls `first`; another one calls `second`.
+    """Call `first` at the first signal and `second` at each further one.
 
-    Both are told which signal it was. Under nohup a closed terminal is nothing. On another thread
-    than the main one, where there are no signals, it does nothing.
+    The signals are ctrl-c, a termination and a closed terminal; under nohup, a closed terminal is
+    ignored. Both functions are given the number of the signal. Only the main thread receives
+    signals: on any other thread, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""What libraries write to a terminal that is being drawn on."""
+"""Keeps what libraries write to stderr off a terminal that is being drawn on."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["stderr_held"]
-
-_TOLD_OTHERWISE = b"ALSA lib "
-"""How ALSA begins its lines: of what it reports there are events."""
+_ALSA = b"ALSA lib "
+"""The start of a line from ALSA. Events report the same."""
 
 
 @contextmanager
 def stderr_held() -> Generator[None]:
-    """Hold back what anybody in this process writes to stderr, and let it go at the end.
+    """Hold back everything that this process writes to stderr, and write it at the end.
 
-    Libraries in C write there behind Python's back, in the middle of the screen. Where stderr is
-    no terminal, nothing is held back.
+    Libraries in C write to stderr directly, which would land in the middle of the screen. If stderr
+    is not a terminal, nothing is held back.
     """
     if not os.isatty(2):
         yield
@@ -36,5 +34,5 @@ def stderr_held() -> Generator[None]:
             os.close(kept)
             file.seek(0)
             for line in file:
-                if not line.startswith(_TOLD_OTHERWISE):
+                if not line.startswith(_ALSA):
                     os.write(2, line)

@@ -1,4 +1,4 @@
-"""The standard streams, and what becomes of them."""
+"""The standard streams: for sound, and when they are closed or nobody reads them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,12 @@ from typing import BinaryIO, TextIO, cast
 
 from rxvoice.cli._usage import UsageError
 
-__all__ = [
-    "STDIO",
-    "complete_streams",
-    "forget_terminal",
-    "is_gone",
-    "silence_stdout",
-    "sound_from_stdin",
-    "stdout_taken",
-]
-
-
 STDIO = Path("-")
-"""The standard input or output, in a file's place."""
+"""Stands for the standard input or output, in the place of a file."""
 
 
 def complete_streams() -> None:
-    """Put ``/dev/null`` where a standard stream was closed: what is opened next would get there."""
+    """Open ``/dev/null`` for each closed standard stream, so that no other file takes its place."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
@@ -41,7 +30,7 @@ def complete_streams() -> None:
 
 
 def is_gone(out: TextIO) -> bool:
-    """Whether nobody reads any more what is written there, as behind ``| head``."""
+    """Whether nobody reads this stream any more, as behind ``| head``."""
     try:
         poll = select.poll()
         poll.register(out.fileno(), 0)
@@ -52,20 +41,20 @@ def is_gone(out: TextIO) -> bool:
 
 
 def silence_stdout() -> None:
-    """Let what is still printed, and the rest in the buffer, go nowhere."""
+    """Discard the rest of stdout, with what is in its buffer."""
     with suppress(OSError, ValueError):
-        _to_nowhere(sys.stdout.fileno())
+        _discard(sys.stdout.fileno())
 
 
 def forget_terminal() -> None:
-    """Let what is printed go nowhere, where it went to a terminal that is closed."""
+    """Discard the rest of stdout and stderr if their terminal is closed."""
     for number in (1, 2):
         with suppress(OSError):
             if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
-                _to_nowhere(number)
+                _discard(number)
 
 
-def _to_nowhere(number: int) -> None:
+def _discard(number: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, number)
     os.close(nowhere)
@@ -73,10 +62,10 @@ def _to_nowhere(number: int) -> None:
 
 @contextmanager
 def stdout_taken() -> Generator[BinaryIO]:
-    """The standard output for bytes; what is printed goes to stderr meanwhile.
+    """Take the standard output for bytes, and print to stderr meanwhile.
 
     Raises:
-        UsageError: it is a terminal.
+        UsageError: the standard output is a terminal.
     """
     if os.isatty(1):
         raise UsageError(
@@ -96,10 +85,10 @@ def stdout_taken() -> Generator[BinaryIO]:
 
 
 def sound_from_stdin() -> BinaryIO:
-    """The standard input for bytes.
+    """Open the standard input for bytes.
 
     Raises:
-        UsageError: it is a terminal.
+        UsageError: the standard input is a terminal.
     """
     if os.isatty(0):
         raise UsageError(

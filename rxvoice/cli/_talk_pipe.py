@@ -1,4 +1,4 @@
-"""The conversation of ``rxvoice talk``, as a pipe: what to copy into a program of your own."""
+"""The conversation of ``rxvoice talk`` as a pipe: copy it into a program of your own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rxvoice import echo
 from rxvoice import operators as vox
 from rxvoice._threads.paced import paced
 from rxvoice.chunks import AudioChunk
-from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk
-from rxvoice.cli._settings import Settings
+from rxvoice.cli._parts import Parts
+from rxvoice.cli._settings import CommandSettings
 from rxvoice.elements import FinishedTurn, Reply, Speech
 from rxvoice.events import Event
 from rxvoice.policies import silence
@@ -22,19 +22,17 @@ from rxvoice.policies import silence
 if TYPE_CHECKING:
     from rxvoice.mlx import MlxScheduler
 
-__all__ = ["Controls", "conversation"]
-
 _START_CHUNKS = 3
-"""A click, or a chunk of echo that was not known as one, is no turn."""
+"""Chunks of speech that open a turn. Fewer are a click, or an echo that was not recognised."""
 _TAIL_MS = 200
-"""Heard after the button was let go: fingers are faster than tongues."""
+"""Audio that still belongs to the turn after the button is released, in milliseconds."""
 
 
 class Controls:
-    """What may be done to a conversation while it goes on; from any thread.
+    """Controls a running conversation. Any thread may call its methods.
 
     Args:
-        button: what the user pushes to talk; None to listen all the time.
+        button: the button that the user pushes to talk; None to listen all the time.
     """
 
     def __init__(self, button: PushToTalk | None = None) -> None:
@@ -43,24 +41,24 @@ class Controls:
         self.closing = False
 
     def press(self) -> None:
-        """Push the button: a turn begins, and a reply in progress ends; or the turn ends."""
+        """Push the button: begin a turn and interrupt the reply, or end the turn."""
         if self.button is not None:
             self.button.toggle()
             if self.button.down:
                 self.interrupts.on_next(None)
 
     def close(self, *, silence: bool) -> None:
-        """Hear nothing more; a turn that is open is written down.
+        """Stop listening. The open turn still gets its transcript.
 
         Args:
-            silence: end the reply that is being heard, too.
+            silence: also interrupt the reply.
         """
         self.closing = True
         if silence:
             self.interrupts.on_next(None)
 
     def listens(self, _: object) -> bool:
-        """Whether the microphone is still heard."""
+        """Whether the conversation still listens to the microphone."""
         return not self.closing
 
 
@@ -68,30 +66,30 @@ def conversation(
     microphone: Observable[AudioChunk | Event],
     parts: Parts,
     speaker: echo.Tap,
-    settings: Settings,
+    settings: CommandSettings,
     *,
     models: MlxScheduler,
     controls: Controls,
     on_reply: Callable[[Reply | Event], None] = lambda _: None,
     on_speech: Callable[[Speech | FinishedTurn | Event], None] = lambda _: None,
 ) -> Observable[Speech | FinishedTurn | Event]:
-    """From a microphone to a loudspeaker, with all that happens in between as events.
+    """Make the conversation, from a microphone to a loudspeaker, with its events.
 
     Args:
-        microphone: `rxv.microphone()`, or what gives the like.
-        speaker: `rxv.speaker()`, in an `rxv.echo.tap`.
+        microphone: `rxv.microphone()`, or another source of the same kind.
+        speaker: `rxv.speaker()` in an `rxv.echo.tap`.
         models: the thread that runs the models.
-        on_reply: told of each piece of text that the voice is given, on the conversation thread.
-        on_speech: told of each piece of speech once it was written, on the conversation thread.
+        on_reply: called on the conversation thread with each piece of text for the voice.
+        on_speech: called on the conversation thread with each piece of speech that was written.
     """
     button = controls.button
-    heard = microphone.pipe(
+    chunks = microphone.pipe(
         ops.take_while(controls.listens),
         vox.meter(),
         vox.cancel_echo(speaker) if settings.echo == "cancel" else ops.do_action(),
         vox.chunk(512),
     )
-    turns = heard.pipe(
+    turns = chunks.pipe(
         vox.vad(
             button or parts.vad,
             start=settings.vad_start,

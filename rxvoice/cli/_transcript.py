@@ -12,23 +12,21 @@ from typing import BinaryIO, Self
 from rxvoice._files.output import output
 from rxvoice.events import Event, Level
 
-__all__ = ["TranscriptFile"]
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 class TranscriptFile:
-    """Writes each event as a line of JSON: ``"time"``, in UTC, and what `Event.as_json` gives.
+    """Writes each event as a line of JSON: ``"time"`` in UTC, and the event's `Event.as_json`.
 
-    A line is in the file when `write` returns. `Level`, which is told ten times a second and says
-    nothing later, is left out. The file is begun with the first event; one that was there before
-    is replaced when it is closed, unless the ``with`` block ends with an error (`OutputFile`).
+    A line is in the file when `write` returns. `Level` is left out: it comes ten times a second and
+    is of no use later. The first event begins the file. `close` replaces an old file, unless the
+    ``with`` block ends with an error (`OutputFile`).
 
     Args:
-        to: the path of the file, whose directory exists, or a stream.
-        now: the time of an event.
+        to: a path in a directory that exists, or a stream.
+        now: returns the time of an event.
 
     Raises:
         ConfigError: the path cannot be written.
@@ -41,17 +39,17 @@ class TranscriptFile:
 
     @property
     def where(self) -> Path:
-        """Where the file is now: its path, or beside it while an old file is there."""
+        """Where the file is: its path, or beside the path while an old file is there."""
         return self._output.where
 
     def write(self, event: Event) -> None:
-        """Add an event; nothing after `close`."""
+        """Add an event. After `close`, do nothing."""
         if isinstance(event, Level) or self._closed:
             return
         time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": time, **event.as_json()}, ensure_ascii=False) + "\n"
         try:
-            # Half of an emoji, as some models give it, cannot be written otherwise.
+            # Some models give half of an emoji, which UTF-8 cannot hold.
             file = self._output.open()
             file.write(line.encode("utf-8", "backslashreplace"))
             file.flush()
@@ -60,7 +58,7 @@ class TranscriptFile:
             raise
 
     def close(self) -> None:
-        """Finish the file; again does nothing."""
+        """Finish the file. A second call does nothing."""
         self._closed = True
         self._output.complete = not self._failed
         self._output.close()

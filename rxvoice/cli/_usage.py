@@ -1,4 +1,4 @@
-"""What is wrong with a command as it was typed."""
+"""Mistakes in a command line."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from typing import NoReturn
 from rxvoice._files.output import same_file
 from rxvoice.errors import ConfigError
 
-__all__ = ["Parser", "UsageError", "check_distinct"]
-
 
 class UsageError(ConfigError):
-    """Options that cannot be, or not together; the command ends with 2, before it does anything."""
+    """An option is wrong, or does not go with another. The command does nothing and ends with 2."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line."""
+    """A parser that reports a mistake in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it, and end with 2."""
+        """Print the message, and end with 2."""
         self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
 
 def check_distinct(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:
-    """Raise unless every file that would be written is another one than all the rest.
+    """Check that every output is a different file from all other outputs and inputs.
 
     Args:
-        outputs: by what they are, for people; None for those that are not there.
-        inputs: the same.
+        outputs: the files to write, by their names for people; None for those not asked for.
+        inputs: the files to read, likewise.
+
+    Raises:
+        UsageError: two of them are the same file.
     """
     written = [(what, path) for what, path in outputs.items() if path is not None]
     for (one, path), (other, again) in combinations(written, 2):

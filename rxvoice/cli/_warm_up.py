@@ -1,4 +1,4 @@
-"""Models loaded and warmed up before anything is listened to."""
+"""Loads the models and warms them up before a conversation begins."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rxvoice.cli._conversation import Parts
+from rxvoice.cli._parts import Parts
 
 if TYPE_CHECKING:
     from reactivex import abc
-
-__all__ = ["warm_up"]
 
 _CLEAR_LINE = "\r\x1b[K"
 
 
 def warm_up(parts: Parts, *, worker: abc.SchedulerBase | None = None, plain: bool = False) -> None:
-    """Load each model and run it once, so that the first turn waits for nothing.
+    """Load each model and run it once, so that the first turn does not wait.
 
-    On a terminal a line tells so, and how a download goes; it is gone when all are ready.
+    On a terminal, a line shows the progress of loading and downloading, and disappears at the end.
 
     Args:
-        worker: the scheduler that is going to run the models; None for this thread.
+        worker: the scheduler that will run the models; None for this thread.
         plain: draw no line.
 
     Raises:
-        ConfigError: a model cannot be had or loaded.
+        ConfigError: a model cannot be downloaded or loaded.
     """
     from rxvoice.mlx import ProgressLine, load
 

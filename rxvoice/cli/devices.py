@@ -1,4 +1,4 @@
-"""``rxvoice devices``: which microphones and loudspeakers there are, and how loud it is."""
+"""``rxvoice devices``: the microphones and loudspeakers, and the level of each microphone."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from rxvoice.events import Event
 __all__ = ["add_devices", "devices"]
 
 _EPILOG = """\
-The number or any part of the name is what --microphone and --speaker of `rxvoice talk` take, and
-rxv.microphone() and rxv.speaker(); "*" marks the one that is used when none is named.
+"*" marks the device that is used by default. To choose another, give its number or a part of its
+name to --microphone and --speaker of `rxvoice talk`, or to rxv.microphone() and rxv.speaker().
 
 examples:
   rxvoice devices
-  rxvoice devices --level              speak, and see which microphone hears it; Ctrl-C to end
+  rxvoice devices --level              speak, and see which microphone picks it up; end with ctrl-c
   rxvoice devices --level --seconds 5
 """
 
 _WIDTH = 30
 """Characters of a level meter."""
 _FLOOR = 60
-"""Decibels below full scale at its left end."""
+"""Decibels below full scale at the left end of a level meter."""
 _REDRAW_S = 0.1
 
 
@@ -45,10 +45,10 @@ def add_devices(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--level", action="store_true", help="show how loud each microphone is, until Ctrl-C"
+        "--level", action="store_true", help="show how loud each microphone is, until ctrl-c"
     )
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="end --level after so many seconds"
+        "--seconds", type=float, metavar="N", help="end --level after this many seconds"
     )
 
 
@@ -56,11 +56,11 @@ def devices(*, level: bool = False, seconds: float | None = None) -> int:
     """Print the devices.
 
     Args:
-        level: open every microphone and show how loud it is.
-        seconds: for how long; None until Ctrl-C.
+        level: open every microphone and show its level.
+        seconds: for how long; None until ctrl-c.
 
     Returns:
-        0, or 1 where there is no microphone or no loudspeaker.
+        0, or 1 if there is no microphone or no loudspeaker.
 
     Raises:
         UsageError: `seconds` is not more than 0, or is given without `level`.
@@ -100,13 +100,13 @@ def _section(title: str, found: list[Device], kind: Kind) -> list[Device]:
 
 @dataclass(slots=True)
 class _Meter:
-    """The loudest sample since it was last drawn, or what went wrong."""
+    """The loudest sample since the last drawing, or the error of the microphone."""
 
     device: Device
     peak: float = 0.0
     problem: str = ""
 
-    def hear(self, element: AudioChunk | Event) -> None:
+    def add(self, element: AudioChunk | Event) -> None:
         if isinstance(element, AudioChunk):
             self.peak = max(self.peak, float(np.abs(element.samples).max(initial=0)))
 
@@ -130,12 +130,12 @@ def _show_levels(inputs: list[Device], seconds: float | None) -> None:
     meters = [_Meter(it) for it in inputs]
     live = sys.stdout.isatty()
     end = None if seconds is None else time.monotonic() + seconds
-    open_ones = [microphone(it.device.index).subscribe(it.hear, it.fail) for it in meters]
+    open_ones = [microphone(it.device.index).subscribe(it.add, it.fail) for it in meters]
     tick = threading.Event()
     drawn = False
     try:
         while end is None or time.monotonic() < end:
-            # Without a terminal to redraw, one picture a second or at the end.
+            # Without a terminal to redraw, print the meters once a second and at the end.
             left = _REDRAW_S if live else 1.0
             tick.wait(left if end is None else max(0.0, min(left, end - time.monotonic())))
             if live and drawn:

@@ -1,4 +1,4 @@
-"""``rxvoice models``: which models there are for each slot, and which are on this machine."""
+"""``rxvoice models``: the models for each slot, and those on this machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,22 @@ from rxvoice.cli._usage import UsageError
 __all__ = ["add_models", "models"]
 
 _EPILOG = """\
-Each slot of a conversation takes one model. Recommended are some that the installed libraries run
-and whose licence is known; any other of the same families will do. "size" is that of the weights,
-which is also about the memory they take; "GB" says on machines of which memory a model is
-recommended, "here" whether it is on this one: yes, part of it, or no. In each slot the first is the
-one to begin with. A model is fetched when it is first loaded, and then kept.
+Each slot of a conversation takes one model. Begin with the first model of each slot. A model is
+fetched when it is first loaded, and then kept.
 
 examples:
-  rxvoice models                  all, by slot
-  rxvoice models --memory 16      those for a machine with 16 GB
-  rxvoice models --json           for programs; sizes in bytes
-  HF_HOME=/big/disk rxvoice models    the models of another cache
+  rxvoice models                      list all models, by slot
+  rxvoice models --memory 16          list the models for a machine with 16 GB
+  rxvoice models --json               print JSON for programs, with sizes in bytes
+  HF_HOME=/big/disk rxvoice models    list the models of another cache
+
+columns:
+  size   the size of the weights, which is about the memory that they take
+  GB     the memory of the machines that the model is recommended for
+  here   whether the model is on this machine: yes, part, or no
+
+The installed libraries run the models that are listed, and their licences are known. Any other
+model of the same families works too.
 """
 
 
@@ -35,9 +40,9 @@ def add_models(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "models",
-        help="list models for each slot, and what is on this machine",
+        help="list models for each slot, and those on this machine",
         description="List the models for each slot of a conversation, by the memory of the "
-        "machine, and those that are on this machine. Asks nothing of the network.",
+        "machine, and the models on this machine. Does not use the network.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -45,7 +50,7 @@ def add_models(commands: Commands) -> None:
         "--memory",
         type=int,
         metavar="GB",
-        help="only those for a machine with so much memory (8 or more)",
+        help="list only the models for a machine with this much memory (8 or more)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -54,14 +59,14 @@ def models(*, memory: int | None = None, as_json: bool = False) -> int:
     """Print the models.
 
     Args:
-        memory: GB of the machine they are for; None for all.
-        as_json: print JSON rather than tables.
+        memory: list the models for a machine with this many GB; None for all.
+        as_json: print JSON instead of tables.
 
     Returns:
         0.
 
     Raises:
-        UsageError: `memory` is less than any model is for.
+        UsageError: `memory` is less than any model needs.
     """
     if memory is not None and memory < MEMORIES[0]:
         raise UsageError(
@@ -147,7 +152,7 @@ def _installed(part: BuiltIn) -> bool:
 
 
 def _table(rows: Iterable[tuple[str, ...]], right: tuple[int, ...] = ()) -> list[str]:
-    """Lines with their columns aligned, those in `right` at their right edge."""
+    """Lines with aligned columns; the columns in `right` at their right edge."""
     cells = list(rows)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines: list[str] = []

@@ -13,13 +13,15 @@ from rxvoice._audio.audio_file import AudioFile
 from rxvoice._files.output import output
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._commands import Commands
-from rxvoice.cli._conversation import Story, converse
-from rxvoice.cli._settings import Settings, add_options, typed
+from rxvoice.cli._options import add_options, typed
+from rxvoice.cli._parts import choose
+from rxvoice.cli._run_pipe import Story, converse
+from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._signals import Ending
 from rxvoice.cli._streams import STDIO, sound_from_stdin, stdout_taken
-from rxvoice.cli._talk_models import choose
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import UsageError, check_distinct
+from rxvoice.cli._view import PlainView
 from rxvoice.cli._warm_up import warm_up
 from rxvoice.errors import RxvoiceError
 from rxvoice.sources.wav import stated_seconds
@@ -27,16 +29,6 @@ from rxvoice.sources.wav import stated_seconds
 __all__ = ["add_run", "run"]
 
 _EPILOG = """\
-The recording may be WAV, FLAC, Ogg or MP3, of any sample rate and number of channels. Each turn of
-its speaker, ended by --silence-ms of silence, is written down and answered aloud. The suffix of a
-file that is written says its format: .wav, .flac, .mp3, .ogg or .opus. "-" is the standard input or
-output, and text goes to stderr then. A file that was there is replaced when the new one is complete
-and has something in it; until then, and when the command is stopped or fails, the new one is beside
-it, as reply.partial.wav for reply.wav.
-
-The embedded language model is a demonstration: it knows about twenty subjects and says so when it
-is asked anything else. `rxvoice models` lists others.
-
 examples:
   rxvoice run question.wav -o reply.wav
   rxvoice run question.wav -o reply.mp3 --phrases demo     listen only for what the model knows
@@ -45,8 +37,28 @@ examples:
   rxvoice run - -o - < question.wav | aplay                through a pipe
   rxvoice run question.wav -o reply.wav --llm mlx-community/Qwen3-4B-Instruct-2507-4bit
 
-exit status: 0 when all turns were answered, 1 when not, 2 for wrong usage, and 128 and the number
-of the signal when it was stopped by one, 130 for ctrl-c.
+recordings:
+  The recording may be WAV, FLAC, Ogg or MP3, with any sample rate and number of channels. A turn
+  ends after --silence-ms of silence. "-" stands for the standard input or output; text then goes to
+  stderr.
+
+models:
+  The embedded language model is a demonstration. It knows about twenty subjects, and says so when
+  you ask about anything else. `rxvoice models` lists other models.
+
+files:
+  The suffix of a file sets its format: .wav, .flac, .mp3, .ogg or .opus. A new file replaces an old
+  one when it is complete and has something in it. Until then, and if the command is stopped or
+  fails, the new file stays beside the old one, as reply.partial.wav for reply.wav.
+
+latencies:
+  Under each reply stand its latencies, in milliseconds from the end of the speech: until the turn
+  ended, the transcript, the first token of the reply, and the first audio. The recording is played
+  as fast as the models can follow.
+
+exit status:
+  0 if every turn was answered; 1 if not; 2 for wrong usage; 128 plus the number of the signal that
+  stopped the command, which is 130 for ctrl-c.
 """
 
 _SETTINGS = (
@@ -54,7 +66,7 @@ _SETTINGS = (
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
 )
 _DEFAULTS = {"phrases": "any", "silence_ms": 1600}
-"""Where a recording is another thing than a conversation."""
+"""The defaults that suit a recording better than those of a live conversation."""
 
 
 def add_run(commands: Commands) -> None:
@@ -62,7 +74,7 @@ def add_run(commands: Commands) -> None:
     parser = commands.add_parser(
         "run",
         help="answer a recording",
-        description="Answer a recording, turn by turn, offline where the models are.",
+        description="Transcribe each turn of a recording, and write the spoken replies to a file.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -79,12 +91,12 @@ def add_run(commands: Commands) -> None:
         "--both",
         type=_file,
         metavar="FILE",
-        help="write both sides too, in stereo: the speaker left, the replies right",
+        help="also write both sides, in stereo: the recording left, the replies right",
     )
     parser.add_argument(
         "--channel",
         choices=("left", "right"),
-        help="hear only this channel of a stereo recording (all, mixed)",
+        help="use only this channel of a stereo recording (all, mixed)",
     )
     add_options(parser, only=_SETTINGS, **_DEFAULTS)
 
@@ -99,19 +111,20 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
         0 if every turn was answered, else 1.
 
     Raises:
-        UsageError: options that cannot be, or not together.
-        ConfigError: a file or a model that cannot be.
-        RxvoiceError: there was no speech, or no turn was answered: no file was written.
+        UsageError: an option is wrong, or does not go with another.
+        ConfigError: a file or a model cannot be used.
+        RxvoiceError: there was no speech, or no turn was answered. No file was written.
     """
     chosen = typed(arguments, **_DEFAULTS)
     recording, to, both = arguments.recording, arguments.output, arguments.both
     _check_files(recording, {"-o": to, "--both": both, "--transcript": chosen.transcript}, chosen)
     with ExitStack() as streams:
-        # What is wrong with a file should show before models are loaded.
+        # A mistake in a file shows before the models are loaded.
         source = streams.enter_context(sound_from_stdin()) if recording == STDIO else recording
         seconds = stated_seconds(recording) if _can_be_read_twice(recording) else None
         out = _opened((to, both, chosen.transcript), streams)
-        story = Story(progress=_Progress(seconds or 0), check=ending.check)
+        view = PlainView(sys.stdout)
+        story = Story(view, progress=_Progress(seconds or 0), check=ending.check)
         with ExitStack() as stack:
             models = choose(chosen, stack)
             warm_up(models.parts)
@@ -119,34 +132,35 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
                 story.tell = stack.enter_context(TranscriptFile(out[chosen.transcript])).write
             sides = None
             if both:
-                rate = getattr(models.parts.tts, "sample_rate", 24_000)
-                sides = stack.enter_context(BothSides(out[both], rate))
+                sides = stack.enter_context(BothSides(out[both], models.parts.sample_rate))
             sink = stack.enter_context(sinks.wav(out[to]))
             microphone = sources.wav(source, channel=arguments.channel)
             converse(microphone, models.parts, sink, story, settings=chosen, both=sides)
-            # Raised in the block, so that a file in which there is nothing is none.
+            # Raised inside the block, so that an empty file is not kept.
             if not sink.written:
                 name = "the standard input" if recording == STDIO else recording
-                what = "answered no turn of" if story.failures else "heard no speech in"
+                what = "answered no turn of" if story.failures else "found no speech in"
                 raise RxvoiceError(f"{what} {name}: nothing was written")
         written = " and ".join(str(it) for it in (to, both) if it is not None)
-        print(f"wrote {written}: {len(story.events)} turns answered, {len(story.failures)} failed")
+        print(
+            f"wrote {written}: {len(story.finished)} turns answered, {len(story.failures)} failed"
+        )
     return 1 if story.failures else 0
 
 
 def _file(text: str) -> Path:
-    """A path as it was typed; a file of the name "-" is "./-"."""
+    """Read a path as typed: "-" is a standard stream, and "./-" a file of that name."""
     if text in ("-", "/dev/stdout"):
         return STDIO
     return Path.cwd() / text if Path(text) == STDIO else Path(text)
 
 
 def _can_be_read_twice(recording: Path) -> bool:
-    # What is missing, or a directory, says so when it is read.
+    # A missing file or a directory raises its own error when it is read.
     return recording != STDIO and (recording.is_file() or not recording.exists())
 
 
-def _check_files(recording: Path, outputs: dict[str, Path | None], chosen: Settings) -> None:
+def _check_files(recording: Path, outputs: dict[str, Path | None], chosen: CommandSettings) -> None:
     if sum(it == STDIO for it in outputs.values()) > 1:
         raise UsageError("only one thing can be written to '-', the standard output")
     inputs = {"the recording": recording, "the file of phrases": Path(chosen.phrases)}
@@ -162,12 +176,12 @@ def _check_files(recording: Path, outputs: dict[str, Path | None], chosen: Setti
 def _opened(
     paths: tuple[Path | None, ...], streams: ExitStack
 ) -> dict[Path | None, Path | BinaryIO]:
-    """What each is written to."""
+    """For each path, what to write to: the path, or the standard output."""
     return {it: streams.enter_context(stdout_taken()) if it == STDIO else it for it in paths if it}
 
 
 class _Progress:
-    """How much of a long recording has been heard: a live line on a terminal, else every tenth."""
+    """Prints how much of a long recording has passed: a live line on a terminal, else tenths."""
 
     def __init__(self, total: float) -> None:
         self._total = total
@@ -184,7 +198,7 @@ class _Progress:
         percent = 100 * step // self._steps
         end = "\r" if sys.stderr.isatty() else "\n"
         print(
-            f"  heard {percent:3d} % of {self._total / 60:.1f} min",
+            f"  {percent:3d} % of {self._total / 60:.1f} min",
             end=end,
             file=sys.stderr,
             flush=True,

@@ -19,17 +19,19 @@ from rxvoice._threads.live import live
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._keys import PushToTalk, SpaceBar
+from rxvoice.cli._live_view import LiveView
 from rxvoice.cli._main_loop import MainLoop
+from rxvoice.cli._options import add_options, settings, settings_path
+from rxvoice.cli._parts import Chosen, choose, labelled
+from rxvoice.cli._reply_progress import ReplyProgress
 from rxvoice.cli._scene import Scene
-from rxvoice.cli._settings import Settings, add_options, add_settings_file, settings, settings_path
+from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._signals import ending_signals
-from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._stderr import stderr_held
-from rxvoice.cli._talk_models import Chosen, choose
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import check_distinct
-from rxvoice.cli._view import LiveView, PlainView, View
+from rxvoice.cli._view import PlainView, View, columns
 from rxvoice.cli._warm_up import warm_up
 from rxvoice.devices import find, refresh
 from rxvoice.events import Event, Notice
@@ -44,25 +46,34 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _EPILOG = """\
-Speak, and end it with ctrl-c. Headphones are best; on loudspeakers the assistant knows its
-own voice in what the microphone hears (--echo). The demonstration's models need no download and
-know about twenty subjects: the sentences that are listed at the start, and some like them. Under a
-reply stand its latencies, in milliseconds from the end of your speech: until the turn was over, its
-text was known, the first word was written, the first sound was made, and it was heard aloud. A file
-that was there is replaced at the end; until then, and after a crash, the new one is beside it, as
-talk.partial.wav for talk.wav.
+Speak, and end it with ctrl-c. Headphones work best. Without headphones, the assistant recognises
+its own voice in the microphone's signal and ignores it (--echo).
 
 examples:
-  rxvoice talk
-  rxvoice talk --push-to-talk                    the space bar begins a turn, and ends it
+  rxvoice talk                                   with the models that need no download
+  rxvoice talk --push-to-talk                    the space bar begins and ends a turn
   rxvoice talk --record talk.wav --transcript talk.jsonl
   rxvoice talk --microphone USB --speaker 3      as `rxvoice devices` lists them
   rxvoice talk --llm mlx-community/Qwen3-4B-Instruct-2507-4bit --system-prompt "Be brief."
   rxvoice talk --stt mlx-community/parakeet-tdt-0.6b-v3 --tts mlx-community/Kokoro-82M-bf16
 
+models:
+  The models of the demonstration need no download. They know about twenty subjects: the sentences
+  that the command lists at the start, and some like them. `rxvoice models` lists other models.
+
+latencies:
+  Under each reply stand its latencies, in milliseconds from the end of your speech: until the turn
+  ended, the transcript, the first token of the reply, the first audio, and the moment when it was
+  first heard.
+
+files:
+  A new file replaces an old one at the end. Until then, and after a crash, the new file is beside
+  it, as talk.partial.wav for talk.wav.
+
 settings:
-  $XDG_CONFIG_HOME/rxvoice/settings.toml is read too, or ~/.config/rxvoice/settings.toml where that
-  variable is not set. It is TOML and has the names of the options; what is typed wins:
+  The command also reads $XDG_CONFIG_HOME/rxvoice/settings.toml, or
+  ~/.config/rxvoice/settings.toml if that variable is not set. The file is TOML, and its keys are
+  the names of the options. An option that you type wins:
 
     microphone = "USB"
     silence-ms = 600
@@ -70,8 +81,10 @@ settings:
 """
 
 _REDRAW_S = 0.06
+_WIDEST = 98
+"""Columns of the lines at the start, on a terminal that has more."""
 _CLOSING_S = 3.0
-"""How long ctrl-c waits for the text of what is being said."""
+"""How long ctrl-c waits for the transcript of the open turn."""
 
 
 def add_talk(commands: Commands) -> None:
@@ -79,25 +92,27 @@ def add_talk(commands: Commands) -> None:
     parser = commands.add_parser(
         "talk",
         help="talk with the machine in front of you",
-        description="A spoken conversation through a microphone and a loudspeaker of this machine, "
-        "offline.",
+        description="Hold a spoken conversation through a microphone and a loudspeaker of this "
+        "machine, offline.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
-    add_settings_file(parser)
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="read this settings file, not the usual one"
+    )
 
 
 def talk(arguments: argparse.Namespace) -> int:
-    """Hold a conversation until it is ended by ctrl-c.
+    """Hold a conversation until ctrl-c ends it.
 
     Returns:
-        0: ctrl-c is how a conversation ends.
+        0: ctrl-c is the normal end.
 
     Raises:
-        ConfigError: a setting, or a device that there is not.
-        MissingDependency: what a part needs is not installed.
-        Exception: what the conversation failed with.
+        ConfigError: a setting is wrong, or a device does not exist.
+        MissingDependency: a part is not installed. The message says how to install it.
+        Exception: the error that ended the conversation.
     """
     chosen = settings(arguments)
     check_distinct(
@@ -106,7 +121,7 @@ def talk(arguments: argparse.Namespace) -> int:
         | {"the file of phrases": Path(chosen.phrases).expanduser()},
     )
     with ExitStack() as stack:
-        # What is wrong should show before models are loaded.
+        # A missing device shows before the models are loaded.
         refresh()
         names = find(chosen.microphone, "microphone").name, find(chosen.speaker, "speaker").name
         models = choose(chosen, stack)
@@ -114,7 +129,9 @@ def talk(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitStack) -> None:
+def _talk(
+    chosen: CommandSettings, models: Chosen, names: tuple[str, str], stack: ExitStack
+) -> None:
     from rxvoice.mlx import MlxScheduler
     from rxvoice.recorder import StereoRecorder
     from rxvoice.sinks.speaker import speaker
@@ -126,16 +143,16 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
     recorder = chosen.record and stack.enter_context(StereoRecorder(chosen.record))
     worker = stack.enter_context(MlxScheduler())
 
-    print(*models.told(), sep="\n")
+    width = min(columns(), _WIDEST)
     through = f"microphone {names[0]!r} and loudspeaker {names[1]!r}"
-    print(f"  {'through':<8} {through}", flush=True)
+    print(*models.told(width), *labelled("through", through, width), sep="\n", flush=True)
     live_view = _is_live(chosen)
     if live_view:
         stack.enter_context(stderr_held())
     loudspeaker = stack.enter_context(speaker(chosen.speaker))
     sink = echo.tap(recorder.tap(loudspeaker) if recorder else loudspeaker)
-    spoken = Spoken(sink)
-    view = _live_view(spoken, controls) if live_view else PlainView(sys.stdout)
+    progress = ReplyProgress(sink)
+    view = _live_view(progress, controls) if live_view else PlainView(sys.stdout)
     source = microphone(chosen.microphone)
     if recorder:
         source = source.pipe(_also(AudioChunk, recorder.mic, "the recording"))
@@ -146,8 +163,8 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
         chosen,
         models=worker,
         controls=controls,
-        on_reply=spoken.on_reply,
-        on_speech=spoken.on_speech,
+        on_reply=progress.on_reply,
+        on_speech=progress.on_speech,
     )
     if transcript:
         pipe = pipe.pipe(_also(Event, transcript.write, "the transcript"))
@@ -157,30 +174,30 @@ def _talk(chosen: Settings, models: Chosen, names: tuple[str, str], stack: ExitS
         outputs = [it for it in (recorder, transcript) if it]
         hold(pipe, view, controls, abort=lambda number: _abort(number, view, keys, outputs))
     sink.clear()
-    with suppress(OSError):  # a terminal that was closed, or a reader that is gone
+    with suppress(OSError):  # the terminal was closed, or nobody reads the output
         _sum_up(view.scene, time.monotonic() - began, chosen)
 
 
-def _is_live(chosen: Settings) -> bool:
+def _is_live(chosen: CommandSettings) -> bool:
     return not chosen.plain and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _live_view(spoken: Spoken, controls: Controls) -> LiveView:
+def _live_view(progress: ReplyProgress, controls: Controls) -> LiveView:
     from rich.console import Console
 
     button = controls.button
     if button is None:
-        return LiveView(Console(), heard=spoken.characters)
+        return LiveView(Console(), heard=progress.characters)
     return LiveView(
         Console(),
-        heard=spoken.characters,
+        heard=progress.characters,
         hint="space begins and ends your turn · ctrl-c quits",
         idle=lambda: "listening" if button.down else "waiting",
     )
 
 
 def _also(kind: type[U], write: Callable[[U], None], what: str) -> Operator[T, T | Event]:
-    """Write elements of a kind as they pass; when that fails, say so and write no more."""
+    """Pass elements of a kind to `write`. When it raises, emit a `Notice` and stop writing."""
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         failed = False
@@ -201,7 +218,7 @@ def _also(kind: type[U], write: Callable[[U], None], what: str) -> Operator[T, T
     return stateful_on_events(start)
 
 
-def _sum_up(scene: Scene, seconds: float, chosen: Settings) -> None:
+def _sum_up(scene: Scene, seconds: float, chosen: CommandSettings) -> None:
     minutes, rest = divmod(round(seconds), 60)
     replies = f"{scene.answered} {'reply' if scene.answered == 1 else 'replies'}"
     told = f"{replies} in {minutes}:{rest:02}"
@@ -223,7 +240,7 @@ def _abort(
         view.__exit__(None, None, None)
         if keys:
             keys.restore()
-        # What goes to stderr may be held back.
+        # Printed to stdout, since stderr may be held back.
         print(
             "rxvoice: stopped at once; what was written so far is complete",
             *(f"in {it.where}" for it in outputs),
@@ -237,13 +254,13 @@ def hold(
 ) -> None:
     """Run the conversation on a thread of its own, and show its events, until it ends.
 
-    Ctrl-C closes the turn that is open, waits for its text, 3 s at the most, and returns. A second
-    one calls `abort` with the signal's number, between any two instructions of this thread.
+    Ctrl-C closes the open turn, waits up to 3 s for its transcript, and returns. A second ctrl-c
+    calls `abort` with the signal's number, between any two instructions of this thread.
 
-    Runs on: this thread, for what is shown.
+    Runs on: the calling thread shows the events.
 
     Raises:
-        Exception: what the conversation failed with.
+        Exception: the error that ended the conversation.
     """
     loop = MainLoop()
     errors: list[Exception] = []
@@ -255,7 +272,7 @@ def hold(
         if isinstance(element, Event) and not errors:
             try:
                 view.show(element)
-            except OSError as error:  # nobody can see it any more
+            except OSError as error:  # nobody reads the output any more
                 errors.append(error)
 
     def fail(error: Exception) -> None:

@@ -1,8 +1,13 @@
-"""For your tests: marble diagrams of audio, in virtual time, and what to run them with."""
+"""Tools for your tests: marble diagrams of audio in virtual time, and fakes for every slot.
+
+- `marbles` runs marble diagrams. `notation` parses their text. `_values`, `_timeline` and `_report`
+  give them their values, their time and their error messages.
+- `fakes` are models and devices for every slot.
+- `check_operator` runs the battery of cases that every operator passes.
+"""
 
 from __future__ import annotations
 
-from rxvoice.testing._speaker import FakeSpeaker
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import (
     FakeBargeIn,
@@ -10,6 +15,7 @@ from rxvoice.testing.fakes import (
     FakeRecognition,
     FakeResponder,
     FakeSink,
+    FakeSpeaker,
     FakeStreamingTranscriber,
     FakeSynthesizer,
     FakeTranscriber,

@@ -1,4 +1,4 @@
-"""Expected and actual: are they the same, and if not, how to say so."""
+"""Compare what was expected with what came, and report how they differ."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
-from rxvoice.testing._notation import Mark, cells
 from rxvoice.testing._values import Window, differences, equal, show
+from rxvoice.testing.notation import Mark, cells
 from rxvoice.turn import Turn
-
-__all__ = ["Event", "Seen", "met", "report"]
 
 _LETTERS = "zyxwvutsrqponmlkjihgfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA9876543210"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """What happens, or happened, when; `char` is how an expectation was written."""
+class Notification:
+    """A value, a completion or an error, and its time. `char` is its letter in the diagram."""
 
     ms: int
     kind: Literal["next", "completed", "error"]
@@ -32,24 +30,24 @@ class Event:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A turn, and what it emitted; its times count from its own emission."""
+    """A turn and what it emitted. The times count from the emission of the turn."""
 
     turn: Turn
-    inside: list[Event]
+    inside: list[Notification]
 
 
-Inner: TypeAlias = Callable[[Window, int], list[Event]]
-"""The events that a window is expected to emit, its turn starting at a sample."""
+Inner: TypeAlias = Callable[[Window, int], list[Notification]]
+"""What a window is expected to emit if its turn starts at this sample."""
 
 
-def met(wanted: list[Event], came: list[Event], inner: Inner) -> bool:
-    """Whether these are the same events at the same times, in the same order."""
+def met(wanted: list[Notification], came: list[Notification], inner: Inner) -> bool:
+    """Whether the same notifications came, at the same times and in the same order."""
     return len(wanted) == len(came) and all(
         _same(a, b, inner) for a, b in zip(wanted, came, strict=True)
     )
 
 
-def _same(wanted: Event, came: Event, inner: Inner) -> bool:
+def _same(wanted: Notification, came: Notification, inner: Inner) -> bool:
     return (wanted.ms, wanted.kind) == (came.ms, came.kind) and _fits(
         wanted.value, came.value, inner
     )
@@ -63,15 +61,17 @@ def _fits(wanted: object, came: object, inner: Inner) -> bool:
     return wanted.about == came.turn and met(inner(wanted, came.turn.start), came.inside, inner)
 
 
-def report(wanted: list[Event], came: list[Event], inner: Inner, tick_ms: int) -> str:
-    """Two aligned lines, and below them what is missing, what was not expected, and when."""
+def report(wanted: list[Notification], came: list[Notification], inner: Inner, tick_ms: int) -> str:
+    """Two aligned diagrams, and below them what is missing, what is surplus, and when."""
     return "\n".join(["marbles differ", *_compare(wanted, came, inner, tick_ms)])
 
 
-def _compare(wanted: list[Event], came: list[Event], inner: Inner, tick_ms: int) -> list[str]:
+def _compare(
+    wanted: list[Notification], came: list[Notification], inner: Inner, tick_ms: int
+) -> list[str]:
     came = _named(wanted, came, inner)
     lines = _aligned(wanted, came, tick_ms)
-    missing, surplus = list(wanted), list[Event]()
+    missing, surplus = list(wanted), list[Notification]()
     for event in came:
         found = next((other for other in missing if _same(other, event, inner)), None)
         if found is None:
@@ -107,19 +107,21 @@ def _how(wanted: object, came: object, inner: Inner, tick_ms: int) -> list[str]:
     return [f"    {line}" for line in told]
 
 
-def _told(event: Event) -> str:
+def _told(event: Notification) -> str:
     if event.kind == "completed":
         return "| (completion)"
     value = event.value.turn if isinstance(event.value, Seen) else event.value
     return f"{event.char} = {show(value)}"
 
 
-def _named(wanted: list[Event], came: list[Event], inner: Inner) -> list[Event]:
-    """The events that came, each with the character it would have been written with."""
+def _named(
+    wanted: list[Notification], came: list[Notification], inner: Inner
+) -> list[Notification]:
+    """What came, each with the character that a diagram would have for it."""
     letters = {event.char for event in wanted}
     fresh = iter([letter for letter in _LETTERS if letter not in letters])
     known: list[tuple[object, str]] = []
-    named: list[Event] = []
+    named: list[Notification] = []
     for event in came:
         char = {"completed": "|", "error": "#"}.get(event.kind, "")
         candidates = (other for other in wanted if _fits(other.value, event.value, inner))
@@ -133,7 +135,7 @@ def _named(wanted: list[Event], came: list[Event], inner: Inner) -> list[Event]:
         if not char:
             char = next(fresh, "?")
             known.append((event.value, char))
-        named.append(Event(event.ms, event.kind, event.value, char))
+        named.append(Notification(event.ms, event.kind, event.value, char))
     return named
 
 
@@ -141,7 +143,7 @@ def _is_audio(value: object) -> bool:
     return isinstance(value, AudioChunk) or hasattr(value, "shape")
 
 
-def _aligned(wanted: list[Event], came: list[Event], tick_ms: int) -> list[str]:
+def _aligned(wanted: list[Notification], came: list[Notification], tick_ms: int) -> list[str]:
     lines: list[list[str]] = []
     length = 0
     for events in (wanted, came):

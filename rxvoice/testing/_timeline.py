@@ -12,27 +12,25 @@ from reactivex.testing import TestScheduler
 
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
-from rxvoice.testing._notation import Diagram
-from rxvoice.testing._report import Event
-from rxvoice.testing._values import Audio, Sound, Window, sound
+from rxvoice.testing._report import Notification
+from rxvoice.testing._values import Audio, LegendChunk, Window, sound
+from rxvoice.testing.notation import Diagram
 from rxvoice.turn import EndedBy, TurnWriter
-
-__all__ = ["Cold", "Hot", "Source", "Timeline"]
 
 T = TypeVar("T")
 
 FAILED = RuntimeError("#")
-"""What ``#`` fails with when the legend does not say."""
+"""The error of ``#`` if the legend gives none."""
 
 
 class Timeline:
-    """A virtual clock, what a diagram means on it, and how a source plays on it."""
+    """A virtual clock: it gives diagrams their times, and sources their notifications."""
 
     def __init__(self, tick_ms: int, chunk_size: int, sample_rate: int) -> None:
         self.tick_ms = tick_ms
         self.chunk_size = chunk_size
         self.sample_rate = sample_rate
-        self.clock = Clock()
+        self.clock = VirtualClock()
         self.epoch = 0.0  # the subscription of the run in progress
         self.running = False
 
@@ -40,41 +38,41 @@ class Timeline:
     def now_ms(self) -> int:
         return round((self.clock.clock - self.epoch) * 1000)
 
-    def inner(self, expected: Window, start: int) -> list[Event]:
+    def inner(self, expected: Window, start: int) -> list[Notification]:
         return self.events(expected.diagram, expected.legend, "judged", start)
 
     def events(
         self, diagram: Diagram, legend: Mapping[str, object], audio: Audio, position: int = 0
-    ) -> list[Event]:
-        """What the marks stand for."""
+    ) -> list[Notification]:
+        """The notifications that the marks of a diagram stand for."""
         if audio not in ("judged", "unjudged", "arrays"):
             raise ConfigError(f'audio must be "judged", "unjudged" or "arrays", got {audio!r}')
-        events: list[Event] = []
+        events: list[Notification] = []
         for mark in diagram.marks:
             ms = mark.tick * self.tick_ms
             if mark.char == "|":
-                events.append(Event(ms, "completed", None, "|"))
+                events.append(Notification(ms, "completed", None, "|"))
                 continue
             if mark.char == "#":
-                events.append(Event(ms, "error", legend.get("#", FAILED), "#"))
+                events.append(Notification(ms, "error", legend.get("#", FAILED), "#"))
                 continue
             value = legend.get(mark.char)
             if mark.char == "_":
                 value = sound(0.0, speech=False if audio == "judged" else None)
             elif mark.char == "~":
                 value = sound(speech=True if audio == "judged" else None)
-            if isinstance(value, Sound):
+            if isinstance(value, LegendChunk):
                 samples = value.samples(self.chunk_size)
                 if audio == "arrays":
                     value = samples
                 else:
                     value = value.chunk(position, self.chunk_size, self.sample_rate)
                 position += len(samples)
-            events.append(Event(ms, "next", value, mark.char))
+            events.append(Notification(ms, "next", value, mark.char))
         return events
 
-    def play(self, observer: abc.ObserverBase[Any], event: Event) -> None:
-        """Give an event of a source to its observer."""
+    def play(self, observer: abc.ObserverBase[Any], event: Notification) -> None:
+        """Give a notification of a source to its observer."""
         if event.kind == "completed":
             observer.on_completed()
         elif event.kind == "error":
@@ -95,7 +93,7 @@ class Timeline:
             source=cast("str | None", about.get("source")),
         )
 
-        def happen(event: Event) -> None:
+        def happen(event: Notification) -> None:
             if event.kind == "completed":
                 ended_by = cast("EndedBy", about.get("ended_by", "policy"))
                 writer.close(ended_by, cast(int, about.get("chunks_consumed", 0)))
@@ -112,9 +110,9 @@ class Timeline:
                 self.schedule(event, happen)
 
     def schedule(
-        self, event: Event, action: Callable[[Event], None], *, absolute: bool = False
+        self, event: Notification, action: Callable[[Notification], None], *, absolute: bool = False
     ) -> abc.DisposableBase:
-        """Have an event happen, counted from now or from the subscription of this run."""
+        """Schedule a notification, counted from now or from the subscription of this run."""
 
         def run(*_: object) -> None:
             action(event)
@@ -131,11 +129,11 @@ class _Span:
 
 
 class Source(Observable[T]):
-    """A source made of a diagram. It can be subscribed to while a `Marbles` runs."""
+    """A source that plays a diagram, while its `Marbles` runs."""
 
-    lead = 0  # ticks that it shows before the subscription
+    lead = 0  # ticks of the diagram before the subscription
 
-    def __init__(self, time: Timeline, events: list[Event]) -> None:
+    def __init__(self, time: Timeline, events: list[Notification]) -> None:
         super().__init__()
         self._time = time
         self._events = events
@@ -143,7 +141,7 @@ class Source(Observable[T]):
 
     @property
     def subscriptions(self) -> list[tuple[int, int | None]]:
-        """When it was subscribed to and disposed (None: not yet), in virtual milliseconds."""
+        """When each subscription began and ended (None: not yet), in virtual milliseconds."""
         return [(span.start, span.end) for span in self._spans]
 
     def start(self) -> None:
@@ -151,7 +149,7 @@ class Source(Observable[T]):
         self._spans.clear()
 
     def go(self) -> None:
-        """The subscription has been made: play what is due with it."""
+        """Play what is due at the subscription, which has just been made."""
 
     def _log(self) -> abc.DisposableBase:
         span = _Span(self._time.now_ms)
@@ -172,7 +170,7 @@ class Cold(Source[T]):
     ) -> abc.DisposableBase:
         life = CompositeDisposable(self._log())
 
-        def happen(event: Event) -> None:
+        def happen(event: Notification) -> None:
             self._time.play(observer, event)
 
         for event in self._events:
@@ -181,7 +179,7 @@ class Cold(Source[T]):
 
 
 class Hot(Source[T]):
-    def __init__(self, time: Timeline, events: list[Event], lead: int) -> None:
+    def __init__(self, time: Timeline, events: list[Notification], lead: int) -> None:
         super().__init__(time, events)
         self.lead = lead
         self._subject = Subject[T]()
@@ -192,13 +190,13 @@ class Hot(Source[T]):
         self._play(event for event in self._events if event.ms != 0)
 
     def go(self) -> None:
-        # Only now, for what subscribes by a scheduled action (`merge`) misses nothing at 0.
+        # Only here, so that `merge`, which subscribes in a scheduled action, misses nothing at 0.
         self._play(event for event in self._events if event.ms == 0)
 
-    def _play(self, events: Iterable[Event]) -> None:
+    def _play(self, events: Iterable[Notification]) -> None:
         subject = self._subject
 
-        def happen(event: Event) -> None:
+        def happen(event: Notification) -> None:
             self._time.play(subject, event)
 
         for event in events:
@@ -212,8 +210,8 @@ class Hot(Source[T]):
         return CompositeDisposable(self._log(), self._subject.subscribe(observer))
 
 
-class Clock(TestScheduler):
-    """Virtual time that runs to the end of what is scheduled.
+class VirtualClock(TestScheduler):
+    """Virtual time that runs until nothing is scheduled.
 
     `TestScheduler.start` would move the clock by a second after 100 actions at one time.
     """
@@ -232,13 +230,13 @@ class Clock(TestScheduler):
         return super().schedule_absolute(duetime, action, state)
 
     def run(self, limit: float) -> bool:
-        """Run until nothing is left; False if something is left at the limit."""
+        """Run until nothing is left. Return False if something is left at the limit."""
         try:
             while self._latest >= self.clock:
                 if self.clock > limit:
                     return False
-                # Work that is due now is only run on the way to a later time.
+                # The clock runs work that is due now only on the way to a later time.
                 self.advance_to(min(self._latest, limit) + 0.001)
         finally:
-            self.stop()  # or an action that raised would leave it deaf
+            self.stop()  # else the clock would not run again after an action that raised
         return True

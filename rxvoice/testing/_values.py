@@ -1,4 +1,4 @@
-"""What a legend may hold, beside plain values: sounds, turns, and what is only partly told."""
+"""The values of a legend, beside plain ones: chunks, turns, and values known in part."""
 
 from __future__ import annotations
 
@@ -12,31 +12,17 @@ import numpy as np
 from rxvoice._audio.samples import Samples
 from rxvoice._value import brief, same
 from rxvoice.chunks import AudioChunk
-from rxvoice.testing._notation import Diagram, parse
+from rxvoice.testing.notation import Diagram, parse
 from rxvoice.turn import EndedBy, Turn
 
-__all__ = [
-    "Audio",
-    "Like",
-    "Sound",
-    "Window",
-    "audio",
-    "equal",
-    "like",
-    "show",
-    "sound",
-    "turn",
-    "window",
-]
-
 Audio: TypeAlias = Literal["judged", "unjudged", "arrays"]
-"""What ``_`` and ``~`` stand for: chunks after `vad`, chunks before it, plain arrays."""
+"""What ``_`` and ``~`` stand for: chunks after `vad`, chunks before `vad`, or plain arrays."""
 
 SPEECH_LEVEL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class LegendChunk:
     """A chunk whose ``start`` is counted along its diagram: see `sound`."""
 
     level: float
@@ -74,23 +60,23 @@ def sound(
     barge_in: bool = False,
     lead_in: str | None = None,
     partial: bool = False,
-) -> Sound:
-    """A legend's value: an `AudioChunk` whose ``start`` is counted along the diagram.
+) -> LegendChunk:
+    """A value for a legend: an `AudioChunk` whose ``start`` is counted along the diagram.
 
     ``_`` is ``sound(0, speech=False)``, ``~`` is ``sound(speech=True)``.
 
     Args:
-        level: every sample's value, -1 to 1.
-        size: samples, 0 or more; None for the runner's chunk size.
-        lead_in: as a diagram of ``_`` and ``~``.
+        level: the value of every sample, -1 to 1.
+        size: how many samples, 0 or more; None for the chunk size of the runner.
+        lead_in: a diagram of ``_`` and ``~``.
 
-    The others are as in `AudioChunk`. In a diagram of plain arrays only the samples count.
+    The other arguments are as in `AudioChunk`. A diagram of plain arrays takes only the samples.
     """
-    return Sound(level, size, speech, probability, barge_in, lead_in, partial)
+    return LegendChunk(level, size, speech, probability, barge_in, lead_in, partial)
 
 
 def audio(diagram: str, *, chunk_size: int = 512) -> Samples:
-    """The joined samples of a diagram of ``_`` and ``~``; other characters are an error.
+    """The samples of a diagram of ``_`` and ``~``, joined. Other characters raise.
 
     Args:
         chunk_size: samples per character, 1 or more.
@@ -122,7 +108,7 @@ def turn(
         chunk_size: samples per character.
         sample_rate: Hz.
 
-    The others are as in `Turn`.
+    The other arguments are as in `Turn`.
     """
     return Turn.of(
         audio(diagram, chunk_size=chunk_size),
@@ -137,7 +123,7 @@ def turn(
 
 
 class Like:
-    """Equal to whatever has these attributes: see `like`."""
+    """Equal to every value that has these attributes: see `like`."""
 
     __slots__ = ("attributes", "kind")
 
@@ -162,18 +148,18 @@ class Like:
 
 
 def like(kind: type | None = None, /, **attributes: object) -> Like:
-    """A legend's value of which only some is told: equal to whatever has these attributes.
+    """A value for a legend, equal to every value that has these attributes.
 
     Args:
-        kind: the class that it must be of; None: any.
-        attributes: by name; a value may be a `like` again.
+        kind: the class of the value; None for any.
+        attributes: the attributes by name. An attribute may be a `like` itself.
     """
     return Like(kind, attributes)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A turn and what it emits when: see `window`."""
+    """A turn, what it emits, and when: see `window`."""
 
     diagram: Diagram
     legend: Mapping[str, object]
@@ -187,25 +173,27 @@ class Window:
 def window(
     diagram: str, legend: Mapping[str, object] | None = None, /, **attributes: object
 ) -> Window:
-    """A legend's value: a `Turn` that emits this, from the tick of its own letter on.
+    """A value for a legend: a `Turn` that emits this diagram, from the tick of its own letter on.
 
-    In a source it opens a turn and fills it. In an expectation, a turn must emit just that; the
-    ``start`` of its chunks is counted from the turn's own.
+    In a source, the window opens a turn and fills it. In an expectation, a turn must emit exactly
+    this diagram. The ``start`` of the chunks is counted from the ``start`` of the turn.
 
     Args:
-        diagram: ``_``, ``~`` and what is in the legend, from the tick on which the turn opens.
-        legend: as of any diagram.
-        attributes: of the turn, after the run. In a source ``id``, ``start``, ``chunks_consumed``
-            and ``ended_by`` are taken; by default 1, 0, 0 and ``"policy"``.
+        diagram: ``_``, ``~`` and letters of the legend, from the tick on which the turn opens.
+        legend: the legend of this diagram.
+        attributes: attributes of the turn after the run. A source takes ``id``, ``start``,
+            ``chunks_consumed``, ``ended_by`` and ``source``; without them, 1, 0, 0, ``"policy"``
+            and None.
     """
     legend = legend or {}
     return Window(parse(diagram, legend), legend, Like(None, attributes))
 
 
 def equal(wanted: object, came: object) -> bool:
-    """Whether what came is what was wanted: arrays by content, errors by type and message.
+    """Whether the value that came is the one that was wanted.
 
-    An error may be wanted as an instance, a type, or a type and a regular expression.
+    Arrays are compared by content, errors by type and message. An error may be wanted as an
+    instance, as a type, or as a type and a regular expression.
     """
     if isinstance(came, BaseException):
         return _equal_error(wanted, came)
@@ -237,7 +225,7 @@ def _equal_error(wanted: object, came: BaseException) -> bool:
 
 
 def show(value: object) -> str:
-    """A value in a line; arrays by type, shape and range."""
+    """A value in one line; of an array, its type, shape and range."""
     if isinstance(value, np.ndarray):
         array = cast("np.ndarray[Any, np.dtype[Any]]", value)
         extent = f" in [{array.min():g}, {array.max():g}]" if array.size else ""
@@ -248,7 +236,7 @@ def show(value: object) -> str:
 
 
 def differences(wanted: object, came: object) -> list[str]:
-    """By attribute, how two values of one kind differ; nothing where they are of other kinds."""
+    """How two values of one kind differ, by attribute; empty if their kinds differ."""
     names: list[str] = []
     if isinstance(wanted, Like):
         told = wanted.attributes

@@ -3,11 +3,11 @@
 One character is one chunk and one tick, 32 ms unless told otherwise::
 
     -      nothing               a A 7  a value from the legend
-    _      a chunk of silence    |      completes
-    ~      a chunk of speech     #      fails (with the legend's "#")
-    (ab|)  all of it at one tick: a group takes the time of one character
-    ^      in a hot diagram: the subscription; in a subscription diagram too
-    !      in a subscription diagram: the disposal
+    _      a chunk of silence    |      completion
+    ~      a chunk of speech     #      an error (the one that the legend has for "#")
+    (ab|)  a group: everything at one tick, in the time of one character
+    ^      the subscription, in a hot diagram and in a subscription diagram
+    !      the disposal, in a subscription diagram
 
 Spaces mean nothing: they align lines.
 """
@@ -22,17 +22,19 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._check import at_least, whole
 from rxvoice.errors import ConfigError
-from rxvoice.testing._notation import parse, parse_subscription
-from rxvoice.testing._report import Event, Seen, met, report
+from rxvoice.testing._report import Notification, Seen, met, report
 from rxvoice.testing._timeline import Cold, Hot, Source, Timeline
-from rxvoice.testing._values import Audio, Window, audio, like, sound, turn, window
+from rxvoice.testing._values import Audio, Like, Window, audio, like, sound, turn, window
+from rxvoice.testing.notation import parse, parse_subscription
 from rxvoice.turn import Turn
 
 __all__ = [
     "Audio",
+    "Like",
     "Marbles",
     "Recorded",
     "Source",
+    "Window",
     "audio",
     "like",
     "marbles",
@@ -45,7 +47,7 @@ T = TypeVar("T")
 
 
 class Recorded(NamedTuple):
-    """What an observable did: a value, its completion (None) or its error, and when."""
+    """A value, the completion (None) or the error of an observable, and its time."""
 
     ms: int
     kind: Literal["next", "completed", "error"]
@@ -59,7 +61,7 @@ def marbles(
     sample_rate: int = 16_000,
     limit_ms: int = 600_000,
 ) -> Marbles:
-    """A runner of marble diagrams.
+    """Make a runner of marble diagrams.
 
     ```python
     with marbles() as m:
@@ -70,18 +72,18 @@ def marbles(
 
     Args:
         tick_ms: virtual milliseconds per character, 1 or more.
-        chunk_size: samples of ``_`` and ``~``, 1 or more; None for as many as a tick lasts.
-        sample_rate: Hz of ``_`` and ``~``, 1 or more.
-        limit_ms: an observable that is still at work after this many virtual milliseconds, and
-            not disposed, fails the test.
+        chunk_size: samples of ``_`` and ``~``, 1 or more; None for the length of a tick.
+        sample_rate: the sample rate of ``_`` and ``~`` in Hz, 1 or more.
+        limit_ms: fail the test if an observable is still at work after this many virtual
+            milliseconds and is not disposed.
     """
     return Marbles(tick_ms, chunk_size, sample_rate, limit_ms)
 
 
 class Marbles:
-    """Makes sources from diagrams and compares what comes of them: see `marbles`.
+    """Makes sources from diagrams, and compares observables with diagrams: see `marbles`.
 
-    Each `record` and `expect` is a run of its own: time starts at 0, hot sources start again.
+    Each `record` and each `expect` is one run: its time starts at 0, and hot sources start again.
     """
 
     def __init__(
@@ -104,28 +106,28 @@ class Marbles:
 
     @property
     def scheduler(self) -> abc.SchedulerBase:
-        """The virtual clock; `record` and `expect` subscribe with it."""
+        """The virtual clock. `record` and `expect` subscribe with it."""
         return self._time.clock
 
     @property
     def now_ms(self) -> int:
-        """Virtual milliseconds since the subscription, negative before it."""
+        """Virtual milliseconds since the subscription; negative before it."""
         return self._time.now_ms
 
     def cold(
         self, diagram: str, legend: Mapping[str, object] | None = None, *, audio: Audio = "judged"
     ) -> Source[Any]:
-        """A source that plays the diagram to each subscriber from its start.
+        """Make a source that plays the diagram from its start to each subscriber.
 
         Args:
-            diagram: the diagram; see the module's.
-            legend: values by letter. A `sound` becomes a chunk, a `window` a turn being spoken;
+            diagram: the diagram, in the notation of the module.
+            legend: values by letter. A `sound` becomes a chunk. A `window` becomes an open turn.
                 ``"#"`` is the exception to fail with.
             audio: whether ``_`` and ``~`` are chunks with ``speech`` filled in (``"judged"``),
                 chunks that no `vad` has seen (``"unjudged"``) or arrays (``"arrays"``).
 
         Raises:
-            ValueError: the diagram is malformed; shows where.
+            ValueError: the diagram is malformed. The message shows where.
         """
         events = self._time.events(parse(diagram, legend or {}), legend or {}, audio)
         source = Cold[Any](self._time, _playable(events))
@@ -135,9 +137,10 @@ class Marbles:
     def hot(
         self, diagram: str, legend: Mapping[str, object] | None = None, *, audio: Audio = "judged"
     ) -> Source[Any]:
-        """A source that plays by itself; ``^`` marks the subscription, the start without one.
+        """Make a source that plays by itself.
 
-        Arguments as `cold`'s.
+        ``^`` marks the subscription; without it, the diagram starts at the subscription. The
+        arguments are those of `cold`.
         """
         parsed = parse(diagram, legend or {}, hot=True)
         events = self._time.events(parsed, legend or {}, audio)
@@ -146,10 +149,10 @@ class Marbles:
         return source
 
     def record(self, observable: Observable[T], *, dispose_at: int | None = None) -> list[Recorded]:
-        """Subscribe, and list all that comes, until nothing is left to happen.
+        """Subscribe, run until nothing is left to happen, and list everything that came.
 
         Args:
-            dispose_at: virtual milliseconds after which to dispose; None: never.
+            dispose_at: virtual milliseconds after which to dispose; None never disposes.
         """
         return [
             Recorded(event.ms, event.kind, event.value)
@@ -165,18 +168,18 @@ class Marbles:
         audio: Audio = "judged",
         dispose_at: int | None = None,
     ) -> None:
-        """Subscribe, and compare times and values with the diagram.
+        """Subscribe, and compare the times and the values with the diagram.
 
         Args:
-            diagram: what must come.
-            legend: values by letter: any value, `sound`, `window` or `like`; ``"#"`` is an
+            diagram: what is expected.
+            legend: values by letter: any value, `sound`, `window` or `like`. ``"#"`` is an
                 exception, a type of exception, or a type and a regular expression.
-            audio: what ``_`` and ``~`` must be, as in `cold`.
-            dispose_at: virtual milliseconds after which to dispose; None: never.
+            audio: what ``_`` and ``~`` stand for, as in `cold`.
+            dispose_at: virtual milliseconds after which to dispose; None never disposes.
 
         Raises:
-            AssertionError: it was otherwise; shows both lines and what differs.
-            ValueError: the diagram is malformed; shows where.
+            AssertionError: something else came. The message shows both diagrams and what differs.
+            ValueError: the diagram is malformed. The message shows where.
         """
         __tracebackhide__ = True
         legend = legend or {}
@@ -188,10 +191,10 @@ class Marbles:
             raise AssertionError(report(wanted, came, self._time.inner, self._time.tick_ms))
 
     def expect_subscriptions(self, source: Source[Any], *diagrams: str) -> None:
-        """Compare when the source was subscribed to and disposed in the last run.
+        """Compare the subscriptions of a source in the last run with diagrams.
 
         Args:
-            diagrams: one for each subscription, in order, such as ``"--^---!"``.
+            diagrams: a diagram for each subscription, in order, such as ``"--^---!"``.
         """
         __tracebackhide__ = True
         wanted = [
@@ -207,28 +210,28 @@ class Marbles:
 
     def _run(
         self, observable: Observable[T], dispose_at: int | None, *, windows: bool
-    ) -> list[Event]:
-        events: list[Event] = []
+    ) -> list[Notification]:
+        events: list[Notification] = []
         time, clock = self._time, self._time.clock
         lead = max((source.lead for source in self._sources), default=0)
         time.epoch = clock.clock + lead * time.tick_ms / 1000
         life = CompositeDisposable()
 
-        def observe(into: list[Event], start_ms: int, what: Observable[Any]) -> None:
+        def observe(into: list[Notification], start_ms: int, what: Observable[Any]) -> None:
             def on_next(value: object) -> None:
                 if windows and isinstance(value, Turn):
-                    inside: list[Event] = []
+                    inside: list[Notification] = []
                     value = Seen(value, inside)
-                    into.append(Event(time.now_ms - start_ms, "next", value))
+                    into.append(Notification(time.now_ms - start_ms, "next", value))
                     observe(inside, time.now_ms, value.turn)
                 else:
-                    into.append(Event(time.now_ms - start_ms, "next", value))
+                    into.append(Notification(time.now_ms - start_ms, "next", value))
 
             life.add(
                 what.subscribe(
                     on_next,
-                    lambda error: into.append(Event(time.now_ms - start_ms, "error", error)),
-                    lambda: into.append(Event(time.now_ms - start_ms, "completed", None)),
+                    lambda error: into.append(Notification(time.now_ms - start_ms, "error", error)),
+                    lambda: into.append(Notification(time.now_ms - start_ms, "completed", None)),
                     scheduler=clock,
                 )
             )
@@ -259,7 +262,7 @@ class Marbles:
         return events
 
 
-def _playable(events: list[Event]) -> list[Event]:
+def _playable(events: list[Notification]) -> list[Notification]:
     for event in events:
         if event.kind == "error" and not isinstance(event.value, Exception):
             raise ConfigError(

@@ -17,9 +17,8 @@ import soundfile
 
 import rxvoice.cli.run
 from rxvoice.cli import main
-from rxvoice.cli._conversation import Parts
-from rxvoice.cli._settings import Settings
-from rxvoice.cli._talk_models import Chosen
+from rxvoice.cli._parts import Chosen, Parts
+from rxvoice.cli._settings import CommandSettings
 
 RATE = 16_000
 PATIENCE_S = 30.0
@@ -47,7 +46,7 @@ raise SystemExit(main())
 """
 
 
-def chosen(settings: Settings, **parts: Any) -> Chosen:
+def chosen(settings: CommandSettings, **parts: Any) -> Chosen:
     """Models that answer at once."""
 
     def loud(samples: Any) -> bool:
@@ -117,7 +116,8 @@ def test_each_turn_is_answered_and_everything_is_written(
     told = capsys.readouterr().out
     assert "wrote reply.wav and both.flac: 2 turns answered, 0 failed" in told
     events = [json.loads(line) for line in Path("all.jsonl").read_text("utf-8").splitlines()]
-    names = [it["event"] for it in events if it["event"] != "reply_delta"]
+    beside = ("reply_delta", "turn_metrics")
+    names = [it["event"] for it in events if it["event"] not in beside]
     assert names == 2 * [
         *("turn_opened", "turn_ended", "transcribed", "reply_started", "speaking", "finished")
     ]
@@ -160,7 +160,7 @@ def test_turns_that_all_fail_cost_no_file(
 
 
 def test_models_that_cannot_be_cost_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(settings: Settings, stack: object) -> Chosen:
+    def none(settings: CommandSettings, stack: object) -> Chosen:
         raise rxvoice.cli.run.RxvoiceError("no such model")
 
     monkeypatch.setattr(rxvoice.cli.run, "choose", none)
@@ -261,12 +261,12 @@ def test_a_mistake_in_an_option_is_told_in_a_line_and_ends_with_2(
 @pytest.mark.parametrize(
     ("arguments", "told", "status"),
     [
-        (["--phrases", "nofile"], "a sentence a line; cannot read 'nofile': No such file", 1),
+        (["--phrases", "nofile"], "one sentence per line; cannot read 'nofile': No such file", 1),
         (["--phrases", "."], "cannot read '.': Is a directory", 1),
         (["--phrases", "two.wav"], "cannot read 'two.wav': it is not text in UTF-8", 1),
-        (["--phrases", "empty.wav"], "the phrases in empty.wav are none", 1),
+        (["--phrases", "empty.wav"], "there are no phrases in empty.wav", 1),
         (["--voice", "klingon"], "tts voice must be one of", 2),
-        (["--system-prompt", "Hi"], "knows nothing of a system-prompt", 2),
+        (["--system-prompt", "Hi"], "takes no --system-prompt", 2),
         (["--llm", "no such"], "there is no directory 'no such'", 1),
     ],
 )
@@ -277,7 +277,7 @@ def test_a_model_that_cannot_be_is_told_in_a_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from rxvoice.cli._talk_models import choose
+    from rxvoice.cli._parts import choose
 
     monkeypatch.setattr(rxvoice.cli.run, "choose", choose)
     run("two.wav", "-o", "a.wav", *arguments, status=status)
@@ -287,18 +287,18 @@ def test_a_model_that_cannot_be_is_told_in_a_line(
 
 
 def test_the_options_of_talk_reach_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Settings] = []
+    seen: list[CommandSettings] = []
 
-    def note(settings: Settings, stack: object) -> Chosen:
+    def note(settings: CommandSettings, stack: object) -> Chosen:
         seen.append(settings)
         return chosen(settings)
 
     monkeypatch.setattr(rxvoice.cli.run, "choose", note)
     run("two.wav", "-o", "reply.wav")
-    assert seen.pop() == Settings(phrases="any", silence_ms=1600)
+    assert seen.pop() == CommandSettings(phrases="any", silence_ms=1600)
     models = ("--models", "mlx", "--stt", "a/b", "--llm", "c/d", "--tts", "e/f", "--voice", "af")
     run("two.wav", "-o", "reply.wav", *models, "--system-prompt", "Hi", "--max-turn-ms", "96")
-    assert seen.pop() == Settings(
+    assert seen.pop() == CommandSettings(
         models="mlx", stt="a/b", llm="c/d", tts="e/f", voice="af", system_prompt="Hi",
         phrases="any", silence_ms=1600, max_turn_ms=96,
     )  # fmt: skip

@@ -25,14 +25,13 @@ import rxvoice as rxv
 from rxvoice import echo, events
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli import main
-from rxvoice.cli._conversation import Parts
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._main_loop import MainLoop
-from rxvoice.cli._settings import Settings
+from rxvoice.cli._parts import Parts, choose
+from rxvoice.cli._reply_progress import ReplyProgress
+from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._signals import ending_signals
-from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._stderr import stderr_held
-from rxvoice.cli._talk_models import choose
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._view import PlainView
 from rxvoice.cli.talk import _also, _sum_up, hold
@@ -60,7 +59,7 @@ class Pipe:
         self.microphone: Subject[Any] = Subject()
         self._start = 0
         tap = echo.tap(self.speaker, clock=lambda: self.clock.clock)
-        self.spoken = Spoken(tap)
+        self.spoken = ReplyProgress(tap)
         parts = Parts(
             loud,
             FakeTranscriber("hi", "and"),
@@ -69,7 +68,7 @@ class Pipe:
         )
         models: Any = SimpleNamespace(listening=self.clock, text=self.clock, speech=self.clock)
         conversation(
-            self.microphone, parts, tap, Settings(echo="off", **options),
+            self.microphone, parts, tap, CommandSettings(echo="off", **options),
             models=models, controls=controls, on_reply=self.spoken.on_reply,
             on_speech=self.spoken.on_speech,
         ).subscribe(
@@ -355,18 +354,18 @@ def test_models_are_chosen_slot_by_slot(tmp_path: Path) -> None:
     phrases = tmp_path / "phrases.txt"
     phrases.write_text("hello\n\n how are you\n", "utf-8")
     with ExitStack() as stack:
-        offline = choose(Settings(phrases=str(phrases), voice="en-gb-x-rp"), stack)
-        assert offline.hears == f"pocketsphinx, the sentences in {phrases}"
+        offline = choose(CommandSettings(phrases=str(phrases), voice="en-gb-x-rp"), stack)
+        assert offline.transcribes == f"pocketsphinx, the sentences in {phrases}"
         assert offline.speaks == "espeak-ng, en-gb-x-rp"
-        names = Settings(
+        names = CommandSettings(
             models="mlx", llm="a/language-model", tts="a/voice", system_prompt="Be brief."
         )
         mlx = choose(names, stack)
-        assert "Moonshine" in mlx.hears
-        assert (mlx.thinks, mlx.speaks) == ("a/language-model, on MLX", "a/voice, on MLX")
-        assert choose(Settings(stt="a/ears"), stack).hears == "a/ears, on MLX"
+        assert "Moonshine" in mlx.transcribes
+        assert (mlx.replies, mlx.speaks) == ("a/language-model, on MLX", "a/voice, on MLX")
+        assert choose(CommandSettings(stt="a/ears"), stack).transcribes == "a/ears, on MLX"
         for trust in (False, True):
-            three = Settings(stt="a/b", llm="c/d", tts="e/f", trust_remote_code=trust)
+            three = CommandSettings(stt="a/b", llm="c/d", tts="e/f", trust_remote_code=trust)
             parts = choose(three, stack).parts
             for part in (parts.stt, parts.llm, parts.tts):
                 assert part.trust_remote_code is trust  # type: ignore[union-attr]
@@ -375,24 +374,24 @@ def test_models_are_chosen_slot_by_slot(tmp_path: Path) -> None:
 @pytest.mark.models
 def test_what_can_be_said_to_the_demonstration_is_told(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        told = choose(Settings(models="mlx"), stack).told()
-        ears = choose(Settings(models="mlx", llm="a/language-model"), stack)
-        free = choose(Settings(stt="a/ears", llm="a/language-model"), stack)
-    assert [line.split()[0] for line in told[:4]] == ["hears", "thinks", "speaks", "say"]
+        told = choose(CommandSettings(models="mlx"), stack).told(98)
+        ears = choose(CommandSettings(models="mlx", llm="a/language-model"), stack)
+        free = choose(CommandSettings(stt="a/ears", llm="a/language-model"), stack)
+    assert [line.split()[0] for line in told[:4]] == ["transcribes", "replies", "speaks", "say"]
     assert len(told) <= 10
     assert max(map(len, told)) <= 98
-    shown = "\n".join(line[11:] for line in told[3:])
+    shown = "\n".join(line[15:] for line in told[3:])
     assert re.split(r"\s{2,}|\n", shown) == demo_phrases()
     assert ears.can_be_said == tuple(demo_phrases())
     assert free.can_be_said == ()
-    assert len(free.told()) == 3
+    assert len(free.told(98)) == 3
 
 
 @pytest.mark.models
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"system_prompt": "Be brief."}, "knows nothing of a system-prompt: choose another with"),
+        ({"system_prompt": "Be brief."}, "takes no --system-prompt: choose another model with"),
         ({"phrases": "/nowhere/phrases.txt"}, "phrases is 'demo', 'any' or a file"),
         ({"voice": "klingon"}, "tts voice must be one of"),
         ({"stt": "no such model"}, "there is no directory 'no such model'"),
@@ -400,15 +399,18 @@ def test_what_can_be_said_to_the_demonstration_is_told(tmp_path: Path) -> None:
 )
 def test_a_model_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
     with ExitStack() as stack, pytest.raises(ConfigError, match=message):
-        choose(Settings(**{"models": "mlx", **wrong} if "phrases" not in wrong else wrong), stack)
+        choose(
+            CommandSettings(**{"models": "mlx", **wrong} if "phrases" not in wrong else wrong),
+            stack,
+        )
 
 
 def test_a_summary_counts_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
     scene = PlainView(io.StringIO()).scene
     scene.answered, scene.interrupted, scene.failed = 3, 1, 2
-    _sum_up(scene, 75.2, Settings(record=Path("a.wav"), transcript=Path("b.jsonl")))
+    _sum_up(scene, 75.2, CommandSettings(record=Path("a.wav"), transcript=Path("b.jsonl")))
     scene.answered, scene.interrupted, scene.failed = 1, 0, 0
-    _sum_up(scene, 3, Settings())
+    _sum_up(scene, 3, CommandSettings())
     assert capsys.readouterr().out.splitlines() == [
         "3 replies in 1:15, 1 interrupted, 2 failed; wrote a.wav and b.jsonl",
         "1 reply in 0:03",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from rxvoice.cli import parser
-from rxvoice.cli._settings import Settings, from_file, settings, settings_path
+from rxvoice.cli._options import from_file, settings, settings_path
+from rxvoice.cli._settings import CommandSettings
 from rxvoice.errors import ConfigError
 
 
@@ -18,7 +19,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def told(*arguments: str) -> Settings:
+def told(*arguments: str) -> CommandSettings:
     """The settings, as ``rxvoice talk`` would have them."""
     return settings(parser().parse_args(["talk", *arguments]))
 
@@ -30,7 +31,7 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_without_anything_they_are_the_defaults() -> None:
-    assert told() == Settings()
+    assert told() == CommandSettings()
 
 
 def test_every_setting_is_an_option_and_the_other_way_round() -> None:
@@ -42,7 +43,7 @@ def test_every_setting_is_an_option_and_the_other_way_round() -> None:
         *("--min-speech-ms", "90", "--min-words", "2", "--echo", "off", "--record", "a.wav"),
         *("--transcript", "~/b.jsonl", "--plain", "--trust-remote-code"),
     )
-    assert all(getattr(options, it.name) != it.default for it in fields(Settings))
+    assert all(getattr(options, it.name) != it.default for it in fields(CommandSettings))
     assert options.microphone == 3
     assert options.speaker == "USB"
     assert options.vad_stop == 0
@@ -66,7 +67,7 @@ def test_another_file_may_be_named_instead(home: Path) -> None:
     write(home / "config" / "rxvoice" / "settings.toml", "silence-ms = 500\n")
     other = write(home / "other.toml", "min-words = 3\n")
     found = told("--settings", str(other))
-    assert (found.silence_ms, found.min_words) == (Settings().silence_ms, 3)
+    assert (found.silence_ms, found.min_words) == (CommandSettings().silence_ms, 3)
     with pytest.raises(ConfigError, match=r"cannot read the settings in .*none\.toml: No such"):
         told("--settings", str(home / "none.toml"))
 
@@ -165,7 +166,7 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     with pytest.raises(SystemExit):
         told("--help")
     shown = capsys.readouterr().out
-    for it in fields(Settings):
+    for it in fields(CommandSettings):
         assert f"--{it.name.replace('_', '-')}" in shown
     for taught in (
         "rxvoice talk --push-to-talk",

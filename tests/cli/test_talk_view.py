@@ -16,10 +16,11 @@ from rich.text import Text
 
 from rxvoice import events, sinks
 from rxvoice.chunks import AudioChunk
+from rxvoice.cli._live_view import LiveView
+from rxvoice.cli._reply_progress import ReplyProgress
 from rxvoice.cli._scene import Scene, printable
-from rxvoice.cli._spoken import Spoken
 from rxvoice.cli._transcript import TranscriptFile
-from rxvoice.cli._view import LiveView, PlainView
+from rxvoice.cli._view import PlainView
 from rxvoice.elements import Reply, Sentence, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
@@ -106,9 +107,9 @@ def test_it_thinks_as_soon_as_the_turn_is_over() -> None:
     scene = Scene()
     writer = opened()
     scene.on(events.TurnOpened(writer.turn))
-    assert (scene.state, scene.hears) == ("listening", True)
+    assert (scene.state, scene.user_speaks) == ("listening", True)
     writer.close("policy", 3)
-    assert (scene.state, scene.hears) == ("thinking", False)
+    assert (scene.state, scene.user_speaks) == ("thinking", False)
 
 
 def test_a_turn_without_words_is_not_waited_for() -> None:
@@ -128,11 +129,11 @@ def test_a_candidate_pauses_and_is_dropped_with_its_reason() -> None:
         scene.on(event)
     scene.on(events.Candidate(cough))
     scene.on(events.Paused(first))
-    assert (scene.state, scene.hears) == ("paused", True)
+    assert (scene.state, scene.user_speaks) == ("paused", True)
     (line,) = scene.on(events.Dropped(cough, "short"))
     assert (line.text, line.at) == ("(a sound too short for an interruption)", 2.5)
     scene.on(events.Resumed(first, "short"))
-    assert (scene.state, scene.hears, scene.reply) == ("speaking", False, HELLO)
+    assert (scene.state, scene.user_speaks, scene.reply) == ("speaking", False, HELLO)
 
 
 def test_an_interrupted_reply_says_what_was_heard_and_the_next_turn_goes_on() -> None:
@@ -227,12 +228,12 @@ def test_a_long_reply_fits_in_every_script(words: str) -> None:
 
 
 def test_lines_that_are_done_are_printed_above() -> None:
-    screen = Screen()
+    screen = Screen(width=100)
     turn = over()
     printed = screen.printed(*answered(turn), events.TurnMetrics(turn, 800, 905.4, None, 940, 985))
     assert printed.splitlines()[0].rstrip() == "    0.5 s  you       who are you"
     assert printed.splitlines()[1].rstrip() == f"    1.5 s  assistant {HELLO}"
-    assert "over 800 · text 905 · sound 940 · aloud 985 ms" in printed
+    assert "turn ended 800 · transcript 905 · first audio 940 · first heard 985 ms" in printed
     assert "[bold]" in screen.printed(events.Transcribed(turn, "[bold]x[/bold]"))
 
 
@@ -246,7 +247,7 @@ def test_lost_devices_and_lost_audio_come_with_a_remedy() -> None:
     assert "microphone 'USB mic' is gone (unplugged): plug it in" in printed
     assert "waiting for microphone 'USB mic'" in screen.lines()
     printed = screen.printed(events.DeviceRestored("microphone", "Built-in", 2_500))
-    assert "microphone 'Built-in' works; there was none for 2.5 s" in printed
+    assert "microphone 'Built-in' works again after 2.5 s" in printed
     assert "waiting" not in screen.lines()
     printed = screen.printed(
         events.Underrun(10, 24_000, "use smaller models"), events.Notice("a tool was called")
@@ -277,7 +278,7 @@ def test_the_plain_view_prints_lines() -> None:
         "listening; ctrl-c ends the conversation",
         "    0.5 s  you         who are you",
         f"    1.5 s  assistant   {HELLO}",
-        "                       over 800 ms",
+        "                       turn ended 800 ms",
         "over",
     ]
 
@@ -307,7 +308,7 @@ def speech(turn: Turn, text: str, n: int, **rest: object) -> Speech:
 
 def test_what_was_spoken_is_counted_in_characters_of_the_reply() -> None:
     sink = Loudspeaker()
-    spoken = Spoken(sink)
+    spoken = ReplyProgress(sink)
     reply = "One two three.  Four five."
     turn = over()
     for piece in (
@@ -331,7 +332,7 @@ def test_what_was_spoken_is_counted_in_characters_of_the_reply() -> None:
 
 def test_what_was_cleared_is_not_counted_for_the_next_reply() -> None:
     sink = Loudspeaker()
-    spoken = Spoken(sink)
+    spoken = ReplyProgress(sink)
     first, second = over(1), over(2)
     spoken.on_speech(speech(first, "A long reply.", 1000))
     sink.position = 300

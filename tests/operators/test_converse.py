@@ -136,8 +136,8 @@ def test_the_user_goes_on_within_the_endpointing_silence() -> None:
         "0 TurnOpened 1",
         "80 Transcribed 1 'hi there'",
     ]
-    assert len(scene.stt.heard) == 1
-    assert len(scene.stt.heard[0]) == 90
+    assert len(scene.stt.given) == 1
+    assert len(scene.stt.given[0]) == 90
 
 
 # Interrupt while ...
@@ -329,8 +329,8 @@ def test_the_candidate_keeps_all_its_audio() -> None:
     scene = Scene(
         HI + pad(130) + "~~~~___" + pad(300) + "|", "hi", "stop", min_speech_ms=30, preroll_ms=50
     )
-    assert [len(audio) for audio in scene.stt.heard] == [50, 50 + 70]
-    assert np.array_equal(scene.stt.heard[1], scene.turns[1].audio)
+    assert [len(audio) for audio in scene.stt.given] == [50, 50 + 70]
+    assert np.array_equal(scene.stt.given[1], scene.turns[1].audio)
 
 
 def test_at_the_last_sample_it_has_finished() -> None:
@@ -517,7 +517,7 @@ def test_a_cough_costs_nothing() -> None:
         "580 completed",
     ]
     assert scene.heard == "One two.Three four."
-    assert len(scene.stt.heard) == 1, "the recogniser is not asked for a cough"
+    assert len(scene.stt.given) == 1, "the recogniser is not asked for a cough"
 
 
 @pytest.mark.parametrize("gap", [60, 100, 300])

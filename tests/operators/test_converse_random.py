@@ -64,9 +64,9 @@ def _grammar(it: Scene) -> None:
 def _audio(it: Scene) -> None:
     """Every turn that was not dropped was written down, once, from its first sample on."""
     if isinstance(it.stt, FakeStreamingTranscriber):
-        given = [np.concatenate(session.heard) for session in it.stt.sessions if session.heard]
+        given = [np.concatenate(session.given) for session in it.stt.sessions if session.given]
     else:
-        given = it.stt.heard
+        given = it.stt.given
     dropped = {
         id(record.value.turn)
         for record in it.recorded

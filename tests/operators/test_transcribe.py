@@ -146,11 +146,11 @@ def test_it_waits_for_the_turn_to_end() -> None:
     run = Run(stt).push(writer.turn)
     writer.append(chunk(1))
     writer.append(chunk(2))
-    assert (run.seen, stt.heard) == ([], [])
+    assert (run.seen, stt.given) == ([], [])
     writer.close("policy", 2)
     assert run.texts == ["1 yes"]
-    assert np.array_equal(stt.heard[0], np.repeat([1 / 16, 2 / 16], 4))
-    assert np.shares_memory(stt.heard[0], writer.turn.audio)
+    assert np.array_equal(stt.given[0], np.repeat([1 / 16, 2 / 16], 4))
+    assert np.shares_memory(stt.given[0], writer.turn.audio)
 
 
 def test_turns_in_order_when_the_first_takes_longer_than_the_second() -> None:
@@ -194,8 +194,8 @@ def test_streaming_gives_the_text_so_far(replacing: bool) -> None:
     assert run.texts[2:] == ["1 what time is...", "1 what time is it"]
     (session,) = stt.sessions
     assert session.closed
-    assert np.array_equal(np.concatenate(session.heard), writer.turn.audio)
-    assert stt.heard == []
+    assert np.array_equal(np.concatenate(session.given), writer.turn.audio)
+    assert stt.given == []
 
 
 def test_streaming_says_nothing_without_news() -> None:
@@ -214,7 +214,7 @@ def test_streaming_catches_up_with_a_turn_that_waited() -> None:
     second.append(chunk(3))
     assert len(stt.sessions) == 1
     first.close("policy", 1)
-    assert [len(session.heard) for session in stt.sessions] == [1, 2]
+    assert [len(session.given) for session in stt.sessions] == [1, 2]
     second.close("policy", 3)
     assert run.texts == ["1 a...", "1 a", "2 b...", "2 b"]
 
@@ -255,7 +255,7 @@ def test_streaming_that_has_failed_hears_no_more_of_its_turn() -> None:
         writer.append(chunk(n))
     writer.close("policy", 4)
     assert run.texts == ["1 a...", "1 failed"]
-    assert len(session[0].heard) == 2
+    assert len(session[0].given) == 2
 
 
 def test_an_attribute_called_session_is_not_a_session() -> None:
@@ -439,7 +439,7 @@ def test_disposed_before_the_worker_began_the_model_is_never_asked() -> None:
     run = Run(stt, worker=scheduler).push(spoken())
     run.life.dispose()
     scheduler.start()
-    assert (stt.heard, run.seen) == ([], [])
+    assert (stt.given, run.seen) == ([], [])
 
 
 @pytest.mark.parametrize("deliver", [True, False])

@@ -268,7 +268,7 @@ def test_a_turn_that_was_discarded_is_no_error_and_makes_no_transcript(errors: s
     run.push(end=True)
     assert run.seen == [Dropped(writer.turn, "discarded")]
     assert run.end == ["completed"]
-    assert stt.heard == []
+    assert stt.given == []
 
 
 def test_what_a_subscriber_raises_at_a_discarded_turn_does_not_make_it_deaf() -> None:
@@ -289,4 +289,4 @@ def test_what_a_subscriber_raises_at_a_discarded_turn_does_not_make_it_deaf() ->
     run.push(other.turn)
     other.append(chunk(1))
     other.close("policy", 1)
-    assert len(stt.heard) == 1
+    assert len(stt.given) == 1

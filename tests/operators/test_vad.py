@@ -91,7 +91,7 @@ def test_a_partial_chunk_passes_unasked() -> None:
     detector = FakeVad("~~")
     partial = replace(CHUNK, partial=True)
     seen, _ = run(detector, [CHUNK, partial])
-    assert len(detector.heard) == 1
+    assert len(detector.given) == 1
     assert seen[1] is partial
 
 
@@ -99,7 +99,7 @@ def test_the_detector_hears_each_chunk_once_in_order() -> None:
     detector = FakeVad()
     elements = [replace(CHUNK, samples=np.full(4, n, np.float32)) for n in (0.1, 0.2, 0.3)]
     run(detector, elements)
-    assert [h is c.samples for h, c in zip(detector.heard, elements, strict=True)] == [True] * 3
+    assert [h is c.samples for h, c in zip(detector.given, elements, strict=True)] == [True] * 3
 
 
 class Probability:

@@ -66,7 +66,7 @@ def test_they_fill_the_slots() -> None:
 def test_vad_by_pattern() -> None:
     vad = FakeVad("_~~")
     assert [vad(AUDIO) for _ in range(5)] == [False, True, True, False, False]
-    assert len(vad.heard) == 5
+    assert len(vad.given) == 5
 
 
 def test_vad_by_probability() -> None:
@@ -82,13 +82,13 @@ def test_vad_by_level() -> None:
 def test_vad_begins_anew_with_each_subscription() -> None:
     vad = FakeVad("~")
     assert [vad.fresh()(AUDIO), vad.fresh()(AUDIO)] == [True, True]
-    assert len(vad.heard) == 2
+    assert len(vad.given) == 2
 
 
 def test_transcriber() -> None:
     stt = FakeTranscriber("a", "b")
     assert [stt.transcribe_turn(AUDIO) for _ in range(3)] == ["a", "b", "b"]
-    assert [heard is AUDIO for heard in stt.heard] == [True] * 3
+    assert [heard is AUDIO for heard in stt.given] == [True] * 3
 
 
 def test_transcriber_in_time() -> None:
@@ -111,7 +111,7 @@ def test_streaming_transcriber(replacing: bool, wanted: list[Any]) -> None:
     assert not session.done
     session.close()
     assert session.done
-    assert session.heard[0] is AUDIO
+    assert session.given[0] is AUDIO
     assert stt.sessions == [session]
 
 
@@ -192,7 +192,7 @@ def test_failing_raises_at_one_call_only() -> None:
         stt.transcribe_turn(AUDIO)
     assert raised.value is boom
     assert stt.transcribe_turn(AUDIO) == "a"
-    assert len(stt.heard) == 2
+    assert len(stt.given) == 2
     assert not hasattr(stt, "session")
 
 

@@ -18,7 +18,7 @@ import rxvoice as rxv
 from rxvoice import AudioChunk, ConfigError, Transcript, Turn
 from rxvoice import operators as vox
 from rxvoice.testing import Recorded, audio, like, marbles, sound, turn, window
-from rxvoice.testing._notation import parse, write
+from rxvoice.testing.notation import parse, write
 
 SPEECH = 0.25
 

@@ -18,14 +18,14 @@ __all__ = ["FakeSpeaker"]
 
 
 class FakeSpeaker(ClockedSink):
-    """A loudspeaker that plays against a virtual clock, to the sample, and keeps what was heard.
+    """A loudspeaker that plays in virtual time, to the sample, and keeps what was heard.
 
-    It plays from the moment that it is given something; a sample counts as heard once its time is
-    over. Nothing fades and nothing is ever full.
+    It plays from the moment that it is given sound. A sample counts as heard when its time is over.
+    The speaker does not fade and is never full.
 
     Args:
         scheduler: the clock, such as ``marbles().scheduler``.
-        sample_rate: Hz, until it is told another.
+        sample_rate: Hz, until `set_sample_rate` changes it.
     """
 
     def __init__(self, scheduler: abc.SchedulerBase, *, sample_rate: int = 24_000) -> None:
@@ -40,31 +40,31 @@ class FakeSpeaker(ClockedSink):
 
     @property
     def paused(self) -> bool:
-        """Whether it is paused."""
+        """Whether the speaker is paused."""
         return self._paused
 
     @property
     def stopped(self) -> bool:
-        """Whether it has been stopped."""
+        """Whether the speaker has been stopped."""
         return self._stopped
 
     @property
     def heard(self) -> Samples:
-        """The samples that were really played, in order."""
+        """The samples that were heard, in order."""
         return self._taken[: self.position]
 
     @property
     def played(self) -> Subject[int]:
-        """`position` when the first sample of a piece has been heard, and when its last one has."""
+        """Emits `position` when the first and when the last sample of a piece has been heard."""
         return self._played
 
     @property
     def events(self) -> Subject[Event]:
-        """What befalls it: for a test to say."""
+        """The events of the speaker: a test pushes them."""
         return self._events
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """The rate of what follows; not while something is queued."""
+        """Set the rate of the samples that follow. Raises while something is queued."""
         if sample_rate != self._rate and self.position < self.written:
             raise ConfigError(
                 f"FakeSpeaker cannot go from {self._rate} to {sample_rate} Hz while it plays"
@@ -81,11 +81,11 @@ class FakeSpeaker(ClockedSink):
         super().pause()
 
     def duck(self, gain: float) -> None:
-        """Noted in `gain`; what is `heard` stays as it was written."""
+        """Keep the gain in `gain`. The samples in `heard` do not change."""
         self.gain = gain
 
     def clear(self) -> Samples:
-        """Drop what is queued, and say what was never heard."""
+        """Drop the queued samples, and return those that were not heard."""
         self.clears += 1
         return super().clear()
 
@@ -95,15 +95,15 @@ class FakeSpeaker(ClockedSink):
         return unheard
 
     def flush(self) -> None:
-        """Counted only: virtual time cannot be waited for."""
+        """Count the call: a test cannot wait for virtual time."""
         self.flushes += 1
 
     def on_next(self, value: AudioChunk | Speech | Event) -> None:
-        """Write sound; it logs no events."""
+        """Write sound; ignore events."""
         refuse_conversation("a FakeSpeaker", value)
         if isinstance(value, (AudioChunk, Speech)):
             super().on_next(value)
 
     def on_completed(self) -> None:
-        """Flush, then stop, at once."""
+        """Flush, then stop."""
         Sink.on_completed(self)

@@ -1,4 +1,4 @@
-"""The notation: a diagram's text becomes marks in time, and back."""
+"""The notation of marble diagrams: from text to marks in time, and back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-__all__ = ["Diagram", "Mark", "parse", "parse_subscription", "write"]
+__all__ = ["Diagram", "Mark", "cells", "parse", "parse_subscription", "write"]
 
 _END = "|#"
 _AUDIO = "_~"
@@ -14,12 +14,12 @@ _AUDIO = "_~"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One character that says something.
+    """A character of a diagram that stands for something.
 
     Args:
-        tick: when; 0 is the subscription.
+        tick: when it happens; 0 is the subscription.
         char: the character.
-        column: where it stands in the diagram's text.
+        column: its column in the text of the diagram.
     """
 
     tick: int
@@ -32,10 +32,10 @@ class Diagram:
     """A parsed diagram.
 
     Args:
-        text: as it was written.
+        text: the text of the diagram.
         marks: what happens, in order.
-        ticks: how many ticks it shows, from the subscription.
-        lead: how many ticks it shows before the subscription.
+        ticks: how many ticks the diagram has, from the subscription on.
+        lead: how many ticks it has before the subscription.
     """
 
     text: str
@@ -53,11 +53,12 @@ def parse(text: str, legend: Mapping[str, object] | None = None, *, hot: bool = 
 
     Args:
         text: the diagram.
-        legend: what letters and digits stand for; None: any will do.
+        legend: what letters and digits stand for; None accepts all of them.
         hot: whether ``^`` may mark the subscription.
 
     Raises:
-        ValueError: it is malformed, or a letter is not in the legend; shows where.
+        ValueError: the diagram is malformed, or a letter is not in the legend. The message shows
+            where.
     """
     marks: list[Mark] = []
     tick = 0
@@ -111,10 +112,13 @@ def parse(text: str, legend: Mapping[str, object] | None = None, *, hot: bool = 
 
 
 def parse_subscription(text: str) -> tuple[int, int | None]:
-    """Read a subscription diagram such as ``--^---!``: the ticks of ``^`` and ``!``, None: never.
+    """Read a subscription diagram such as ``--^---!``.
+
+    Returns:
+        The ticks of ``^`` and ``!``; None if there is no ``!``.
 
     Raises:
-        ValueError: it is malformed; shows where.
+        ValueError: the diagram is malformed. The message shows where.
     """
     start: int | None = None
     end: int | None = None
@@ -143,7 +147,7 @@ def parse_subscription(text: str) -> tuple[int, int | None]:
 
 
 def write(marks: Iterable[Mark], ticks: int = 0) -> str:
-    """The diagram of these marks, which `parse` reads back."""
+    """Write the diagram of these marks, which `parse` reads back."""
     return "".join(cells(marks, ticks))
 
 

@@ -1,4 +1,4 @@
-"""How much of a reply has left the loudspeaker, for the eye."""
+"""How much of a reply has been heard, for a view that shows it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from rxvoice.operators._conversation._written import Written
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 
-__all__ = ["Spoken"]
 
-
-class Spoken:
-    """Follows a reply on its way to the voice and to a sink.
+class ReplyProgress:
+    """Follows a reply on its way to the voice and to the sink.
 
     Args:
-        sink: with its ``position``; of one without, what was written counts as heard.
+        sink: the sink. If it has no ``position``, everything that was written counts as heard.
     """
 
     def __init__(self, sink: AudioSink) -> None:
@@ -26,12 +24,12 @@ class Spoken:
         self._lock = Lock()
         self._turn: Turn | None = None
         self._answered: Transcript | None = None
-        self._text = Written()  # of the reply that is being written
+        self._text = Written()  # the text of the reply in progress
         self._ledger = Ledger(int(getattr(sink, "position", 0)))
         self._all_heard = False
 
     def on_reply(self, reply: object) -> None:
-        """Note a piece of text that the voice is given; anything else is no matter of its own."""
+        """Note a piece of text that the voice is given; ignore anything but a `Reply`."""
         if not isinstance(reply, Reply):
             return
         with self._lock:
@@ -40,13 +38,13 @@ class Spoken:
             self._text.add(reply)
 
     def on_speech(self, speech: object) -> None:
-        """Note a piece of sound, once it was written; on the thread that writes."""
+        """Note a piece of sound that was just written. Call this on the thread that writes."""
         if isinstance(speech, Speech):
             with self._lock:
                 self._note(speech)
 
     def characters(self, reply: str) -> int:
-        """How many characters of the reply, on one line, were heard; on any thread."""
+        """How many characters of the reply, on one line, were heard. Any thread may ask."""
         with self._lock:
             return min(len(reply), len(printable(self._ledger.heard(self._position()))))
 
@@ -62,11 +60,11 @@ class Spoken:
             self._ledger.add(speech)
 
     def _start(self, first: Speech) -> int:
-        """Where a reply begins whose first piece was just written."""
+        """The position at which a reply begins, whose first piece was just written."""
         written: int | None = getattr(self._sink, "written", None)
         if written is not None:
             return written - first.samples.shape[0]
-        # Of what was written, the part that was cleared does not count any more.
+        # The part of the last reply that was cleared does not count as written.
         return self._ledger.end if self._all_heard else self._position()
 
     def _position(self) -> int:
