@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rxvoice._audio.samples import Samples
-from rxvoice._value import Value
+from rxvoice._value import Value, quick
 
 __all__ = ["AudioChunk"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AudioChunk(Value):
     """A piece of the microphone's signal.

@@ -247,7 +247,8 @@ class TurnWriter:
                 return
             record.samples.append(chunk.samples)
             record.chunks.append(chunk)
-            record.barge_in = record.barge_in or chunk.barge_in
+            if chunk.barge_in:
+                record.barge_in = True
             observers = tuple(record.observers)
         for observer in observers:
             observer.on_next(chunk)

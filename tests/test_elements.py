@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
+import pickle
 from typing import Any
 
 import numpy as np
@@ -123,3 +126,40 @@ def test_whole_milliseconds(n: int, rate: int, ms: int) -> None:
 def test_each_knows_its_turn() -> None:
     assert all(element.turn is TURN for element in ELEMENTS[1:4])
     assert ELEMENTS[5].turn is TURN
+
+
+def test_a_chunk_is_built_quickly_and_yet_as_any_frozen_dataclass() -> None:
+    chunk = AudioChunk(samples(0, 1), start=4, speech=True)
+    assert type(chunk) is AudioChunk
+    for same_again in (copy.copy(chunk), copy.deepcopy(chunk), pickle.loads(pickle.dumps(chunk))):
+        assert type(same_again) is AudioChunk
+        assert same_again == chunk
+    match chunk:
+        case AudioChunk(_, rate, 4, speech=True):
+            assert rate == 16_000
+        case _:
+            pytest.fail("no match")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        chunk.start = 5  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del chunk.start  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'samples'"):
+        AudioChunk()  # pyright: ignore[reportCallIssue]
+    parameters = list(inspect.signature(AudioChunk).parameters.values())
+    assert [it.name for it in parameters] == [it.name for it in dataclasses.fields(AudioChunk)]
+    defaults = [inspect.Parameter.empty, *(it.default for it in dataclasses.fields(AudioChunk))][2:]
+    assert [it.default for it in parameters[1:]] == defaults
+
+
+def test_a_class_derived_from_a_chunk_is_itself() -> None:
+    class Tagged(AudioChunk):
+        """With a ``__dict__`` of its own."""
+
+    @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+    class Named(AudioChunk):
+        name: str = ""
+
+    assert type(Tagged(samples(0), start=2)) is Tagged
+    assert Tagged(samples(0), start=2).start == 2
+    assert Named(samples(0), name="x") == Named(samples(0), name="x")
+    assert Named(samples(0), name="x") != Named(samples(0), name="y")

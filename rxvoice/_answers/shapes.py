@@ -81,6 +81,10 @@ def judgement(answer: object) -> bool | float:
     Raises:
         ValueError: it is neither.
     """
+    if isinstance(answer, bool):
+        return answer
+    if isinstance(answer, float) and 0 <= answer <= 1:
+        return float(answer)  # numpy has a subclass
     value = _single(answer)
     if isinstance(value, BOOLS):
         return bool(cast("bool", value))
@@ -100,6 +104,8 @@ def yes_or_no(answer: object, asked: str) -> bool:
     Raises:
         TypeError: it is not a bool.
     """
+    if isinstance(answer, bool):
+        return answer
     value = _single(answer)
     if isinstance(value, BOOLS):
         return bool(cast("bool", value))

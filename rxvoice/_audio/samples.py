@@ -40,17 +40,17 @@ def audio_samples(given: object) -> Samples:
         power = float(array.dot(array))
     except RuntimeWarning:  # of overflow, where warnings are errors
         power = math.inf
+    # A resampler may overshoot full scale a little; twice full scale all along is no audio.
+    if power <= 4 * len(array):
+        return array
     if not math.isfinite(power):
         bad = np.flatnonzero(~np.isfinite(array))
         what = f"{array[bad[0]]} at index {bad[0]}" if len(bad) else f"a peak of {_peak(array):g}"
         raise AudioFormatError(f"wanted finite samples in [-1, 1], got {what}")
-    # A resampler may overshoot full scale a little; twice full scale all along is no audio.
-    if power > 4 * len(array):
-        raise AudioFormatError(
-            f"wanted samples in [-1, 1], got a peak of {_peak(array):g}: "
-            "divide integer audio by its full scale (32768 for 16 bits)"
-        )
-    return array
+    raise AudioFormatError(
+        f"wanted samples in [-1, 1], got a peak of {_peak(array):g}: "
+        "divide integer audio by its full scale (32768 for 16 bits)"
+    )
 
 
 def wrong_dtype(dtype: str, convert: str) -> AudioFormatError:

@@ -44,9 +44,7 @@ def chunk(
         position = 0
         time: float | None = None  # of the first sample held
 
-        def samples_of(block: Samples | AudioChunk) -> Samples:
-            if not isinstance(block, AudioChunk):
-                return audio_samples(block)
+        def samples_of(block: AudioChunk) -> Samples:
             if block.sample_rate != sample_rate:
                 raise AudioFormatError(
                     f"wanted audio at {sample_rate} Hz, got a chunk at {block.sample_rate} Hz: "
@@ -58,16 +56,21 @@ def chunk(
             nonlocal position
             samples.setflags(write=False)
             start, position = position, position + len(samples)
-            out.emit(AudioChunk(samples, sample_rate, start, partial=partial, time=time))
+            out.emit(
+                AudioChunk(samples, sample_rate, start, None, None, False, None, partial, time)
+            )
 
         def step(block: Samples | AudioChunk) -> None:
             nonlocal held, used, time
+            captured = None
             try:
-                samples = samples_of(block)
+                if isinstance(block, AudioChunk):
+                    samples, captured = samples_of(block), block.time
+                else:
+                    samples = audio_samples(block)
             except AudioFormatError as error:
                 out.fail(error)
                 return
-            captured = block.time if isinstance(block, AudioChunk) else None
             if not used and len(samples) == size:  # as microphones mostly give them
                 time = captured
                 emit(samples.copy())

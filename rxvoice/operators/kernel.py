@@ -148,6 +148,7 @@ def _operator(
             unlink = reached(subscription.disposable)
             life, emit = subscription.life, subscription.emit
             step, flush, fail = start(subscription)
+            wanted = takes and takes[1]
             ended = False
             subscribing = True
 
@@ -157,7 +158,7 @@ def _operator(
                     return
                 if subscribing:
                     emitting()
-                if takes and isinstance(element, takes[1]):
+                if wanted and isinstance(element, wanted):
                     step(element)
                 elif isinstance(element, passes):
                     emit(cast("U", element))

@@ -102,8 +102,7 @@ def turn_window(
 
     def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk | Event]:
         own = fresh(policy)
-        user_finished: Callable[[Samples, int], bool | Observable[bool]]
-        user_finished = method(own, "user_finished")
+        user_finished: Callable[[Samples, int], object] = method(own, "user_finished")
         rate: int | None = getattr(own, "sample_rate", None)
         open_turn: TurnWriter | None = None
         silence_ms = 0
@@ -176,7 +175,8 @@ def turn_window(
                 fail_turn(error)
                 raise_if_ctrl_c(error)
                 return
-            if isinstance(finished, Observable):
+            if not isinstance(finished, bool) and isinstance(finished, Observable):
+                # The bool is looked for first: isinstance() with Observable costs 0.3 µs.
                 if asked is None:
                     asked = CompositeDisposable()
                     out.life.add(asked)
@@ -186,11 +186,12 @@ def turn_window(
                     fail_turn(_unanswered(silence_ms - asked_at, timeout_ms))
                     return
                 on_next, on_error = outwards(on_answer, fail_turn)
-                asked.add(finished.subscribe(on_next, on_error, scheduler=out.scheduler))
+                later = cast("Observable[bool]", finished)
+                asked.add(later.subscribe(on_next, on_error, scheduler=out.scheduler))
             else:
                 on_answer(finished)
 
-        def on_answer(finished: bool) -> None:
+        def on_answer(finished: object) -> None:
             nonlocal asked_at
             asked_at = None
             try:
@@ -229,7 +230,8 @@ def turn_window(
                 return
             count += 1
             if chunk.speech and not muted:  # a detector may take a moment to hear that it is
-                void_answers()
+                if asked:
+                    void_answers()
                 silence_ms = 0
                 turn = open_turn or open_with(chunk)
             elif open_turn:
