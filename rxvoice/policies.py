@@ -13,9 +13,9 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
-from rxvoice._check import milliseconds, whole, within
+from rxvoice._check import method, milliseconds, whole, within
 from rxvoice.errors import ConfigError
-from rxvoice.slots import PolicySlot, method
+from rxvoice.slots import PolicySlot
 
 __all__ = ["any_of", "energy", "fresh", "max_duration", "rms", "silence"]
 

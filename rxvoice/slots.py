@@ -35,14 +35,12 @@ chunk, a bad answer of a policy its turn.
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
-from inspect import signature
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Protocol, TypeAlias, TypeVar
 
 from reactivex import Observable
 
 from rxvoice._audio.samples import Samples
 from rxvoice.elements import Recognised, TimedSamples
-from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 
 __all__ = [
@@ -71,7 +69,6 @@ __all__ = [
     "VadSlot",
     "VoiceActivityDetector",
     "Worded",
-    "method",
 ]
 
 T = TypeVar("T")
@@ -292,54 +289,3 @@ SpeechToSpeechSlot: TypeAlias = (
 PolicySlot: TypeAlias = TurnPolicy | Callable[[Samples, int], bool | Observable[bool]]
 EchoSlot: TypeAlias = EchoDetector | Callable[[Samples], bool]
 DetectorSlot: TypeAlias = BargeInDetector | Callable[[Samples, bool], bool]
-
-
-def method(slot: object, *names: str) -> Callable[..., Any]:
-    """The first of these methods that the slot has, or the slot itself where it is a callable.
-
-    Raises:
-        ConfigError: it is neither, or what makes the thing was given in its place.
-    """
-    if isinstance(slot, type):
-        raise ConfigError(f"got the class {slot.__name__}; pass an instance: {slot.__name__}()")
-    for name in names:
-        found = getattr(slot, name, None)
-        if callable(found):
-            return cast("Callable[..., Any]", found)
-    shapes = " or ".join(f"{name}(...)" for name in names)
-    wanted = f"wanted an object with {shapes} or a callable of that shape, got"
-    if not callable(slot):
-        raise ConfigError(f"{wanted} {slot!r}")
-    if _makes(slot, names, max(_TAKES.get(name, 1) for name in names)):
-        called = getattr(getattr(slot, "func", slot), "__name__", repr(slot))
-        raise ConfigError(f"{wanted} the function {called}: pass what it gives, {called}(...)")
-    return slot
-
-
-_TAKES = {"user_finished": 2, "detect": 2, "at": 3}
-"""Arguments of the methods that take more than one."""
-
-
-def _makes(slot: Callable[..., Any], names: tuple[str, ...], takes: int) -> bool:
-    """Whether this callable makes a slot's thing, rather than being one."""
-    try:
-        gives = getattr(slot, "__annotations__", {}).get("return")
-    except NameError:  # one that is there for type checkers only
-        gives = None
-    if isinstance(gives, str):
-        first, *rest = gives.split(".")
-        gives = getattr(slot, "__globals__", {}).get(first)
-        for name in rest:
-            gives = getattr(gives, name, None)
-    if isinstance(gives, type) and any(callable(getattr(gives, name, None)) for name in names):
-        return True
-    try:
-        parameters = signature(slot).parameters.values()
-    except ValueError:  # of a function written in C
-        return False
-    if any(it.kind is it.VAR_POSITIONAL for it in parameters):
-        return False
-    # A model is asked about something; what can be called without it, or cannot take it, makes one.
-    places = [it for it in parameters if it.kind in (it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD)]
-    required = [it for it in parameters if it.default is it.empty and it.kind is not it.VAR_KEYWORD]
-    return len(places) < takes or not required

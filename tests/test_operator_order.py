@@ -101,7 +101,7 @@ def test_a_function_that_makes_a_slot_is_not_the_slot(
     with pytest.raises(ConfigError) as raised:
         operator(factory)
     assert str(raised.value).startswith("wanted an object with ")
-    assert str(raised.value).endswith(f"got the function {name}: pass what it gives, {name}(...)")
+    assert str(raised.value).endswith(f"got the function {name}: pass what it returns, {name}(...)")
 
 
 def loud(samples: rxv.Samples) -> bool:

@@ -15,8 +15,6 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
-__all__ = ["Part", "parse"]
-
 _URL: Final = r"(?:https?://|www\.)[!#-;=?-Z_a-z~]*[#-%/-9=@-Z_a-z~+-]"
 _AT_URL: Final = re.compile(_URL, re.IGNORECASE)
 _TEXT: Final = re.compile(  # up to what may be markup, or an address

@@ -11,8 +11,6 @@ import regex
 
 from rxvoice._text.markdown import Part
 
-__all__ = ["Line", "said"]
-
 _CLOSING: Final = ".,!?;:…。，！？；：、"
 _WORDS: Final = re.compile(r"\s*\S+|\s+")
 _EMOJI: Final = regex.compile(

@@ -5,94 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Final
-from unicodedata import category, normalize
+from unicodedata import normalize
 
+from rxvoice._text.marks import (
+    ALIKE,
+    BRACKETS,
+    CLOSERS,
+    EITHER,
+    HARD,
+    JOINERS,
+    MARKS,
+    NEWLINES,
+    PAIRS,
+    UNMARKED,
+)
+from rxvoice._text.sentence_ends import begins_sentence, ends_sentence, is_cjk
 from rxvoice._text.words import up_to_grapheme, up_to_word
 from rxvoice.errors import ConfigError
 
-__all__ = ["Segmenter"]
+_CLAUSE: Final = re.compile(rf"([,;:،؛፣፤၊՝][{re.escape(CLOSERS)}]{{0,2}}|\s[–—])$")
+_CJK_CLAUSE: Final = re.compile(rf"[，；：、][{re.escape(BRACKETS)}]{{0,2}}$")
 
-# End a sentence whatever follows: Unicode's Sentence_Terminal but for what English shares, and but
-# for the Burmese comma; with the marks of Tibetan, Thai and Hebrew verse.
-_HARD: Final = "。！？｡︒﹖﹗։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥။።፧፨᙮᜵᜶។៕᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᭿᰻᰼᱾᱿꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫།༎༏༐༑๚๛׃"
-_SHOUT: Final = "?!\u037e‼‽⁇⁈⁉．"  # end one unless lower case follows
-# As is typed for the Greek question mark (and what Unicode makes of it), and for the Armenian stop.
-_ALIKE: Final = {";": re.compile(r"[Ͱ-Ͽἀ-῾]\Z"), ":": re.compile(r"[Ա-և]\Z")}
-# Thai and Lao, which mark no end: a space does, in what is long enough for one.
-_UNMARKED: Final = "".join(map(chr, range(0x0E01, 0x0F00)))
-_REST: Final = 30
-_MARKS: Final = _HARD + _SHOUT + ".…⋯‥" + "".join(_ALIKE) + _UNMARKED  # may end one
-_NEWLINES: Final = "\n\r\u2028\u2029"
-_BRACKETS: Final = ")]}）】》〉］｝」』”〕〗〙〛〞〟﹂﹄༽"
-_CLOSERS: Final = _BRACKETS + "’'*_`\"“«»›"
-_EITHER: Final = '"“«»'  # open or close, by language and place
-_PAIRS: Final = {'"': '"', "«": "»", "»": "«", "《": "》"}
-_JOINERS: Final = ",;:&–—-，；：、،؛፣፤၊՝"  # no sentence begins with one
-_LOOK_BACK: Final = 48  # characters before a mark that can bear on it
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Before a name or in mid sentence, never last.
-_INNER: Final = _words(
-    """mr mrs ms mx dr drs prof st rev fr gen col sgt cpl lt capt cmdr maj adm sen rep gov pres hon
-    messrs mt ft vs e.g i.e eg ie cf viz approx resp incl esp mme mlle mm mgr me av env ex hr hrn
-    dipl z.b d.h u.a s.o bzw ca evtl ggf inkl sog vgl zzgl bzgl mio mrd sra srta dra ud uds ee ej
-    lic ing med"""
-)
-# Before a number: "No. 5", but "No. I did not."
-_NUMBERED: Final = _words(
-    """no nos nr n° p pp fig figs vol ch chap sec art eq op est tel abs abb bd kap str núm pág ext
-    jan feb mar apr jun jul aug sep sept oct nov dec"""
-)
-# Last or not: the next word tells.
-_EITHER_WAY: Final = _words("inc ltd co corp bros jr sr dept ave blvd rd al chr")
-_LOWER_GOES_ON: Final = _INNER | _NUMBERED | _EITHER_WAY | {"etc", "usw"}
-_STARTERS: Final = _words(
-    """A An The This That These Those There Here I You He She It We They My Your His Her Its Our
-    Their And But So Then However Also Or If When While Since Because Although After Before Now Once
-    In On At As For From To With Without By Not Yes No What Who Why How Where Which Is Are Was Were
-    Do Does Did Can Could Would Should Let Please Both Each Every Some Many Most All Another Today
-    Der Die Das Ein Eine Er Sie Es Ich Wir Und Aber Dann Il Elle Nous Vous Ils Elles Ce Cette El
-    Ella Los Las Pero"""
-)
-_AFTER_TIME: Final = re.compile(
-    r"[A-Z]{2,}|(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Eastern|Central|Mountain|Pacific"
-)
-_TIME: Final = re.compile(r"[ap]\.?m", re.IGNORECASE)
-_WORD: Final = re.compile(r"[^\s()\[\]{}\"'“”„‘’«»*_/–—-]*")
-_INITIAL: Final = "A-Za-zÀ-ɏͰ-ӿԱ-Ֆא-תء-يऄ-हก-ฮა-ჿ"
-_INITIALS: Final = re.compile(
-    rf"([{_INITIAL}]{{1,2}}\.)*[{_INITIAL}]|EE\.UU|([A-Z][a-z]?\.)+[A-Z][a-z]"
-)
-_LIST_NUMBER: Final = re.compile(r"\W*(\d{1,3}|[A-Za-z]|[ivxIVX]{2,4})\.")
-_GERMAN_ORDINAL: Final = re.compile(
-    r"\b(?<!\bI )([Aa]m|[Dd](er|ie|as|en|em|es)|[VvZ]om|[Zz]um|[Ii]m|[Bb]is|[Ss]eit)\s\d{1,2}\.$"
-)
-_CLAUSE: Final = re.compile(rf"([,;:،؛፣፤၊՝][{re.escape(_CLOSERS)}]{{0,2}}|\s[–—])$")
-_CJK_CLAUSE: Final = re.compile(rf"[，；：、][{re.escape(_BRACKETS)}]{{0,2}}$")
-
-_TELLING: Final = "".join({*_MARKS, *_NEWLINES, *_PAIRS, *_PAIRS.values()})
+_TELLING: Final = "".join({*MARKS, *NEWLINES, *PAIRS, *PAIRS.values()})
 # Neither ends a sentence nor opens or closes a quotation.
 _PLAIN: Final = re.compile(f"[^{re.escape(_TELLING)}]+")
 _SPACE: Final = re.compile(r"\s+")
-_NEWLINE: Final = re.compile(f"[{_NEWLINES}]")
+_NEWLINE: Final = re.compile(f"[{NEWLINES}]")
 _BREAKS: Final = "，；：、،؛፣፤၊՝,;:–—"
 _MOST: Final = 1_000  # characters of a sentence
-
-
-def _begins(word: str) -> bool:
-    return word in _STARTERS
-
-
-def _begins_after_time(word: str) -> bool:
-    return _AFTER_TIME.match(word) is None
-
-
-def _cjk(char: str) -> bool:
-    return "\u2e80" <= char <= "\u9fff"
+_REST: Final = 30
+_LOOK_BACK: Final = 48  # characters before a mark that can bear on it
 
 
 def _text(chars: list[str]) -> str:
@@ -111,37 +53,6 @@ def _break(chars: list[str]) -> int:
     text = _text(chars)
     end = up_to_word(text, most)
     return end if end > least else up_to_grapheme(text, most) or max(most, 1)
-
-
-def _ends(text: str, char: str, *, uncased: bool) -> bool | Callable[[str], bool]:
-    """Does the mark at the end of `text` end a sentence, when `char` comes next?
-
-    A function for an answer is to be asked once the word that begins with `char` is complete.
-    """
-    body = text.rstrip(_CLOSERS + " \t\u00a0\u202f\u3000")
-    if char in _JOINERS:
-        return False
-    if body[-1:] in (*_SHOUT, *_ALIKE, ""):  # or nothing but closing brackets in sight
-        return not char.islower() or (uncased and body == text)
-    if body.endswith(("…", "..", "⋯", "‥")):
-        return not char.islower()
-    last = _WORD.match(body[-2::-1])  # backwards: to search for the end costs ten times as much
-    word = normalize("NFC", last.group()[::-1]) if last else ""
-    key = word.lower()
-    unit = len(word) == 1 and body[:-2].rstrip()[-1:].isdigit()
-    letters = "".join(it for it in word if category(it)[0] != "M")
-    initials = not unit and _INITIALS.fullmatch(letters) is not None
-    if char.islower():
-        return uncased and not initials and key not in _LOWER_GOES_ON
-    if key in _INNER or _LIST_NUMBER.fullmatch(body):
-        return False
-    if body[-2:-1].isdigit() and _GERMAN_ORDINAL.search(body):
-        return False
-    if key in _NUMBERED:
-        return char.isalpha()
-    if initials or key in _EITHER_WAY:
-        return char.isalpha() and (_begins_after_time if _TIME.fullmatch(word) else _begins)
-    return not (_cjk(char) and word[-1:].isdigit())
 
 
 class Segmenter:
@@ -194,7 +105,7 @@ class Segmenter:
         self._end = 0  # where the sentence ends if the last mark ends it; 0: no mark to judge
         self._hard = False  # that mark ends it whatever follows
         self._word = 0  # where the awaited next word begins; 0: none is awaited
-        self._begins: Callable[[str], bool] = _begins
+        self._begins: Callable[[str], bool] = begins_sentence
         self._spoke = False  # something of this text was handed over
 
     def feed(self, delta: str) -> list[str]:
@@ -267,7 +178,7 @@ class Segmenter:
         elif self._rests(char) or (self._least and not self._spoke and self._at_clause(char)):
             self._emit(len(self._held))
             self._first = ""
-        if char in _NEWLINES:
+        if char in NEWLINES:
             self._closer = ""
             self._settle(True, len(self._held))
         marks = self._marks(char)
@@ -278,28 +189,28 @@ class Segmenter:
         if char == self._closer:
             self._closer = ""
         elif not self._closer:
-            self._closer = _PAIRS.get(char, "")
+            self._closer = PAIRS.get(char, "")
         # A title may hold marks: 《摔跤吧！爸爸》.
         if absorbed or (marks and self._first and self._closer != "》"):
             self._end = len(self._held)
-            self._hard = char in _HARD or (absorbed and self._hard)
+            self._hard = char in HARD or (absorbed and self._hard)
 
     def _judge(self, char: str) -> bool:
         """Settles whether the sentence ends, if `char` tells; True if `char` belongs to its end."""
         gap = len(self._held) > self._end
-        if char in _EITHER and (gap or self._hard):
+        if char in EITHER and (gap or self._hard):
             closes = char == self._closer
         else:
-            closes = char in (_BRACKETS if gap else _CLOSERS)
+            closes = char in (BRACKETS if gap else CLOSERS)
         if closes or self._marks(char):
             return True
         if self._hard:
-            self._settle(char not in _JOINERS)
-        elif not gap and not char.isspace() and not _cjk(char):
+            self._settle(char not in JOINERS)
+        elif not gap and not char.isspace() and not is_cjk(char):
             self._settle(False)
         elif not char.isspace():
             text = _text(self._held[max(0, self._end - _LOOK_BACK) : self._end])
-            answer = _ends(text, char, uncased=self._first.islower())
+            answer = ends_sentence(text, char, uncased=self._first.islower())
             if isinstance(answer, bool):
                 self._settle(answer)
             else:
@@ -308,21 +219,21 @@ class Segmenter:
 
     def _marks(self, char: str) -> bool:
         """Whether it may end a sentence, after what is held."""
-        if char not in _ALIKE:
-            return char in _MARKS and char not in _UNMARKED
+        if char not in ALIKE:
+            return char in MARKS and char not in UNMARKED
         before = _text(self._held[max(0, self._end, len(self._held) - 4) :])
-        return _ALIKE[char].search(normalize("NFC", before)) is not None
+        return ALIKE[char].search(normalize("NFC", before)) is not None
 
     def _rests(self, char: str) -> bool:
         """Whether a sentence that no mark will end may end before this letter."""
-        if char not in _UNMARKED or len(self._held) < _REST or not self._held[-1].isspace():
+        if char not in UNMARKED or len(self._held) < _REST or not self._held[-1].isspace():
             return False
-        return _text(self._held[-4:]).rstrip()[-1:] in (*_UNMARKED,)
+        return _text(self._held[-4:]).rstrip()[-1:] in (*UNMARKED,)
 
     def _at_clause(self, char: str) -> bool:
         tail = _text(self._held[-4:])
         found = _CLAUSE.search(tail) if char.isspace() else None
-        if char not in _BRACKETS:
+        if char not in BRACKETS:
             found = found or _CJK_CLAUSE.search(tail)
         if found is None or not self._first:
             return False

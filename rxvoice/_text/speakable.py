@@ -12,8 +12,6 @@ from rxvoice._text.markdown import parse
 from rxvoice._text.said import Line, said
 from rxvoice._text.words import is_unspaced
 
-__all__ = ["Speakable"]
-
 _LONGEST: Final = 200
 """Characters that a mark may hold back until what closes it comes."""
 

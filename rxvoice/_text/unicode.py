@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["Joined", "whole_text"]
-
 
 def whole_text(text: str) -> str:
     """The text with pairs of surrogates joined, and U+FFFD for each that is alone."""

@@ -13,16 +13,6 @@ from itertools import accumulate, pairwise
 from typing import Final
 from unicodedata import category, normalize
 
-__all__ = [
-    "graphemes",
-    "has_letters",
-    "is_unspaced",
-    "letters",
-    "up_to_grapheme",
-    "up_to_word",
-    "words",
-]
-
 _ALONE: Final = (  # Han, Hiragana, Bopomofo: each character is a word
     "\u3005-\u3007\u3021-\u3029\u3041-\u3096\u309d-\u309f\u3105-\u312f\u31a0-\u31bf\u3400-\u4dbf"
     "\u4e00-\u9fff\uf900-\ufaff\U0001b000-\U0001b16f\U00020000-\U0003ffff"

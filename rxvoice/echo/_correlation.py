@@ -11,11 +11,10 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 
 from rxvoice._audio.samples import Samples, audio_samples
-from rxvoice._check import at_least, whole, within
+from rxvoice._check import at_least, method, whole, within
 from rxvoice.echo._alike import correlations
 from rxvoice.echo._reference import ReferenceSlot
 from rxvoice.errors import ConfigError
-from rxvoice.slots import method
 
 __all__ = [
     "Backend",

@@ -11,8 +11,6 @@ from rxvoice._value import Value
 from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
 
-__all__ = ["Event", "Notice", "TurnFailed"]
-
 
 class Event(Value):
     """What happened beside the elements: travels with them, in order, past every later stage."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from rxvoice.events._event import Event
 from rxvoice.turn import Turn
 
-__all__ = ["TurnMetrics"]
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnMetrics(Event):

@@ -7,16 +7,6 @@ from typing import Literal
 
 from rxvoice.events._event import Event
 
-__all__ = [
-    "AudioLost",
-    "DeviceChanged",
-    "DeviceLost",
-    "DeviceRestored",
-    "Level",
-    "Muted",
-    "Underrun",
-]
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Level(Event):

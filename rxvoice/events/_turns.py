@@ -8,28 +8,6 @@ from typing import Literal, TypeAlias
 from rxvoice.events._event import Event
 from rxvoice.turn import Turn
 
-__all__ = [
-    "Candidate",
-    "Confirmed",
-    "DropReason",
-    "Dropped",
-    "Finished",
-    "Idle",
-    "Interrupted",
-    "Partial",
-    "Paused",
-    "ReplyDelta",
-    "ReplyStarted",
-    "ResumeReason",
-    "Resumed",
-    "Saying",
-    "Speaking",
-    "Spoken",
-    "Transcribed",
-    "TurnEnded",
-    "TurnOpened",
-]
-
 DropReason: TypeAlias = Literal[
     "short", "echo", "no_words", "backchannel", "failed", "discarded", "closed"
 ]

@@ -14,10 +14,9 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.deliver import deliver
 from rxvoice._audio.samples import Samples
-from rxvoice._check import model_name, whole, within
+from rxvoice._check import method, model_name, whole, within
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import directory_of, opening
-from rxvoice.slots import method
 
 __all__ = ["Endpoint", "EndpointModel", "EndpointSlot", "SmartTurn", "smart_turn"]
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from inspect import signature
 
 from rxvoice._answers.shapes import yes_or_no
+from rxvoice._check import method
 from rxvoice.chunks import AudioChunk
-from rxvoice.slots import EchoSlot, method
-
-__all__ = ["echo_judge"]
+from rxvoice.slots import EchoSlot
 
 
 def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:

@@ -8,8 +8,6 @@ from rxvoice.events import Event, Notice
 from rxvoice.operators.kernel import Subscription
 from rxvoice.stage_error import StageError
 
-__all__ = ["Failures"]
-
 T = TypeVar("T")
 
 

@@ -9,8 +9,6 @@ from typing import TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable, MultipleAssignmentDisposable
 
-__all__ = ["emitting", "follow", "reached"]
-
 T = TypeVar("T")
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
-from rxvoice._check import unjudged, whole
+from rxvoice._check import method, unjudged, whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.policies import energy
-from rxvoice.slots import DetectorSlot, method
+from rxvoice.slots import DetectorSlot
 
 __all__ = ["barge_in"]
 

@@ -13,13 +13,12 @@ from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._audio.pcm16 import from_pcm16, to_pcm16
 from rxvoice._audio.played import Steady
 from rxvoice._audio.samples import Samples, audio_samples
-from rxvoice._check import whole, within
+from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency
 from rxvoice.events import Event
 from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.slots import method
 from rxvoice.stage_error import StageError
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from reactivex import abc
 from rxvoice._answers.pauses import Flush
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import Text, text
-from rxvoice._check import whole
+from rxvoice._check import method, whole
 from rxvoice._text.words import has_letters
 from rxvoice.elements import Reply, Transcript
 from rxvoice.events import Dropped, Event, Notice
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
-from rxvoice.slots import Answer, ResponderSlot, Worded, method
+from rxvoice.slots import Answer, ResponderSlot, Worded
 
 __all__ = ["respond"]
 

@@ -10,13 +10,13 @@ from reactivex import abc
 
 from rxvoice._answers.shapes import sound
 from rxvoice._audio.samples import Samples
-from rxvoice._check import whole
+from rxvoice._check import method, whole
 from rxvoice._text.segmenter import Segmenter
 from rxvoice.elements import Reply, Sentence, Speech, TimedSamples, Transcript
 from rxvoice.events import Event, Notice
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
 from rxvoice.operators.kernel import Operator
-from rxvoice.slots import Answer, SynthesizerSlot, method
+from rxvoice.slots import Answer, SynthesizerSlot
 
 __all__ = ["synthesize"]
 

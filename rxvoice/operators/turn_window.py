@@ -15,7 +15,7 @@ from rxvoice._answers.observables import outwards
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
-from rxvoice._check import at_least, observable, unjudged
+from rxvoice._check import at_least, method, observable, unjudged
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError
 from rxvoice.events import Event, Muted
@@ -27,7 +27,7 @@ from rxvoice.operators.kernel import (
     stateful_on_events,
 )
 from rxvoice.policies import fresh, silence
-from rxvoice.slots import PolicySlot, method
+from rxvoice.slots import PolicySlot
 from rxvoice.stage_error import StageError
 from rxvoice.turn import EndedBy, Turn, TurnWriter
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import judgement
 from rxvoice._audio.samples import Samples
-from rxvoice._check import whole, within
+from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.events import Event
 from rxvoice.operators._echo_judge import echo_judge
 from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
-from rxvoice.slots import EchoSlot, VadSlot, method
+from rxvoice.slots import EchoSlot, VadSlot
 from rxvoice.stage_error import StageError
 
 __all__ = ["vad"]
