@@ -1,4 +1,4 @@
-"""Equality, hash and repr for dataclasses that hold arrays."""
+"""Dataclasses that hold arrays: equality, hash, repr, and quick building."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two field values are equal, arrays (numpy or MLX) by dtype, shape and content."""
+    """Whether two fields are equal. Arrays of numpy or MLX compare by dtype, shape and content."""
     if a is b:
         return True
     if hasattr(a, "shape") and hasattr(b, "shape"):
@@ -23,7 +23,7 @@ def same(a: object, b: object) -> bool:
 
 
 def brief(value: object) -> str:
-    """`repr` with an array as its type and shape, so that a printed element fits a line."""
+    """The value's `repr`; for an array its type and shape, so that an element fits on a line."""
     shape = getattr(value, "shape", None)
     if shape is None:
         return repr(value)
@@ -32,7 +32,7 @@ def brief(value: object) -> str:
 
 
 class Value:
-    """Equality, hash and repr that work on dataclasses with array fields."""
+    """The base of dataclasses with array fields: their equality, hash and repr."""
 
     __slots__ = ()
 

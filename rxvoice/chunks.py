@@ -1,4 +1,4 @@
-"""A piece of the microphone's signal."""
+"""`AudioChunk`: what the microphone, and the operators up to `turn_window`, emit."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class AudioChunk(Value):
         samples: float32 of shape ``(n,)`` in [-1, 1], mono.
         sample_rate: Hz.
         start: index of the first sample, counted from the subscription.
-        speech: whether the user speaks in it; None before `vad`.
-        probability: of speech, 0 to 1, where the detector gives one.
-        barge_in: whether the user speaks over the assistant (`barge_in`).
-        lead_in: what came just before a speech run's first chunk (`preroll`).
-        partial: the tail of a stream, shorter than a chunk: no detector has judged it.
-        time: when its first sample was captured, in seconds of ``time.monotonic()``; None where
-            nobody knows, as in a file.
+        speech: whether the user speaks in the chunk; `vad` sets it. None before.
+        probability: the probability of speech, 0 to 1. None if the detector gives no probability.
+        barge_in: whether the user speaks over the assistant; `barge_in` sets it.
+        lead_in: the samples just before a run of speech, on its first chunk; `preroll` sets it.
+        partial: whether this is the last chunk of a stream and shorter than the others. No
+            detector judges it.
+        time: when the first sample was captured, in seconds of ``time.monotonic()``. None if that
+            is unknown, as in a file.
     """
 
     samples: Samples

@@ -1,7 +1,7 @@
 """The elements of a conversation: one kind per stage, each linked to the one it came from.
 
-All are frozen, slotted dataclasses. Two are equal when their fields are, arrays compared by
-value: numpy's own ``==`` gives an array, which makes a recorded marble raise when compared.
+All are frozen, slotted dataclasses. Two elements are equal when their fields are equal, and arrays
+compare by value, so that recorded elements can be compared in a test.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ __all__ = [
 
 
 Word: TypeAlias = tuple[str, float, float] | tuple[str, float, float, float]
-"""A word, where it starts and ends in seconds of the turn's audio, and maybe its confidence."""
+"""A word, its start and end in seconds of the turn's audio, and optionally its confidence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Recognised(Value):
-    """What a recogniser knows of a turn beside its text; `Transcript.recognised` keeps it.
+    """A recogniser's whole result for a turn: the text, and what else it knows.
 
-    A recogniser gives one in the place of a str. A subclass may add what else it knows: given in
-    one piece, it is kept as it is.
+    A recogniser returns one instead of a str, and `Transcript.recognised` keeps it. A subclass may
+    add fields; a result that comes in one piece is kept as it is.
 
     ```python
     rxv.Recognised("hallo Ann", words=[("hallo", 0.1, 0.4), ("Ann", 0.5, 0.8)], language="de")
@@ -46,14 +46,15 @@ class Recognised(Value):
 
     Args:
         text: what was said.
-        words: ``(word, start, end)`` or ``(word, start, end, confidence)`` each, in seconds from
-            the first sample of the turn's audio; phrases, where no words are known.
-        language: as the recogniser names it, such as ``"de"``; None where it does not say.
-        speaker: who spoke, as the recogniser names them; None where it does not say.
-        confidence: how sure it is, 0 to 1; None where it does not say.
+        words: ``(word, start, end)`` or ``(word, start, end, confidence)`` for each word, in
+            seconds from the first sample of the turn's audio. Phrases, if the recogniser does not
+            know the words' times.
+        language: the recogniser's name for the language, such as ``"de"``, or None.
+        speaker: the recogniser's name for the person who spoke, or None.
+        confidence: how sure the recogniser is, 0 to 1, or None.
 
     Raises:
-        ConfigError: one of them is none.
+        ConfigError: an argument has the wrong type or is out of range.
     """
 
     text: str
@@ -85,7 +86,7 @@ class Recognised(Value):
 
 
 def is_word(value: object) -> bool:
-    """Whether it is a `Word`: its times in order, its confidence from 0 to 1."""
+    """Whether the value is a `Word` with its times in order and its confidence from 0 to 1."""
     if not isinstance(value, tuple) or not 3 <= len(cast("tuple[object, ...]", value)) <= 4:
         return False
     text, start, end, *confidence = cast("tuple[object, ...]", value)
@@ -108,14 +109,14 @@ def _is_number(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Transcript(Value):
-    """What a turn said: partial ones first when the recogniser streams, then one final one.
+    """The text of a turn. A streaming recogniser gives partial transcripts before the final one.
 
     Args:
         turn: the turn.
-        text: what was said, without white space around it.
-        final: whether the turn has ended, and this is all of it.
-        recognised: what the recogniser knows beside the text; None where that is nothing. Of a
-            question that was said in several turns it is the last one's.
+        text: what the user said, without white space around it.
+        final: whether this is the whole text of a turn that has ended.
+        recognised: what the recogniser knows beside the text, or None. If a question takes several
+            turns, it belongs to the last of them.
     """
 
     turn: Turn
@@ -125,38 +126,38 @@ class Transcript(Value):
 
     @property
     def words(self) -> tuple[Word, ...]:
-        """The words with their times, see `Recognised`; empty where they are not known."""
+        """The words with their times, as in `Recognised`. Empty if they are unknown."""
         return () if self.recognised is None else tuple(self.recognised.words)
 
     @property
     def language(self) -> str | None:
-        """The language, as the recogniser names it; None where it does not say."""
+        """The recogniser's name for the language, or None."""
         return None if self.recognised is None else self.recognised.language
 
     @property
     def speaker(self) -> str | None:
-        """Who spoke, as the recogniser names them; None where it does not say."""
+        """The recogniser's name for the person who spoke, or None."""
         return None if self.recognised is None else self.recognised.speaker
 
     @property
     def confidence(self) -> float | None:
-        """How sure the recogniser is, 0 to 1; None where it does not say."""
+        """How sure the recogniser is, 0 to 1, or None."""
         return None if self.recognised is None else self.recognised.confidence
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Reply(Value):
-    """A piece of an answer.
+    """Part of the assistant's reply, as text. The final one carries all of the text.
 
     Args:
-        transcript: what is being answered.
-        delta: the new text, as it is to be spoken; empty on the final one.
-        text: all of the answer as the model wrote it, on the final one; empty before.
-        final: whether the answer is complete.
-        markup: what the model wrote for ``delta``, where that differs (`speakable`); None: the
-            same. The `written` of the pieces, joined, is all that the model wrote.
-        flush: whether to speak now what was written so far, though the sentence may go on; such
-            a piece has no ``delta``.
+        transcript: the transcript that the assistant replies to.
+        delta: the new text, as a voice should say it. Empty on the final one.
+        text: the whole reply as the model wrote it, on the final one. Empty before.
+        final: whether the reply is complete.
+        markup: what the model wrote for ``delta``, where `speakable` has changed it. None if they
+            are the same. The joined `written` of all deltas is what the model wrote.
+        flush: whether to speak at once what has come so far, even if the sentence is not over.
+            Such a `Reply` has no ``delta``.
     """
 
     transcript: Transcript
@@ -168,7 +169,7 @@ class Reply(Value):
 
     @property
     def written(self) -> str:
-        """What the model wrote for ``delta``."""
+        """The text that the model wrote for ``delta``."""
         return self.delta if self.markup is None else self.markup
 
     @property
@@ -178,14 +179,14 @@ class Reply(Value):
 
 
 class Sentence:
-    """A sentence that is being spoken: what its pieces of `Speech` share.
+    """A sentence that is being spoken; its pieces of `Speech` share it.
 
     Args:
-        text: what is spoken.
+        text: the text of the sentence.
 
     Attributes:
-        pieces: how many there are so far.
-        is_over: whether all of its sound has been made: there will be no more of them.
+        pieces: how many pieces of `Speech` it has so far.
+        is_over: whether all of its sound has been made, so that no more pieces follow.
     """
 
     __slots__ = ("is_over", "pieces", "text")
@@ -198,22 +199,22 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Speech(Value):
-    """A piece of a spoken answer.
+    """Part of the assistant's reply, as sound. The final one only says that the reply is over.
 
     Args:
-        reply: the piece of text that completed the sentence; on the final `Speech` the final one.
-        samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy's, as `synthesize` gives them, or
-            an ``mx.array``. Empty on the final one, which only says that the answer is over.
+        reply: the `Reply` that completed the sentence; on the final `Speech`, the final `Reply`.
+        samples: float32 of shape ``(n,)`` in [-1, 1], mono, of numpy or an ``mx.array``.
+            `synthesize` gives numpy's. Empty on the final one.
         sample_rate: Hz.
-        text: the sentence being spoken; empty on the final one.
-        final: whether the answer is over.
-        words: where words end: pairs of an index into ``text`` and one into ``samples``. When
-            that sample has been heard, the text has been, up to there. Empty where the
+        text: the sentence that is spoken. Empty on the final one.
+        final: whether the reply is over.
+        words: where words end, as pairs of an index into ``text`` and an index into ``samples``:
+            once that sample has been heard, the text up to there has been heard. Empty if the
             synthesizer does not say.
-        interrupted: on the final one, whether the user interrupted the answer.
-        heard: on the final one of an interrupted answer, what was heard of it.
-        sentence: shared by the pieces of one sentence, it tells whether there will be more of them;
-            None where nobody knows. Not compared.
+        interrupted: whether the user interrupted the reply; set on the final one.
+        heard: what was heard of an interrupted reply; set on its final one.
+        sentence: the `Sentence` that the pieces of one sentence share. It says whether more pieces
+            follow. None if that is unknown. Not compared.
     """
 
     reply: Reply
@@ -237,12 +238,12 @@ class FinishedTurn(Value):
     """The log entry of one finished turn.
 
     Args:
-        chunks_consumed: microphone chunks seen before the turn was finalized, since the start.
-        user_text: what was heard.
-        assistant_text: what was answered; of an answer that was interrupted, what was heard.
+        chunks_consumed: microphone chunks that had come when the turn ended, since the start.
+        user_text: the transcript.
+        assistant_text: the reply; for an interrupted reply, what was heard of it.
         barge_in_observed: whether the user spoke over the assistant during the turn.
-        interrupted: whether the user interrupted the answer.
-        source: who spoke, where the turn has a ``source``.
+        interrupted: whether the user interrupted the reply.
+        source: the turn's ``source``: the microphone or person, or None.
     """
 
     chunks_consumed: int
@@ -258,8 +259,8 @@ class TimedSamples(Value):
     """A piece of sound from a synthesizer that knows where its words end.
 
     Args:
-        samples: of shape ``(n,)`` in [-1, 1], mono, in whichever shape a synthesizer may give them.
-        words: pairs of an index into the text and one into ``samples``, as `Speech.words`.
+        samples: shape ``(n,)``, in [-1, 1], mono; any array type that a synthesizer may give.
+        words: pairs of an index into the text and an index into ``samples``, as `Speech.words`.
     """
 
     samples: Samples
@@ -268,13 +269,13 @@ class TimedSamples(Value):
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Something that the app says in a conversation by itself; see `converse`.
+    """Text that the app wants the assistant to say by itself; see `converse`.
 
     Args:
         text: what to say.
         interruptible: whether the user may interrupt it.
-        when: ``"free"``: once nobody speaks and nobody waits for an answer; ``"now"``: at once, in
-            place of the reply in progress.
+        when: ``"free"``: once nobody speaks and no reply is due. ``"now"``: at once, in place of
+            the reply in progress.
     """
 
     text: str
@@ -284,6 +285,6 @@ class Say:
 
     def __post_init__(self) -> None:
         if not isinstance(cast("object", self.text), str):
-            raise ConfigError(f"Say wanted a text, got {self.text!r}")
+            raise ConfigError(f"Say text must be a str, got {self.text!r}")
         if self.when not in ("free", "now"):
             raise ConfigError(f'Say when must be "free" or "now", got {self.when!r}')

@@ -1,11 +1,6 @@
-"""What can go wrong. Every message says what came, what was wanted and what to do."""
+"""The errors of rxvoice. Each message says what came, what was wanted and what to do."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "AudioFormatError",
@@ -20,27 +15,27 @@ __all__ = [
 
 
 class RxvoiceError(Exception):
-    """The root of every error that rxvoice itself raises."""
+    """The base class of every error that rxvoice raises."""
 
 
 class AudioFormatError(RxvoiceError, ValueError):
-    """Audio of the wrong type, shape, rate or range."""
+    """Audio has the wrong type, shape, sample rate or range."""
 
 
 class ConfigError(RxvoiceError, ValueError):
-    """A setting or argument out of its range; names it, with its value and unit."""
+    """A setting or an argument is wrong. The message names it, its value and its unit."""
 
 
 class MissingDependency(RxvoiceError, ImportError):
-    """An optional package or system library is not installed; the message has the command."""
+    """An optional package or system library is not installed. The message has the command."""
 
 
 class ModelTimeout(RxvoiceError, TimeoutError):
-    """A model was waited for longer than its stage allows.
+    """A model took longer than its stage allows.
 
     Args:
-        message: what was waited for, how long, and by which limit.
-        seconds: how long.
+        message: which model, how long it took, and the limit.
+        seconds: how long the stage has waited.
     """
 
     def __init__(self, message: str, seconds: float) -> None:
@@ -49,12 +44,12 @@ class ModelTimeout(RxvoiceError, TimeoutError):
 
 
 class ModelThreadStuck(ModelTimeout):
-    """One step of one model holds up the thread that all of them share."""
+    """A step of one model blocks the thread that all models share."""
 
 
 class QueueFull(RxvoiceError):
-    """A bounded queue had no room, and was told to fail."""
+    """A bounded queue is full, and its ``overflow`` is ``"fail"``."""
 
 
 class SinkStalled(RxvoiceError):
-    """An audio sink took none of the samples it was offered."""
+    """An audio sink took none of the samples that it was offered."""

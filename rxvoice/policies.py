@@ -1,4 +1,4 @@
-"""When a turn ends, and what counts as an interruption."""
+"""Policies for the end of a turn, and the detector of barge-in."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class AnyOf:
 
     @property
     def sample_rate(self) -> int | None:
-        """The one rate, in Hz, that its policies want; None where none of them cares."""
+        """The sample rate that the policies want, in Hz; None if none of them names one."""
         return next(iter(_rates(self.policies)), None)
 
     def fresh(self) -> AnyOf:
-        """The same policies for one subscription."""
+        """A copy for one subscription, made of its policies' own copies."""
         return AnyOf(tuple(map(fresh, self.policies)))
 
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]:
-        """Whether any policy says so: at once, or later where none of them does yet."""
+        """Whether any policy says that the user has finished, at once or later."""
         later: list[Observable[bool]] = []
         for policy in self.policies:
             answer = _ask(policy)(audio, silence_ms)
@@ -84,11 +84,11 @@ class Energy:
 
 
 def silence(ms: int = 1600) -> Silence:
-    """A turn ends once the user has been silent this long.
+    """End a turn once the user has been silent this long.
 
     Args:
-        ms: milliseconds of silence, 0 or more; with 0 the first chunk without speech ends the
-            turn. Default as ``turn_max_incomplete_silence_ms`` of mlx-audio's
+        ms: milliseconds of silence, 0 or more. With 0 the first chunk without speech ends the
+            turn. The default is that of ``turn_max_incomplete_silence_ms`` in mlx-audio's
             ``VoicePipelineConfig``.
     """
     milliseconds("silence ms", ms, 0)
@@ -96,10 +96,10 @@ def silence(ms: int = 1600) -> Silence:
 
 
 def max_duration(ms: float, *, sample_rate: int = 16_000) -> MaxDuration:
-    """A turn that has become this long ends at its next chunk of silence, within no word.
+    """End a turn that is this long at its next chunk of silence, never within a word.
 
-    To be combined: ``any_of(silence(1600), max_duration(10_000))``. The ``max_duration_ms`` of
-    `turn_window` ends a turn in the middle of speech too.
+    Combine it with another policy: ``any_of(silence(1600), max_duration(10_000))``. In contrast,
+    the ``max_duration_ms`` of `turn_window` also ends a turn in the middle of speech.
 
     Args:
         ms: milliseconds of the turn's audio, pre-roll included, 1 or more.
@@ -111,18 +111,19 @@ def max_duration(ms: float, *, sample_rate: int = 16_000) -> MaxDuration:
 
 
 def any_of(*policies: PolicySlot) -> AnyOf:
-    """A turn ends as soon as one of these policies says that the user has finished.
+    """End a turn as soon as one of these policies says that the user has finished.
 
-    They are asked in order after each chunk of silence. The first that says True at once settles
-    it: those after it are not asked, and an answer that was to come later is not waited for. Else
-    the answers that come later count as they come, up to the first yes. A policy that raises fails
-    the turn.
+    After each chunk of silence the policies are called in order, up to the first that says True at
+    once; then the others are not called, and answers still to come do not count. If none says True
+    at once, later answers count as they come, up to the first True. A policy that raises fails the
+    turn.
 
     Args:
-        policies: one or more, each anything that `turn_window` takes, another `any_of` too.
+        policies: one or more policies, each anything that `turn_window` takes, even an `any_of`.
 
     Raises:
-        ConfigError: no policy, something that is none, or policies for different sample rates.
+        ConfigError: there is no policy, one of them is not a policy, or they want different sample
+            rates.
     """
     if not policies:
         raise ConfigError("any_of wants one or more policies, got none")
@@ -135,7 +136,7 @@ def any_of(*policies: PolicySlot) -> AnyOf:
 
 
 def fresh(policy: PolicySlot) -> PolicySlot:
-    """The policy of one subscription: what its ``fresh()`` gives, or itself where it has none."""
+    """The policy for one subscription: the result of its ``fresh()``, or the policy itself."""
     make = getattr(policy, "fresh", None)
     return cast("PolicySlot", make()) if callable(make) else policy
 
@@ -145,8 +146,8 @@ def _ask(policy: PolicySlot) -> Callable[[Samples, int], object]:
 
 
 def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:
-    """These answers as they come, up to the first that is yes."""
-    # Not rx.merge(): it swallows what a subscriber raises, and would ask on after a yes.
+    """Merge the answers, up to the first True."""
+    # Not rx.merge(): it swallows what a subscriber raises, and goes on after a True.
 
     def subscribe(
         observer: abc.ObserverBase[bool], scheduler: abc.SchedulerBase | None = None
@@ -190,15 +191,15 @@ def _rates(policies: tuple[PolicySlot, ...]) -> set[int]:
 
 
 def energy(threshold: float = 0.02) -> Energy:
-    """Speech interrupts when the assistant is playing and the chunk is louder than this.
+    """Speech counts as barge-in while the assistant is playing, if the chunk is louder than this.
 
     Args:
-        threshold: root mean square, 0 to 1; 0.02 is about -34 dBFS, above a quiet room.
+        threshold: root mean square, 0 to 1. 0.02 is about -34 dBFS, above a quiet room.
     """
     within("energy threshold", threshold, 0.0, 1.0, "RMS")
     return Energy(threshold)
 
 
 def rms(samples: Samples) -> float:
-    """Root mean square of the samples; 0 for none."""
+    """The root mean square of the samples; 0 if there are none."""
     return math.sqrt(float(samples.dot(samples)) / len(samples)) if len(samples) else 0.0

@@ -1,17 +1,17 @@
-"""The slots a conversation has for models and devices: what each must offer.
+"""The slots of a conversation for models and devices, as protocols: what each must offer.
 
-Every model slot takes an object with the method named here or a plain callable of the same shape.
-A stage's answer may be a value, an awaitable of any of these, an iterable of pieces (a generator,
-say), an async iterable of pieces, or an `Observable` of pieces, which is how a test gives a model a
-virtual duration. Among the pieces there may be a `Notice`, for the app.
+A model slot takes an object with the protocol's method, or a plain callable of the same shape.
+A model's answer, `Answer`, is a value; an iterable of pieces, such as a generator; an async
+iterable of pieces; an awaitable of any of these; or an `Observable` of pieces, which is how a test
+gives a model a virtual duration. Among the pieces there may be a `Notice` for the app.
 
-What is taken is what can mean only one thing:
+An answer must have one of these shapes, each of which can mean only one thing:
 
 - *transcribe* and *respond*: a str; a mapping with a str as its ``"text"``, as Whisper's libraries
   give; an object with a str as its ``text``, as mlx-audio and mlx-lm give.
-- *transcribe*: a `Recognised`, which is kept. Of a mapping or an object of a library it keeps what
-  it says of ``language``, ``speaker``, ``confidence`` (or ``avg_logprob``), and the times of its
-  ``words``, those of its ``segments``, or else the segments' own.
+- *transcribe*: a `Recognised`, which is kept. From a library's mapping or object it keeps the
+  ``language``, ``speaker``, ``confidence`` (or ``avg_logprob``), and the times of the ``words``, of
+  the words of its ``segments``, or of the segments themselves.
 - *synthesize*: a one-dimensional array of floats (float16, bfloat16, float32, float64) from numpy,
   MLX, PyTorch or another library, with values in [-1, 1]; `TimedSamples` of one; an object with one
   as its ``audio``, as mlx-audio gives, where its ``sample_rate`` is the synthesizer's.
@@ -20,16 +20,16 @@ What is taken is what can mean only one thing:
 - *vad*: a bool, or a number from 0 to 1.
 - *end-of-turn policy, barge-in and echo detectors, ``playing``*: a bool.
 
-A bool or a number may be an array of one element. Half a character (a surrogate) at the end of a
-text's piece is joined to the other half at the beginning of the next; one that stays alone becomes
-U+FFFD. An array is evaluated where it was made, and goes on as numpy's float32; MLX's float32 goes
-on as it is.
+A bool or a number may be an array of one element. If a piece of text ends with half a character (a
+surrogate), it is joined with the other half at the start of the next piece; a half that stays alone
+becomes U+FFFD. An array is evaluated on the thread that made it and becomes numpy's float32; MLX's
+float32 stays as it is.
 
-Everything else fails the turn, and the error says what came and what was wanted: None, bytes, a
-number for a text; a set, which has no order, and any other mapping; for sound integers, which have
-no scale, two dimensions, NaN, a plain number or list, a pair of samples and sample rate. A bad
-answer of what is asked at every chunk (vad, echo and barge-in detectors, ``playing``) costs that
-chunk, a bad answer of a policy its turn.
+Everything else fails the turn, with an error that says what came and what was wanted: for a text,
+None, bytes or a number; a set, which has no order, and any other mapping; for sound, integers,
+which have no scale, two dimensions, NaN, a plain number or list, or a pair of samples and sample
+rate. The vad, the echo and barge-in detectors and ``playing`` are called for each chunk: a wrong
+answer costs that chunk. A wrong answer of an end-of-turn policy fails its turn.
 """
 
 from __future__ import annotations
@@ -82,98 +82,104 @@ Answer: TypeAlias = (
     | Awaitable[AsyncIterable[T]]
     | Observable[T]
 )
+"""What a model may give back when it is called: one T, or T in pieces."""
 
 
 class HasText(Protocol):
-    """A result that carries text, such as those of mlx-audio and mlx-lm."""
+    """A result with text, such as those of mlx-audio and mlx-lm."""
 
     @property
     def text(self) -> str: ...
 
 
 Worded: TypeAlias = str | Mapping[str, object] | HasText
-"""A piece of text: a str, or what has one as its ``text``, a mapping's key or an attribute."""
+"""A piece of text: a str, or a mapping or an object with a str as its ``text``."""
 
 
 class VoiceActivityDetector(Protocol):
-    """Judges chunks: speech or not.
+    """Judges whether a chunk is speech.
 
-    Optional: ``chunk_size`` and ``sample_rate`` (checked against every chunk), ``reset()`` (called
-    at each subscription), ``fresh()`` (gives each subscription a detector of its own; wanted of
-    one with state that two subscriptions may use at once).
+    Optional: ``chunk_size`` and ``sample_rate``, with which each chunk must agree; ``reset()``,
+    called at each subscription; ``fresh()``, which makes a detector for one subscription: a
+    detector with state needs it if several subscriptions use it at once.
     """
 
     def is_speech(self, samples: Samples, /) -> bool: ...
 
 
 class ProbabilityDetector(Protocol):
-    """Judges chunks by the probability of speech, 0 to 1; options as `VoiceActivityDetector`'s."""
+    """Gives the probability, 0 to 1, that a chunk is speech.
+
+    Optional: the same as in `VoiceActivityDetector`.
+    """
 
     def probability(self, samples: Samples, /) -> float: ...
 
 
 class Transcriber(Protocol):
-    """Writes down a turn.
+    """Transcribes a turn. In an answer in pieces, each piece is new text.
 
-    An answer in pieces is new text each time; the transcript is all of it. Optional:
-    ``recognise_turn(audio)``, which is then asked instead, and gives `Recognised`.
+    Optional: ``recognise_turn(audio)``, which gives `Recognised` and is then called instead.
     """
 
     def transcribe_turn(self, audio: Samples, /) -> Answer[Worded | Notice]: ...
 
 
 class RecognitionSession(Protocol):
-    """One turn being recognised while it is spoken, as in ``mlx_audio.stt.streaming``."""
+    """Transcribes one turn while it is spoken, as in ``mlx_audio.stt.streaming``."""
 
     @property
     def done(self) -> bool:
-        """Whether the last of the text has been given."""
+        """Whether `step` has given the last of the text."""
         ...
 
     def feed(self, samples: Samples, /) -> None:
-        """Take audio, without decoding it."""
+        """Take audio without decoding it."""
         ...
 
     def step(self) -> Sequence[Worded | Notice] | Worded | None:
-        """Decode some. A list is new text; a str, or what has one, replaces all text so far; None
-        is no news."""
+        """Decode some audio.
+
+        A list is new text. A str, or a mapping or an object with text, replaces all text so far.
+        None: nothing new.
+        """
         ...
 
     def close(self) -> None:
-        """There is no more audio; `step` goes on until `done`."""
+        """Say that there is no more audio. `step` is called until `done`."""
         ...
 
 
 class StreamingTranscriber(Protocol):
-    """Listens while the user speaks."""
+    """Transcribes while the user speaks: each turn has its own session."""
 
     def session(self) -> RecognitionSession: ...
 
 
 class Responder(Protocol):
-    """Answers a text, whole or in pieces of new text.
+    """Replies to a text, whole or in pieces of new text.
 
-    An empty piece is a step that was taken without new text, such as part of a long prompt read or
-    a tool called; it is dropped. It lets other work of the same worker in.
+    An empty piece means a step without new text, such as part of a long prompt, or a call of a
+    tool. It is dropped, and lets other work of the same worker run in between.
 
-    Optional: ``heard(text)``, told what was spoken of an answer before it was interrupted;
-    ``forget()``, told that the last question was not asked after all, and its answer not given;
-    ``said(text)``, told what the assistant has said without a question, as the app wanted it;
-    ``fresh()``, another conversation on the same model, which the app asks for: `respond` does not.
+    Optional: ``heard(text)``, called with what was heard of a reply that was interrupted;
+    ``forget()``, called when the last question and its reply are void; ``said(text)``, called with
+    what the assistant has said for the app, without a question; ``fresh()``, which makes another
+    conversation on the same model, for the app to call: `respond` does not call it.
     """
 
     def respond(self, text: str, /) -> Answer[Worded | Notice]: ...
 
 
 class SoundArray(Protocol):
-    """Samples in an array of whatever library, such as numpy's or an ``mx.array``."""
+    """Samples in an array of any library, such as numpy's or an ``mx.array``."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
 
 
 class HasAudio(Protocol):
-    """A result that carries sound, such as those of mlx-audio."""
+    """A result with sound, such as those of mlx-audio."""
 
     @property
     def audio(self) -> SoundArray | None: ...
@@ -182,8 +188,8 @@ class HasAudio(Protocol):
 class Synthesizer(Protocol):
     """Speaks a text in pieces of mono samples, floats in [-1, 1] at ``sample_rate`` Hz.
 
-    A piece may be `TimedSamples` instead, which say where its words end. Optional:
-    ``synthesize_timed(text)``, which is then asked, and gives only such.
+    A piece may also be a `TimedSamples`, which says where its words end. Optional:
+    ``synthesize_timed(text)``, which gives only `TimedSamples` and is then called instead.
     """
 
     @property
@@ -193,10 +199,10 @@ class Synthesizer(Protocol):
 
 
 class SpeechToSpeech(Protocol):
-    """Answers the audio of a turn by sound, in one call, as speech-to-speech models do.
+    """Answers the audio of a turn with sound, in one call, as speech-to-speech models do.
 
-    Pieces of sound are as a `Synthesizer`'s; a str is new text of the answer, whose sound follows;
-    a result may have its own ``sample_rate``, and ``text``; a `Recognised` is what the user has
+    Pieces of sound are those of a `Synthesizer`. A str is new text of the reply; its sound follows.
+    A result may have its own ``sample_rate`` and ``text``. A `Recognised` is what the user has
     said. Optional: ``sample_rate``, in Hz.
     """
 
@@ -208,67 +214,67 @@ class SpeechToSpeech(Protocol):
 class TurnPolicy(Protocol):
     """Says whether the user has finished, given the turn's audio and the silence at its end.
 
-    Optional: ``sample_rate`` (checked against every chunk) and ``fresh()`` (gives each
-    subscription a policy of its own; wanted of one with state).
+    Optional: ``sample_rate``, with which each chunk must agree; ``fresh()``, which makes a policy
+    for one subscription: a policy with state needs it.
     """
 
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]: ...
 
 
 class BargeInDetector(Protocol):
-    """Says whether a chunk of speech interrupts the assistant."""
+    """Says whether a chunk of speech is barge-in: the user speaks over the assistant."""
 
     def detect(self, samples: Samples, playing: bool, /) -> bool: ...
 
 
 class EchoDetector(Protocol):
-    """Says whether a chunk is what the loudspeaker has just played.
+    """Says whether a chunk is an echo of the loudspeaker.
 
-    One whose ``is_echo`` has a parameter ``time`` is told when the first sample was captured, as
-    `AudioChunk.time` has it.
+    If ``is_echo`` has a parameter ``time``, it is called with the chunk's `AudioChunk.time`.
     """
 
     def is_echo(self, samples: Samples, /) -> bool: ...
 
 
 class AudioSink(Protocol):
-    """Where speech goes.
+    """Where speech goes: the loudspeaker, a file, or another consumer of samples.
 
     Optional:
 
-    - ``set_sample_rate(hz)``, told the rate of the samples that follow when it changes.
-    - ``end_reply()``, told that all of a reply has been written.
-    - ``position``, how many of the samples it took have been heard so far. What `clear` has
-      dropped is not among them: when the sound has faded it is the samples taken, less those.
-    - ``written``, how many samples it took, without those that `clear` has dropped. A conversation
-      on a sink that is still playing something else begins to count there.
-    - ``played``, an ``Observable[int]`` of `position`: from time to time while sound is played, and
-      at its end; from any thread. Never completes before `stop`.
-    - ``pause()`` and ``resume()``: playback stops at once, and goes on with the next sample that
-      was not heard; ``duck(gain)``, plays at that gain, 1 again for none.
-    - ``queued_ms``: milliseconds of sound taken and not yet heard.
-    - ``events``, an ``Observable[Event]`` of what befell it; from any thread.
+    - ``set_sample_rate(hz)``: called when the samples that follow have another sample rate.
+    - ``end_reply()``: called when all of a reply has been written.
+    - ``position``: how many of the samples that it took have been heard so far, without those that
+      `clear` has dropped. Once all sound has been heard, it equals ``written``.
+    - ``written``: how many samples it took, without those that `clear` has dropped. If the sink
+      still plays something else, a conversation begins to count there.
+    - ``played``: an ``Observable[int]`` of ``position``, which emits from time to time while sound
+      is played, and at the end of the sound, on any thread. It does not complete before `stop`.
+    - ``pause()`` and ``resume()``: stop playback at once, and go on with the first sample that was
+      not heard.
+    - ``duck(gain)``: play at that gain; 1 is the full volume.
+    - ``queued_ms``: milliseconds of sound that it took and that have not been heard yet.
+    - ``events``: an ``Observable[Event]`` of its events, on any thread.
     """
 
     @property
     def is_running(self) -> bool:
-        """Whether sound is being played."""
+        """Whether sound is playing."""
         ...
 
     def write_samples(self, samples: Samples, /) -> int:
-        """Take samples, and say how many were taken; the rest is offered again."""
+        """Take samples. Returns how many it took; the caller offers the rest again."""
         ...
 
     def flush(self) -> None:
-        """Block until everything taken has been played."""
+        """Block until everything that it took has been played."""
         ...
 
     def clear(self) -> Samples:
-        """Drop what is queued, with a short fade; returns what was never heard."""
+        """Drop what is queued, with a short fade. Returns the samples that were never heard."""
         ...
 
     def stop(self) -> None:
-        """End it for good: the device is released, the file finished."""
+        """Stop for good: release the device, finish the file."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The error of a model or another user-supplied part, with the stage and the turn."""
+"""`StageError`: a model failed, with the stage and the turn in which it did."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["StageError"]
 
 
 class StageError(RxvoiceError):
-    """A model or another user-supplied part raised.
+    """A model, or another part that the user supplies, raised an error.
 
     Args:
-        stage: the operator it was called by, such as ``"transcribe"``.
-        turn: the turn it was called for, or None where there is none (``"vad"``).
-        cause: what it raised, be it the ``SystemExit`` of a ``sys.exit()``.
+        stage: the operator that called the model, such as ``"transcribe"``.
+        turn: the turn for which it was called. None if there is no turn, as in ``"vad"``.
+        cause: the error that the model raised, which may be a ``SystemExit``.
     """
 
     def __init__(self, stage: str, turn: Turn | None, cause: BaseException) -> None:

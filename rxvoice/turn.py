@@ -1,4 +1,4 @@
-"""A turn of the user: a window on the microphone that can be heard while it grows."""
+"""`Turn`: what the user says in one go, as a window on the microphone that grows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rxvoice.chunks import AudioChunk
 __all__ = ["EndedBy", "Turn", "TurnWriter", "turn_name"]
 
 EndedBy: TypeAlias = Literal["policy", "max_duration", "source", "app", "discarded"]
-"""Why a turn ended: the last two are `turn_window`'s ``end`` and ``discard``."""
+"""Why a turn ended. The last two come from ``end`` and ``discard`` of `turn_window`."""
 
 
 @dataclass(slots=True, eq=False)
 class _Record:
-    """What a turn and its writer share."""
+    """The state that a turn shares with its writer."""
 
     id: int
     start: int
@@ -45,17 +45,17 @@ class _Record:
 class Turn(Observable[AudioChunk]):
     """What the user says in one go: an observable window of `AudioChunk`.
 
-    The joined samples of its chunks are its `audio`: where there is a pre-roll, it is the first
-    chunk, with ``speech=False``. `turn_window` makes them, and `Turn.of`.
+    `turn_window` and `Turn.of` make turns. The chunks, joined, are the turn's `audio`. If there is
+    a pre-roll, it is the first chunk, with ``speech=False``.
 
-    It goes on while somebody listens to it, though the subscription that it came from be disposed,
-    as RxPY's own windows do.
+    As RxPY's own windows do, a turn outlives the subscription that it came from while it has a
+    subscriber.
 
-    Emits: to a subscriber what is already there, at once, then each chunk as it arrives.
-    Completes: when the turn ends; a turn that has ended replays and completes.
-    Errors: with what ended the stream or failed the end-of-turn policy, or because nobody listened
-        when the subscription that it came from was disposed.
-    Runs on: what is already there, on the subscribing thread; the rest, on the writing one.
+    Emits: the chunks so far, at once, then each chunk as it arrives.
+    Completes: when the turn ends. A turn that has ended replays its chunks and completes.
+    Errors: with the error that ended the stream or failed the end-of-turn policy; or because the
+        subscription that the turn came from was disposed while the turn had no subscriber.
+    Runs on: the subscribing thread for the chunks so far; the writing thread for the rest.
     """
 
     def __init__(self, record: _Record) -> None:
@@ -76,7 +76,7 @@ class Turn(Observable[AudioChunk]):
         source: str | None = None,
         time: float | None = None,
     ) -> Turn:
-        """A turn that has ended, made of audio that is already there: mono, in [-1, 1]."""
+        """Make a turn that has ended from its whole audio: mono, in [-1, 1]."""
         writer = TurnWriter(id, start, sample_rate, source=source, time=time)
         samples = audio_samples(np.asarray(audio, np.float32))
         writer.append(
@@ -87,24 +87,22 @@ class Turn(Observable[AudioChunk]):
 
     @property
     def id(self) -> int:
-        """Counts the turns of a subscription, from 1; so it is of one `source`."""
+        """The number of the turn in its subscription, from 1. Each `source` counts its own."""
         return self._record.id
 
     @property
     def source(self) -> str | None:
-        """Which microphone or person it is of, as ``source`` of `turn_window` says; else None."""
+        """The microphone or person that `turn_window` names as its ``source``, or None."""
         return self._record.source
 
     @property
     def time(self) -> float | None:
-        """When the first sample of `audio` was captured, as `AudioChunk.time`; None where nobody
-        knows.
-        """
+        """When the first sample of `audio` was captured, as `AudioChunk.time`; None if unknown."""
         return self._record.time
 
     @property
     def start(self) -> int:
-        """Index of the first sample of `audio` since the subscription."""
+        """Index of the first sample of `audio`, counted from the subscription."""
         return self._record.start
 
     @property
@@ -114,7 +112,7 @@ class Turn(Observable[AudioChunk]):
 
     @property
     def audio(self) -> Samples:
-        """All samples so far, pre-roll first: a read-only view of one buffer, never a copy."""
+        """All samples so far, pre-roll first, as a read-only view: nothing is copied."""
         return self._record.samples.view()
 
     @property
@@ -124,7 +122,7 @@ class Turn(Observable[AudioChunk]):
 
     @property
     def barge_in(self) -> bool:
-        """Whether the user spoke over the assistant in any chunk so far."""
+        """Whether the user has spoken over the assistant in any chunk so far."""
         return self._record.barge_in
 
     @property
@@ -134,28 +132,31 @@ class Turn(Observable[AudioChunk]):
 
     @property
     def discarded(self) -> bool:
-        """Whether the app wants nothing of it: see ``discard`` of `turn_window`."""
+        """Whether the app has discarded the turn: see ``discard`` of `turn_window`."""
         return self._record.ended_by == "discarded"
 
     @property
     def ended_by(self) -> EndedBy | None:
-        """Why the turn ended; None while it is open, or when it ended by an error."""
+        """Why the turn ended. None while it is open, and None if it ended with an error."""
         return self._record.ended_by
 
     @property
     def chunks_consumed(self) -> int | None:
-        """Full chunks seen since the subscription when the turn ended; None while it is open."""
+        """Full chunks from the subscription to the end of the turn. None while the turn is open."""
         return self._record.chunks_consumed
 
     def keep(self) -> abc.DisposableBase:
-        """Count as one who listens, until this is disposed of: for who will subscribe later."""
+        """Keep the turn alive as a subscriber does, until the returned disposable is disposed.
+
+        For code that subscribes later.
+        """
         return self._record.keep()
 
     def __iter__(self) -> NoReturn:
-        """Not this way: RxPY would make an endless loop of it."""
+        """Raise TypeError: RxPY's own ``__iter__`` would never end."""
         raise TypeError(
-            "a Turn is an observable, not an iterable: turn.subscribe(...) to hear its chunks as "
-            "they come, or take turn.audio, which is all of its samples so far"
+            "a Turn is an observable, not an iterable: turn.subscribe(...) gives its chunks as "
+            "they come, and turn.audio all of its samples so far"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -192,7 +193,7 @@ class Turn(Observable[AudioChunk]):
             kept.dispose()
 
         told = 0
-        joined = False  # whoever ends the turn tells those who have
+        joined = False  # the writer tells the end to those who have joined
         while True:
             with self.lock:
                 if told == len(record.chunks):
@@ -211,7 +212,7 @@ class Turn(Observable[AudioChunk]):
 
 
 def turn_name(turn: Turn) -> str:
-    """What a message calls a turn."""
+    """The turn's name in messages, such as ``3`` or ``3 of ann``."""
     return f"{turn.id}" if turn.source is None else f"{turn.id} of {turn.source}"
 
 
@@ -219,10 +220,10 @@ class TurnWriter:
     """The writing end of a `Turn`.
 
     Args:
-        keep: called for each who listens; its disposable is disposed when they leave.
-        barge_in: whether the chunk that opens it interrupts the assistant.
-        source: as `Turn.source`.
-        time: as `Turn.time`.
+        keep: called for each subscriber; its disposable is disposed when the subscriber leaves.
+        barge_in: whether the user speaks over the assistant in the chunk that opens the turn.
+        source: see `Turn.source`.
+        time: see `Turn.time`.
     """
 
     def __init__(
@@ -240,10 +241,10 @@ class TurnWriter:
         self.turn = Turn(self._record)
 
     def append(self, chunk: AudioChunk) -> None:
-        """Add a chunk, and tell the subscribers."""
+        """Add a chunk and emit it to the subscribers."""
         record = self._record
         with self.turn.lock:
-            if record.over:  # by another thread, which has let go of the source
+            if record.over:  # another thread has ended it and disposed the source
                 return
             record.samples.append(chunk.samples)
             record.chunks.append(chunk)
@@ -259,7 +260,7 @@ class TurnWriter:
             observer.on_completed()
 
     def fail(self, error: Exception) -> None:
-        """End the turn by an error."""
+        """End the turn with an error."""
         for observer in self._end(error=error):
             observer.on_error(error)
 
@@ -270,7 +271,7 @@ class TurnWriter:
         chunks_consumed: int | None = None,
         error: Exception | None = None,
     ) -> tuple[abc.ObserverBase[AudioChunk], ...]:
-        """End it once; gives who is to be told."""
+        """End the turn; returns the observers to notify, none if it has already ended."""
         record = self._record
         with self.turn.lock:
             if record.over:
@@ -278,7 +279,7 @@ class TurnWriter:
             record.over = True
             record.ended_by, record.chunks_consumed = ended_by, chunks_consumed
             record.error = error
-            record.keep = Disposable  # a turn in somebody's history holds no pipe
+            record.keep = Disposable  # a turn kept in a history must not keep its pipe alive
             observers = tuple(record.observers)
             record.observers.clear()
         return observers

@@ -1,4 +1,4 @@
-"""The inline parts of Markdown, by markdown-it, each with where it stands in the text."""
+"""The inline parts of Markdown, found by markdown-it, with their places in the text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from markdown_it.utils import EnvType
 
 _URL: Final = r"(?:https?://|www\.)[!#-;=?-Z_a-z~]*[#-%/-9=@-Z_a-z~+-]"
 _AT_URL: Final = re.compile(_URL, re.IGNORECASE)
-_TEXT: Final = re.compile(  # up to what may be markup, or an address
+_TEXT: Final = re.compile(  # plain text, up to markup or an address
     r"(?:(?!(?<![^\W_])(?:https?://|www\.))[^\n!$&*<\[\\\]_`~])+", re.IGNORECASE
 )
 _MATH: Final = re.compile(
@@ -25,7 +25,7 @@ _MATH: Final = re.compile(
     # "$5, or 5$" is money, "$5x^2$" is not
     r"|\$(?=[^\s\d]|[^\s$]*[\\^_={}][^\s$]*\$)(?P<dollar>[^$\n]*?[^\s$])\$(?!\d)"
 )
-_CHAT: Final = re.compile(  # of the templates of chat models
+_CHAT: Final = re.compile(  # marks of the templates of chat models
     r"<\|(?:im_start|start_header_id)\|>(?:system|user|assistant|tool)?|<\|[^\s|<>]{1,40}\|>"
     r"|<｜[^\s｜<>]{1,40}｜>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_\w{1,20}>"
     r"|<(?:bos|eos|pad|unk|eot|eom)>"
@@ -42,11 +42,12 @@ _AT_TAG: Final = re.compile(r"<[A-Za-z/!?|｜<]")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a text from `start` to before `end`, and what is said for it; "" for markup.
+    """A part of a text, from `start` to before `end`.
 
     Args:
-        literal: whether it is plain text, of which a part may be said.
-        hides: what ends the part that is not for people, which begins with this one.
+        said: what a voice says for it; "" for markup.
+        literal: whether it is plain text, so that the voice may say some of it.
+        hides: if this part begins text that is not for people, the mark that ends that text.
     """
 
     start: int
@@ -56,14 +57,14 @@ class Part:
     hides: str = ""
 
     def moved(self, by: int, length: int) -> Part:
-        """The same in a text that begins there and has this length."""
+        """The same part with its place shifted by `by`, and cut to a text of this length."""
         start, end = max(0, self.start + by), min(self.end + by, length)
         cut = self.said[start - by - self.start : end - by - self.start]
         return replace(self, start=start, end=end, said=cut if self.literal else self.said)
 
 
 def parse(text: str) -> tuple[list[Part], str]:
-    """The parts of a piece of a line, in order; and the characters that may close what is open."""
+    """The parts of a stretch of a line, and the characters that may close marks still open."""
     state = StateInline(text, _parser(), {}, [])
     state.md.inline.tokenize(state)
     return [part for token in state.tokens for part in _parts(token)], state.env.get("open", "")
@@ -88,7 +89,7 @@ def _parser() -> MarkdownIt:
 
 
 class _Inline(ParserInline):
-    """Notes on each token where it begins and ends, and on the state what is left open."""
+    """Notes on each token its place, and on the state the marks that are still open."""
 
     def tokenize(self, state: StateInline) -> None:
         rules = self.ruler.getRules("")
@@ -112,7 +113,7 @@ class _Inline(ParserInline):
 
 
 def _opens(state: StateInline) -> None:
-    """Note what may close the mark at this place, if it may open something."""
+    """Note what may close the mark at this place, if the mark may open something."""
     src, pos = state.src, state.pos
     closes = ""
     if src[pos] == "[":
@@ -145,7 +146,7 @@ def _parts(token: Token) -> Iterator[Part]:
 
 
 def _host(address: str) -> str:
-    """What is said of an address: "example.com"."""
+    """What a voice says for a web address: "example.com"."""
     if not _AT_URL.match(address):
         return address
     try:
@@ -195,7 +196,7 @@ def _reference(state: StateInline, silent: bool) -> bool:
 
 
 def _mark(state: StateInline, silent: bool) -> bool:
-    """Marks of emphasis are not said, closed or not; "2 * 3" and "snake_case" have none."""
+    """The voice does not say marks of emphasis. "2 * 3" and "snake_case" have none."""
     mark = state.src[state.pos]
     if mark not in "*_~":
         return False
@@ -214,7 +215,7 @@ def _mark(state: StateInline, silent: bool) -> bool:
 
 
 def _rule(state: StateInline, silent: bool, found: re.Match[str] | None, said: str | None) -> bool:
-    """What was found becomes a token that says this; None: itself."""
+    """Make a token of the match, with what the voice says for it. None: the text itself."""
     if found is None:
         return False
     if not silent:

@@ -1,4 +1,4 @@
-"""What is said of a stretch of a line, word by word, beside what was written for it."""
+"""What a voice says for a stretch of a line, word by word, beside what was written."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _CELL_OR_EMOJI: Final = regex.compile(rf"\||{_EMOJI.pattern}")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where the stretch stands.
+    """Where in a line the stretch stands.
 
     Args:
-        row: whether the line is a table's.
-        last: whether it ends the line.
-        goes_on: whether it ends within a word.
-        emoji: whether emoji are said.
+        row: whether the line is a row of a table.
+        last: whether the stretch ends the line.
+        goes_on: whether the stretch ends within a word.
+        emoji: whether the voice says emoji.
     """
 
     row: bool = False
@@ -41,9 +41,12 @@ class Line:
 
 
 def said(parts: list[Part], text: str, line: Line) -> list[tuple[str, str]]:
-    """What is said for `text`, which has these parts, and what was written for each word of it.
+    """Pairs of what the voice says and what was written, one for each word of `text`.
 
-    Markup belongs to the word after it, at the end to the one before.
+    Markup belongs to the word after it; at the end of the text, to the word before.
+
+    Args:
+        parts: the parts of `text`, as `markdown.parse` finds them.
     """
     words: list[tuple[str, str]] = []
     cursor = 0
@@ -60,7 +63,7 @@ def said(parts: list[Part], text: str, line: Line) -> list[tuple[str, str]]:
 
 
 def _words(part: Part, text: str, line: Line) -> Iterator[tuple[str, int]]:
-    """The words of plain text, and where each ends; a border between cells is a comma."""
+    """The words of plain text and their ends. A border between table cells becomes a comma."""
     cursor = 0
     for found in _unsaid(part.said, line):
         yield from _plain(part, cursor, found.start())
@@ -84,7 +87,7 @@ def _unsaid(text: str, line: Line) -> Iterator[regex.Match[str]]:
 
 
 def _tidy(words: list[tuple[str, str]], text: str) -> list[tuple[str, str]]:
-    """Without the space before what is not said."""
+    """Drop the space before text that the voice does not say."""
     whole = "".join(word for word, _ in words)
     visible = whole.strip()
     if not visible and "\n" not in whole:

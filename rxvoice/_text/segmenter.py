@@ -1,4 +1,4 @@
-"""Text that arrives in pieces, cut into sentences as soon as each one is certain."""
+"""`Segmenter`: cuts text that arrives in pieces into sentences."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _SPACE: Final = re.compile(r"\s+")
 _NEWLINE: Final = re.compile(f"[{NEWLINES}]")
 _BREAKS: Final = "，；：、،؛፣፤၊՝,;:–—"
 _MOST: Final = 1_000  # characters of a sentence
-_REST: Final = 30
-_LOOK_BACK: Final = 48  # characters before a mark that can bear on it
+_REST: Final = 30  # characters after which a space ends a sentence of Thai or Lao
+_LOOK_BACK: Final = 48  # characters before a mark that can change what it means
 
 
 def _text(chars: list[str]) -> str:
@@ -42,9 +42,10 @@ def _text(chars: list[str]) -> str:
 
 
 def _break(chars: list[str]) -> int:
-    """Where to cut characters that go on: the end of a clause or word, or of a character as seen.
+    """Where to cut a sentence that is too long.
 
-    The last such end, but the last one may go on; clauses and words of the second half only.
+    After the last clause or word that ends in the second half, or else after the last
+    user-perceived character. The very last character may still go on, so it does not count.
     """
     most, least = len(chars) - 1, len(chars) // 2
     for end in range(most, least, -1):
@@ -58,24 +59,24 @@ def _break(chars: list[str]) -> int:
 class Segmenter:
     """Cuts text that arrives in pieces into sentences.
 
-    The same sentences come out however the text was cut into pieces, and nothing but white space
-    is lost. A sentence is handed over with the first character that makes it certain: the one
-    after the white space that follows a full stop, the one after a CJK mark, a newline at once.
-    Thai and Lao mark no end: there a space ends a sentence of 30 characters or more.
-    Only after an abbreviation that may end a sentence ("U.S.", "p.m.", "Inc.") is the next word
-    awaited. Marks and bullets without a letter or digit join the sentence that follows; at the end
-    of the text, `flush` gives them alone.
+    The sentences do not depend on how the text was cut into pieces. Only white space is lost. A
+    sentence comes out with the first character that makes it certain: the one after the white
+    space that follows a full stop, the one after a CJK mark, or a newline. Thai and Lao have no
+    mark for the end: a space ends a sentence of 30 characters or more. After an abbreviation that
+    may end a sentence ("U.S.", "p.m.", "Inc.") the segmenter waits for the next word. Marks and
+    bullets without a letter or digit join the next sentence; at the end of the text they come out
+    alone.
 
-    In doubt a sentence goes on: one too long is still spoken right, one cut in the middle is not.
-    But none is longer than `max_chars`: it is cut there, at the last white space, comma or end of a
-    word of its second half where it has one. Each character costs the same however long the text.
+    In doubt the sentence goes on, since a voice says a long sentence right, and half a sentence
+    wrong. A sentence of `max_chars` is cut: in its second half, at the last white space, comma or
+    end of a word, if there is one. The cost of a character does not grow with the text.
     Not thread-safe; runs where it is called.
 
     Args:
-        first_clause_chars: the first piece of a text may end at a clause boundary (comma,
-            semicolon, colon, spaced dash) that at least this many characters precede, to be spoken
-            sooner. None: off.
-        max_chars: the longest sentence, in characters, at least 1.
+        first_clause_chars: let the first piece of the text end at a clause boundary (comma,
+            semicolon, colon, spaced dash) after at least this many characters, so that a voice
+            begins sooner. None: only at the end of a sentence.
+        max_chars: the longest sentence, in characters, 1 or more.
 
     Raises:
         ConfigError: `first_clause_chars` or `max_chars` is not a whole number of at least 1
@@ -101,24 +102,24 @@ class Segmenter:
         self._ready: list[str] = []
         self._held: list[str] = []
         self._first = ""  # first letter or digit of the sentence
-        self._closer = ""  # what would close the quotation in progress
-        self._end = 0  # where the sentence ends if the last mark ends it; 0: no mark to judge
-        self._hard = False  # that mark ends it whatever follows
-        self._word = 0  # where the awaited next word begins; 0: none is awaited
+        self._closer = ""  # what closes the quotation in progress
+        self._end = 0  # the end of the sentence if the last mark ends it; 0: no mark to judge
+        self._hard = False  # whether that mark ends it whatever follows
+        self._word = 0  # where the next word begins, if it must tell; 0: it need not
         self._begins: Callable[[str], bool] = begins_sentence
-        self._spoke = False  # something of this text was handed over
+        self._spoke = False  # whether a piece of this text has come out
 
     def feed(self, delta: str) -> list[str]:
-        """Takes the next piece of the text; gives the sentences that it made certain.
+        """Take the next piece of the text. Returns the sentences that it made certain.
 
-        Each is stripped and none is empty; white space within is as it came.
+        They are stripped and not empty; white space within a sentence stays.
         """
         return list(self.cut(delta))
 
     def cut(self, delta: str) -> Iterator[str]:
-        """As `feed`, one sentence at a time: the text after it is read when the next is asked for.
+        """As `feed`, but lazily: the text after a sentence is read when the next one is wanted.
 
-        To be iterated to its end before the next piece.
+        Iterate to the end before the next piece.
         """
         at = 0
         while at < len(delta):
@@ -134,7 +135,7 @@ class Segmenter:
                 yield from ready
 
     def flush(self) -> list[str]:
-        """Ends the text; gives what is left of it, if anything, and starts afresh."""
+        """End the text. Returns the rest of it, and makes the segmenter ready for another text."""
         self._step("\n")
         self._emit(len(self._held))
         ready = self._ready
@@ -142,7 +143,7 @@ class Segmenter:
         return ready
 
     def _plain(self, delta: str, at: int) -> int:
-        """Takes what neither ends a sentence nor tells whether one has ended; gives its end."""
+        """Take characters that cannot end a sentence nor tell of an end. Returns where they end."""
         if not self._held and (space := _SPACE.match(delta, at)):
             if _NEWLINE.search(delta, at, space.end()):
                 self._closer = ""
@@ -159,7 +160,7 @@ class Segmenter:
         return found.end()
 
     def _cut_short(self) -> None:
-        """Hands over a sentence that is as long as one may be."""
+        """Hand over a sentence that has reached the longest length."""
         self._emit(self._end or _break(self._held))
         self._end = self._word = 0
         if _text(self._held).isspace():
@@ -196,7 +197,7 @@ class Segmenter:
             self._hard = char in HARD or (absorbed and self._hard)
 
     def _judge(self, char: str) -> bool:
-        """Settles whether the sentence ends, if `char` tells; True if `char` belongs to its end."""
+        """Decide whether the sentence ends, if `char` tells. True if `char` belongs to its end."""
         gap = len(self._held) > self._end
         if char in EITHER and (gap or self._hard):
             closes = char == self._closer
@@ -218,14 +219,14 @@ class Segmenter:
         return False
 
     def _marks(self, char: str) -> bool:
-        """Whether it may end a sentence, after what is held."""
+        """Whether the character may end a sentence after the held text."""
         if char not in ALIKE:
             return char in MARKS and char not in UNMARKED
         before = _text(self._held[max(0, self._end, len(self._held) - 4) :])
         return ALIKE[char].search(normalize("NFC", before)) is not None
 
     def _rests(self, char: str) -> bool:
-        """Whether a sentence that no mark will end may end before this letter."""
+        """Whether a sentence of Thai or Lao ends before this letter."""
         if char not in UNMARKED or len(self._held) < _REST or not self._held[-1].isspace():
             return False
         return _text(self._held[-4:]).rstrip()[-1:] in (*UNMARKED,)
@@ -240,7 +241,7 @@ class Segmenter:
         return len(self._held) - len(tail) + found.start() >= (self._least or 0)
 
     def _settle(self, ends: bool, end: int = 0) -> None:
-        """Forgets the mark in progress; hands the sentence over if it ends with it, or at `end`."""
+        """Forget the mark in progress, and hand over the sentence if it ends there, or at `end`."""
         end = end or self._end
         self._end = self._word = 0
         if ends and self._first:

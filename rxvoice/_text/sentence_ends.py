@@ -1,4 +1,4 @@
-"""Does a mark end a sentence? The abbreviations, initials and numbers that answer it."""
+"""Whether a mark ends a sentence, judged by abbreviations, initials and numbers around it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Before a name or in mid sentence, never last.
+# Abbreviations before a name or within a sentence: never the last word.
 _INNER: Final = _words(
     """mr mrs ms mx dr drs prof st rev fr gen col sgt cpl lt capt cmdr maj adm sen rep gov pres hon
     messrs mt ft vs e.g i.e eg ie cf viz approx resp incl esp mme mlle mm mgr me av env ex hr hrn
     dipl z.b d.h u.a s.o bzw ca evtl ggf inkl sog vgl zzgl bzgl mio mrd sra srta dra ud uds ee ej
     lic ing med"""
 )
-# Before a number: "No. 5", but "No. I did not."
+# Abbreviations before a number: "No. 5", but "No. I did not."
 _NUMBERED: Final = _words(
     """no nos nr n° p pp fig figs vol ch chap sec art eq op est tel abs abb bd kap str núm pág ext
     jan feb mar apr jun jul aug sep sept oct nov dec"""
 )
-# Last or not: the next word tells.
+# Abbreviations that may be the last word: the next word tells.
 _EITHER_WAY: Final = _words("inc ltd co corp bros jr sr dept ave blvd rd al chr")
 _LOWER_GOES_ON: Final = _INNER | _NUMBERED | _EITHER_WAY | {"etc", "usw"}
 _STARTERS: Final = _words(
@@ -65,18 +65,19 @@ def is_cjk(char: str) -> bool:
 
 
 def ends_sentence(text: str, char: str, *, uncased: bool) -> bool | Callable[[str], bool]:
-    """Does the mark at the end of `text` end a sentence, when `char` comes next?
+    """Whether the mark at the end of `text` ends a sentence, when `char` comes next.
 
-    A function for an answer is to be asked once the word that begins with `char` is complete.
+    Returns:
+        True or False; or a function that tells, to be called with the word that begins with `char`.
     """
     body = text.rstrip(CLOSERS + " \t\u00a0\u202f\u3000")
     if char in JOINERS:
         return False
-    if body[-1:] in (*SHOUT, *ALIKE, ""):  # or nothing but closing brackets in sight
+    if body[-1:] in (*SHOUT, *ALIKE, ""):  # "": only closing brackets are in sight
         return not char.islower() or (uncased and body == text)
     if body.endswith(("…", "..", "⋯", "‥")):
         return not char.islower()
-    last = _WORD.match(body[-2::-1])  # backwards: to search for the end costs ten times as much
+    last = _WORD.match(body[-2::-1])  # backwards: a search for the end takes ten times as long
     word = normalize("NFC", last.group()[::-1]) if last else ""
     key = word.lower()
     unit = len(word) == 1 and body[:-2].rstrip()[-1:].isdigit()

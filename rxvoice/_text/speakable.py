@@ -1,4 +1,4 @@
-"""Text as a model writes it becomes text as a voice should say it, while it is being written."""
+"""`Speakable`: text as a model writes it becomes text as a voice should say it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from rxvoice._text.said import Line, said
 from rxvoice._text.words import is_unspaced
 
 _LONGEST: Final = 200
-"""Characters that a mark may hold back until what closes it comes."""
+"""Characters that a mark may hold back until it is closed."""
 
-_LONGEST_WORD: Final = 2_000  # an address, mostly
+_LONGEST_WORD: Final = 2_000  # mostly an address
 _MARKERS: Final = frozenset(" \t>*+-#=|:_~`$\\[].)0123456789•‣▪◦")  # may begin a block
 _CJK_MARKS: Final = "\u3001-\u3011\u3014-\u301f\uff01-\uff0f\uff1a-\uff20"
 _CJK_MARK: Final = re.compile(f"[{_CJK_MARKS}]")
 _SIMPLE: Final = re.compile(rf"[^\W\d_]|[ \t{_CJK_MARKS}]")
-_MANY: Final = 16  # characters at once that are worth a search for plain words
+_MANY: Final = 16  # below that many characters, a search for plain words does not pay
 _AT_ONCE: Final = 1_000
-_PLAIN: Final = re.compile(  # words in which nothing begins that is not said as it is written
+_PLAIN: Final = re.compile(  # words that a voice says as they are written
     rf"(?:(?:[^\W_]|[,.;?'’\"()%+=/{_CJK_MARKS}-])*[ \t]+)+"
 )
 _ADDRESSES: Final = frozenset(("h", "ht", "htt", "http", "https", "w", "ww", "www"))
@@ -32,7 +32,7 @@ _PREFIX: Final = re.compile(
     r"|#{2,6}(?!#)|#(?=[ \t])))*[ \t]*"
 )
 _FENCE: Final = re.compile(r"[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)?(`{3,}|~{3,})")
-_NO_TEXT: Final = re.compile(  # a rule, what underlines a heading, a table's second row, and so on
+_NO_TEXT: Final = re.compile(  # a rule, the line under a heading, a table's second row, and so on
     r"[ \t>]*(?:([-*_])(?:[ \t]*\1){2,}|=+|-+|[*+•‣▪◦]|\|?[ \t:|]*-[ \t:|-]*"
     r"|\$\$|\\[\[\]]|#+)[ \t]*"
 )
@@ -43,30 +43,30 @@ _NOTE: Final = re.compile(r"\[\^[^\]\s]+\]:")
 
 
 class Speakable:
-    """Takes a text in pieces, and gives what a voice should say as soon as it is certain.
+    """Takes a text in pieces and returns what a voice should say as soon as it is certain.
 
-    The same comes out however the text was cut into pieces. See `speakable`.
+    The result does not depend on how the text was cut into pieces. See `speakable`.
     """
 
     def __init__(self, *, code: str = "", emoji: bool = False) -> None:
         self._code = code
         self._emoji = emoji
         self._ready: list[tuple[str, str]] = []
-        self._held = ""  # what is not certain
+        self._held = ""  # the text that is not certain
         self._before = "\n"  # the character before it
         self._mode = self._then = self._line_begins
-        self._simple = True  # there is no mark in what is held
-        self._closers = ""  # what may close a mark that is open in it
-        self._closed = False  # one of them has come
-        self._first = True  # it begins the line
-        self._row = False  # the line is a table's
+        self._simple = True  # whether the held text has no mark
+        self._closers = ""  # what may close a mark that is open in the held text
+        self._closed = False  # whether one of them has come
+        self._first = True  # whether the held text begins the line
+        self._row = False  # whether the line is a row of a table
         self._heading = False
-        self._new_line = True  # nothing of the line has been said
-        self._fence = ""  # what closes the code in progress
-        self._until = ""  # what ends the part that is not for people
+        self._new_line = True  # whether nothing of the line has been said
+        self._fence = ""  # the fence that closes the code in progress
+        self._until = ""  # the mark that ends the text that is not for people
 
     def feed(self, text: str) -> list[tuple[str, str]]:
-        """Takes the next piece; gives what it made certain: what is said, and what was written."""
+        """Take the next piece. Returns pairs of what is said and was written, as far as certain."""
         at = 0
         while at < len(text):
             if end := self._plain_end(text, at):
@@ -79,8 +79,8 @@ class Speakable:
         return self._take_ready()
 
     def flush(self) -> list[tuple[str, str]]:
-        """Gives what is left of the text so far, as if it ended here; it may go on."""
-        if self._held and self._mode == self._line_begins and not self._drops_line():
+        """Return the rest of the text so far, as if it ended here. It may go on."""
+        if self._held and self._mode == self._line_begins and not self._drop_empty_line():
             self._begin_line()
         if self._mode == self._in_line:
             self._release(force=True, last=True)
@@ -88,7 +88,7 @@ class Speakable:
         return self._take_ready()
 
     def _plain_end(self, text: str, at: int) -> int:
-        """Where the last word ends of those without marks from here on; 0: there is none."""
+        """The end of the run of words without marks that begins here; 0 if there is none."""
         in_words = self._mode == self._in_line and self._simple and text[at] in " \t"
         if not in_words or len(text) - at < _MANY:
             return 0
@@ -97,13 +97,13 @@ class Speakable:
         is_plain = end > at and "www." not in (self._held + text[at:end]).lower()
         return end if is_plain else 0
 
-    # What takes the next character, by where it stands.
+    # Each of these takes the next character, by where it stands.
 
     def _line_begins(self, char: str) -> None:
         if char == "\n":
-            if self._begins_code():
+            if self._begin_code():
                 return
-            if not self._drops_line():
+            if not self._drop_empty_line():
                 self._begin_line()
                 self._release(force=True, last=True)
             self._end_line()
@@ -117,9 +117,9 @@ class Speakable:
             self._in_line(char)
 
     def _in_info(self, char: str) -> None:
-        """After a fence: the name of a language, unless it is code within the line."""
+        """After a fence: the name of a language, unless the code is within the line."""
         if char == "\n":
-            self._begins_code()
+            self._begin_code()
             return
         self._held += char
         if len(self._held) > _LONGEST or (char == "`" and "~" not in self._held):
@@ -146,7 +146,7 @@ class Speakable:
             self._held = tail[-len(self._until) :]
 
     def _skip_line(self, then: Callable[[str], None]) -> None:
-        """The rest of the line is not said."""
+        """Say nothing of the rest of the line."""
         self._then, self._mode = then, self._in_skipped
 
     def _in_skipped(self, char: str) -> None:
@@ -178,7 +178,7 @@ class Speakable:
         self._simple = self._simple and (simple or unicodedata.category(char)[0] == "M")
 
     def _may_end(self, char: str, simple: bool) -> bool:
-        """Whether what is held may be certain, now that this character comes."""
+        """Whether the held text may be certain, now that this character comes."""
         if char in " \t" or len(self._held) >= _LONGEST_WORD:
             return True
         if not self._simple:
@@ -193,7 +193,7 @@ class Speakable:
     # Lines.
 
     def _begin_line(self) -> None:
-        """The held marks begin a line that has text: those of the block are not said."""
+        """Begin a line with text. The marks of its block, which are held, are not said."""
         prefix = _PREFIX.match(self._held)
         end = prefix.end() if prefix else 0
         self._row = self._held.startswith("|", end)
@@ -207,14 +207,14 @@ class Speakable:
         self._give("\n", self._take() + "\n")
         self._mode, self._before, self._row = self._line_begins, "\n", False
 
-    def _drops_line(self) -> bool:
-        """Whether the line has nothing to say."""
+    def _drop_empty_line(self) -> bool:
+        """Drop the line if it has nothing to say. Returns whether it was dropped."""
         if not self._held or not _NO_TEXT.fullmatch(self._held):
             return False
         self._give("", self._take())
         return True
 
-    def _begins_code(self) -> bool:
+    def _begin_code(self) -> bool:
         fence = _FENCE.match(self._held)
         if fence is None:
             return False
@@ -223,14 +223,14 @@ class Speakable:
         self._mode = self._in_code
         return True
 
-    # What is certain.
+    # These hand over what is certain.
 
     def _release(self, *, force: bool = False, after: str = "", last: bool = False) -> None:
-        """Give what is held, if it is certain or must be.
+        """Hand over the held text, if it is certain or `force` is set.
 
         Args:
             after: the character that comes next.
-            last: whether nothing more comes in this line.
+            last: whether the line ends here.
         """
         if self._simple:
             self._give_verbatim(self._take())
@@ -282,7 +282,7 @@ class Speakable:
             self._ready.append((say, wrote))
 
     def _take_ready(self) -> list[tuple[str, str]]:
-        """What is ready; runs of what is said as it was written, or not said, in one piece."""
+        """Return what is ready, with runs of equal text, and of text that is not said, joined."""
         ready, self._ready = self._ready, []
         pieces: list[tuple[str, str]] = []
         for kind, run in groupby(ready, lambda it: "same" if it[0] == it[1] else it[0] and "other"):
@@ -295,5 +295,5 @@ class Speakable:
 
 
 def _ends_word(char: str) -> bool:
-    """Whether it is certain, whatever comes next, but for what combines with it."""
+    """Whether the character ends a word, unless a combining character follows."""
     return is_unspaced(char) or _CJK_MARK.match(char) is not None

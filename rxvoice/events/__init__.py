@@ -1,7 +1,14 @@
-"""What happens in a conversation, one dataclass each, for an app's face and its log.
+"""Events: what happens in a conversation, for an app's display and its log.
 
-They travel beside the elements, in the order in which it happened; `Event.as_json` makes each a
-dict for ``json.dumps``.
+Events travel beside the elements, in the order in which things happen. `Event.as_json` makes a dict
+for ``json.dumps``.
+
+| file | events |
+|---|---|
+| `_event` | `Event`, the base of all, and the two that any stage may emit |
+| `_turns` | turns, candidates and replies; most of them are emitted by `converse` |
+| `_sound` | the level of the sound, lost samples, and the devices |
+| `_metrics` | `TurnMetrics`, emitted by `metrics` |
 """
 
 from __future__ import annotations

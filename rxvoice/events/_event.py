@@ -1,4 +1,4 @@
-"""What every event is, and the two that any stage may emit."""
+"""`Event`, and the two events that any stage may emit."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rxvoice.turn import Turn
 
 
 class Event(Value):
-    """What happened beside the elements: travels with them, in order, past every later stage."""
+    """The base of all events. An event travels with the elements, in order, past later stages."""
 
     __slots__ = ()
 
     def as_json(self) -> dict[str, object]:
-        """The event as ``json.dumps`` takes it: ``"event"``, its name, and its fields.
+        """A dict for ``json.dumps``: the event's name as ``"event"``, and its fields.
 
-        A turn is its ``id``, an error its message, an array its shape. Of a turn that has one, its
-        ``"source"`` is there, too.
+        A turn becomes its ``id``, an error its message, and an array its shape. If the turn has a
+        ``source``, it is added as ``"source"``.
         """
         name = "_".join(re.findall("[A-Z][a-z0-9]*", type(self).__name__)).lower()
         values = {it.name: _plain(getattr(self, it.name)) for it in fields(cast(Any, self))}
@@ -45,7 +45,12 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnFailed(Event):
-    """A turn that a model failed: delivered in the turn's place; the stream goes on."""
+    """Emitted in place of a turn's element when a model fails the turn. The stream goes on.
+
+    Args:
+        turn: the turn.
+        error: the stage that failed, and why.
+    """
 
     turn: Turn
     error: StageError
@@ -53,16 +58,16 @@ class TurnFailed(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Notice(Event):
-    """Something that the app or its user may want to know of, such as a tool that was called.
+    """Emitted when something happens that the app or its user may want to know.
 
-    A model gives one among the pieces of its answer, with what it knows; the stage fills in the
-    rest and passes it on.
+    An example is the call of a tool. A model gives a `Notice` among the pieces of its answer; the
+    stage adds ``turn`` and ``stage`` and emits it. Operators emit one when they survive a failure.
 
     Args:
         message: a sentence for people.
-        detail: the thing itself, such as a `ToolCall`; None where there is none.
-        turn: the turn during which it happened.
-        stage: the operator that the model was called by.
+        detail: the object that the message is about, such as a `ToolCall`, or None.
+        turn: the turn during which it happened, or None.
+        stage: the operator that called the model, or None.
     """
 
     message: str

@@ -1,4 +1,4 @@
-"""How long each part of a turn took."""
+"""`TurnMetrics`: how long each part of a turn took."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from rxvoice.turn import Turn
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnMetrics(Event):
-    """How long a turn took, in milliseconds from the end of the user's speech.
+    """Emitted by `metrics` when a turn's reply is over: when each moment of the turn came.
 
-    None where it did not come to that. The end of speech is the last sample of the turn's last
-    chunk that was judged speech.
+    Moments are in milliseconds from the end of the user's speech, which is the last sample of the
+    turn's last chunk that was judged speech. A moment that did not come is None.
 
     Args:
         turn: the turn.
-        turn_ended_ms: until the turn was over.
-        transcript_ms: until it was written down.
-        first_token_ms: until the first word of the reply was written.
-        first_audio_ms: until the first piece of sound was made.
-        first_heard_ms: until its first sample left the loudspeaker.
-        interrupted: whether the reply was.
-        samples_lost: of the microphone, during the turn and its reply.
-        underrun_samples: of the loudspeaker, during its reply.
-        queued_ms: the most audio that waited for the loudspeaker.
-        over_ms: until the reply was over: heard to its end, interrupted or failed.
+        turn_ended_ms: the turn ended.
+        transcript_ms: the final transcript came.
+        first_token_ms: the first text of the reply came.
+        first_audio_ms: the first sound of the reply was made.
+        first_heard_ms: the first sample of the reply left the loudspeaker.
+        interrupted: whether the reply was interrupted.
+        samples_lost: samples of the microphone that were lost during the turn and its reply.
+        underrun_samples: samples of silence that the loudspeaker played in the middle of the reply.
+        queued_ms: the most audio that waited for the loudspeaker, in milliseconds.
+        over_ms: the reply was over: heard to its end, interrupted or failed.
     """
 
     turn: Turn

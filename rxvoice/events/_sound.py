@@ -1,4 +1,4 @@
-"""What happens to the sound: its level, what was lost of it, and the devices."""
+"""Events of the sound: its level, lost samples, and the devices."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rxvoice.events._event import Event
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Level(Event):
-    """How loud the microphone is.
+    """Emitted by `meter` every so many milliseconds of audio: how loud the microphone is.
 
     Args:
         rms: root mean square of the samples, 0 to 1.
         peak: largest magnitude, 0 to 1.
-        ms: how much audio it was measured over.
+        ms: milliseconds of audio that were measured.
     """
 
     rms: float
@@ -25,10 +25,10 @@ class Level(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Muted(Event):
-    """The app has muted the microphone, or lets it be heard again (`mute`).
+    """Emitted by `mute` before the first chunk that is muted, and before the first that is not.
 
     Args:
-        muted: which of the two.
+        muted: whether the microphone is muted from here on.
     """
 
     muted: bool
@@ -36,14 +36,15 @@ class Muted(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class AudioLost(Event):
-    """Captured audio was lost on its way.
+    """Emitted where captured audio was lost, by the microphone or `handoff`.
 
-    The microphone replaces it by silence of the same length; `handoff` leaves it out.
+    The microphone puts silence of the same length in its place; `handoff` leaves it out.
 
     Args:
-        samples: lost since the last such event, at the device's or the queue's sample rate.
-        total: lost since the subscription.
-        cause: ``"device"``: the sound system said so; ``"full"``: the app did not keep up.
+        samples: samples lost since the last such event, at the sample rate of the device or queue.
+        total: samples lost since the subscription.
+        cause: ``"device"``: the sound system reported the loss. ``"full"``: the app did not keep
+            up.
         remedy: what to do about it, for people.
     """
 
@@ -55,11 +56,11 @@ class AudioLost(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Underrun(Event):
-    """The loudspeaker had nothing to play in the middle of a reply.
+    """Emitted by the loudspeaker when it had nothing to play in the middle of a reply.
 
     Args:
-        samples: of silence since the last such event, at the device's sample rate.
-        total: of silence so far.
+        samples: samples of silence since the last such event, at the device's sample rate.
+        total: samples of silence so far.
         remedy: what to do about it, for people.
     """
 
@@ -70,12 +71,12 @@ class Underrun(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DeviceLost(Event):
-    """A microphone or loudspeaker went away; it is looked for until it returns.
+    """Emitted when a microphone or loudspeaker goes away. rxvoice looks for it until it returns.
 
     Args:
-        kind: which of the two.
-        device: its name.
-        reason: what the sound system said.
+        kind: ``"microphone"`` or ``"speaker"``.
+        device: the name of the device.
+        reason: the message of the sound system.
     """
 
     kind: Literal["microphone", "speaker"]
@@ -85,12 +86,12 @@ class DeviceLost(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DeviceRestored(Event):
-    """A microphone or loudspeaker works again.
+    """Emitted when a microphone or loudspeaker that was lost works again.
 
     Args:
-        kind: which of the two.
-        device: its name, which is another one's where the default took its place.
-        gone_ms: how long there was none, in milliseconds.
+        kind: ``"microphone"`` or ``"speaker"``.
+        device: the name of the device. It is another one if the default device took its place.
+        gone_ms: how long there was no device, in milliseconds.
     """
 
     kind: Literal["microphone", "speaker"]
@@ -100,12 +101,12 @@ class DeviceRestored(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DeviceChanged(Event):
-    """A microphone or loudspeaker has taken another's place, as the app has chosen.
+    """Emitted when the app has chosen another microphone or loudspeaker, and it works.
 
     Args:
-        kind: which of the two.
-        device: its name.
-        before: the name of the other one.
+        kind: ``"microphone"`` or ``"speaker"``.
+        device: the name of the new device.
+        before: the name of the old device.
     """
 
     kind: Literal["microphone", "speaker"]

@@ -1,4 +1,4 @@
-"""What becomes of the user's turns, and of the replies."""
+"""Events of turns, candidates and replies."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from rxvoice.turn import Turn
 DropReason: TypeAlias = Literal[
     "short", "echo", "no_words", "backchannel", "failed", "discarded", "closed"
 ]
-"""Why a candidate did not become a turn, or a turn was not answered."""
+"""Why a candidate did not become a turn, or why a turn gets no reply; see `Dropped`."""
 
 ResumeReason: TypeAlias = DropReason | Literal["quiet", "too_long", "joined", "waits"]
-"""Why a reply goes on: why the last candidate was dropped, or what else became of it."""
+"""Why a reply goes on; see `Resumed`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnOpened(Event):
-    """The user has the floor: a turn has begun, or a candidate was `Confirmed`."""
+    """Emitted when a turn begins, and after `Confirmed` when a candidate becomes a turn."""
 
     turn: Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnEnded(Event):
-    """The user's turn, or a candidate, is over; its words may be known later.
+    """Emitted when the user's turn, or a candidate, ends. Its transcript may come later.
 
     Args:
         turn: the turn.
-        position: index of the sample after its last, counted from the subscription.
+        position: index of the sample after the turn's last one, counted from the subscription.
     """
 
     turn: Turn
@@ -39,28 +39,29 @@ class TurnEnded(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Candidate(Event):
-    """Something was heard while a reply is in progress: it may become a turn."""
+    """Emitted when the user may be speaking over a reply: a candidate opens, not yet a turn."""
 
     turn: Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Confirmed(Event):
-    """The candidate is the user's: it is the next turn, with all its audio."""
+    """Emitted when a candidate turns out to be the user: it becomes the next turn."""
 
     turn: Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dropped(Event):
-    """The candidate was none, or the turn is not answered.
+    """Emitted when a candidate does not become a turn, or when a turn gets no reply.
 
     Args:
-        turn: the candidate, or the turn.
-        reason: ``"short"``: too little speech over the assistant's voice; ``"echo"``: it was the
-            assistant's own voice; ``"no_words"``: no words, or too few; ``"backchannel"``: words
-            that only say that somebody listens; ``"failed"``: the recogniser failed;
-            ``"discarded"``: the app discarded it; ``"closed"``: the conversation ended first.
+        turn: the candidate or the turn.
+        reason: ``"short"``: there was too little speech over the assistant's voice. ``"echo"``: it
+            was the assistant's own voice. ``"no_words"``: there were no words, or too few.
+            ``"backchannel"``: the words only say that the user listens. ``"failed"``: the
+            recogniser failed. ``"discarded"``: the app discarded it. ``"closed"``: the
+            conversation ended first.
     """
 
     turn: Turn
@@ -69,7 +70,7 @@ class Dropped(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Partial(Event):
-    """What the turn has said so far; may change."""
+    """Emitted for each partial transcript: the turn's text so far, which may change."""
 
     turn: Turn
     text: str
@@ -77,7 +78,7 @@ class Partial(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Transcribed(Event):
-    """What the turn said."""
+    """Emitted for the final transcript: the turn's text."""
 
     turn: Turn
     text: str
@@ -85,14 +86,14 @@ class Transcribed(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ReplyStarted(Event):
-    """The first word of the reply was written."""
+    """Emitted when the model gives the first text of the reply, before its `ReplyDelta`."""
 
     turn: Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ReplyDelta(Event):
-    """A piece of the reply was written."""
+    """Emitted for each piece of the reply's text, as the model gives it."""
 
     turn: Turn
     text: str
@@ -100,11 +101,13 @@ class ReplyDelta(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Saying(Event):
-    """The app says something by itself; what comes of it is told of this turn, as of a reply.
+    """Emitted when the assistant begins to say what the app wants; see ``says`` of `converse`.
+
+    The events of a reply follow, with the same turn.
 
     Args:
-        turn: of the app, without sound, with an ``id`` below 0.
-        text: what it says.
+        turn: a turn of the app: it has no sound, and its ``id`` is below 0.
+        text: the text that the app wants to be said.
     """
 
     turn: Turn
@@ -113,11 +116,11 @@ class Saying(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Spoken(Event):
-    """Words of a reply have left the loudspeaker.
+    """Emitted when words of a reply have been heard, if `converse` has ``word_events=True``.
 
     Args:
-        turn: the one that is being answered.
-        text: the words, as the model wrote them; in most cases one.
+        turn: the turn that the reply is for.
+        text: the words as the model wrote them, mostly one.
     """
 
     turn: Turn
@@ -126,29 +129,29 @@ class Spoken(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Speaking(Event):
-    """The first sample of the reply is heard."""
+    """Emitted when the first sample of the reply has been heard."""
 
     turn: Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Paused(Event):
-    """The reply is held back, while a candidate is judged."""
+    """Emitted when playback of the reply pauses, while a candidate is judged."""
 
     turn: Turn
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Resumed(Event):
-    """The reply goes on with the next sample that was not heard.
+    """Emitted when a paused reply goes on, with the first sample that was not heard.
 
     Args:
-        turn: the one that is being answered.
-        reason: why the last candidate was dropped; ``"quiet"``: it fell silent before it had
-            spoken long enough; ``"too_long"``: it has held the reply back for long enough. The
-            candidate may still be confirmed after either of these two; ``"joined"``: its words were
-            joined with the question that is to be answered; ``"waits"``: interruptions are off by
-            now, and it is answered afterwards.
+        turn: the turn that the reply is for.
+        reason: why the last candidate was dropped, as in `Dropped`, or: ``"quiet"``: the candidate
+            fell silent before it had spoken long enough. ``"too_long"``: it has paused the reply
+            for long enough. After these two it may still be confirmed. ``"joined"``: its words were
+            joined with the question that the assistant is about to answer. ``"waits"``: the app
+            has switched interruptions off, and the candidate gets its reply afterwards.
     """
 
     turn: Turn
@@ -157,11 +160,11 @@ class Resumed(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Interrupted(Event):
-    """The reply is over before its end.
+    """Emitted when a reply is interrupted, or when words are joined with a later question.
 
     Args:
-        turn: the one that was being answered.
-        heard: what was heard of the answer.
+        turn: the turn that the reply was for.
+        heard: the text of the reply that was heard.
     """
 
     turn: Turn
@@ -170,11 +173,11 @@ class Interrupted(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Finished(Event):
-    """The reply was heard to its end.
+    """Emitted when a reply has been heard to its end.
 
     Args:
-        turn: the one that was answered.
-        text: the answer.
+        turn: the turn that the reply was for.
+        text: the reply.
     """
 
     turn: Turn
@@ -183,6 +186,6 @@ class Finished(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Idle(Event):
-    """Nobody has said anything for `ms` milliseconds since the last reply was heard."""
+    """Emitted once nobody has spoken for `ms` milliseconds after a reply; see ``idle_ms``."""
 
     ms: int

@@ -162,7 +162,7 @@ def test_what_the_app_says_passes_the_stages_behind_the_one_that_answers() -> No
 
 @pytest.mark.parametrize("text", [3, None, b"x"])
 def test_what_is_no_text_cannot_be_said(text: Any) -> None:
-    with pytest.raises(ConfigError, match="Say wanted a text"):
+    with pytest.raises(ConfigError, match="Say text must be a str"):
         rxv.Say(text)
     scene = saying(pad(100) + "|", "-S", {"S": text})
     assert "converse says must give a str or a Say" in scene.lines[-1]
