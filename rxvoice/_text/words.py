@@ -23,9 +23,7 @@ _UNSPACED: Final = re.compile(  # also Katakana, Thai and Lao, Tibetan, Burmese,
     r"\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf]"
 )
 _VARIANTS: Final = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
-_MARKS: Final = (
-    f"\u3099-\u309c\u30fc{_VARIANTS}"  # voicing and long vowels belong to the kana before
-)
+_MARKS: Final = f"\u3099-\u309c\u30fc{_VARIANTS}"  # voicing, a long vowel: part of the kana before
 _PIECE: Final = re.compile(rf"[{_ALONE}][{_MARKS}]*|[^{_ALONE}]+")
 _NUMBER: Final = re.compile(r"\d+(?:(?:[^\w\s]|[\u00a0\u2007\u2009\u202f])\d+)*")
 _UNITS: Final = "%‰٪°"  # beside the signs of currencies

@@ -1,4 +1,4 @@
-"""An echo detector, asked about a chunk."""
+"""`echo_judge`: one call for every shape of echo detector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxvoice.slots import EchoSlot
 
 
 def echo_judge(slot: EchoSlot) -> Callable[[AudioChunk], bool]:
-    """What says of a chunk whether it is an echo, told the time of its capture if it wants it."""
+    """A function that says whether a chunk is an echo. It passes the chunk's ``time`` if wanted."""
     ask = method(slot, "is_echo")
     if "time" in signature(ask).parameters:
         return lambda chunk: yes_or_no(ask(chunk.samples, time=chunk.time), "is_echo()")

@@ -1,4 +1,4 @@
-"""What is asked at every chunk may fail now and then."""
+"""`Failures`: a part that is called for every chunk may fail now and then."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class Failures:
-    """Tells each failure of a part that is asked at every chunk; too many in a row are an error.
+    """Emits a `Notice` for each failure of such a part, and an error for too many in a row.
 
     Args:
-        stage: the operator that asks.
-        out: where to tell it.
-        most: failures in a row that end the stream.
+        stage: the name of the operator that calls the part.
+        out: the subscription that gets the notices and the error.
+        most: how many failures in a row end the stream.
     """
 
     __slots__ = ("_in_a_row", "_most", "_out", "_stage", "total")
@@ -30,14 +30,14 @@ class Failures:
         self.total = 0
 
     def over(self) -> None:
-        """The part has answered."""
+        """Note that the part has answered: the failures in a row are over."""
         self._in_a_row = 0
 
     def pardon(self, error: BaseException, instead: str) -> bool:
-        """Tell it; False where it was one too many, and has ended the stream.
+        """Emit a `Notice` of the failure. False if it was one too many and ended the stream.
 
         Args:
-            instead: what is done without the answer.
+            instead: what the operator does without the answer, for the message.
         """
         self._in_a_row += 1
         self.total += 1

@@ -1,4 +1,4 @@
-"""A subscription that can be let go of before ``subscribe`` has returned."""
+"""Subscribe so that the source can be disposed before ``subscribe`` has returned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Subscribing(local):
-    """Whose source is being subscribed to on this thread, until that has been reached."""
+    """The life of the operator that is subscribing to its source on this thread, if any."""
 
     life: CompositeDisposable | None = None
 
@@ -30,11 +30,11 @@ def follow(
     *,
     scheduler: abc.SchedulerBase | None = None,
 ) -> None:
-    """Subscribe for as long as `life` lasts, even where all is emitted within ``subscribe``.
+    """Subscribe to `source` until `life` is disposed, even if that happens within ``subscribe``.
 
-    RxPY has nothing to dispose of before ``subscribe`` returns: a model that is asked in place,
-    by an element that comes at once, would go on to its end for nobody. So the next operator of
-    ours upstream is told whom it works for.
+    RxPY has nothing to dispose before ``subscribe`` returns: a model that is called by an element
+    that comes at once would run to its end with no subscriber left. So `follow` tells the next
+    rxvoice operator upstream, which calls `reached`, whose life its own depends on.
     """
     _subscribing.life = life
     try:
@@ -44,15 +44,16 @@ def follow(
 
 
 def emitting() -> None:
-    """An element has come: what is subscribed to from here on is somebody else's."""
+    """Note that the source emits: later subscriptions on this thread are not this operator's."""
     _subscribing.life = None
 
 
 def reached(disposable: abc.DisposableBase) -> Callable[[], None]:
-    """An operator is being subscribed to: it ends with whom it works for.
+    """Note that an operator is being subscribed to: it ends with the operator downstream.
 
     Returns:
-        To be called when its own ``subscribe`` is about to return: from then on RxPY sees to it.
+        A function to call just before the operator's own ``subscribe`` returns. From then on RxPY
+        disposes it.
     """
     life, _subscribing.life = _subscribing.life, None
     if life is None:
@@ -69,4 +70,4 @@ def reached(disposable: abc.DisposableBase) -> Callable[[], None]:
 
 
 def _nothing() -> None:
-    """It works for nobody that could be told."""
+    """There is no rxvoice operator downstream."""

@@ -1,4 +1,4 @@
-"""`barge_in`: does the user speak over the assistant?"""
+"""`barge_in`: say of each chunk whether the user speaks over the assistant."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ __all__ = ["barge_in"]
 def barge_in(
     detector: DetectorSlot = energy(0.02), *, playing: Callable[[], bool], max_failures: int = 10
 ) -> Operator[AudioChunk | Event, AudioChunk | Event]:
-    """Note on each chunk of speech whether it interrupts the assistant.
+    """Note on each chunk of speech whether the user speaks over the assistant.
 
-    Emits: the same chunks one for one; a chunk of speech of which the detector says yes with
-        ``barge_in=True``. It is not asked about other chunks. Events from upstream pass. When the
-        detector or ``playing`` raises, or gives no bool, a `Notice` that says so, with the
-        `StageError` as its ``detail``; the chunk then interrupts nothing.
+    Emits: each chunk; a chunk of speech has ``barge_in=True`` if the detector says so. The detector
+        is called for chunks of speech only. Events from upstream pass. When the detector or
+        ``playing`` raises, or does not give a bool, a `Notice` with the `StageError` as its
+        ``detail``; that chunk has ``barge_in=False``.
     Completes: with the source.
-    Errors: the `StageError`, at the ``max_failures``-th failure in a row; `AudioFormatError` for a
-        chunk that no `vad` has judged; the source's.
+    Errors: with the source; with the `StageError` at the ``max_failures``-th failure in a row; with
+        an `AudioFormatError` for a chunk that no `vad` has judged.
     Drops: nothing.
     Runs on: the thread of the source.
 
     Args:
         detector: an object with ``detect(samples, playing) -> bool``, or such a callable.
-        playing: asked at each chunk of speech whether the assistant is being heard.
-        max_failures: failures in a row, 1 or more, that are an error; 1: the first.
+        playing: called for each chunk of speech; says whether the assistant is being heard.
+        max_failures: how many failures in a row are an error, 1 or more.
 
-    As step 4 of the reference loop: what is observed on speech inside a turn is on the `Turn`.
+    This is step 4 of the reference loop. A `Turn` has ``barge_in`` if one of its chunks has.
     """
     detect: Callable[[Samples, bool], bool] = method(detector, "detect")
     if not callable(playing):
@@ -55,10 +55,10 @@ def barge_in(
                 return
             if chunk.speech:
                 try:
-                    heard = yes_or_no(playing(), "playing()")
-                    interrupts = yes_or_no(detect(chunk.samples, heard), "detect()")
+                    is_playing = yes_or_no(playing(), "playing()")
+                    interrupts = yes_or_no(detect(chunk.samples, is_playing), "detect()")
                 except BaseException as error:
-                    forgiven = failures.pardon(error, "the chunk interrupts nothing")
+                    forgiven = failures.pardon(error, "the chunk counts as no barge-in")
                     raise_if_ctrl_c(error)
                     if not forgiven:
                         return
@@ -74,7 +74,7 @@ def barge_in(
 
 
 def _interrupting(chunk: AudioChunk) -> AudioChunk:
-    # Not dataclasses.replace(), which costs twice as much, here on every chunk of an interruption.
+    # For every chunk of barge-in: dataclasses.replace() costs several times as much.
     return AudioChunk(
         chunk.samples,
         chunk.sample_rate,

@@ -1,4 +1,4 @@
-"""`cancel_echo`: the assistant's own voice is taken out of the microphone's signal."""
+"""`cancel_echo`: remove the assistant's voice from the microphone's signal."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["cancel_echo"]
 
 _DELAY = {8_000: 88, 16_000: 128, 32_000: 260, 48_000: 436}
-"""Samples by which the library's output is late, by sample rate."""
+"""How late the library's output is, in samples, by sample rate."""
 
 _SUPPRESSION_MS = 6
-"""By which noise suppression makes it later."""
+"""How much later it is with noise suppression, in milliseconds."""
 
 _JUMP_S = 0.05
-"""A capture time that is off by more tells of a gap; by less, of jitter."""
+"""A capture time that is off by more than this, in seconds, means a gap; by less, jitter."""
 
 
 def cancel_echo(
@@ -47,39 +47,39 @@ def cancel_echo(
     gain_control: bool = False,
     max_failures: int = 10,
 ) -> Operator[AudioChunk | Event, AudioChunk | Event]:
-    """Take what the loudspeaker plays out of what the microphone hears.
+    """Remove what the loudspeaker plays from the microphone's signal.
 
-    Its place is between the microphone, or `chunk`, and `vad`. It needs a second or so of the
-    assistant's speech to learn the room, and learns again when something in it moves.
+    Put it before `vad`, after the microphone or `chunk`. It needs about a second of the assistant's
+    speech to learn the room, and learns again when something in the room moves.
 
-    Emits: the same chunks one for one, with their sizes, ``start`` and ``time``; their samples
-        without the echo, neither earlier nor later than they were. A chunk is emitted as soon as
-        its last sample is known, some 8 to 18 ms of sound later (6 more with noise suppression):
-        with chunks of 32 ms, when the next one comes. Samples are rounded to 16 bits. Events from
-        upstream pass. When the reference raises, or gives no such samples, a `Notice` that says so,
-        with the `StageError` as its ``detail``; the loudspeaker then counts as silent.
-    Completes: with the source, after the chunks that were held.
-    Errors: `AudioFormatError` for samples that are not mono float32 in [-1, 1], for a rate other
-        than 8, 16, 32 or 48 kHz, or one that changes; the `StageError` of the reference, at the
-        ``max_failures``-th failure in a row; the source's.
-    Drops: nothing; on an error, the chunks that are held.
+    Emits: each chunk without the echo, with the same size, ``start`` and ``time``; its sound is
+        neither early nor late. A chunk comes out once its last sample is known, 8 to 18 ms of sound
+        later, and 6 ms more with noise suppression: with chunks of 32 ms, when the next one comes.
+        Samples are rounded to 16 bits. Events from upstream pass. When the reference raises, or
+        gives wrong samples, a `Notice` with the `StageError` as its ``detail``; the loudspeaker
+        then counts as silent.
+    Completes: with the source, after the chunks that it holds.
+    Errors: with the source; with an `AudioFormatError` for samples that are not mono float32 in
+        [-1, 1], for a sample rate other than 8, 16, 32 or 48 kHz, and for one that changes; with
+        the `StageError` of the reference at the ``max_failures``-th failure in a row.
+    Drops: nothing. On an error, the chunks that it holds.
     Runs on: the thread of the source; about 0.1 ms for 10 ms of sound.
 
     Args:
         reference: what leaves the loudspeaker, and when: ``rxv.echo.tap(...)``, which is then the
-            sink. It is asked with the capture time of each chunk; of chunks without one, with the
-            seconds since the subscription.
-        ahead_ms: how much earlier than it is heard the canceller is told of a sound, 0 to 300
-            milliseconds. It must be more than the reference may be late: an echo that comes
-            before its cause cannot be cancelled.
-        high_pass: remove what is below speech.
-        noise_suppression: remove steady noise as well; removes more of the echo, too.
+            sink. It is called with the capture time of each chunk, or with the seconds since the
+            subscription if the chunk has none.
+        ahead_ms: how long before a sound is heard the canceller gets it, 0 to 300 milliseconds. It
+            must exceed the possible delay of the reference: an echo that comes before its cause
+            cannot be cancelled. Together with the room's own delay it must be below 500.
+        high_pass: remove frequencies below speech.
+        noise_suppression: remove steady noise, and more of the echo.
         gain_control: bring speech to one level.
-        max_failures: failures in a row, 1 or more, that are an error; 1: the first.
+        max_failures: how many failures in a row are an error, 1 or more.
 
-    The canceller is that of WebRTC, in livekit's ``rtc.AudioProcessingModule``: ``pip install
-    'rxvoice[echo]'``, without which it raises `MissingDependency` when it is built. Together with
-    the room's own delay, ``ahead_ms`` must stay below half a second.
+    The canceller is that of WebRTC, in livekit's ``rtc.AudioProcessingModule``. Install it with
+    ``pip install 'rxvoice[echo]'``; without it, `MissingDependency` is raised when the operator is
+    built.
     """
     at: Callable[[float, int, int], Samples] = method(reference, "at")
     whole("cancel_echo ahead_ms", ahead_ms, 0, "ms")
@@ -121,7 +121,7 @@ def cancel_echo(
             else:
                 failures.over()
             try:
-                canceller.hear(played, chunk.samples)
+                canceller.process(played, chunk.samples)
             except Exception as error:
                 out.fail(StageError("cancel_echo", None, error))
                 return
@@ -153,7 +153,7 @@ class _Options:
 
 
 class _Made:
-    """What has been made, less the delay of the making."""
+    """The output so far, without the delay of the library."""
 
     __slots__ = ("_late", "_samples")
 
@@ -162,13 +162,13 @@ class _Made:
         self._samples = np.empty(0, np.float32)
 
     def put(self, samples: Samples) -> None:
-        """Add what was made."""
+        """Add output of the library."""
         late = min(self._late, len(samples))
         self._late -= late
         self._samples = np.concatenate((self._samples, samples[late:]))
 
     def take(self, n: int) -> Samples | None:
-        """The next `n` samples; None where there are not as many yet."""
+        """Take the next `n` samples; None if there are fewer so far."""
         if n > len(self._samples):
             return None
         taken, self._samples = self._samples[:n], self._samples[n:]
@@ -201,16 +201,16 @@ class _Canceller:
             auto_gain_control=options.gain_control,
         )
         self._ahead_ms = options.ahead_ms
-        # The library works in place: one buffer each, used again for every frame.
+        # The library works in place, so each frame uses the same buffer.
         buffers = [bytearray(2 * self._frame) for _ in range(2)]
         self._frames = [AudioFrame(it, sample_rate, 1, self._frame) for it in buffers]
         self._views = [np.frombuffer(it.data, np.int16) for it in self._frames]
-        self._held = np.empty((2, 0), np.int16)  # the loudspeaker's, the microphone's
-        self._heard = 0
+        self._held = np.empty((2, 0), np.int16)  # of the loudspeaker, of the microphone
+        self._captured = 0
         self._clock: Steady | None = None
 
     def time(self, chunk: AudioChunk) -> float:
-        """Where in the reference the chunk begins, in seconds."""
+        """The time in the reference at which the chunk begins, in seconds."""
         if chunk.sample_rate != self._rate:
             raise AudioFormatError(
                 f"cancel_echo wanted audio at {self._rate} Hz, as it began, got a chunk at "
@@ -218,19 +218,19 @@ class _Canceller:
             )
         return self._time(chunk.time) + self._ahead
 
-    def hear(self, played: Samples, heard: Samples) -> None:
-        """Make what can be made of what was heard while that was played."""
-        self._heard += len(heard)
-        self._make(played, heard)
+    def process(self, played: Samples, captured: Samples) -> None:
+        """Process the microphone's samples, captured while the loudspeaker played `played`."""
+        self._captured += len(captured)
+        self._make(played, captured)
 
     def end(self) -> None:
-        """Make the rest."""
+        """Process what is held, at the end of the stream."""
         silence = np.zeros(self._late + self._frame, np.float32)
         self._make(silence, silence)
 
     def _time(self, captured: float | None) -> float:
-        """When the next sample was captured, without the jitter of the sound system."""
-        counted = self._heard / self._rate
+        """When the next sample was captured, in seconds, without the sound system's jitter."""
+        counted = self._captured / self._rate
         if captured is not None:
             ahead = captured - counted
             if self._clock is None or abs(ahead - self._clock.value) > _JUMP_S:
@@ -239,8 +239,9 @@ class _Canceller:
                 self._clock.read(ahead)
         return counted + (self._clock.value if self._clock else 0)
 
-    def _make(self, played: Samples, heard: Samples) -> None:
-        held = np.concatenate((self._held, np.stack((to_pcm16(played), to_pcm16(heard)))), axis=1)
+    def _make(self, played: Samples, captured: Samples) -> None:
+        both = np.stack((to_pcm16(played), to_pcm16(captured)))
+        held = np.concatenate((self._held, both), axis=1)
         frame = self._frame
         used = held.shape[1] // frame * frame
         made = np.empty(used, np.int16)

@@ -1,4 +1,4 @@
-"""`chunk`: blocks of any size become chunks of one size."""
+"""`chunk`: cut blocks of any size into chunks of one size."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ __all__ = ["chunk"]
 def chunk(
     size: int = 512, *, sample_rate: int = 16_000
 ) -> Operator[Samples | AudioChunk | Event, AudioChunk | Event]:
-    """Cut a microphone's blocks, of any size, into chunks of one size.
+    """Cut a microphone's blocks of any size into chunks of one size.
 
-    Emits: an `AudioChunk` of ``size`` samples as soon as they are there, several for a large
-        block; on completion what is left, shorter, with ``partial=True``. ``start`` counts the
-        samples since the subscription. Samples are copied once: the source may reuse its block.
-        ``time`` is counted on from that of the block. Events from upstream pass.
-    Completes: with the source, after the tail.
-    Errors: `AudioFormatError` for a block that is not mono float32 in [-1, 1], or of another rate;
-        what the source errors with.
-    Drops: nothing; on an error, the samples that do not fill a chunk.
+    Emits: an `AudioChunk` of ``size`` samples as soon as they have come, several for a large block.
+        On completion, the samples that are left, as a shorter chunk with ``partial=True``.
+        ``start`` counts samples from the subscription, ``time`` goes on from the block's. Samples
+        are copied once, so that the source may reuse its block. Events from upstream pass.
+    Completes: with the source, after the partial chunk.
+    Errors: with the source; with an `AudioFormatError` for a block that is not mono float32 in
+        [-1, 1], or that has another sample rate.
+    Drops: nothing. On an error, the samples that do not fill a chunk.
     Runs on: the thread of the source.
 
     Args:
-        size: samples per chunk, 1 or more. Silero VAD wants 512 at 16 kHz, 256 at 8 kHz.
-        sample_rate: Hz, 1 or more; what a plain array is taken to be, and an `AudioChunk` must be.
+        size: samples per chunk, 1 or more. Silero VAD takes 512 at 16 kHz and 256 at 8 kHz.
+        sample_rate: Hz, 1 or more. A plain array counts as audio at this rate, and an `AudioChunk`
+            must have it.
 
-    As ``FixedSizeAudioChunker`` in mlx-audio's voice pipeline, which drops the tail.
+    It does what ``FixedSizeAudioChunker`` in mlx-audio's voice pipeline does, which drops the tail.
     """
     whole("chunk size", size, 1, "samples")
     whole("chunk sample_rate", sample_rate, 1, "Hz")
@@ -42,7 +43,7 @@ def chunk(
         held = np.empty(size, np.float32)
         used = 0
         position = 0
-        time: float | None = None  # of the first sample held
+        time: float | None = None  # of the first sample in `held`
 
         def samples_of(block: AudioChunk) -> Samples:
             if block.sample_rate != sample_rate:
@@ -71,7 +72,7 @@ def chunk(
             except AudioFormatError as error:
                 out.fail(error)
                 return
-            if not used and len(samples) == size:  # as microphones mostly give them
+            if not used and len(samples) == size:  # as most microphones give them
                 time = captured
                 emit(samples.copy())
                 return

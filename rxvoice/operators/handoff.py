@@ -1,4 +1,4 @@
-"""`handoff`: on another thread, through a bounded queue."""
+"""`handoff`: go on on another thread, through a bounded queue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _OVERFLOWS = get_args(Overflow)
 _MOST_OTHERS = 1_000
-"""Elements without a length that may wait: events come some times a second."""
+"""How many elements without a length may wait. Events come a few times a second."""
 _REMEDY = (
     "what follows handoff() did not keep up with the microphone: give slow models a worker, or "
     "raise max_ms if it was a passing load"
@@ -38,35 +38,34 @@ def handoff(
     on_drop: Callable[[T], object] | None = None,
     scheduler: abc.SchedulerBase | None = None,
 ) -> Operator[T, T | Event]:
-    """Go on on another thread, through a queue that has a limit.
+    """Go on on another thread, through a queue with a limit.
 
-    The source is never held up: its ``on_next`` puts the element in the queue and returns.
-    ``max_ms`` limits the audio that waits, and so how far behind what follows can be; a chunk
-    always fits where no other waits. Elements without a length, such as events, do not use it up:
-    1000 of them may wait, and beyond that ``overflow`` applies to them.
+    The source never waits: its ``on_next`` puts the element into the queue and returns. ``max_ms``
+    limits how much audio waits, and so how late the operators that follow can be. A chunk always
+    fits if no other waits. Elements without a length, such as events, have a limit of their own:
+    1000 of them may wait before ``overflow`` applies to them.
 
-    Emits: the same elements, in order, and where some were dropped, in their place, an `AudioLost`
-        with ``cause="full"``, or a `Notice` where they were no audio. ``start`` and ``time`` of
-        the chunks that follow are true, so that the hole can be seen; it is not filled with
-        silence, which would take as long to work off as the sound.
-    Completes: with the source, after all that waits.
-    Errors: with the source, and `QueueFull` when it is full and told to ``"fail"``; after all that
-        waits.
-    Drops: what ``overflow`` says, counted and told; on disposal, what waits.
-    Runs on: ``scheduler``; without one, the scheduler given to ``subscribe``; without either, or
-        with the one that ``Observable.run`` brings, a thread "rxvoice-handoff" of its own for each
-        subscription, which ends with it and logs what a subscriber raises. Elements may come from
-        any thread.
+    Emits: the same elements, in order. In place of dropped ones, an `AudioLost` with
+        ``cause="full"`` for audio, or a `Notice` for other elements. The chunks that follow keep
+        their ``start`` and ``time``, so that the hole can be seen. It is not filled with silence,
+        which would take as long to process as the sound.
+    Completes: with the source, after all elements that wait.
+    Errors: with the source, after all elements that wait; with `QueueFull`, likewise, if the queue
+        is full and ``overflow`` is ``"fail"``.
+    Drops: what ``overflow`` says, counted and reported; on disposal, the elements that wait.
+    Runs on: ``scheduler``; without one, the scheduler given to ``subscribe``. Without either, or
+        under ``Observable.run``, a thread "rxvoice-handoff" of its own for each subscription, which
+        ends with it and logs what a subscriber raises. Elements may come from any thread.
 
     Args:
-        max_ms: milliseconds of audio that may wait, 1 or more.
-        overflow: when the queue is full, ``"drop_oldest"`` makes room (for live audio),
-            ``"drop_newest"`` drops what comes, ``"fail"`` ends the stream with an error.
-        on_drop: called with each element that is dropped, on the thread of the source; must be
-            quick. What it raises ends the stream.
-        scheduler: where to go on.
+        max_ms: how much audio may wait, in milliseconds, 1 or more.
+        overflow: what to do when the queue is full. ``"drop_oldest"`` makes room, for live audio;
+            ``"drop_newest"`` drops the new element; ``"fail"`` ends the stream with an error.
+        on_drop: called with each element that is dropped, on the thread of the source. It must be
+            quick. If it raises, the stream ends with that error.
+        scheduler: the scheduler to go on on.
 
-    In place of RxPY's ``observe_on``, whose queue has no limit.
+    Use it in place of RxPY's ``observe_on``, whose queue has no limit.
     """
     whole("handoff max_ms", max_ms, 1, "ms")
     if overflow not in _OVERFLOWS:
@@ -76,7 +75,7 @@ def handoff(
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         where = scheduler
-        if where is None and type(out.scheduler) is not NewThreadScheduler:  # a pool is one too
+        if where is None and type(out.scheduler) is not NewThreadScheduler:  # a pool is a subclass
             where = out.scheduler
         if where is None:
             own = where = Loop("rxvoice-handoff")

@@ -1,8 +1,8 @@
-"""The kernel of the operators, for one of your own that has state.
+"""The kernel of the operators: `stateful` makes an operator of your own that has state.
 
-An operator is a function from an observable to an observable. `stateful` makes one of a function
-that is called once per subscription, so that two subscribers share nothing; it forwards the
-scheduler, lets events pass, lets nothing pass after the end, and lets go of the source on disposal.
+An operator is a function from an observable to an observable. `stateful` makes one from a function
+that it calls once per subscription, so that two subscribers share nothing. It forwards the
+scheduler, lets events pass, emits nothing after the end, and disposes the source on disposal.
 
 ```python
 def numbered() -> Operator[Turn | Event, tuple[int, Turn] | Event]:
@@ -44,13 +44,13 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 Operator: TypeAlias = Callable[[Observable[T]], Observable[U]]
-"""What ``pipe`` takes: a function from one observable to another."""
+"""A function from one observable to another, for ``pipe``."""
 
 Step: TypeAlias = Callable[[T], None]
 Flush: TypeAlias = Callable[[], None]
 Fail: TypeAlias = Callable[[Exception], None]
 Handlers: TypeAlias = tuple[Step[T], Flush | None, Fail | None]
-"""What an operator does with an element, at the end, and with an error; None for passing it on."""
+"""What an operator does with an element, at the end, and with an error. None: pass it on."""
 
 _ELSEWHERE = (ImmediateScheduler, NewThreadScheduler, TimeoutScheduler, TrampolineScheduler)
 
@@ -58,12 +58,12 @@ _ELSEWHERE = (ImmediateScheduler, NewThreadScheduler, TimeoutScheduler, Trampoli
 class Subscription(Generic[U]):
     """One subscriber's side of an operator.
 
-    ``emit(element)`` and ``complete()`` are the subscriber's own ``on_next`` and ``on_completed``.
-    What is in ``life`` is disposed with the subscription.
+    ``emit(element)`` and ``complete()`` are the subscriber's ``on_next`` and ``on_completed``. What
+    you add to ``life`` is disposed with the subscription.
 
     Args:
         observer: the subscriber.
-        scheduler: what it subscribed with; passed on to everything that is subscribed to here.
+        scheduler: the scheduler that the subscriber gave. Pass it to every ``subscribe`` here.
     """
 
     __slots__ = ("_observer", "complete", "disposable", "emit", "life", "scheduler")
@@ -75,33 +75,34 @@ class Subscription(Generic[U]):
         self.scheduler = scheduler
         self.life = CompositeDisposable()
         self.disposable = RefCountDisposable(self.life)
-        """What the subscriber disposes."""
+        """The disposable that the subscriber gets."""
 
     @property
     def home(self) -> abc.SchedulerBase | None:
-        """The scheduler, where it has a thread of its own to come back to from another one."""
+        """The scheduler, if it has a thread of its own to which another thread can come back."""
         return None if isinstance(self.scheduler, _ELSEWHERE) else self.scheduler
 
     @property
     def is_left(self) -> bool:
-        """Whether the subscriber has disposed, and only what it was given is listened to still."""
+        """Whether the subscriber has disposed, and only observables kept by `keep` are in use."""
         return self.disposable.is_primary_disposed
 
     def keep(self) -> abc.DisposableBase:
-        """Keep the source, though the subscriber disposes, until this is disposed of.
+        """Keep the source, even if the subscriber disposes, until the result is disposed.
 
-        For an operator that emits observables, as `turn_window` does: one for each who listens.
+        For an operator that emits observables, as `turn_window` does: once for each subscriber of
+        one of them.
         """
         return self.disposable.disposable
 
     def fail(self, error: Exception) -> None:
-        """End it with an error; nothing further reaches the operator."""
+        """End the stream with an error. Nothing further reaches the operator."""
         self.life.dispose()
         self._observer.on_error(error)
 
 
 def misplaced(takes: tuple[str, type[object], str], element: object) -> ConfigError:
-    """What an operator fails with when it is given what another one makes."""
+    """The error of an operator that gets an element of another kind."""
     name, wanted, maker = takes
     remedy = "check the order of the operators"
     if name == "synthesize" and isinstance(element, str):
@@ -117,20 +118,20 @@ def stateful(
     *,
     takes: tuple[str, type[T], str] | None = None,
 ) -> Operator[T | Event, U | Event]:
-    """An operator with state of its own in each subscription; an `Event` passes it, at once.
+    """Make an operator whose state belongs to the subscription. An `Event` passes it at once.
 
     Args:
-        start: called once per subscription; gives what to do with an element (step), on
-            completion (None: complete) and on an error (None: pass it on). A step catches what
-            it calls, never what is downstream: it reports by ``subscription.fail(error)``.
-        takes: its name, what it takes, and the operator that makes it: anything else fails, with
-            an error that says which operators are in the wrong order.
+        start: called once per subscription. It returns three handlers: of an element, of the
+            completion (None: complete) and of an error (None: pass it on). A handler catches what
+            it calls itself, never what is downstream, and reports by ``subscription.fail(error)``.
+        takes: the operator's name, the class that it takes, and the operator that makes it. Any
+            other element fails the stream, with an error about the order of the operators.
     """
     return cast("Operator[T | Event, U | Event]", _operator(start, passes=Event, takes=takes))
 
 
 def stateful_on_events(start: Callable[[Subscription[U]], Handlers[T]]) -> Operator[T, U]:
-    """As `stateful`, for one that steps on events too."""
+    """As `stateful`, for an operator that handles events too."""
     return _operator(start, passes=())
 
 
@@ -153,7 +154,7 @@ def _operator(
             subscribing = True
 
             def on_next(element: T) -> None:
-                # A source may go on after its end, or after the operator has failed.
+                # A source may emit after its end, or after the operator has failed.
                 if ended or life.is_disposed:
                     return
                 if subscribing:
@@ -184,7 +185,7 @@ def _operator(
                     (flush or subscription.complete)()
 
             try:
-                if not life.is_disposed:  # it may have failed at once
+                if not life.is_disposed:  # start() may have failed
                     follow(source, life, on_next, on_error, on_completed, scheduler=scheduler)
             finally:
                 subscribing = False

@@ -1,4 +1,4 @@
-"""`meter`: how loud it is."""
+"""`meter`: measure how loud the audio is."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ T = TypeVar("T")
 def meter(every_ms: int = 100) -> Operator[T, T | Event]:
     """Measure how loud the audio is, for an app's level meter.
 
-    Emits: the same elements, and a `Level` after the chunk by which ``every_ms`` of audio have
-        come since the last one; it says over how much it was measured, in whole chunks.
+    Emits: the same elements; and a `Level` after the chunk that completes ``every_ms`` of audio
+        since the last `Level`. A `Level` covers whole chunks, and says how many milliseconds.
     Completes: with the source.
     Errors: with the source.
-    Drops: nothing; what came after the last `Level` is not told.
+    Drops: nothing. The audio after the last `Level` is not reported.
     Runs on: the thread of the source.
 
     Args:
-        every_ms: milliseconds of audio, 1 or more. Only `AudioChunk` counts.
+        every_ms: milliseconds of audio between two `Level`, 1 or more. Only `AudioChunk` counts.
 
-    Time is counted in samples: audio that comes in a burst is measured as if it had not.
+    Time is counted in samples, so that audio in a burst gives the same levels.
     """
     whole("meter every_ms", every_ms, 1, "ms")
 

@@ -1,4 +1,4 @@
-"""`metrics`: how long each turn took, stage by stage."""
+"""`metrics`: measure how long each turn took, moment by moment."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ _MARKS: dict[type, str] = {
 }
 _OVER = (Finished, Interrupted, TurnFailed)
 _REMEMBERED = 64
-"""Turns that are watched at once, and turns that are over, whose late elements begin nothing."""
+"""How many turns are measured at once, and how many turns that are over are remembered."""
 
 
 @dataclass(slots=True, eq=False)
 class _Record:
-    """What is known of a turn that is not over."""
+    """What is known of a turn whose reply is not over."""
 
     turn: Turn
     underrun_before: int
@@ -85,32 +85,32 @@ class _Record:
 
 
 def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
-    """Say of each turn how long it took, stage by stage, once its reply is over.
+    """Measure how long each turn took, from the end of the user's speech to the end of the reply.
 
-    It belongs after ``converse``, or before `play`: there it sees every stage.
+    Put it after ``converse``, or before `play`, where it sees the elements of every stage:
 
     ```python
-    vox.converse(hear, think, speak, sink=speaker),
+    vox.converse(vox.transcribe(stt), vox.respond(llm), vox.synthesize(tts), sink=speaker),
     vox.metrics(sink=speaker),
     ```
 
-    Emits: the same elements, and a `TurnMetrics` after the one by which a turn's reply is over:
-        `Finished`, `Interrupted`, `TurnFailed`, or the final `Speech`. All of it is counted from
-        the end of the user's speech: the end of the turn's last chunk that was judged speech, by
-        the ``time`` of the chunk, or by when it arrived where it has none.
-    Completes: with the source; a turn whose reply is not over is not told.
+    Emits: the same elements; and a `TurnMetrics` after the one that ends a turn's reply:
+        `Finished`, `Interrupted`, `TurnFailed`, or the final `Speech`. The moments are counted from
+        the end of the turn's last chunk that was judged speech: by the chunk's ``time``, or by its
+        arrival if it has none.
+    Completes: with the source. A turn whose reply is not over is not reported.
     Errors: with the source.
     Drops: nothing.
-    Runs on: the thread of the source. Time is read from the scheduler given to ``subscribe`` where
-        it is a virtual one, otherwise from ``time.monotonic()``.
+    Runs on: the thread of the source. It reads the time from the scheduler given to ``subscribe``
+        if that is a virtual one, otherwise from ``time.monotonic()``.
 
-    Without ``converse`` nobody says when a turn opens or is heard. Then the turn's own link
-    says when its speech ended, where its chunks have a ``time``; ``turn_ended_ms`` and
-    ``first_heard_ms`` are None, and the rest is there for the elements that pass.
+    Without ``converse``, no event says when a turn opens or when a reply is heard:
+    ``turn_ended_ms`` and ``first_heard_ms`` are None. The end of the speech is known if the turn's
+    chunks have a ``time``.
 
     Args:
-        sink: the loudspeaker, for ``queued_ms``, by its own ``queued_ms``, looked at with each
-            element, and ``underrun_samples``, by its ``events``; either where it has it.
+        sink: the loudspeaker. Its ``queued_ms``, read at each element, gives ``queued_ms``; its
+            ``events`` give ``underrun_samples``. A sink may have neither.
     """
     events = cast("Observable[Event] | None", getattr(sink, "events", None))
 
@@ -121,7 +121,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
         underrun = 0
 
         def count_underrun(event: object) -> None:
-            # The sink's events may come from any thread, and in the stream as well.
+            # The sink's events may come from any thread, and also with the elements.
             nonlocal underrun
             if isinstance(event, Underrun):
                 underrun = max(underrun, event.total)
@@ -132,7 +132,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
                 return None
             record = records.get(key)
             if record is None:
-                if len(records) == _REMEMBERED:  # of turns that nobody answers
+                if len(records) == _REMEMBERED:  # turns without a reply
                     forget(next(iter(records.values())).turn)
                 record = records[key] = _Record(turn, underrun)
                 watch(record)
@@ -152,7 +152,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
                 else:
                     return
                 if not replaying:
-                    record.marks.clear()  # of an answer that began too early, and is void
+                    record.marks.clear()  # of a reply that began too early and is void
 
             def on_end(_: object = None) -> None:
                 if was_open:
@@ -172,7 +172,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
                 over.append(key)
 
         def note(element: object) -> Turn | None:
-            """Write down what the element says; gives the turn that is over with it."""
+            """Note what the element says. Returns the turn whose reply it ends, if any."""
             if isinstance(element, AudioLost):
                 for record in records.values():
                     record.samples_lost += element.samples
@@ -211,7 +211,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
         def step(element: T) -> None:
             ended = note(element)
             out.emit(element)
-            look()  # afterwards: `play` has written by now
+            look()  # afterwards: `play` has written to the sink by then
             record = ended and records.get(_key(ended))
             if record:
                 result = record.result(now(), underrun)
@@ -229,7 +229,7 @@ _Key: TypeAlias = tuple[str | None, int, int]
 
 
 def _key(turn: Turn) -> _Key:
-    """What stays the same of a turn that grows, and is another's of another source."""
+    """What identifies a turn while it grows."""
     return turn.source, turn.id, turn.start
 
 

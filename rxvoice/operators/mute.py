@@ -1,4 +1,4 @@
-"""`mute`: silence in place of what the microphone hears, for as long as the app says so."""
+"""`mute`: replace the microphone's audio by silence while the app says so."""
 
 from __future__ import annotations
 
@@ -18,38 +18,37 @@ __all__ = ["mute"]
 
 
 def mute(muted: Observable[bool]) -> Operator[AudioChunk | Event, AudioChunk | Event]:
-    """Hear silence while the app says so.
+    """Replace the microphone's audio by silence while the app says so.
 
-    Time goes on: a chunk that is muted is as long as it was, so a detector keeps its sense of time
-    and silence ends what silence ends. An open turn ends at once, as the app's own doing:
-    `turn_window` knows by the event.
+    Put it before `vad`. A `meter` before it still shows that somebody speaks.
 
-    Emits: the same chunks one for one; while it is muted with zeros for ``samples``, no
-        ``lead_in`` and no ``barge_in``, and ``speech=False`` where a `vad` has judged it before.
-        A `Muted` event just before the first chunk that is muted and before the first that is not
-        any more. Events from upstream pass.
-    Completes: with the source; the end of ``muted`` leaves it as it is.
-    Errors: with the source; what ``muted`` fails with, and a TypeError for what is no bool, at the
-        next chunk or the end.
-    Drops: what was said while it was muted: also out of a later ``lead_in``.
-    Runs on: the thread of the source. ``muted`` may emit on any thread: it counts from the next
+    Time goes on: a muted chunk keeps its length, so that detectors and policies count its silence.
+    An open turn ends at once, as ended by the app: `turn_window` sees the `Muted` event.
+
+    Emits: each chunk. A muted one has zeros as ``samples``, no ``lead_in``, no ``barge_in``, and
+        ``speech=False`` if a `vad` has judged it. A `Muted` event before the first muted chunk, and
+        before the first chunk that is not muted. Events from upstream pass.
+    Completes: with the source. The completion of ``muted`` changes nothing.
+    Errors: with the source; with the error of ``muted``, or a TypeError if it emits something other
+        than a bool, at the next chunk or at the end.
+    Drops: the audio while it is muted, also from a later ``lead_in``.
+    Runs on: the thread of the source. ``muted`` may emit on any thread, and counts from the next
         chunk on.
 
     Args:
-        muted: whether it is, such as a ``BehaviorSubject(False)``; not until it says so.
-
-    It belongs in front of `vad`; a `meter` in front of it still shows that somebody speaks.
+        muted: whether the microphone is muted, such as a ``BehaviorSubject(False)``. It is not
+            muted before the first element.
     """
     if not isinstance(cast("object", muted), Observable):
         raise ConfigError(
             f"mute wanted an Observable of bools, got {muted!r}: "
-            "make it a Subject, and tell that with on_next(True)"
+            "pass a Subject, and mute with on_next(True)"
         )
 
     def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         wanted = is_muted = False
         problem: Exception | None = None
-        since: int | None = None  # samples since it was muted last; None where it never was
+        since: int | None = None  # samples since the last mute; None before the first
 
         def on_value(value: bool) -> None:
             nonlocal wanted

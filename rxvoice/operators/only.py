@@ -1,4 +1,4 @@
-"""`only`: elements of these types, and nothing else."""
+"""`only`: let only elements of some types pass."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def only(a: type[A], b: type[B], /) -> Operator[object, A | B]: ...
 @overload
 def only(a: type[A], b: type[B], c: type[C], /) -> Operator[object, A | B | C]: ...
 def only(*types: type[object]) -> Operator[object, object]:
-    """Let only elements of these types pass, so that what follows need not ask.
+    """Let only elements of these types pass, for the operators that follow.
 
-    Beside the elements travel events, and a stream of ``Transcript | Event`` has no ``final`` to
-    filter by. Behind ``only(Transcript)`` it is an ``Observable[Transcript]``, for a type checker
-    too:
+    Events travel beside the elements, so a stream is of ``Transcript | Event``, and an event has no
+    ``final``. After ``only(Transcript)`` it is an ``Observable[Transcript]``, also for a type
+    checker:
 
     ```python
-    partials = heard.pipe(rxv.only(rxv.Transcript), ops.filter(lambda it: not it.final))
+    partials = transcripts.pipe(rxv.only(rxv.Transcript), ops.filter(lambda it: not it.final))
     ```
 
-    Emits: the elements that are of one of the types.
+    Emits: the elements of one of the types.
     Completes: with the source.
     Errors: with the source.
-    Drops: all else, events too: a `TurnFailed` and a `Notice` go with them. In the middle of a pipe
-        let those pass: ``only(Transcript, Event)``.
+    Drops: all other elements, and events with them, even a `TurnFailed` or a `Notice`. Within a
+        pipe let events pass: ``only(Transcript, Event)``.
     Runs on: the thread of the source.
 
     Args:
-        types: one to three classes, such as `Transcript`; a subclass counts as its class.
+        types: one to three classes, such as `Transcript`; instances of a subclass pass too.
     """
     if not types or not all(isinstance(cast("object", it), type) for it in types):
         raise ConfigError(f"only wants one or more classes, such as rxv.Transcript, got {types!r}")

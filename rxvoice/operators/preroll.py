@@ -1,4 +1,4 @@
-"""`preroll`: keep what came just before the speech."""
+"""`preroll`: keep the audio from just before speech."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ __all__ = ["preroll"]
 
 
 def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]:
-    """Note on the first chunk of each speech run what came just before it.
+    """Keep the audio from just before speech, on the first chunk of the speech.
 
-    A detector needs a moment to be sure; without the pre-roll the first syllable is cut.
-    `turn_window` uses the ``lead_in`` of the chunk that opens a turn, and trims it to what came
-    after the last turn.
+    A detector needs a moment to be sure: without a pre-roll the first syllable is lost.
+    `turn_window` begins a turn with the ``lead_in`` of the chunk that opens it, without the samples
+    that belong to the turn before.
 
-    Emits: the same chunks one for one; the first of a speech run, and only that, with ``lead_in``:
-        the last ``sample_rate * ms // 1000`` samples before it, fewer at the start of the stream.
-        Events from upstream pass.
+    Emits: each chunk. The first of a run of speech has a ``lead_in``: the last
+        ``sample_rate * ms // 1000`` samples before it, fewer at the start of the stream. Events
+        from upstream pass.
     Completes: with the source.
-    Errors: `AudioFormatError` for a chunk that no `vad` has judged; the source's.
+    Errors: with the source; with an `AudioFormatError` for a chunk that no `vad` has judged.
     Drops: nothing.
     Runs on: the thread of the source.
 
     Args:
-        ms: milliseconds to keep, 0 or more.
+        ms: how much audio to keep, in milliseconds, 0 or more.
 
-    As ``PreRollBuffer`` in mlx-audio's voice pipeline; an annotation here, so that no signal has
-    to come back from downstream.
+    It does what ``PreRollBuffer`` in mlx-audio's voice pipeline does. The pre-roll travels on the
+    chunk, so that nothing has to be signalled back from `turn_window`.
     """
     milliseconds("preroll", ms, 0)
 

@@ -1,4 +1,4 @@
-"""`record`: what passes is written to a file."""
+"""`record`: write the audio that passes to a file."""
 
 from __future__ import annotations
 
@@ -29,37 +29,38 @@ _SILENCE_AT_ONCE = 1 << 16
 def record(
     path: str | os.PathLike[str], *, sample_rate: int | None = None
 ) -> Operator[T, T | Event]:
-    """Write the audio that passes to a file: 16 bits, mono; WAV, or what the path's suffix says.
+    """Write the audio that passes to a file, in mono and 16 bits, as a WAV or in another format.
 
-    Each element is in a WAV before it goes on, samples first and then the header: whatever becomes
-    of the process, the file can be played. A hole in the ``start`` of chunks, where audio was
-    lost, is silence of the same length in the file. A file that was there before keeps its name
-    until the new one is finished: until then that is beside it, as ``talk.partial.wav`` for
-    ``talk.wav``, and stays there when the process is killed, when the source fails, or when writing
-    fails.
+    It writes `AudioChunk` and `Speech`. A WAV can be played whatever becomes of the process: each
+    element is in the file before it goes on, samples first and then the header. A hole in the
+    ``start`` of chunks, where audio was lost, becomes silence of the same length.
 
-    Emits: the same elements. When the file cannot be written any more, a `Notice` says why, once;
-        the recording has stopped, and the stream goes on.
+    An older file keeps its name until the new one is finished. Until then the new one is beside it,
+    as ``talk.partial.wav`` for ``talk.wav``; it stays there if the process is killed, the source
+    fails, or writing fails.
+
+    Emits: the same elements. If the file cannot be written any further, one `Notice` that says why;
+        the recording stops, and the stream goes on.
     Completes: with the source, when the file is finished.
-    Errors: with the source, when the file is finished. `ConfigError` here, when the path cannot be
-        written.
+    Errors: with the source, when the file is finished. Building the operator raises a `ConfigError`
+        if the path cannot be written.
     Drops: nothing.
     Runs on: the thread of the source, which writes the file.
 
-    The file is begun by each subscription with the first audio, and finished with the
-    subscription, disposal included: an operator serves one subscription at a time.
+    Each subscription begins the file with its first audio and finishes it when it ends, also by
+    disposal: the operator serves one subscription at a time.
 
     Args:
-        path: of the file, .wav, .flac, .mp3, .ogg or .opus; its directory exists.
-        sample_rate: Hz, of the file; None for the rate of the first audio. What comes at another
-            rate is resampled by soxr.
+        path: the path of the file, .wav, .flac, .mp3, .ogg or .opus; its directory exists.
+        sample_rate: Hz, of the file. None: the rate of the first audio. Audio at another rate is
+            resampled by soxr.
 
-    `AudioChunk` and `Speech` are written. Of speech that is interrupted more is written than was
-    heard: `rxvoice.recorder` records what was.
+    If a reply is interrupted, the file has more of it than was heard. `rxvoice.recorder` records
+    what was heard.
     """
     from rxvoice.sinks.wav import WavSink
 
-    WavSink(path, sample_rate)  # only says whether it can be written: nothing is touched yet
+    WavSink(path, sample_rate)  # checks the path, and touches nothing yet
     name = str(Path(path))
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
@@ -101,7 +102,7 @@ def record(
             over = True
             try:
                 if file is not None:
-                    # Told of an error, it does not replace an old file.
+                    # With an error, it does not replace an older file.
                     file.__exit__(None, cause, None)
             except Exception as error:
                 return error

@@ -1,4 +1,4 @@
-"""`resample`: chunks at another rate."""
+"""`resample`: give chunks another sample rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["resample"]
 
 
 class _Run:
-    """Chunks of one rate that follow each other without a hole: one signal to the resampler."""
+    """Resamples chunks of one rate without a hole between them, as one signal."""
 
     def __init__(self, first: AudioChunk, rate: int) -> None:
         self._from = first.sample_rate
@@ -30,7 +30,7 @@ class _Run:
 
     def feed(self, chunk: AudioChunk, samples: Samples) -> AudioChunk | None:
         self._next = chunk.start + len(samples)
-        if chunk.time is not None:  # when the run began, by the newest word of the clock
+        if chunk.time is not None:  # when the run began, by the newest reading of the clock
             self._time = chunk.time - (chunk.start - self._start) / self._from
         return self._made(self._resampler.feed(samples))
 
@@ -47,23 +47,24 @@ class _Run:
 
 
 def resample(rate: int) -> Operator[AudioChunk | Event, AudioChunk | Event]:
-    """Give audio of any sample rate at this one.
+    """Resample audio of any sample rate to this one.
 
-    Emits: an `AudioChunk` at ``rate`` for each that came, of another length; none for one that
-        the filter swallows at its start, and what it holds back, some milliseconds, at the end.
-        The chunks joined are the whole signal resampled. ``start`` counts samples at ``rate``,
-        ``time`` is that of its first sample. A hole in ``start`` stays one of the same length. A
-        chunk that is at ``rate`` already passes as it is. Events from upstream pass.
-    Completes: with the source, after what was held back.
-    Errors: `AudioFormatError` for samples that are not mono float32 in [-1, 1]; the source's.
-    Drops: what was noted on the chunks (``speech``, ``probability``, ``barge_in``, ``lead_in``,
-        ``partial``), since their borders move: resample first. On an error, what is held back.
+    Emits: an `AudioChunk` at ``rate``, of another length, for each chunk. The filter holds back
+        some milliseconds: it may emit nothing for the first chunk, and emits the rest at the end.
+        The chunks, joined, are the whole signal resampled. ``start`` counts samples at ``rate``,
+        ``time`` is that of the first sample. A hole in ``start`` stays, with the same duration. A
+        chunk that has ``rate`` already passes unchanged. Events from upstream pass.
+    Completes: with the source, after what the filter held back.
+    Errors: with the source; with an `AudioFormatError` for samples that are not mono float32 in
+        [-1, 1].
+    Drops: ``speech``, ``probability``, ``barge_in``, ``lead_in`` and ``partial`` of the chunks,
+        since their borders move: resample before `vad`. On an error, what the filter holds back.
     Runs on: the thread of the source.
 
     Args:
         rate: Hz, 1 or more.
 
-    The filter is soxr's, at its high quality.
+    The filter is that of soxr at high quality.
     """
     whole("resample rate", rate, 1, "Hz")
 

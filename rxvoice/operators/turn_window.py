@@ -1,12 +1,11 @@
-"""`turn_window`: chunks become turns."""
+"""`turn_window`: gather chunks into turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from threading import RLock
-from typing import ParamSpec, cast
+from typing import cast
 
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -19,6 +18,7 @@ from rxvoice._check import at_least, method, observable, unjudged
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError
 from rxvoice.events import Event, Muted
+from rxvoice.operators._signals import on_signal, one_at_a_time
 from rxvoice.operators.kernel import (
     Handlers,
     Operator,
@@ -33,8 +33,6 @@ from rxvoice.turn import EndedBy, Turn, TurnWriter
 
 __all__ = ["turn_window"]
 
-P = ParamSpec("P")
-
 
 def turn_window(
     policy: PolicySlot = silence(1600),
@@ -47,49 +45,49 @@ def turn_window(
 ) -> Operator[AudioChunk | Event, Turn | Event]:
     """Gather the chunks of each turn of the user.
 
-    A chunk of speech opens a turn, whose audio starts with the chunk's ``lead_in``. While it is
-    open every chunk joins it, silence too: a recogniser wants the silence at the end. After each
-    chunk of silence the policy is asked whether the user has finished.
+    A chunk of speech opens a turn, whose audio starts with the chunk's ``lead_in``. While the turn
+    is open every chunk joins it, also silence: a recogniser needs the silence at the end. After
+    each chunk of silence the policy says whether the user has finished.
 
-    Emits: each `Turn` as it *opens*; it grows from then on and completes when the turn ends.
+    Emits: each `Turn` as it *opens*; it grows from then on, and completes when the turn ends.
         Events from upstream pass.
-    Completes: with the source, after ending an open turn (``ended_by="source"``); the partial
+    Completes: with the source, after it has ended an open turn (``ended_by="source"``). A partial
         chunk at the end joins an open turn and is not counted.
-    Errors: `AudioFormatError` for a chunk that no `vad` has judged, or that is not of the policy's
-        ``sample_rate``; the source's, and those of ``end`` and ``discard``. Each first ends an open
-        turn, with a `StageError` of it. A policy that raises fails only its turn.
-    Drops: chunks outside a turn, by design; their last moment comes back as ``lead_in``. While
-        `mute` mutes, no turn is open: one that was ends there (``"app"``).
-    Runs on: the thread of the source, on which a policy's later answer must arrive as well: it is
+    Errors: with the source, with ``end`` and with ``discard``; with an `AudioFormatError` for a
+        chunk that no `vad` has judged, or that does not have the policy's ``sample_rate``. Each
+        first fails an open turn, with a `StageError`. A policy that raises fails only its turn.
+    Drops: chunks outside a turn; the last ones come back as ``lead_in``. While `mute` mutes, no
+        turn is open: it ends an open one (``"app"``).
+    Runs on: the thread of the source. The later answer of a policy must arrive there too; it is
         subscribed to with the scheduler given to ``subscribe``. ``end`` and ``discard`` may emit on
-        any thread: they act on that scheduler, or at once where there is none, and never while a
-        chunk is being dealt with.
+        any thread: they act on that scheduler, or at once if there is none, and never while a chunk
+        is being processed.
 
-    A turn outlives the subscription that it came from, while somebody listens to it: after
-    ``ops.take(1)`` the source is let go of when the first turn is over. One that nobody listens to
-    fails then, so that whoever subscribes later is told.
+    A turn outlives the subscription that it came from while it has a subscriber: after
+    ``ops.take(1)`` the source is disposed when the first turn is over. A turn that has
+    no subscriber when that subscription is disposed fails, so that a later subscriber is told.
 
     Args:
-        policy: an object with ``user_finished(audio, silence_ms) -> bool``, or such a callable;
-            ``audio`` is float32 of shape ``(n,)``, the turn so far, ``silence_ms`` the silence at
-            its end, counted in samples. It may answer with an ``Observable[bool]``: the turn ends
-            when that says True, unless the user has spoken since the question. Its ``fresh()`` is
-            called at each subscription for a policy of its own, where it has one; every chunk must
-            be of its ``sample_rate``, where it names one.
-        max_duration_ms: a turn this long, in milliseconds, 1 or more, pre-roll included, is ended
-            (``"max_duration"``); speech that goes on opens the next one, and no sample is lost.
-        timeout_ms: how long a policy that answers later may leave its questions unanswered, in
-            milliseconds of the silence that goes on, 1 or more; None for no limit. Past it the
-            turn fails, by a `ModelTimeout`.
-        end: whatever it emits ends the open turn (``"app"``), such as the release of a
-            push-to-talk key. None: never.
-        discard: whatever it emits ends the open turn and says that nothing is wanted of it
-            (``"discarded"``): `transcribe` writes nothing down. None: never.
-        source: which microphone or person the turns are of, such as ``"ann"``: it is their
-            ``source``, and tells them apart where those of several are merged, since each counts
-            its own from 1. None: there is only one.
+        policy: an object with ``user_finished(audio, silence_ms) -> bool``, or such a callable.
+            ``audio`` is the turn so far, float32 of shape ``(n,)``; ``silence_ms`` is the silence
+            at its end, counted in samples. The result may be an ``Observable[bool]``: the turn ends
+            when that emits True, unless the user has spoken since. If the policy has ``fresh()``,
+            that makes a policy for each subscription; if it has a ``sample_rate``, each chunk must
+            have it.
+        max_duration_ms: the longest turn, in milliseconds, 1 or more, pre-roll included. A longer
+            one is ended (``"max_duration"``); if speech goes on it opens the next turn, and no
+            sample is lost.
+        timeout_ms: how long the later answer of a policy may take, in milliseconds of silence, 1 or
+            more. After that the turn fails, with a `ModelTimeout`. None: no limit.
+        end: each element ends the open turn (``"app"``), as the release of a push-to-talk key does.
+            None: never.
+        discard: each element ends the open turn and discards it (``"discarded"``): `transcribe`
+            does not transcribe it. None: never.
+        source: the microphone or person that the turns are from, such as ``"ann"``, for their
+            ``source``. It tells them apart when turns of several are merged, since each numbers its
+            own from 1. None: there is only one.
 
-    The reference loop's steps 3 and 4.
+    These are the steps 3 and 4 of the reference loop.
     """
     method(policy, "user_finished")
     at_least("turn_window max_duration_ms", max_duration_ms, 1, "ms")
@@ -111,7 +109,7 @@ def turn_window(
         muted = False
         since_turn: int | None = None  # samples since the last turn ended
         asked: CompositeDisposable | None = None
-        asked_at: int | None = None  # the silence at the first question that is not answered
+        asked_at: int | None = None  # the silence at the first question without an answer yet
 
         def close(ended_by: EndedBy) -> None:
             ended = reset()
@@ -126,7 +124,7 @@ def turn_window(
                 let_go_if_left()
 
         def reset() -> TurnWriter | None:
-            """Back to no turn, before anyone is told: an error downstream leaves it clean."""
+            """Forget the turn before anything is emitted, so that an error downstream is safe."""
             nonlocal open_turn, silence_ms, since_turn
             ended, open_turn, silence_ms = open_turn, None, 0
             void_answers()
@@ -135,7 +133,7 @@ def turn_window(
             return ended
 
         def let_go_if_left() -> None:
-            if out.is_left:  # nobody would hear of another turn
+            if out.is_left:  # nobody would get another turn
                 out.life.dispose()
 
         def void_answers() -> None:
@@ -229,7 +227,7 @@ def turn_window(
                 fail(AudioFormatError(f"{wanted}: use chunk(sample_rate={rate})"))
                 return
             count += 1
-            if chunk.speech and not muted:  # a detector may take a moment to hear that it is
+            if chunk.speech and not muted:  # a detector may be late to notice the mute
                 if asked:
                     void_answers()
                 silence_ms = 0
@@ -261,11 +259,11 @@ def turn_window(
         out.life.add(Disposable(abandon))
         if end is None and discard is None:
             return step, flush, fail
-        steered = _one_at_a_time()
+        steered = one_at_a_time()
         if end is not None:
-            _follow(end, out, steered(partial(close, "app")), steered(fail))
+            on_signal(end, out, steered(partial(close, "app")), steered(fail))
         if discard is not None:
-            _follow(discard, out, steered(partial(close, "discarded")), steered(fail))
+            on_signal(discard, out, steered(partial(close, "discarded")), steered(fail))
         return steered(step), steered(flush), steered(fail)
 
     return stateful_on_events(start)
@@ -277,44 +275,6 @@ def _unanswered(ms: int, timeout_ms: float) -> ModelTimeout:
 
 
 _ABANDONED = (
-    "the subscription to turn_window() was disposed while the turn was open and nobody listened to "
-    "it: subscribe to a turn as it comes"
+    "the subscription to turn_window() was disposed while the turn was open and had no subscriber: "
+    "subscribe to a turn as it comes"
 )
-
-
-def _one_at_a_time() -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """What makes functions of which no two run at once, on whatever threads."""
-    lock = RLock()  # what a turn's listener does may end the turn
-
-    def one(function: Callable[P, None]) -> Callable[P, None]:
-        def run(*args: P.args, **kwargs: P.kwargs) -> None:
-            with lock:
-                function(*args, **kwargs)
-
-        return run
-
-    return one
-
-
-def _follow(
-    signal: Observable[object],
-    out: Subscription[Turn | Event],
-    act: Callable[[], None],
-    fail: Callable[[Exception], None],
-) -> None:
-    """Do this whenever the app says so, on the thread of the conversation."""
-
-    def at_home(action: Callable[[], None]) -> None:
-        def run(*_: object) -> None:
-            action()
-
-        if out.home is None:
-            run()
-        else:
-            out.home.schedule(run)
-
-    def on_value(_: object) -> None:
-        at_home(act)
-
-    on_next, on_error = outwards(on_value, lambda error: at_home(partial(fail, error)))
-    out.life.add(signal.subscribe(on_next, on_error, scheduler=out.scheduler))

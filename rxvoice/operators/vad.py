@@ -1,4 +1,4 @@
-"""`vad`: is there speech in the chunk?"""
+"""`vad`: say of each chunk whether it is speech."""
 
 from __future__ import annotations
 
@@ -31,38 +31,38 @@ def vad(
 ) -> Operator[AudioChunk | Event, AudioChunk | Event]:
     """Say of each chunk whether it is speech.
 
-    A detector that answers with a bool is taken at its word. A probability goes through
-    hysteresis: speech starts after ``start_chunks`` chunks in a row at ``start`` or more, and goes
-    on while it is ``stop`` or more.
+    If the detector gives a bool, ``speech`` is that bool. A probability goes through hysteresis:
+    speech starts after ``start_chunks`` chunks in a row at ``start`` or more, and goes on while the
+    probability is ``stop`` or more.
 
-    Emits: the same chunk with ``speech``, and ``probability`` where there is one, filled in, one
-        for one. A partial chunk passes as it is, unasked; so do events from upstream. When the
-        detector or ``echo`` raises, or answers with something else, a `Notice` that says so, with
-        the `StageError` as its ``detail``; the chunk then has the ``speech`` of the one before, so
-        that a single failure neither opens a turn nor ends one.
+    Emits: each chunk with its ``speech`` filled in, and its ``probability`` if the detector gives
+        one. A partial chunk passes unchanged and is not judged; events from upstream pass. When the
+        detector or ``echo`` raises, or gives something else, a `Notice` with the `StageError` as
+        its ``detail``. That chunk gets the ``speech`` of the one before, so that a single failure
+        neither opens a turn nor ends one.
     Completes: with the source.
-    Errors: the `StageError`, at the ``max_failures``-th failure in a row, or when the detector
-        cannot begin; `AudioFormatError` for a chunk that is not of the detector's ``chunk_size`` or
-        ``sample_rate``; the source's.
+    Errors: with the source; with the `StageError` at the ``max_failures``-th failure in a row, or
+        if the detector cannot begin; with an `AudioFormatError` for a chunk that does not have the
+        detector's ``chunk_size`` or ``sample_rate``.
     Drops: nothing.
-    Runs on: the thread of the source. The detector is called there, once per chunk, in order.
+    Runs on: the thread of the source, which calls the detector once per chunk, in order.
 
     Args:
         detector: an object with ``probability(samples) -> float`` or ``is_speech(samples) ->
-            bool``, or a callable of either shape. ``samples`` is float32 of shape ``(n,)``. Its
-            ``fresh()`` is called at each subscription for a detector of its own, else its
-            ``reset()``, where it has them.
-        start: probability, 0 to 1, at which speech starts.
-        stop: probability, 0 to ``start``, below which it stops.
-        start_chunks: chunks in a row, 1 or more, that it takes to start. Beside a loudspeaker 3
-            are better: what ``echo`` misses of one chunk is then no turn.
-        echo: an object with ``is_echo(samples) -> bool``, or such a callable, asked about what the
-            detector takes for speech: an echo of the loudspeaker is none. ``probability`` stays.
-            `rxvoice.echo.correlation` is one.
-        max_failures: failures in a row, 1 or more, of the detector or of ``echo``, that are an
-            error; 1: the first.
+            bool``, or a callable of either shape. ``samples`` is float32 of shape ``(n,)``. At each
+            subscription, `vad` calls its ``fresh()`` for a detector of its own, or else its
+            ``reset()``, if it has them.
+        start: the probability, 0 to 1, at which speech starts.
+        stop: the probability, 0 to ``start``, below which speech stops.
+        start_chunks: how many chunks in a row start speech, 1 or more. Use 3 with a loudspeaker:
+            then no turn opens when ``echo`` misses a single chunk.
+        echo: an object with ``is_echo(samples) -> bool``, or such a callable, such as
+            `rxvoice.echo.correlation`. It is called for each chunk that the detector takes for
+            speech; an echo of the loudspeaker is not speech. ``probability`` stays.
+        max_failures: how many failures in a row of the detector or of ``echo`` are an error, 1 or
+            more.
 
-    Thresholds as mlx-audio's ``VoicePipelineConfig``.
+    The thresholds are those of mlx-audio's ``VoicePipelineConfig``.
     """
     within("vad start", start, 0.0, 1.0, "probability")
     within("vad stop", stop, 0.0, 1.0, "probability")
@@ -148,7 +148,7 @@ def vad(
 
 
 def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> AudioChunk:
-    # Not dataclasses.replace(), which costs twice as much, here on every chunk.
+    # For every chunk: dataclasses.replace() costs several times as much.
     return AudioChunk(
         chunk.samples,
         chunk.sample_rate,
@@ -163,7 +163,7 @@ def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> Audio
 
 
 def _own(detector: VadSlot) -> object:
-    """The detector of one subscription, without what an earlier one left in it."""
+    """The detector for one subscription, without the state of an earlier one."""
     fresh = getattr(detector, "fresh", None)
     if callable(fresh):
         return fresh()

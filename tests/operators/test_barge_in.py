@@ -145,7 +145,7 @@ def test_a_bad_answer_costs_its_chunk_and_is_told(answer: Any, who: str) -> None
     )
     assert seen[1].detail.stage == seen[1].stage == "barge_in"
     assert seen[1].message.endswith(
-        "the chunk interrupts nothing (failure 1; 1 in a row, at 2 the conversation ends)"
+        "the chunk counts as no barge-in (failure 1; 1 in a row, at 2 the conversation ends)"
     )
     assert end == ["completed"]
 

@@ -352,7 +352,7 @@ def test_whoever_comes_too_late_is_told() -> None:
         assert isinstance(failed.value, rxv.TurnFailed)
         assert str(failed.value.error).endswith(
             "RxvoiceError: the subscription to turn_window() was disposed while the turn was open "
-            "and nobody listened to it: subscribe to a turn as it comes"
+            "and had no subscriber: subscribe to a turn as it comes"
         )
         assert end.kind == "completed"
         window = m.cold("~~~~|").pipe(
