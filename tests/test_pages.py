@@ -53,7 +53,7 @@ def test_a_page_has_what_a_reader_wants(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_shows_the_real_signature(name: str) -> None:
-    found = re.search(r"```python\n(.*?)```", page(name), re.DOTALL)
+    found = re.search(rf"```python\n({name}\(.*?)```", page(name), re.DOTALL)
     assert found
     told = ast.parse(f"def {found[1].strip()}: ...").body[0]
     assert isinstance(told, ast.FunctionDef)

@@ -97,5 +97,8 @@ def _default(source: str, function: ast.FunctionDef, name: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    paragraphs = [" ".join(part.split()) for part in text.split("\n\n")]
-    return "\n\n".join(paragraphs).replace("``", "`").strip()
+    return "\n\n".join(map(_paragraph, text.split("\n\n"))).strip()
+
+
+def _paragraph(text: str) -> str:
+    return text if text.startswith("```") else " ".join(text.split()).replace("``", "`")
