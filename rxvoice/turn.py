@@ -192,18 +192,18 @@ class Turn(Observable[AudioChunk]):
                     record.observers.remove(observer)
             kept.dispose()
 
-        told = 0
+        seen = 0
         joined = False  # the writer tells the end to those who have joined
         while True:
             with self.lock:
-                if told == len(record.chunks):
+                if seen == len(record.chunks):
                     if not record.over:
                         record.observers.append(observer)
                         joined = True
                     break
-                chunk = record.chunks[told]
+                chunk = record.chunks[seen]
             observer.on_next(chunk)
-            told += 1
+            seen += 1
         if record.error is not None and not joined:
             observer.on_error(record.error)
         elif record.over and not joined:
