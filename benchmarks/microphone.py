@@ -69,7 +69,7 @@ def ours() -> Callable[[memoryview], None]:
 
 
 def usual() -> Callable[[memoryview], None]:
-    """The way of sounddevice's examples: a copy into a ``queue.Queue``, and a thread that gets it."""
+    """The way of sounddevice's examples: a copy into a ``queue.Queue``, and a thread for it."""
     blocks: queue.Queue[np.ndarray] = queue.Queue()
     flags = _Flags()
 

@@ -84,31 +84,30 @@ def converse(
         errors.append(error)
         return rx.empty()
 
-    transcripts = microphone.pipe(ops.catch(end_early)).pipe(
+    turns = microphone.pipe(ops.catch(end_early)).pipe(
         vox.chunk(512),
         ops.do_action(both.user) if both else ops.do_action(),
         ops.do_action(story.on_chunk),
         vox.vad(parts.vad, start=settings.vad_start, stop=settings.vad_stop),
         vox.preroll(settings.preroll_ms),
         vox.turn_window(silence(settings.silence_ms), max_duration_ms=settings.max_turn_ms),
+    )
+    replies = turns.pipe(
         _telling(_tell_turns),
         vox.transcribe(parts.stt),
-    )
-    speech = transcripts.pipe(
         _telling(_tell_transcripts),
         vox.respond(parts.llm, min_chars=1),
         _telling(_tell_replies),
+    )
+    speech = replies.pipe(
         vox.speakable(),
         vox.synthesize(parts.tts),
         vox.metrics(),
-    )
-    log = speech.pipe(
         ops.do_action(both.assistant) if both else ops.do_action(),
         _telling(_tell_speech),
         ops.do_action(story.on_element),
-        vox.only(Speech),
-        vox.play(sink),
     )
+    log = speech.pipe(vox.only(Speech), vox.play(sink))
 
     # On this scheduler a paced recording plays on this thread too: subscribing is the conversation.
     here = CurrentThreadScheduler.singleton()
