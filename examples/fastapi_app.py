@@ -37,10 +37,7 @@ def converse(client: web.Client):
 
 
 app = FastAPI()
-sessions = web.sessions(
-    converse,
-    limits=web.Limits(max_speed=100),  # the recording arrives at once
-)
+sessions = web.sessions(converse, limits=web.Limits(max_speed=100))  # the recording arrives at once
 
 
 @app.websocket("/talk")

@@ -47,7 +47,7 @@ def deliver(
     life: CompositeDisposable,
     worker: abc.SchedulerBase | None,
     scheduler: abc.SchedulerBase | None,
-    take: Callable[[T], P] = _as_it_is,
+    convert: Callable[[T], P] = _as_it_is,
     watch: Watch | None = None,
     what: Callable[[], str] = _a_model,
 ) -> None:
@@ -73,8 +73,8 @@ def deliver(
         scheduler: where to deliver what comes from a worker, or from the loop of an async answer.
             None for the worker's own thread. A ``NewThreadScheduler``, which ``Observable.run``
             brings, counts as None: it has no thread to come back to.
-        take: makes of a piece what is delivered, or raises if it cannot. It runs on the thread that
-            made the piece, where an array that is not evaluated yet belongs.
+        convert: makes of a piece what is delivered, or raises if it cannot. It runs on the thread
+            that made the piece, where an array that is not evaluated yet belongs.
         watch: measures how long the model takes; None for no limits.
         what: describes the work, for the message of a worker that is stuck in it.
     """
@@ -82,7 +82,9 @@ def deliver(
         watch = Watch(_NO_LIMITS, SubscriptionClock(scheduler), life, on_error)
         expire_when_stuck(watch, worker, home_of(scheduler), life)
     home = None if worker is None else home_of(scheduler)
-    answer = _Answering(ask, take, on_piece, on_end, on_error, life, worker, scheduler, home, watch)
+    answer = _Answering(
+        ask, convert, on_piece, on_end, on_error, life, worker, scheduler, home, watch
+    )
     if worker is None:
         answer.run()
     else:
@@ -94,7 +96,7 @@ class _Answering(Generic[T, P]):
     """One answer on its way from the model to the handlers."""
 
     ask: Callable[[], Answer[T]]
-    check: Callable[[T], P]
+    convert: Callable[[T], P]
     on_piece: Callable[[P], None]
     on_end: Callable[[], None]
     on_error: Callable[[BaseException], None]
@@ -154,7 +156,7 @@ class _Answering(Generic[T, P]):
         try:
             answer = self.ask()
             observable = isinstance(answer, Observable)
-            pieces = None if observable else pieces_of(answer, self.check)
+            pieces = None if observable else pieces_of(answer, self.convert)
         except BaseException as error:
             self.fail(error)
             return None
@@ -272,7 +274,7 @@ class _Answering(Generic[T, P]):
 
         def on_next(given: T) -> None:
             try:
-                piece = self.check(given)
+                piece = self.convert(given)
             except BaseException as error:
                 following.dispose()
                 on_error(error)

@@ -26,22 +26,22 @@ T = TypeVar("T")
 _log = logging.getLogger("rxvoice")
 
 
-def pieces_of(answer: object, take: Callable[[Any], T]) -> Iterator[T] | AsyncGenerator[T]:
+def pieces_of(answer: object, convert: Callable[[Any], T]) -> Iterator[T] | AsyncGenerator[T]:
     """Return the pieces of an answer that is not an observable.
 
     Args:
-        take: makes of each piece what is wanted, or raises if it cannot; called as soon as a piece
-            is made.
+        convert: makes of each piece what is wanted, or raises if it cannot; called as soon as the
+            piece is made.
     """
     if is_whole(answer):
-        return iter((take(answer),))
+        return iter((convert(answer),))
     if isinstance(answer, AsyncIterable):
-        return _generated(cast("AsyncIterable[Any]", answer), take)
+        return _generated(cast("AsyncIterable[Any]", answer), convert)
     if inspect.isawaitable(answer):
-        return _awaited(answer, take)
+        return _awaited(answer, convert)
     if isinstance(answer, Iterable):
-        return _iterated(cast("Iterable[Any]", answer), take)
-    return iter((take(answer),))
+        return _iterated(cast("Iterable[Any]", answer), convert)
+    return iter((convert(answer),))
 
 
 def raise_if_ctrl_c(error: BaseException) -> None:
@@ -77,34 +77,34 @@ async def close_async(pieces: AsyncGenerator[object], source: object) -> None:
             source.close()  # it was never awaited if the answer ended before it began
 
 
-def _iterated(pieces: Iterable[Any], take: Callable[[Any], T]) -> Generator[T]:
+def _iterated(pieces: Iterable[Any], convert: Callable[[Any], T]) -> Generator[T]:
     given = iter(pieces)
     try:
         for piece in given:
-            yield take(piece)
+            yield convert(piece)
     finally:
         if isinstance(given, Generator):
             cast("Generator[object]", given).close()
 
 
-async def _generated(pieces: AsyncIterable[Any], take: Callable[[Any], T]) -> AsyncGenerator[T]:
+async def _generated(pieces: AsyncIterable[Any], convert: Callable[[Any], T]) -> AsyncGenerator[T]:
     given = aiter(pieces)
     try:
         async for piece in given:
-            yield take(piece)
+            yield convert(piece)
     finally:
         # An `async for` leaves a generator that it has not exhausted to the garbage collector.
         if isinstance(given, AsyncGenerator):
             await given.aclose()
 
 
-async def _awaited(answer: Awaitable[Any], take: Callable[[Any], T]) -> AsyncGenerator[T]:
+async def _awaited(answer: Awaitable[Any], convert: Callable[[Any], T]) -> AsyncGenerator[T]:
     """Await an answer, which may be one piece or several."""
     given = await answer
     if inspect.isawaitable(given) or isinstance(given, Observable):
-        yield take(given)  # it raises, with a message that names what came
+        yield convert(given)  # it raises, with a message that names what came
         return
-    pieces = pieces_of(given, take)
+    pieces = pieces_of(given, convert)
     if isinstance(pieces, AsyncGenerator):
         async with aclosing(pieces):
             async for piece in pieces:

@@ -129,7 +129,7 @@ class Job(Generic[U]):
             scheduler=self._out.scheduler,
             watch=self._watch or self._watched(turn),
             what=self._what,
-            take=take_any,
+            convert=take_any,
         )
 
     def _watched(self, turn: Turn) -> Watch:
