@@ -6,8 +6,7 @@ from threading import Lock
 
 from rxvoice.cli._scene import printable
 from rxvoice.elements import Reply, Speech, Transcript
-from rxvoice.operators._conversation._ledger import Ledger
-from rxvoice.operators._conversation._written import Written
+from rxvoice.operators._conversation.spoken_reply import ReplyText, SpokenReply
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
 
@@ -24,8 +23,8 @@ class ReplyProgress:
         self._lock = Lock()
         self._turn: Turn | None = None
         self._answered: Transcript | None = None
-        self._text = Written()  # the text of the reply in progress
-        self._ledger = Ledger(int(getattr(sink, "position", 0)))
+        self._text = ReplyText()  # the text of the reply in progress
+        self._ledger = SpokenReply(int(getattr(sink, "position", 0)))
         self._all_heard = False
 
     def on_reply(self, reply: object) -> None:
@@ -34,7 +33,7 @@ class ReplyProgress:
             return
         with self._lock:
             if reply.transcript is not self._answered:
-                self._answered, self._text = reply.transcript, Written()
+                self._answered, self._text = reply.transcript, ReplyText()
             self._text.add(reply)
 
     def on_speech(self, speech: object) -> None:
@@ -51,7 +50,7 @@ class ReplyProgress:
     def _note(self, speech: Speech) -> None:
         if speech.turn is not self._turn:
             self._turn = speech.turn
-            self._ledger = Ledger(self._start(speech))
+            self._ledger = SpokenReply(self._start(speech))
             self._ledger.text = self._text
         self._all_heard = speech.final and not speech.interrupted
         if speech.final:

@@ -17,7 +17,7 @@ from rxvoice.slots import AudioSink, EchoSlot
 from rxvoice.turn import Turn
 
 if TYPE_CHECKING:
-    from rxvoice.operators._conversation._settings import Stage
+    from rxvoice.operators._conversation.settings import Stage
 
 __all__ = ["converse"]
 
@@ -227,9 +227,9 @@ def converse(
         word_events: tell a ``Spoken`` for each word as it leaves the loudspeaker.
     """
     # Its engine is not loaded by ``import rxvoice``, which is to be quick.
-    from rxvoice.operators._conversation._candidate import Gates
-    from rxvoice.operators._conversation._engine import Engine
-    from rxvoice.operators._conversation._settings import Settings
+    from rxvoice.operators._conversation.engine import Engine
+    from rxvoice.operators._conversation.evidence import Gates
+    from rxvoice.operators._conversation.settings import Settings
     from rxvoice.operators._flat import flat
 
     if not reply and not getattr(listen, "speaks", False):

@@ -7,7 +7,7 @@ import pytest
 
 from rxvoice._text.words import up_to_word, words
 from rxvoice.elements import Reply, Sentence, Speech, Transcript
-from rxvoice.operators._conversation._ledger import Ledger
+from rxvoice.operators._conversation.spoken_reply import SpokenReply
 from rxvoice.testing import turn
 
 REPLY = Reply(Transcript(turn("~"), "hi"), "")
@@ -27,8 +27,8 @@ def said(
 
 def ledger(
     text: str, *pieces: Speech, start: int = 0, over: bool = True, pace: float = 0
-) -> Ledger:
-    made = Ledger(start, pace)
+) -> SpokenReply:
+    made = SpokenReply(start, pace)
     made.text.add(Reply(REPLY.transcript, text))
     for piece in pieces:
         made.add(piece)

@@ -8,8 +8,8 @@ import pytest
 from interruption_kit import random_scene
 
 from rxvoice.operators import _conversation
-from rxvoice.operators._conversation._engine import Engine
-from rxvoice.operators._conversation._floor import Floor
+from rxvoice.operators._conversation.engine import Engine
+from rxvoice.operators._conversation.floor import Floor
 
 
 def table() -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ from reactivex.scheduler import EventLoopScheduler
 from rxvoice import events
 from rxvoice import operators as vox
 from rxvoice.chunks import AudioChunk
-from rxvoice.operators._conversation._mailbox import Mailbox
+from rxvoice.operators._conversation.mailbox import Mailbox
 from rxvoice.testing import FakeResponder, FakeSink, FakeSynthesizer, FakeTranscriber
 from rxvoice.turn import TurnWriter
 

@@ -12,8 +12,7 @@ from rxvoice._text.segmenter import Segmenter
 from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
-from rxvoice.operators._conversation._ledger import Ledger
-from rxvoice.operators._conversation._written import Written
+from rxvoice.operators._conversation.spoken_reply import ReplyText, SpokenReply
 from rxvoice.testing import turn
 from rxvoice.testing.check import check_operator
 
@@ -239,8 +238,8 @@ def test_bad_arguments(options: Any) -> None:
 # What was heard, of what was written.
 
 
-def written(text: str) -> Written:
-    it = Written()
+def written(text: str) -> ReplyText:
+    it = ReplyText()
     for reply in run(*replies(text)):
         it.add(reply)
     return it
@@ -283,7 +282,7 @@ def test_all_of_it_was_written(text: str) -> None:
 
 
 def test_an_interrupted_reply_is_remembered_as_it_was_written() -> None:
-    ledger = Ledger(0)
+    ledger = SpokenReply(0)
     for reply in run(*replies("It is **very** [good news](https://x.org). Bye.")):
         ledger.text.add(reply)
     sentence = "It is very good news."

@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from math import ceil
 
 from rxvoice._text.words import up_to_word, words
-from rxvoice.elements import Sentence, Speech
-from rxvoice.operators._conversation._written import Written
-
-__all__ = ["Ledger"]
+from rxvoice.elements import Reply, Sentence, Speech
 
 _CHARACTERS_PER_SECOND = 15
 """How fast a voice speaks as long as nobody knows."""
 
 
+class ReplyText:
+    """The pieces of an answer: what a voice says, and what the model wrote for it."""
+
+    def __init__(self) -> None:
+        self._spoken = ""
+        self._said: list[str] = []
+        self._wrote: list[str] = []
+        self._ends: list[int] = []  # of what is said, for each piece
+        self._verbatim: list[bool] = []
+        self.length = 0
+        """Characters to be spoken, so far."""
+
+    def add(self, reply: Reply) -> None:
+        """The next piece."""
+        if reply.delta or reply.written:
+            self.length += len(reply.delta)
+            self._said.append(reply.delta)
+            self._wrote.append(reply.written)
+            self._ends.append(self.length)
+            self._verbatim.append(reply.markup is None)
+
+    @property
+    def spoken(self) -> str:
+        """What a voice says."""
+        if len(self._spoken) < self.length:
+            self._spoken = "".join(self._said)
+        return self._spoken
+
+    @property
+    def written(self) -> str:
+        """What the model wrote."""
+        return "".join(self._wrote)
+
+    def up_to(self, length: int) -> str:
+        """What the model wrote for the first `length` characters of what a voice says.
+
+        A piece that is said in other words than it was written belongs to it once all of it has
+        been said; one that is not said at all, once something after it has.
+        """
+        if length <= 0:
+            return ""
+        whole = bisect_right(self._ends, length)
+        begun = length - (self._ends[whole - 1] if whole else 0)
+        if begun and whole < len(self._ends) and self._verbatim[whole]:
+            return "".join(self._wrote[:whole]) + self._said[whole][:begun]
+        while 0 < whole < len(self._ends) and not self._said[whole - 1]:
+            whole -= 1
+        return "".join(self._wrote[:whole])
+
+
 @dataclass(slots=True)
-class _Spoken:
+class _SpokenSentence:
     """A sentence and its samples, from `start` to before `end`; words by where they end."""
 
     text: str
@@ -38,7 +86,7 @@ class _Spoken:
         return up_to_word(self.text, int(length * max(0, position - self.start) / total))
 
 
-class Ledger:
+class SpokenReply:
     """What was written of a reply and spoken of it, to say what was heard.
 
     Args:
@@ -49,10 +97,10 @@ class Ledger:
 
     def __init__(self, start: int, pace: float = 0) -> None:
         self.start = self.end = start
-        self.text = Written()
+        self.text = ReplyText()
         """The reply as far as it was written."""
         self._pace = pace
-        self._sentences: list[_Spoken] = []
+        self._sentences: list[_SpokenSentence] = []
         self._over = False
 
     def add(self, speech: Speech) -> None:
@@ -60,7 +108,7 @@ class Ledger:
         start, self.end = self.end, self.end + speech.samples.shape[0]
         if not self._sentences or self._begins(speech):
             self._sentences.append(
-                _Spoken(speech.text, speech.sentence, speech.sample_rate, start, start)
+                _SpokenSentence(speech.text, speech.sentence, speech.sample_rate, start, start)
             )
         spoken = self._sentences[-1]
         spoken.end = self.end
@@ -130,14 +178,14 @@ class Ledger:
             return speech.sentence is not last.sentence
         return speech.text != last.text
 
-    def _is_complete(self, spoken: _Spoken) -> bool:
+    def _is_complete(self, spoken: _SpokenSentence) -> bool:
         sentence = spoken.sentence
         # One that is over may still have a piece on its way to the sink.
         if sentence is not None and sentence.is_over and spoken.pieces == sentence.pieces:
             return True
         return self._over or spoken is not self._sentences[-1]
 
-    def _total(self, spoken: _Spoken) -> float:
+    def _total(self, spoken: _SpokenSentence) -> float:
         samples = spoken.end - spoken.start
         if self._is_complete(spoken):
             return samples

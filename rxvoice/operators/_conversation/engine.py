@@ -30,22 +30,19 @@ from rxvoice.events import (
     TurnFailed,
     TurnOpened,
 )
-from rxvoice.operators._conversation._alarm import Alarm
-from rxvoice.operators._conversation._answer import Answer, spoken_text
-from rxvoice.operators._conversation._candidate import Evidence
-from rxvoice.operators._conversation._exchange import Exchange
-from rxvoice.operators._conversation._floor import Floor, Phase
-from rxvoice.operators._conversation._hold import Hold
-from rxvoice.operators._conversation._playback import Playback
-from rxvoice.operators._conversation._ports import Ports, just
-from rxvoice.operators._conversation._responder import Responder, Teller, responder_at, threads_of
-from rxvoice.operators._conversation._settings import Settings
+from rxvoice.operators._conversation.candidates import Hold
+from rxvoice.operators._conversation.evidence import Evidence
+from rxvoice.operators._conversation.exchange import Exchange
+from rxvoice.operators._conversation.floor import Floor, Phase
+from rxvoice.operators._conversation.playback import Playback
+from rxvoice.operators._conversation.ports import Alarm, Ports, just
+from rxvoice.operators._conversation.reply import Answer, spoken_text
+from rxvoice.operators._conversation.replying import Responder, Teller, responder_at, threads_of
+from rxvoice.operators._conversation.settings import Settings
 from rxvoice.operators._flat import flat
 from rxvoice.operators.kernel import Subscription
 from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
-
-__all__ = ["Engine"]
 
 
 class Engine:

@@ -9,11 +9,9 @@ from reactivex.disposable import CompositeDisposable
 from rxvoice._text.words import words
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Say, Transcript
-from rxvoice.operators._conversation._answer import Answer
-from rxvoice.operators._conversation._candidate import Evidence
+from rxvoice.operators._conversation.evidence import Evidence
+from rxvoice.operators._conversation.reply import Answer
 from rxvoice.turn import Turn
-
-__all__ = ["Exchange"]
 
 
 @dataclass(slots=True, eq=False)

@@ -14,8 +14,6 @@ from rxvoice.elements import Speech
 from rxvoice.events import Event
 from rxvoice.slots import AudioSink
 
-__all__ = ["Playback"]
-
 T = TypeVar("T")
 
 

@@ -7,13 +7,11 @@ from datetime import datetime
 from enum import Enum
 
 from rxvoice.events import Interrupted
-from rxvoice.operators._conversation._exchange import Exchange
-from rxvoice.operators._conversation._ledger import Ledger
-from rxvoice.operators._conversation._playback import Playback
-from rxvoice.operators._conversation._ports import Ports
-from rxvoice.operators._conversation._settings import Settings
-
-__all__ = ["Floor", "Phase"]
+from rxvoice.operators._conversation.exchange import Exchange
+from rxvoice.operators._conversation.playback import Playback
+from rxvoice.operators._conversation.ports import Ports
+from rxvoice.operators._conversation.settings import Settings
+from rxvoice.operators._conversation.spoken_reply import SpokenReply
 
 
 class Phase(Enum):
@@ -39,7 +37,7 @@ class Floor:
         self.current: Exchange | None = None
         self.waiting: deque[Exchange] = deque()
         self._unanswered: list[Exchange] = []
-        self._ledger = Ledger(0)  # of the last reply
+        self._ledger = SpokenReply(0)  # of the last reply
         self._began: datetime | None = None  # when a reply was last heard to begin,
         self._ended: datetime | None = None  # and to end
         self.has_spoken = False

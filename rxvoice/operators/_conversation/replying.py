@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rxvoice._answers.stuck import SharedThread, shared_thread
 from rxvoice.elements import Transcript
-from rxvoice.operators._conversation._settings import Stage
+from rxvoice.operators._conversation.settings import Stage
 from rxvoice.operators._flat import flat
-
-__all__ = ["Memory", "Responder", "Teller", "responder_at", "threads_of"]
 
 
 def responder_at(stages: Sequence[Stage]) -> int:

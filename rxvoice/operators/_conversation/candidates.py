@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from rxvoice.events import Paused, Resumed, ResumeReason
-from rxvoice.operators._conversation._alarm import Alarm
-from rxvoice.operators._conversation._exchange import Exchange
-from rxvoice.operators._conversation._mailbox import Action
-from rxvoice.operators._conversation._playback import Playback
-from rxvoice.operators._conversation._ports import Ports
-
-__all__ = ["Hold"]
+from rxvoice.operators._conversation.exchange import Exchange
+from rxvoice.operators._conversation.mailbox import Action
+from rxvoice.operators._conversation.playback import Playback
+from rxvoice.operators._conversation.ports import Alarm, Ports
 
 
 class Hold:

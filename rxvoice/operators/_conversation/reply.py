@@ -13,15 +13,13 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
 from rxvoice.events import Dropped, Finished, ReplyDelta, ReplyStarted, Spoken, TurnFailed
-from rxvoice.operators._conversation._ledger import Ledger
-from rxvoice.operators._conversation._mailbox import Action
-from rxvoice.operators._conversation._playback import Playback
-from rxvoice.operators._conversation._ports import Ports, just, tapped
-from rxvoice.operators._conversation._responder import Memory
-from rxvoice.operators._conversation._settings import Stage
+from rxvoice.operators._conversation.mailbox import Action
+from rxvoice.operators._conversation.playback import Playback
+from rxvoice.operators._conversation.ports import Ports, just, tapped
+from rxvoice.operators._conversation.replying import Memory
+from rxvoice.operators._conversation.settings import Stage
+from rxvoice.operators._conversation.spoken_reply import SpokenReply
 from rxvoice.stage_error import StageError
-
-__all__ = ["Answer", "spoken_text"]
 
 
 class Answer:
@@ -53,7 +51,7 @@ class Answer:
         pass_on: Callable[[object], None],
     ) -> None:
         self.transcript = transcript
-        self.ledger = Ledger(playback.written, pace)
+        self.ledger = SpokenReply(playback.written, pace)
         self.speaking = False
         """Whether any of it was heard."""
         self.life = CompositeDisposable()

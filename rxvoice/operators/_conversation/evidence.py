@@ -11,8 +11,6 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.events import DropReason
 from rxvoice.turn import Turn
 
-__all__ = ["QUIET_MS", "Evidence", "Gates", "Verdict"]
-
 QUIET_MS = 300
 """Playback goes on after so much silence of a candidate that has not spoken long enough."""
 

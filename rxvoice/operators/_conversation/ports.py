@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.disposable import CompositeDisposable, Disposable, SerialDisposable
 from reactivex.scheduler import (
     ImmediateScheduler,
     NewThreadScheduler,
@@ -17,12 +17,10 @@ from reactivex.scheduler import (
 
 from rxvoice.elements import Reply
 from rxvoice.errors import SinkStalled
-from rxvoice.operators._conversation._mailbox import Action, Mailbox
+from rxvoice.operators._conversation.mailbox import Action, Mailbox
 from rxvoice.operators._follow import follow
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.stage_error import StageError
-
-__all__ = ["Ports", "Way", "just", "tapped"]
 
 Way: TypeAlias = Callable[[Action], None]
 """How an action gets into the mailbox."""
@@ -134,6 +132,36 @@ class Ports:
     def _on_raised(self, error: Exception) -> None:
         """The sink, or another part that was called here, has raised."""
         self.fail(StageError("converse", None, error))
+
+
+class Alarm:
+    """Runs an action in the mailbox, some time after it was last set."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._timer = SerialDisposable()
+        self._set: object = None
+        ports.life.add(self._timer)
+
+    def set(self, ms: float, action: Action) -> None:
+        """Run the action so many milliseconds from now, and no other."""
+        mine = self._set = object()
+
+        def due() -> None:
+            # It may have been set again, or cancelled, while this waited in the mailbox.
+            if self._set is mine and not self._timer.is_disposed:
+                self._set = None
+                action()
+
+        def ring(*_: object) -> None:
+            self._ports.post(due)
+
+        self._timer.disposable = self._ports.clock.schedule_relative(ms / 1000, ring)
+
+    def cancel(self) -> None:
+        """Run nothing."""
+        self._set = None
+        self._timer.disposable = Disposable()
 
 
 def just(*elements: object) -> Observable[Any]:

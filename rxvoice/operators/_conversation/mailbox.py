@@ -8,8 +8,6 @@ from functools import partial
 from threading import Lock
 from typing import TypeAlias
 
-__all__ = ["Action", "Mailbox"]
-
 Action: TypeAlias = Callable[[], None]
 
 

@@ -9,11 +9,9 @@ from typing import Any, TypeAlias
 from reactivex import Observable
 
 from rxvoice.elements import Say
-from rxvoice.operators._conversation._candidate import Gates
+from rxvoice.operators._conversation.evidence import Gates
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
-
-__all__ = ["Settings", "Stage"]
 
 Stage: TypeAlias = Callable[[Observable[Any]], Observable[Any]]
 """An operator, whatever it takes and gives."""
