@@ -21,9 +21,9 @@ from rxvoice._check import check_worker
 from rxvoice._threads.kept import Kept
 from rxvoice.errors import ConfigError, ModelThreadStuck
 from rxvoice.events import Event, Notice, TurnFailed
+from rxvoice.operators._stage_operator import Memory, StageOperator
 from rxvoice.operators.kernel import (
     Handlers,
-    Operator,
     Subscription,
     misplaced,
     stateful_on_events,
@@ -194,7 +194,9 @@ def stage(
     worker: abc.SchedulerBase | None,
     errors: Errors,
     limits: TimeLimits,
-) -> Operator[T | Event, U | Event]:
+    speaks: bool | None = None,
+    memory: Memory | None = None,
+) -> StageOperator[T | Event, U | Event]:
     """An operator that works on its elements one at a time, in order, and waits for each.
 
     What is left of a turn that has failed in it is skipped. A worker's thread that gets stuck is
@@ -204,6 +206,8 @@ def stage(
         start: called once per subscription; gives the function that works on an element.
         takes: what it works on; anything else, but an `Event`, ends it with a `ConfigError`.
         made_by: the operator that makes those.
+        speaks: as `StageOperator` has it.
+        memory: likewise.
     """
     check_errors(name, errors)
     check_worker(name, worker)
@@ -297,6 +301,6 @@ def stage(
 
         return step, flush, None
 
-    operator = stateful_on_events(begin)  # an event waits for the elements before it
-    setattr(operator, "worker", worker)  # noqa: B010 - for `converse`
-    return operator
+    # An event waits for the elements before it.
+    operator = stateful_on_events(begin)
+    return StageOperator(operator, speaks=speaks, worker=worker, memory=memory)

@@ -96,7 +96,7 @@ def answer(
 
         return work
 
-    operator = stage(
+    return stage(
         "answer",
         start,
         takes=Turn,
@@ -104,10 +104,8 @@ def answer(
         worker=worker,
         errors=errors,
         limits=time_limits,
+        speaks=True,
     )
-    # For `converse`, which is given the operator and not the model.
-    setattr(operator, "speaks", True)  # noqa: B010
-    return operator
 
 
 @dataclass(frozen=True, slots=True)

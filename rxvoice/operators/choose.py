@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import reactivex as rx
 from reactivex import Observable
@@ -12,6 +12,7 @@ from reactivex import operators as ops
 from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
+from rxvoice.operators._stage_operator import StageOperator
 from rxvoice.operators.kernel import Operator
 
 __all__ = ["choose"]
@@ -64,6 +65,4 @@ def choose(
     def operator(source: Observable[Transcript | Event]) -> Observable[T | Event]:
         return source.pipe(ops.map(answered), ops.merge(max_concurrent=1))
 
-    # For `converse`, which looks into what was chosen.
-    setattr(operator, "choose", cast("Any", chosen))  # noqa: B010
-    return operator
+    return StageOperator(operator, parts=lambda asked: None if asked is None else [chosen(asked)])

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
+from typing import Any, TypeAlias, TypeVar, Unpack, cast, overload
 
-from reactivex import Observable
-
-from rxvoice._check import at_least, milliseconds, whole, within
-from rxvoice.elements import FinishedTurn, Say, Speech, Transcript
+from rxvoice.elements import FinishedTurn, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
-from rxvoice.operators._echo_judge import echo_judge
+from rxvoice.operators._conversation.settings import (
+    ConverseOptions,
+    ConverseSettings,
+    option_parameters,
+)
+from rxvoice.operators._stage_operator import Stage, asked
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
-from rxvoice.slots import AudioSink, EchoSlot
+from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
-
-if TYPE_CHECKING:
-    from rxvoice.operators._conversation.settings import Stage
 
 __all__ = ["converse"]
 
@@ -25,30 +25,6 @@ T = TypeVar("T")
 U = TypeVar("U")
 V = TypeVar("V")
 W = TypeVar("W")
-
-
-class _Options(TypedDict, total=False):
-    """The options of `converse`."""
-
-    interruptions: bool | Observable[bool] | Callable[[Turn], bool]
-    says: Observable[str | Say] | Observable[str] | Observable[Say] | None
-    min_speech_ms: float
-    min_words: int
-    min_chars: int
-    stop_words: Sequence[str]
-    backchannels: Sequence[str]
-    own_words: bool
-    resume_after_ms: float
-    hold_ms: float
-    duck: float | None
-    echo: EchoSlot | None
-    echo_tail_ms: float
-    warm_up_ms: float
-    interrupts: Observable[str | None] | None
-    preempt_after_ms: float | None
-    preempt_tries: int
-    idle_ms: float | None
-    word_events: bool
 
 
 Listen: TypeAlias = Operator[Turn | Event, Transcript | Event]
@@ -60,7 +36,7 @@ def converse(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[_Options],
+    **options: Unpack[ConverseOptions],
 ) -> Operator[Turn | Event, Speech | FinishedTurn | Event]: ...
 
 
@@ -71,7 +47,7 @@ def converse(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[_Options],
+    **options: Unpack[ConverseOptions],
 ) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
@@ -83,7 +59,7 @@ def converse(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[_Options],
+    **options: Unpack[ConverseOptions],
 ) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
@@ -96,7 +72,7 @@ def converse(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[_Options],
+    **options: Unpack[ConverseOptions],
 ) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
@@ -110,33 +86,12 @@ def converse(
     /,
     *,
     sink: AudioSink,
-    **options: Unpack[_Options],
+    **options: Unpack[ConverseOptions],
 ) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]: ...
 
 
 def converse(
-    listen: Stage,
-    *reply: Stage,
-    sink: AudioSink,
-    interruptions: bool | Observable[bool] | Callable[[Turn], bool] = True,
-    says: Observable[str | Say] | Observable[str] | Observable[Say] | None = None,
-    min_speech_ms: float = 180,
-    min_words: int = 0,
-    min_chars: int = 2,
-    stop_words: Sequence[str] = (),
-    backchannels: Sequence[str] = (),
-    own_words: bool = True,
-    resume_after_ms: float = 1_500,
-    hold_ms: float = 10_000,
-    duck: float | None = None,
-    echo: EchoSlot | None = None,
-    echo_tail_ms: float = 450,
-    warm_up_ms: float = 0,
-    interrupts: Observable[str | None] | None = None,
-    preempt_after_ms: float | None = None,
-    preempt_tries: int = 2,
-    idle_ms: float | None = None,
-    word_events: bool = False,
+    listen: Stage, *reply: Stage, sink: AudioSink, **options: Unpack[ConverseOptions]
 ) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]:
     """Hold a conversation: answer each turn, and fall silent when the user speaks over the answer.
 
@@ -226,73 +181,22 @@ def converse(
             was heard; once. None: never.
         word_events: tell a ``Spoken`` for each word as it leaves the loudspeaker.
     """
-    # Its engine is not loaded by ``import rxvoice``, which is to be quick.
-    from rxvoice.operators._conversation.engine import Engine
-    from rxvoice.operators._conversation.evidence import Gates
-    from rxvoice.operators._conversation.settings import Settings
-    from rxvoice.operators._flat import flat
-
-    if not reply and not getattr(listen, "speaks", False):
+    if not reply and not asked(listen).speaks:
         raise ConfigError("converse wants one or more stages that answer, got none")
-    if not reply and says is not None:
-        raise ConfigError("converse says wants a voice of its own, such as vox.synthesize(tts)")
     for stage in (listen, *reply):
         if not callable(stage):
             raise ConfigError(
                 f"converse takes operators, such as vox.transcribe(stt), got {stage!r}"
             )
-    milliseconds("converse min_speech_ms", min_speech_ms, 0)
-    whole("converse min_words", min_words, 0, "words")
-    whole("converse min_chars", min_chars, 0, "characters")
-    at_least("converse resume_after_ms", resume_after_ms, 0, "ms")
-    at_least("converse hold_ms", hold_ms, 0, "ms")
-    at_least("converse echo_tail_ms", echo_tail_ms, 0, "ms")
-    at_least("converse warm_up_ms", warm_up_ms, 0, "ms")
-    if duck is not None:
-        within("converse duck", duck, 0, 1, "gain")
-    if preempt_after_ms is not None:
-        at_least("converse preempt_after_ms", preempt_after_ms, 0, "ms")
-        if any(hasattr(it, "heard") and not hasattr(it, "forget") for it in flat(reply)):
-            raise ConfigError(
-                "converse preempt_after_ms wants a responder that can forget a question: "
-                "give it forget() beside heard()"
-            )
-    whole("converse preempt_tries", preempt_tries, 1, "tries")
-    if idle_ms is not None:
-        at_least("converse idle_ms", idle_ms, 1, "ms")
-    for name in ("write_samples", "flush", "clear", *(["duck"] if duck is not None else [])):
-        if not callable(getattr(sink, name, None)):
-            raise ConfigError(f"converse wanted a sink with {name}(), got {sink!r}")
-    is_echo = None if echo is None else echo_judge(echo)
-    settings = Settings(
-        listen=listen if reply else None,
-        reply=reply or (listen,),
-        sink=sink,
-        gates=Gates(
-            min_speech_ms,
-            min_words,
-            min_chars,
-            _phrases("stop_words", stop_words),
-            _phrases("backchannels", backchannels),
-            bool(reply),
-            own_words,
-            is_echo,
-        ),
-        resume_after_ms=resume_after_ms,
-        hold_ms=hold_ms,
-        duck=duck,
-        interruptions=interruptions,
-        says=says,
-        echo_tail_ms=echo_tail_ms,
-        warm_up_ms=warm_up_ms,
-        interrupts=interrupts,
-        preempt_after_ms=preempt_after_ms,
-        preempt_tries=preempt_tries,
-        idle_ms=idle_ms,
-        word_events=word_events,
-    )
+    for name in options:
+        if name not in ConverseOptions.__annotations__:
+            raise TypeError(f"converse() got an unexpected keyword argument {name!r}")
+    settings = ConverseSettings(listen if reply else None, reply or (listen,), sink, **options)
 
     def start(out: Subscription[T | Speech | FinishedTurn | Event]) -> Handlers[Turn | Event]:
+        # The engine is not loaded by ``import rxvoice``, which is to be quick.
+        from rxvoice.operators._conversation.engine import Engine
+
         engine = Engine(out, settings)
         engine.begin()
         return engine.take, engine.complete, engine.fail
@@ -300,12 +204,11 @@ def converse(
     return stateful_on_events(start)
 
 
-def _phrases(name: str, given: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Each phrase in words, without regard to case and punctuation."""
-    from rxvoice._text.words import words
+def _with_options(function: Callable[..., object]) -> Signature:
+    """The signature of the function, with each option in place of ``**options``."""
+    signed = signature(function)
+    given = [it for it in signed.parameters.values() if it.kind is not Parameter.VAR_KEYWORD]
+    return signed.replace(parameters=[*given, *option_parameters()])
 
-    if not isinstance(given, str):
-        phrases = tuple(tuple(words(phrase)) for phrase in given)
-        if all(phrases):
-            return phrases
-    raise ConfigError(f'converse {name} must be words or phrases, as ("stop",), got {given!r}')
+
+cast("Any", converse).__signature__ = _with_options(converse)  # for help() and the docs

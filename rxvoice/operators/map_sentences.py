@@ -10,6 +10,7 @@ from rxvoice._text.segmenter import Segmenter
 from rxvoice.elements import Reply, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, TurnFailed
+from rxvoice.operators._stage_operator import StageOperator
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.stage_error import StageError
 from rxvoice.turn import Turn
@@ -82,5 +83,4 @@ def map_sentences(
         return step, None, None
 
     operator = stateful(start, takes=("map_sentences", Reply, "respond()"))
-    setattr(operator, "speaks", False)  # noqa: B010 - for `converse`
-    return operator
+    return StageOperator(operator, speaks=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator
+from functools import partial
 from inspect import isgeneratorfunction
 from threading import Lock
 from typing import cast
@@ -19,6 +20,7 @@ from rxvoice._text.words import has_letters
 from rxvoice.elements import Reply, Transcript
 from rxvoice.events import Dropped, Event, Notice
 from rxvoice.operators._stage import Errors, Job, Work, limits, stage
+from rxvoice.operators._stage_operator import Memory
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, ResponderSlot, Worded
 
@@ -105,7 +107,7 @@ def respond(
 
         return work
 
-    operator = stage(
+    return stage(
         "respond",
         start,
         takes=Transcript,
@@ -113,14 +115,9 @@ def respond(
         worker=worker,
         errors=errors,
         limits=time_limits,
+        speaks=False,
+        memory=Memory(llm, withdraw=question.withdraw, tell=partial(_in_turn, worker)),
     )
-    # For `converse`, which is given the operator and not the model.
-    setattr(operator, "speaks", False)  # noqa: B010
-    setattr(operator, "withdraw", question.withdraw)  # noqa: B010
-    for name in ("heard", "forget", "said"):
-        if callable(found := getattr(llm, name, None)):
-            setattr(operator, name, _in_turn(found, worker))
-    return operator
 
 
 def _worded(piece: object) -> str:
@@ -144,10 +141,10 @@ class _Question:
         return self._ask(transcript.text) if self._take(transcript) else ()
 
     def withdraw(self, transcript: Transcript) -> bool:
-        """Whether the model has taken this question; if it has not, it never will."""
+        """Withdraw this question; False if the model has already taken it."""
         with self._lock:
             self._withdrawn.append(transcript)
-            return self._taken is transcript
+            return self._taken is not transcript
 
     def _steps(self, transcript: Transcript) -> Generator[Worded | Notice]:
         if self._take(transcript):
@@ -161,20 +158,17 @@ class _Question:
             return True
 
 
-def _in_turn(tell: Callable[..., object], worker: abc.SchedulerBase | None) -> Callable[..., None]:
-    """Tell the model something after the step it is taking, and before the next question."""
+def _in_turn(worker: abc.SchedulerBase | None, call: Callable[[], object]) -> None:
+    """Call the model after the step it is taking, and before the next question."""
 
-    def told(*args: str) -> None:
-        def run(*_: object) -> None:
-            try:
-                tell(*args)
-            except BaseException as error:  # nobody waits for it
-                raise_if_ctrl_c(error)
-                _log.exception("a model raised when it was told what became of its answer")
+    def run(*_: object) -> None:
+        try:
+            call()
+        except BaseException as error:  # no caller waits for it
+            raise_if_ctrl_c(error)
+            _log.exception("a model raised when it was told what became of its answer")
 
-        if worker is None:
-            run()
-        else:
-            worker.schedule(run)
-
-    return told
+    if worker is None:
+        run()
+    else:
+        worker.schedule(run)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from reactivex import Observable
 
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
+from rxvoice.operators._stage_operator import Stage, StageOperator
 from rxvoice.operators.kernel import Operator
 
 __all__ = ["stages"]
@@ -18,8 +18,6 @@ B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 E = TypeVar("E")
-
-_Any: TypeAlias = Callable[[Observable[Any]], Observable[Any]]
 
 
 @overload
@@ -47,7 +45,7 @@ def stages(
 ) -> Operator[A | Event, E | Event]: ...
 
 
-def stages(*operators: _Any) -> Operator[A | Event, B | Event]:
+def stages(*operators: Stage) -> Operator[A | Event, B | Event]:
     """Make one operator of several, which `converse` can still look into.
 
     ``rx.pipe(respond, moderate)`` works as well, but hides who answers and who speaks: a
@@ -75,6 +73,4 @@ def stages(*operators: _Any) -> Operator[A | Event, B | Event]:
             made = operator(made)
         return made
 
-    # For `converse`, which asks some of them what the others cannot tell.
-    setattr(all_of_them, "stages", operators)  # noqa: B010
-    return all_of_them
+    return StageOperator(all_of_them, parts=lambda _: operators)

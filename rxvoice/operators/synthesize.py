@@ -138,7 +138,7 @@ def synthesize(
 
         return work
 
-    operator = stage(
+    return stage(
         "synthesize",
         start,
         takes=Reply,
@@ -146,11 +146,8 @@ def synthesize(
         worker=worker,
         errors=errors,
         limits=time_limits,
+        speaks=True,
     )
-    # For `converse`, which is given the operator and not the model.
-    setattr(operator, "speaks", True)  # noqa: B010
-    setattr(operator, "worker", worker)  # noqa: B010
-    return operator
 
 
 def _spoken(segmenter: Segmenter, reply: Reply) -> Iterator[str]:

@@ -8,8 +8,9 @@ import pytest
 from interruption_kit import random_scene
 
 from rxvoice.operators import _conversation
-from rxvoice.operators._conversation.engine import Engine
+from rxvoice.operators._conversation.app import App
 from rxvoice.operators._conversation.floor import Floor
+from rxvoice.operators._conversation.replying import Replying
 
 
 def table() -> set[tuple[str, str]]:
@@ -40,8 +41,9 @@ def test_every_change_of_phase_is_in_the_table_and_every_row_happens(
 
     # Whatever gives the floor, takes it or goes on with it.
     for where, names in (
-        (Floor, ("give", "leave", "_set_aside")),
-        (Engine, ("_take_the_floor", "_begin_answer", "_answer", "_advance")),
+        (Floor, ("give", "leave", "_set_aside", "advance")),
+        (App, ("_take_the_floor",)),
+        (Replying, ("_begin_reply", "answer")),
     ):
         for name in names:
             monkeypatch.setattr(where, name, watched(getattr(where, name)))

@@ -540,7 +540,7 @@ def test_a_question_can_be_withdrawn_until_the_model_takes_it() -> None:
     transcript = said("hi")
     seen: list[Any] = []
     rx.of(transcript).pipe(operator).subscribe(seen.append)
-    assert operator.withdraw(transcript) is False
+    assert operator.memory.withdraw(transcript) is True
     worker.start()
     assert llm.notes == []
     assert [reply.text for reply in seen] == [""]
@@ -551,8 +551,8 @@ def test_a_question_that_the_model_has_taken_cannot_be_withdrawn() -> None:
     operator: Any = vox.respond(llm)
     transcript = said("hi")
     rx.of(transcript).pipe(operator).subscribe()
-    assert operator.withdraw(transcript) is True
-    assert operator.withdraw(said("hi")) is False
+    assert operator.memory.withdraw(transcript) is False
+    assert operator.memory.withdraw(said("hi")) is True
 
 
 def test_a_plain_callable_takes_the_question_when_it_is_called() -> None:
@@ -561,10 +561,10 @@ def test_a_plain_callable_takes_the_question_when_it_is_called() -> None:
     operator: Any = vox.respond(lambda text: asked.append(text) or "Yes.", worker=worker)
     first, second = said("one"), said("two")
     rx.of(first, second).pipe(operator).subscribe()
-    assert operator.withdraw(first) is False
+    assert operator.memory.withdraw(first) is True
     worker.start()
     assert asked == ["two"]
-    assert operator.withdraw(second) is True
+    assert operator.memory.withdraw(second) is False
     assert not hasattr(operator, "heard")
 
 
@@ -576,7 +576,7 @@ def test_the_model_is_told_after_the_step_that_it_takes() -> None:
 
     def on_next(reply: Any) -> None:
         life.dispose()
-        operator.heard("One.")
+        operator.memory.heard("One.")
 
     life.disposable = rx.of(transcript).pipe(operator).subscribe(on_next)
     worker.start()
@@ -585,5 +585,5 @@ def test_the_model_is_told_after_the_step_that_it_takes() -> None:
 
 def test_a_model_that_raises_when_told_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     operator: Any = vox.respond(Remembering())
-    operator.forget()
+    operator.memory.forget()
     assert "a model raised when it was told" in caplog.text

@@ -4,7 +4,7 @@ from typing import Any
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.operators._flat import flat
+from rxvoice.operators._stage_operator import take_apart
 from rxvoice.testing import FakeResponder, FakeSynthesizer, check_operator, failing, turn
 
 ASKED = [rxv.Transcript(turn("~_", id=n), f"question {n}") for n in (1, 2)]
@@ -25,8 +25,8 @@ def test_stages_pass_the_battery() -> None:
 
 def test_they_are_looked_into_however_deep() -> None:
     a, b, c = (vox.respond(len) for _ in range(3))
-    assert list(flat([vox.stages(vox.stages(a, b), c)])) == [a, b, c]
+    assert list(take_apart([vox.stages(vox.stages(a, b), c)])) == [a, b, c]
     chosen = vox.choose(lambda it: vox.stages(a, b) if it.text == "x" else c)
-    assert list(flat([chosen, c], rxv.Transcript(turn("~"), "x"))) == [a, b, c]
-    assert list(flat([chosen, c], rxv.Transcript(turn("~"), "y"))) == [c, c]
-    assert list(flat([chosen, c])) == [chosen, c]
+    assert list(take_apart([chosen, c], rxv.Transcript(turn("~"), "x"))) == [a, b, c]
+    assert list(take_apart([chosen, c], rxv.Transcript(turn("~"), "y"))) == [c, c]
+    assert list(take_apart([chosen, c])) == [chosen, c]

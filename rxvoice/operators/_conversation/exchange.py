@@ -1,4 +1,4 @@
-"""A turn and its answer: what is known of them so far."""
+"""A turn and its reply: what is known of them so far."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from rxvoice._text.words import words
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Say, Transcript
 from rxvoice.operators._conversation.evidence import Evidence
-from rxvoice.operators._conversation.reply import Answer
+from rxvoice.operators._conversation.reply import OngoingReply
 from rxvoice.turn import Turn
 
 
 @dataclass(slots=True, eq=False)
 class Exchange:
-    """A turn and its answer.
+    """A turn and its reply.
 
     Args:
-        turn: what the user says.
-        number: counts them.
-        say: what the app says, where it is the app that speaks, and there is no question.
-        evidence: what speaks for it, while it is a candidate; None: it is a turn.
-        life: everything that works for it. Disposed when it is over: what comes later is stale.
-        before: turns that were not answered, whose words belong in front of its own.
-        transcript: what was said, once it is known.
-        partial: what was said so far.
-        silence_ms: how long the user has been silent, and `partial` has stayed the same.
-        tries: how often an answer was begun before the turn was over.
+        turn: the user's turn; an empty one where the app speaks, or where a text was typed.
+        number: counts the exchanges.
+        say: what the app says by itself. None: there is a question.
+        evidence: the evidence while this is a candidate; None once it is a turn.
+        life: disposed when the exchange is over. It ends all work for the exchange.
+        before: earlier turns without a reply. Their words go in front of this turn's.
+        transcript: what the user said, once all of it is known.
+        partial: what the user said so far.
+        silence_ms: how long the user has been silent while `partial` stayed the same.
+        tries: how often a reply was begun before the turn was over.
         failed: whether the recogniser failed.
-        set_aside: whether it was interrupted before it was answered, and the app knows.
-        interrupts: whether it has interrupted a reply.
-        answer: the answer, once it is being made; of the current exchange only.
+        set_aside: whether the turn was interrupted before it was answered. The app knows.
+        interrupts: whether the turn interrupted a reply.
+        reply: the reply, once it is begun.
     """
 
     turn: Turn
@@ -48,34 +48,34 @@ class Exchange:
     failed: bool = False
     set_aside: bool = False
     interrupts: bool = False
-    answer: Answer | None = None
+    reply: OngoingReply | None = None
 
-    def hear(self, chunk: AudioChunk) -> None:
+    def add_chunk(self, chunk: AudioChunk) -> None:
         """Count the silence."""
         if chunk.speech:
             self.silence_ms = 0
         else:
             self.silence_ms += len(chunk.samples) * 1000 / chunk.sample_rate
 
-    def read(self, partial: str) -> None:
-        """Take what was said so far."""
-        if words(partial) != words(self.partial):
+    def add_partial(self, text: str) -> None:
+        """Take all the text so far. New words begin the count of silence again."""
+        if words(text) != words(self.partial):
             self.silence_ms = 0
-        self.partial = partial
+        self.partial = text
 
     @property
     def waits_for_words(self) -> bool:
-        """Whether it is a question that nobody was asked yet."""
-        return self.say is None and self.answer is None
+        """Whether this is a question that no responder has been asked."""
+        return self.say is None and self.reply is None
 
     @property
     def is_listened_to(self) -> bool:
-        """Whether the user is still speaking, and was not answered yet."""
-        return self.turn.is_open and (self.answer is None or self.answer.held_back)
+        """Whether the user is still speaking, and no reply has come out."""
+        return self.turn.is_open and (self.reply is None or self.reply.held_back)
 
     @property
     def question(self) -> Transcript | None:
-        """All that was said, with what is to go in front; None as long as some is not known."""
+        """The words of this turn and of those before it; None until all are known."""
         asked = self.transcript
         texts: list[str] = []
         for exchange in (*self.before, self):
@@ -84,14 +84,14 @@ class Exchange:
             if words(exchange.transcript.text):
                 texts.append(exchange.transcript.text.strip())
         text = " ".join(texts)
-        # As the recogniser gave it, with all that it knows, where it is the whole question.
+        # An unchanged text keeps the recogniser's own transcript.
         return asked if asked is None or asked.text == text else replace(asked, text=text)
 
     def take_back(self) -> None:
-        """The question that is being answered was another one."""
-        answer, self.answer = self.answer, None
-        if answer:
-            answer.take_back()
+        """Drop the reply that was begun: the question has changed."""
+        reply, self.reply = self.reply, None
+        if reply:
+            reply.take_back()
 
     def goes_on_from(self, other: Exchange) -> bool:
         """Whether the other turn was cut at the longest, and this one follows without a gap."""

@@ -1,17 +1,21 @@
-"""Who has the floor: the exchange in progress, those that wait for it, and how it changes hands."""
+"""Who has the floor: the exchange in progress, who wants the floor, and how it changes hands."""
 
 from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
 from enum import Enum
+from functools import partial
 
-from rxvoice.events import Interrupted
+from rxvoice.elements import Say
+from rxvoice.events import Dropped, DropReason, Idle, Interrupted, Speaking
 from rxvoice.operators._conversation.exchange import Exchange
 from rxvoice.operators._conversation.playback import Playback
-from rxvoice.operators._conversation.ports import Ports
-from rxvoice.operators._conversation.settings import Settings
+from rxvoice.operators._conversation.ports import Alarm, Ports
+from rxvoice.operators._conversation.reply import OngoingReply
+from rxvoice.operators._conversation.settings import ConverseSettings
 from rxvoice.operators._conversation.spoken_reply import SpokenReply
+from rxvoice.turn import Turn
 
 
 class Phase(Enum):
@@ -24,24 +28,37 @@ class Phase(Enum):
 
 
 class Floor:
-    """At most one exchange has the floor, and is *current*.
+    """All exchanges that are not over. At most one has the floor.
 
-    Others *wait* for it to be over, or are *unanswered*: their words go in front of the next
-    question. Nothing here looks further than the change itself: what follows is the engine's.
+    Each method makes one change. The engine settles what follows from it.
+
+    Attributes:
+        current: the exchange that has the floor.
+        candidates: turns that may interrupt the reply in progress.
+        waiting: turns that wait for the reply in progress to end.
+        sayings: what the app wants to say once nobody has the floor.
+        interruptions: whether turns may interrupt; see `may_interrupt`.
+        has_spoken: whether any reply was ever heard.
     """
 
-    def __init__(self, settings: Settings, playback: Playback, ports: Ports) -> None:
+    def __init__(self, settings: ConverseSettings, playback: Playback, ports: Ports) -> None:
         self._settings = settings
         self._playback = playback
         self._ports = ports
         self.current: Exchange | None = None
+        self.candidates: list[Exchange] = []
         self.waiting: deque[Exchange] = deque()
-        self._unanswered: list[Exchange] = []
-        self._ledger = SpokenReply(0)  # of the last reply
-        self._began: datetime | None = None  # when a reply was last heard to begin,
-        self._ended: datetime | None = None  # and to end
+        self.sayings: deque[Exchange] = deque()
+        self.interruptions = settings.interruptions is not False
         self.has_spoken = False
-        """Whether any reply was ever heard."""
+        self._unanswered: list[Exchange] = []  # their words go in front of the next question
+        self._last_reply = SpokenReply(0)
+        self._began: datetime | None = None  # when a reply last began to be heard
+        self._ended: datetime | None = None  # when a reply last ended
+        self._count = 0
+        self._is_idle = False
+        self._idling = Alarm(ports)
+        self._next_word = Alarm(ports)
 
     @property
     def phase(self) -> Phase:
@@ -49,116 +66,176 @@ class Floor:
         current = self.current
         if current is None:
             return Phase.QUIET
-        if current.answer is None or current.answer.held_back:
+        if current.reply is None or current.reply.held_back:
             return Phase.LISTENING
-        return Phase.SPEAKING if current.answer.speaking else Phase.THINKING
+        return Phase.SPEAKING if current.reply.is_heard else Phase.THINKING
 
-    # It changes hands
+    # Exchanges come
+
+    def new_exchange(self, turn: Turn, say: Say | None = None) -> Exchange:
+        """Make an exchange, which has not got the floor yet."""
+        self.wake()
+        self._count += 1
+        exchange = Exchange(turn, self._count, say)
+        self._ports.life.add(exchange.life)
+        return exchange
+
+    def may_interrupt(self, turn: Turn) -> bool:
+        """Whether this turn may end the reply in progress."""
+        current = self.current
+        if current and current.say and not current.say.interruptible:
+            return False
+        allowed = self._settings.interruptions
+        if callable(allowed):
+            return bool(allowed(turn))
+        return self.interruptions
+
+    # The floor changes hands
 
     def give(self, exchange: Exchange) -> None:
-        """Make it current; nobody is."""
+        """Make this exchange the current one. Nobody may have the floor."""
         if exchange.say is None:
             exchange.before = [*self._unanswered, *exchange.before]
             self._unanswered = []
         self.current = exchange
 
-    def next(self) -> bool:
-        """Give it to the first that waits, where nobody has it; whether there was one."""
+    def give_next(self) -> bool:
+        """Give the floor to the first turn that waits, if nobody has it. True if it did."""
         if self.current or not self.waiting:
             return False
         self.give(self.waiting.popleft())
         return True
 
-    def hand_on(self, exchange: Exchange) -> None:
-        """It is over without an answer: what was to go in front of it is still to be answered."""
+    def drop(self, exchange: Exchange, reason: DropReason) -> None:
+        """End an exchange without a reply. Earlier words that it carries go to another one."""
         current = self.current
         if current and current is not exchange and current.waits_for_words:
             current.before += exchange.before
         else:
             self._unanswered += exchange.before
+        self._ports.life.remove(exchange.life)
+        self._ports.say(Dropped(exchange.turn, reason))
 
     def put_in_front(self, exchange: Exchange, current: Exchange) -> None:
-        """Answer both as one."""
+        """Answer both as one question."""
         current.before += [*exchange.before, exchange]
         exchange.set_aside = True
         self._ports.say(Interrupted(exchange.turn, ""))
 
     def interrupt(self) -> None:
-        """End the reply in progress; words that nobody has taken up go to the next turn."""
+        """End the exchange in progress. Words that the model has not taken go to the next turn."""
         current = self.current
         if current is None:
             return
-        answer = current.answer
-        if answer is None:
+        reply = current.reply
+        if reply is None:
             self._set_aside(current)
-        elif answer.held_back:
+        elif reply.held_back:
             current.take_back()
             self._set_aside(current)
-        elif answer.was_heard_whole():
-            answer.finish()
+        elif reply.was_heard_whole():
+            reply.finish()
             self.leave()
-        elif (heard := answer.cut()) is not None:
+        elif (heard := reply.cut()) is not None:
             self.leave()
             self._ports.say(Interrupted(current.turn, heard))
         else:
-            current.answer = None
+            current.reply = None
             self._set_aside(current)
 
     def _set_aside(self, exchange: Exchange) -> None:
-        """Nobody was asked yet: its words, once they are known, go in front of the next turn's."""
+        """Take the floor from an unanswered turn. Its words go in front of the next turn's."""
         self.current = None
         self._unanswered += [*exchange.before, exchange]
         exchange.set_aside = True
         self._ports.say(Interrupted(exchange.turn, ""))
 
     def leave(self) -> None:
-        """The current exchange is over."""
+        """End the current exchange."""
         left, self.current = self.current, None
         if left is None:
             return
         self._ports.life.remove(left.life)
-        if left.answer:
-            self._ledger = left.answer.ledger
-            if left.answer.speaking:
+        if left.reply:
+            self._last_reply = left.reply.spoken
+            if left.reply.is_heard:
                 self._ended = self._ports.clock.now
                 self.has_spoken = True
 
-    # What is being heard
+    # The reply is heard
 
-    def begins_to_speak(self) -> None:
-        """The first sample of the reply was heard."""
-        self._began = self._ports.clock.now
+    def advance(self) -> bool:
+        """Look how far playback has come. True if a reply began or ended by that."""
+        current = self.current
+        reply = current.reply if current else None
+        if current is None or reply is None or reply.held_back:
+            return False
+        begins = reply.note_first_heard()
+        if begins:
+            self._began = self._ports.clock.now
+            self._ports.say(Speaking(current.turn))
+        if self._settings.word_events and reply.is_heard:
+            self._tell_words(reply)
+        if not reply.is_over():
+            return begins
+        reply.finish()
+        self.leave()
+        return True
 
-    def skip_echo_tail(self) -> None:
-        """Whoever speaks now is the user."""
-        self._ended = None
+    def _tell_words(self, reply: OngoingReply) -> None:
+        ms = reply.tell_words()
+        if ms is not None and self._playback.played is not None:
+            self._next_word.set(ms, lambda: None)  # the engine looks again after each action
 
     @property
     def pace(self) -> float:
         """Samples per character of the last reply."""
-        return self._ledger.pace
+        return self._last_reply.pace
 
     @property
     def is_warming_up(self) -> bool:
-        """Whether a reply began so recently that speech does not hold it back."""
+        """Whether a reply began so recently that speech does not pause it."""
         return self._ms_since(self._began) < self._settings.warm_up_ms
 
     @property
     def in_echo_tail(self) -> bool:
-        """Whether a reply ended so recently that its echo may still be heard."""
+        """Whether a reply ended so recently that the microphone may still have its echo."""
         return self._ms_since(self._ended) < self._settings.echo_tail_ms
 
+    def skip_echo_tail(self) -> None:
+        """From here on, speech is the user's."""
+        self._ended = None
+
     def spoken_words(self) -> frozenset[str]:
-        """What the assistant is saying, or has just said: words that may be its echo."""
-        if self.current and self.current.answer:
-            ledger = self.current.answer.ledger
+        """The words that the assistant is saying, or has just said."""
+        if self.current and self.current.reply:
+            spoken = self.current.reply.spoken
         elif self.in_echo_tail:
-            ledger = self._ledger
+            spoken = self._last_reply
         else:
             return frozenset()
-        return ledger.words_at(self._playback.position)
+        return spoken.words_at(self._playback.position)
 
     def _ms_since(self, then: datetime | None) -> float:
         if then is None:
             return float("inf")
         return (self._ports.clock.now - then).total_seconds() * 1000
+
+    # Nobody speaks
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody has the floor or wants it."""
+        return not (self.candidates or self.current or self.waiting or self.sayings)
+
+    def idle(self) -> None:
+        """Tell ``Idle`` once nobody has spoken for `idle_ms` after a reply, if it is wanted."""
+        idle_ms = self._settings.idle_ms
+        if idle_ms is not None and self.has_spoken and not self._is_idle:
+            self._is_idle = True
+            self._idling.set(idle_ms, partial(self._ports.say, Idle(round(idle_ms))))
+
+    def wake(self) -> None:
+        """Somebody has the floor, or wants it."""
+        self._is_idle = False
+        self._idling.cancel()

@@ -1,4 +1,4 @@
-"""One thing at a time, whichever thread it comes from."""
+"""Actions from any thread, done one at a time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ Action: TypeAlias = Callable[[], None]
 
 
 class Mailbox:
-    """Runs actions one after the other: the thread that brings the first one runs those that
-    arrive meanwhile, too. None runs inside another, and no lock is held while one runs.
+    """Runs actions one after the other.
 
-    What an action has to say goes downstream after it and before the next one, so downstream finds
-    everything settled, and what it raises reaches the thread that brought the action. The rest
-    stays, for the next one to run.
+    The thread that posts the first action also runs those that arrive meanwhile. No action runs
+    inside another, and no lock is held while one runs.
+
+    What an action sends downstream goes out after the action and before the next one, so
+    downstream sees a settled state. What downstream raises reaches the thread that posted the
+    action. The actions that are left run with the next post.
 
     Args:
-        settle: run after each action, as a part of it.
-        on_error: told what an action raises; never what is raised downstream.
+        settle: runs after each action, as a part of it.
+        on_error: receives what an action raises; never what downstream raises.
     """
 
     def __init__(self, settle: Action, on_error: Callable[[Exception], None]) -> None:
@@ -33,7 +35,7 @@ class Mailbox:
         self._running = False
 
     def post(self, action: Action) -> None:
-        """Run it, once its time has come."""
+        """Run the action, after those that were posted before it."""
         with self._lock:
             self._actions.append(action)
             if self._running:
@@ -48,12 +50,12 @@ class Mailbox:
             raise
 
     def leave(self, action: Action) -> None:
-        """Have it run with the next one that is posted."""
+        """Keep the action until the next one is posted, and run it then."""
         with self._lock:
             self._actions.append(action)
 
     def send(self, outgoing: Action) -> None:
-        """Do this downstream; to be called by an action."""
+        """Send something downstream, after the current action. Only an action may call this."""
         self._outgoing.append(outgoing)
 
     def _next(self) -> Action | None:

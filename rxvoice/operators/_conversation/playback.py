@@ -1,4 +1,4 @@
-"""A sink, as a conversation sees it: what it was given, what was heard, and holding it back."""
+"""A sink as a conversation sees it: what was written to it, what was heard, and pausing it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ T = TypeVar("T")
 
 
 class Playback:
-    """What one subscription writes to a sink, counted from its first sample.
+    """What one subscription writes to a sink, counted from its own first sample.
 
-    No method raises what the sink raises, but for `flush`: it is kept for `take_error`, so that no
-    caller is left half way.
+    No method but `flush` raises what the sink raises. The error is kept for `take_error`, so that
+    no caller stops half way.
+
+    A sink that cannot pause is cleared instead, and given the rest again when playback goes on.
 
     Args:
-        duck: the gain at which to play while held; None to pause instead. A sink that cannot pause
-            is cleared, and given the rest again when playback goes on.
+        sink: where the speech goes.
+        duck: the gain to play at while playback is held. None: pause instead.
     """
 
     def __init__(self, sink: AudioSink, duck: float | None) -> None:
@@ -35,13 +37,13 @@ class Playback:
         self._error: Exception | None = None
         self._rate = 0
         self._kept: deque[tuple[Samples, int]] = deque()
-        """Sound with its rate, taken back from a sink that cannot pause, or kept from it."""
+        """Sound and its rate that a sink without pause has still to get."""
         self._can_pause = callable(getattr(sink, "pause", None))
         self._knows_position = hasattr(sink, "position")
-        # Sound of somebody else may be queued still: it is not this conversation's.
+        # The sink may still be playing sound of another conversation.
         self._origin = self._ask(lambda: self._number("written", "position"), 0)
         self.written = 0
-        """Samples that are the sink's to play, or kept for it; without those that were dropped."""
+        """Samples that were written or kept, without those that were dropped."""
         self.held = False
         self.played: Observable[int] | None = getattr(sink, "played", None)
         self.events: Observable[Event] | None = getattr(sink, "events", None)
@@ -50,7 +52,7 @@ class Playback:
 
     @property
     def position(self) -> int:
-        """How many samples have been heard; all that it has, where the sink does not say."""
+        """How many samples were heard; all that were written, if the sink does not say."""
         given = self.written - sum(samples.shape[0] for samples, _ in self._kept)
         if not self._knows_position:
             return given
@@ -58,15 +60,15 @@ class Playback:
         return max(0, min(given, position - self._origin))
 
     def passed(self, position: int) -> bool:
-        """Whether all before this position was heard, as far as the sink says when it is."""
+        """Whether all before this position was heard; written, if the sink has no ``played``."""
         if self.played is not None:
             return self.position >= position
         return self.written >= position and not self._kept
 
-    # What it is given
+    # What is written
 
     def write(self, speech: Speech) -> bool:
-        """Give it a piece, or keep it for when playback goes on; whether it was taken."""
+        """Write a piece, or keep it while playback is held. False if the sink raised."""
         self._rate = speech.sample_rate
         if not self._keeps:
             return self._put(speech.samples, speech.sample_rate)
@@ -83,18 +85,22 @@ class Playback:
         return True
 
     def end_reply(self) -> None:
-        """Say that all of a reply has been written: its last words need not wait for more."""
+        """Tell the sink that the reply is complete: its last words need not wait for more."""
         self._call("end_reply")
 
     def clear(self) -> int:
-        """Drop what was not heard; the position at which it was dropped."""
+        """Drop what was not heard.
+
+        Returns:
+            The position at which the sound ends.
+        """
         position = self.position
         self.written -= sum(samples.shape[0] for samples, _ in self._kept)
         self._kept.clear()
         self._take_back()
         if not self._knows_position:
             return self.written
-        if self.written < 0:  # sound of somebody else was queued before this conversation's
+        if self.written < 0:  # sound of another conversation was queued before ours
             self._origin += self.written
             self.written = 0
         return min(position, self.written)
@@ -103,10 +109,10 @@ class Playback:
         """Wait until all of it was heard."""
         self._sink.flush()
 
-    # Holding it back
+    # Holding
 
     def hold(self) -> bool:
-        """Pause or duck, until it is released; whether nothing is heard now."""
+        """Pause, or duck, until `release`. True if it is silent now."""
         self.held = True
         if self._duck is not None:
             self._call("duck", self._duck)
@@ -120,7 +126,7 @@ class Playback:
         return unheard is not None
 
     def release(self) -> None:
-        """Go on, at full gain, with the next sample that was not heard; it may be tried again."""
+        """Go on at full gain with the first sample that was not heard. May be tried again."""
         if not self.held:
             return
         self.held = False
@@ -134,7 +140,7 @@ class Playback:
             self._put(samples, rate)
 
     def take_error(self) -> Exception | None:
-        """What a method of the sink has raised since this was last asked."""
+        """Remove and return the error that the sink has raised; None if there is none."""
         error, self._error = self._error, None
         return error
 
@@ -143,19 +149,19 @@ class Playback:
         return self.held and self._duck is None and not self._can_pause
 
     def _take_back(self) -> Samples | None:
-        """What the sink had not played; it will not."""
+        """Clear the sink. Returns what it had not played; None if it raised."""
         unheard = self._ask(self._sink.clear, None)
         if unheard is not None:
             self.written -= unheard.shape[0]
         return unheard
 
     def _number(self, *names: str) -> int:
-        """The first of these that the sink has; 0 where it has none."""
+        """The first of these attributes that the sink has; 0 if it has none."""
         found = (getattr(self._sink, name) for name in names if hasattr(self._sink, name))
         return next(found, 0)
 
     def _call(self, name: str, *args: float) -> bool:
-        """Call this method where there is one; whether it did what it does."""
+        """Call a method of the sink. False if the sink does not have it, or it raised."""
         found: Callable[..., Any] | None = getattr(self._sink, name, None)
         return found is not None and self._ask(lambda: (found(*args), True)[1], False)
 

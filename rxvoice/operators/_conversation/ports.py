@@ -23,14 +23,15 @@ from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_
 from rxvoice.stage_error import StageError
 
 Way: TypeAlias = Callable[[Action], None]
-"""How an action gets into the mailbox."""
+"""Brings an action into the mailbox."""
 
 
 class Ports:
-    """All that comes in is done in one mailbox, and so alone; what it has to say follows it.
+    """The ways in lead into one mailbox, so inputs are handled one at a time.
 
     Args:
-        settle: what is to be done after each input.
+        out: the subscription.
+        settle: runs after each input.
     """
 
     def __init__(self, out: Subscription[Any], settle: Action) -> None:
@@ -44,11 +45,11 @@ class Ports:
     # In, from any thread
 
     def post(self, action: Action) -> None:
-        """Do it when its time has come, on this thread or on the one that is busy here."""
+        """Run the action here, or on the thread that is busy in the mailbox."""
         self._mailbox.post(action)
 
     def from_afar(self, action: Action) -> None:
-        """The way for what comes from any thread: to the subscription's own, where it has one."""
+        """Run the action on the subscription's scheduler, if it has one; otherwise here."""
         if self.life.is_disposed:
             return
 
@@ -61,16 +62,17 @@ class Ports:
             self._home.schedule(run)
 
     def door(self, life: CompositeDisposable, on_raised: Action) -> Way:
-        """The way for what works for an exchange; closed to what comes when its life is over.
+        """A way in for the work of an exchange. It closes with the life of the exchange.
 
         Args:
-            on_raised: what is to be done after downstream has raised.
+            life: the life of the exchange.
+            on_raised: runs after downstream has raised.
         """
 
         def way(action: Action) -> None:
             try:
                 self.post(lambda: None if life.is_disposed else action())
-            except BaseException:  # RxPY has closed the observable that it came from
+            except BaseException:  # RxPY has closed the observable that the action came from
                 self._mailbox.leave(on_raised)
                 raise
 
@@ -85,11 +87,15 @@ class Ports:
         on_error: Callable[[Exception], None] | None = None,
         life: CompositeDisposable | None = None,
     ) -> None:
-        """Subscribe for as long as `life` lasts, and take in all that comes.
+        """Subscribe, and bring in what the observable gives.
 
         Args:
-            on_error: None: the subscription fails with it.
-            life: None: the subscription's.
+            observable: what to subscribe to.
+            way: brings each action in.
+            on_next: handles an element.
+            on_completed: handles the end. None: the end changes nothing.
+            on_error: handles an error. None: the subscription fails with it.
+            life: ends the subscription. None: the life of these ports.
         """
         fail = on_error or self.fail
         follow(
@@ -101,18 +107,18 @@ class Ports:
             scheduler=self._out.scheduler,
         )
 
-    # Out; to be called in the mailbox
+    # Out: only an action in the mailbox calls these
 
     def say(self, element: object) -> None:
-        """Let it go downstream."""
+        """Send an element downstream."""
         self._send(lambda: self._out.emit(element))
 
     def fail(self, error: Exception) -> None:
-        """End the subscription by an error."""
+        """End the subscription with an error."""
         self._send(lambda: self._out.fail(error))
 
     def complete(self, flush: Action) -> None:
-        """End the subscription, once, after what is to be flushed."""
+        """Flush, then end the subscription. Only the first call does anything."""
         if not self._completed:
             self._completed = True
             self._send(partial(self._flush, flush))
@@ -130,12 +136,12 @@ class Ports:
         self._mailbox.send(lambda: None if self.life.is_disposed else outgoing())
 
     def _on_raised(self, error: Exception) -> None:
-        """The sink, or another part that was called here, has raised."""
+        """An action has raised: the sink, or another part that it called."""
         self.fail(StageError("converse", None, error))
 
 
 class Alarm:
-    """Runs an action in the mailbox, some time after it was last set."""
+    """A timer that can be set again. It runs its action in the mailbox."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
@@ -144,11 +150,11 @@ class Alarm:
         ports.life.add(self._timer)
 
     def set(self, ms: float, action: Action) -> None:
-        """Run the action so many milliseconds from now, and no other."""
+        """Run the action in so many milliseconds, in place of the one that was set before."""
         mine = self._set = object()
 
         def due() -> None:
-            # It may have been set again, or cancelled, while this waited in the mailbox.
+            # The alarm may have been set again, or cancelled, while this waited in the mailbox.
             if self._set is mine and not self._timer.is_disposed:
                 self._set = None
                 action()
@@ -159,13 +165,13 @@ class Alarm:
         self._timer.disposable = self._ports.clock.schedule_relative(ms / 1000, ring)
 
     def cancel(self) -> None:
-        """Run nothing."""
+        """Forget the action."""
         self._set = None
         self._timer.disposable = Disposable()
 
 
 def just(*elements: object) -> Observable[Any]:
-    """The elements, here and now; ``rx.of`` would schedule them."""
+    """An observable of the elements, given within ``subscribe``; ``rx.of`` schedules them."""
 
     def subscribe(
         observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
@@ -179,7 +185,7 @@ def just(*elements: object) -> Observable[Any]:
 
 
 def tapped(note: Callable[[Reply], None]) -> Operator[Any, Any]:
-    """Everything passes; replies are noted on the way."""
+    """An operator that passes everything, and notes each `Reply`."""
 
     def start(out: Subscription[Any]) -> Handlers[Any]:
         def step(element: object) -> None:
@@ -193,7 +199,7 @@ def tapped(note: Callable[[Reply], None]) -> Operator[Any, Any]:
 
 
 def _home(scheduler: abc.SchedulerBase | None) -> abc.SchedulerBase | None:
-    """The scheduler, where it has a place of its own and can wait without blocking."""
+    """The scheduler, if it has a thread of its own and can wait without blocking."""
     if isinstance(scheduler, ImmediateScheduler | NewThreadScheduler | TrampolineScheduler):
         return None
     return scheduler

@@ -1,4 +1,4 @@
-"""The ledger of a reply: which samples say which text."""
+"""Which samples of a reply say which text, to know what the user heard of it."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from rxvoice._text.words import up_to_word, words
 from rxvoice.elements import Reply, Sentence, Speech
 
 _CHARACTERS_PER_SECOND = 15
-"""How fast a voice speaks as long as nobody knows."""
+"""How fast a voice is taken to speak until its pace is known."""
 
 
 class ReplyText:
-    """The pieces of an answer: what a voice says, and what the model wrote for it."""
+    """The text of a reply, twice: as the model wrote it, and as the voice says it."""
 
     def __init__(self) -> None:
         self._spoken = ""
         self._said: list[str] = []
         self._wrote: list[str] = []
-        self._ends: list[int] = []  # of what is said, for each piece
+        self._ends: list[int] = []  # of each piece, in what the voice says
         self._verbatim: list[bool] = []
         self.length = 0
-        """Characters to be spoken, so far."""
+        """Characters for the voice to say, so far."""
 
     def add(self, reply: Reply) -> None:
-        """The next piece."""
+        """Add the next piece."""
         if reply.delta or reply.written:
             self.length += len(reply.delta)
             self._said.append(reply.delta)
@@ -36,7 +36,7 @@ class ReplyText:
 
     @property
     def spoken(self) -> str:
-        """What a voice says."""
+        """What the voice says."""
         if len(self._spoken) < self.length:
             self._spoken = "".join(self._said)
         return self._spoken
@@ -47,10 +47,10 @@ class ReplyText:
         return "".join(self._wrote)
 
     def up_to(self, length: int) -> str:
-        """What the model wrote for the first `length` characters of what a voice says.
+        """What the model wrote for the first `length` characters that the voice says.
 
-        A piece that is said in other words than it was written belongs to it once all of it has
-        been said; one that is not said at all, once something after it has.
+        A piece that is said in other words than it was written belongs to it once all of the piece
+        is said. A piece that is not said at all belongs to it once the next one is begun.
         """
         if length <= 0:
             return ""
@@ -65,7 +65,10 @@ class ReplyText:
 
 @dataclass(slots=True)
 class _SpokenSentence:
-    """A sentence and its samples, from `start` to before `end`; words by where they end."""
+    """A sentence and its samples, from `start` to before `end`.
+
+    `words` are pairs: an index into the text, and the sample at which the text is said up to there.
+    """
 
     text: str
     sentence: Sentence | None
@@ -76,7 +79,7 @@ class _SpokenSentence:
     words: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def heard(self, position: int, total: float) -> int:
-        """How many characters of it have been heard, if it has this many samples in all."""
+        """How many characters were heard, if the sentence has `total` samples in all."""
         length = len(self.text)
         if position - self.start >= total:
             return length
@@ -87,24 +90,24 @@ class _SpokenSentence:
 
 
 class SpokenReply:
-    """What was written of a reply and spoken of it, to say what was heard.
+    """The text of a reply and its sound: says which of the text was heard.
 
     Args:
-        start: the position in the sink of its first sample.
-        pace: samples per character, by which the length of a sentence is guessed as long as more
-            of it may come; 0 where no reply has told it yet.
+        start: the position in the sink of the first sample.
+        pace: samples per character. By it the length of a sentence is guessed while more of its
+            sound may come. 0: no reply has told it yet.
     """
 
     def __init__(self, start: int, pace: float = 0) -> None:
         self.start = self.end = start
         self.text = ReplyText()
-        """The reply as far as it was written."""
+        """The text that was written so far."""
         self._pace = pace
         self._sentences: list[_SpokenSentence] = []
         self._over = False
 
     def add(self, speech: Speech) -> None:
-        """A piece of sound was written to the sink."""
+        """Add a piece of sound that was written to the sink."""
         start, self.end = self.end, self.end + speech.samples.shape[0]
         if not self._sentences or self._begins(speech):
             self._sentences.append(
@@ -117,24 +120,24 @@ class SpokenReply:
         self._pace = self._pace or speech.sample_rate / _CHARACTERS_PER_SECOND
 
     def close(self) -> None:
-        """No more of the reply will be spoken."""
+        """No more sound will come."""
         self._over = True
 
     @property
     def is_silent(self) -> bool:
-        """Whether there was something to say, and none of it has a sound."""
+        """Whether there are words to say, and no sound."""
         return self.end == self.start and bool(words(self.text.spoken))
 
     @property
     def pace(self) -> float:
-        """Samples per character of the sentences that are complete; as given where none is."""
+        """Samples per character of the complete sentences; the given pace if there is none."""
         done = [spoken for spoken in self._sentences if self._is_complete(spoken)]
         characters = sum(len(spoken.text) for spoken in done)
         samples = sum(spoken.end - spoken.start for spoken in done)
         return samples / characters if characters else self._pace
 
     def heard(self, position: int) -> str:
-        """What was heard when the sink was at this position: the beginning of the text."""
+        """The beginning of the text that was heard when the sink was at this position."""
         parts: list[str] = []
         end = cursor = 0
         for spoken in self._sentences:
@@ -146,11 +149,12 @@ class SpokenReply:
                     end, cursor = at + length, at + len(spoken.text) if at >= 0 else -1
             if length < len(spoken.text):
                 break
-        # A stage in between may have changed the words: then it is what was spoken.
+        # A stage between the text and the voice may have changed the words. Then the sentences
+        # themselves are what was heard.
         return self.text.up_to(end).strip() if cursor >= 0 else " ".join(parts)
 
     def ms_to_next_word(self, position: int) -> float | None:
-        """When the next word will have been heard; None where there is none."""
+        """Milliseconds until the next word is heard; None if its sound is not there."""
         for spoken in self._sentences:
             total = self._total(spoken)
             length = spoken.heard(position, total)
@@ -167,12 +171,12 @@ class SpokenReply:
         return None
 
     def words_at(self, position: int) -> frozenset[str]:
-        """The words of the sentence being heard at this position, and of the one before."""
+        """The words of the sentence that is heard at this position, and of the one before."""
         begun = [spoken.text for spoken in self._sentences if spoken.start < position]
         return frozenset(words(" ".join(begun[-2:])))
 
     def _begins(self, speech: Speech) -> bool:
-        """Whether a piece is of another sentence than the last one."""
+        """Whether a piece of sound begins another sentence."""
         last = self._sentences[-1]
         if speech.sentence is not None or last.sentence is not None:
             return speech.sentence is not last.sentence
@@ -180,12 +184,13 @@ class SpokenReply:
 
     def _is_complete(self, spoken: _SpokenSentence) -> bool:
         sentence = spoken.sentence
-        # One that is over may still have a piece on its way to the sink.
+        # A sentence that is over may have a piece that is still on its way to the sink.
         if sentence is not None and sentence.is_over and spoken.pieces == sentence.pieces:
             return True
         return self._over or spoken is not self._sentences[-1]
 
     def _total(self, spoken: _SpokenSentence) -> float:
+        """The samples of the sentence in all, guessed while more may come."""
         samples = spoken.end - spoken.start
         if self._is_complete(spoken):
             return samples
