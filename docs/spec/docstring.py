@@ -70,7 +70,10 @@ def contract(operator: Callable[..., object]) -> Contract:
     if missing:
         raise ValueError(f"{name}: its docstring does not say {', '.join(missing)}")
 
-    parameters = inspect.signature(operator).parameters
+    spelled = inspect.signature(operator)
+    parameters = spelled.parameters
+    if function.args.kwarg is not None:  # its options are listed elsewhere
+        signature = _spelled_out(name, spelled)
     if list(told) != list(parameters):
         raise ValueError(f"{name}: its docstring tells {list(told)}, it takes {list(parameters)}")
     summary, _, about = "\n".join(prose).strip().partition("\n\n")
@@ -81,7 +84,14 @@ def contract(operator: Callable[..., object]) -> Contract:
         takes,
         gives,
         {section: _markdown("\n".join(sections[section])) for section in SECTIONS},
-        [(arg, _default(source, function, arg), _markdown("\n".join(told[arg]))) for arg in told],
+        [
+            (
+                arg,
+                _default(source, function, arg) or _default_of(parameters[arg]),
+                _markdown("\n".join(told[arg])),
+            )
+            for arg in told
+        ],
     )
 
 
@@ -94,6 +104,24 @@ def _default(source: str, function: ast.FunctionDef, name: str) -> str:
     ]
     found = next((default for arg, default in pairs if arg.arg == name), None)
     return "" if found is None else ast.get_source_segment(source, found) or ""
+
+
+def _default_of(parameter: inspect.Parameter) -> str:
+    """The default of a parameter that the source does not spell."""
+    value: object = parameter.default
+    if value is parameter.empty:
+        return ""
+    return f"{value:_}" if type(value) is int else repr(value)
+
+
+def _spelled_out(name: str, signature: inspect.Signature) -> str:
+    """The signature as source, a parameter a line."""
+    lines: list[str] = []
+    for it in signature.parameters.values():
+        star = "*" if it.kind is it.VAR_POSITIONAL else ""
+        default = _default_of(it)
+        lines.append(f"    {star}{it.name}: {it.annotation}{f' = {default}' if default else ''},")
+    return "\n".join([f"{name}(", *lines, f") -> {signature.return_annotation}"])
 
 
 def _markdown(text: str) -> str:
