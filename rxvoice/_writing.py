@@ -1,4 +1,4 @@
-"""Writing sound to a sink, whole."""
+"""All of a sound is written to a sink."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["SpeechWriter", "refuse_conversation", "write_all"]
 
 
 def write_all(sink: AudioSink, samples: Samples) -> None:
-    """Offer the samples until the sink has taken them all.
+    """Offer the samples to the sink until it has taken all of them.
 
     Raises:
-        SinkStalled: it took none, or more than there were.
+        SinkStalled: the sink took none, or more than it was offered.
     """
     offered = samples.shape[0]
     written = 0
@@ -30,7 +30,7 @@ def write_all(sink: AudioSink, samples: Samples) -> None:
 
 
 def refuse_conversation(who: str, element: object) -> None:
-    """Raise where this comes from `converse`, whose speech its own sink has already."""
+    """Raise if the element comes from `converse`, which has written its speech already."""
     from rxvoice.events import Candidate, TurnOpened
 
     if isinstance(element, (Candidate, TurnOpened)):
@@ -41,7 +41,7 @@ def refuse_conversation(who: str, element: object) -> None:
 
 
 class SpeechWriter:
-    """Writes sound to a sink; tells it the sample rate and the ends where it wants to know."""
+    """Writes sound to a sink. Tells it the sample rate and the end of each reply, if it asks."""
 
     __slots__ = ("_end", "_rate", "_set_rate", "_sink")
 
@@ -52,13 +52,17 @@ class SpeechWriter:
         self._rate: int | None = None
 
     def write(self, sound: Speech | AudioChunk) -> None:
-        """Write all of it; errors as `write_all`."""
+        """Write all of the sound. Raises as `write_all`."""
         self.put(sound.samples, sound.sample_rate)
         if isinstance(sound, Speech) and sound.final and self._end is not None:
             self._end()
 
     def put(self, samples: Samples, sample_rate: int) -> int:
-        """Write all of these samples, in Hz, and say how many they are; errors as `write_all`."""
+        """Write all of the samples, at this rate in Hz. Raises as `write_all`.
+
+        Returns:
+            How many there are.
+        """
         count = samples.shape[0]
         if count:
             if self._set_rate is not None and sample_rate != self._rate:

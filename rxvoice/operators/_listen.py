@@ -1,4 +1,4 @@
-"""What `transcribe` and `answer` share: listening to a turn."""
+"""Listening to a turn, for `transcribe` and `answer`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 from rxvoice._answers.observables import outwards
 from rxvoice.chunks import AudioChunk
 from rxvoice.events import Dropped
-from rxvoice.operators._stage import Job
+from rxvoice.operators._job import Job
 from rxvoice.turn import Turn
 
 __all__ = ["listen_to"]
@@ -22,7 +22,14 @@ def listen_to(
     on_chunk: Callable[[AudioChunk], None] | None,
     on_end: Callable[[], None],
 ) -> None:
-    """Listen to a turn to its end, or to what ends it otherwise."""
+    """Listen to a turn until it ends, fails or is discarded.
+
+    Args:
+        turn: the turn.
+        job: the work on the turn. It is dropped or failed with the turn.
+        on_chunk: called with each chunk. None: only the end matters.
+        on_end: called when the user has finished.
+    """
 
     def over() -> None:
         if turn.discarded:
@@ -30,7 +37,7 @@ def listen_to(
         else:
             on_end()
 
-    if turn.discarded:  # while it waited
+    if turn.discarded:  # while the turn waited for this job
         over()
         return
     on_next, on_error = outwards(on_chunk or _nothing, lambda error: job.fail(turn, error))
@@ -38,4 +45,4 @@ def listen_to(
 
 
 def _nothing(*_: object) -> None:
-    """Nothing follows."""
+    """Ignore a chunk."""

@@ -9,13 +9,15 @@ from operator import index
 import numpy as np
 from reactivex import abc
 
+from rxvoice._answers.limits import limits
 from rxvoice._answers.shapes import Text, sound
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method, whole
 from rxvoice.elements import Recognised, Reply, Sentence, Speech, TimedSamples, Transcript
 from rxvoice.events import Event, Notice
+from rxvoice.operators._job import Errors, Job
 from rxvoice.operators._listen import listen_to
-from rxvoice.operators._stage import Errors, Job, Work, limits, stage
+from rxvoice.operators._stage import Work, stage
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, SpeechToSpeechSlot
 from rxvoice.turn import Turn

@@ -1,4 +1,4 @@
-"""`converse`: turns are answered, and a reply falls silent when the user speaks."""
+"""`converse`: turns are answered, and a reply falls silent when the user interrupts."""
 
 from __future__ import annotations
 
@@ -93,93 +93,93 @@ def converse(
 def converse(
     listen: Stage, *reply: Stage, sink: AudioSink, **options: Unpack[ConverseOptions]
 ) -> Operator[Turn | Event, T | Speech | FinishedTurn | Event]:
-    """Hold a conversation: answer each turn, and fall silent when the user speaks over the answer.
+    """Hold a conversation: answer each turn, and fall silent when the user interrupts.
 
-    It writes the speech to `sink` itself, counts what the sink takes and plays, and logs each
-    turn with a `FinishedTurn`. So nothing that writes to a sink belongs behind it: `play` and
+    `converse` writes the speech to `sink` itself, counts what the sink takes and plays, and logs
+    each turn with a `FinishedTurn`. Put nothing behind it that writes to a sink: `play` and
     ``subscribe(sink)`` refuse what it emits. A stage that changes speech goes inside, after
     `synthesize`.
 
-    A reply is in progress from the end of its turn until it was heard to its end, and for
-    `echo_tail_ms` after. A turn that opens then is only a *candidate*. Playback pauses at its
-    first chunk that counts as speech, and the reply is kept. A candidate that says something is
-    confirmed: the reply is disposed, the sink cleared, the responder told what was heard, and the
-    candidate is the next turn, with all its audio. After any other candidate the reply goes on
-    with the very next sample.
+    A reply is in progress from the end of its turn until its last sample is heard, and for
+    `echo_tail_ms` after that. A turn that opens in this time is only a *candidate*. Its first chunk
+    that counts as speech pauses playback. The reply is kept. If the candidate says something, it is
+    confirmed: the reply is disposed, the sink is cleared, the responder is told what was heard, and
+    the candidate is the next turn, with all its audio. Otherwise the candidate is dropped, and the
+    reply goes on with the very next sample.
 
     Words confirm a candidate, so a noise never ends a reply. A recogniser with partial transcripts
-    tells them while the user speaks; one of whole turns tells them at the end of the turn, and
-    playback stays paused until then. Speech over the assistant's voice that is shorter than
-    `min_speech_ms` is dropped without asking the recogniser.
+    tells them while the user speaks. A recogniser of whole turns tells them at the end of the turn,
+    and playback stays paused until then. Speech over the assistant's voice that is shorter than
+    `min_speech_ms` is dropped, and the recogniser is not asked.
 
-    Emits: what the last stage gives, in order, as it is written to the sink; a reply's final
-        `Speech` and its `FinishedTurn` once it was heard to its end. Of a reply that was
-        interrupted both say what was heard. Beside them, in the order in which it happened, all
-        that `rxvoice.events` has from ``TurnOpened`` to ``Idle``; the sink's events, and those
-        from upstream.
-    Completes: when the source has and every turn was answered and heard, after one
+    Emits: what the last stage gives, in order, as it is written to the sink; the final `Speech` of
+        a reply and its `FinishedTurn` once the reply was heard to its end, or was interrupted: then
+        both say what was heard. Among them, in the order in which they happen: the events from
+        ``TurnOpened`` to ``Idle`` in `rxvoice.events`, the sink's events, and those from upstream.
+    Completes: when the source has completed and every turn was answered and heard, after one
         ``sink.flush()``.
-    Errors: with the source, at once; with what a stage, the sink's ``events`` or `interrupts`
-        errors with; with what ``sink.flush()`` raises. Whatever else the sink raises fails the turn
-        that is being answered, with a `TurnFailed`, and no more.
-    Drops: candidates that are not confirmed, and turns without a word, each with a ``Dropped``; of
-        a reply that was interrupted, what was not heard; the words of a turn that the app
-        interrupted before it was answered, where no other turn follows.
-    Runs on: the threads of the source and the stages, one at a time, never two at once; the sink is
-        written to there. What comes from the sink and from `interrupts` is taken to the scheduler
-        given to ``subscribe``, where there is one. Timers run on that as well; without one, on
-        threads of their own. Disposed or failed during a reply, it clears the sink and tells the
-        responder what was heard.
+    Errors: at once with the source; with what a stage, the sink's ``events`` or `interrupts` errors
+        with; with what ``sink.flush()`` raises. If another method of the sink raises, only the turn
+        that is being answered fails, with a `TurnFailed`.
+    Drops: candidates that are not confirmed and turns without a word, each with a ``Dropped``; the
+        part of an interrupted reply that was not heard; the words of a turn that the app
+        interrupted before it was answered, if no other turn follows.
+    Runs on: the threads of the source and the stages, one at a time; the sink is written to there.
+        What comes from the sink and from `interrupts` moves to the scheduler given to
+        ``subscribe``, if there is one. Timers run on it too, or else on threads of their own.
+        Disposed or failed during a reply, it clears the sink and tells the responder what was
+        heard.
 
     Args:
-        listen: the stage that listens, `transcribe`. It begins when a turn opens, a candidate too.
-            Or `answer` alone, one model that hears and speaks: nobody knows words then, so speech
-            of `min_speech_ms` confirms a candidate, and texts are neither typed nor said.
-        reply: the stages that answer, one or more, such as `respond`, `speakable` and
-            `synthesize`; begun with each final transcript. The operator among them that has
-            ``heard`` is told what was heard.
-        sink: where the speech goes. One without ``pause`` is cleared instead, and given again what
-            it had not played; of one without ``position`` all that it was given and does not return
-            from ``clear`` was heard; with one without ``played`` a reply was heard once it was
-            given.
-        interruptions: False: turns that open during a reply wait, and are answered in order. It may
-            change: an ``Observable[bool]``, where True holds until it says otherwise, or a function
-            that is given the turn that opens. Candidates wait as well once it says False.
-        says: what the app says by itself: a text, spoken once nobody speaks and nobody waits for an
-            answer, or a `Say`. It passes the stages behind the one that answers. What was heard of
-            it is the assistant's in the history of a responder that has ``said``.
-        min_speech_ms: milliseconds of chunks judged speech, in one go, that a candidate must speak
-            over the assistant's voice, 0 or more. A silence of 60 ms begins the count again.
-        min_words: words that a candidate must say during a reply, 0 or more; without those that the
-            assistant is saying.
-        min_chars: letters that these words must have, 0 or more. A digit will do, and so will one
-            character of a script without spaces, such as Chinese.
-        stop_words: words or phrases that confirm a candidate whatever else is wanted.
-        backchannels: words or phrases that alone never interrupt a reply, such as ``"mhm"``.
+        listen: the stage that listens, `transcribe`. It begins when a turn or a candidate opens.
+            Or `answer` alone, for one model that takes and gives speech: then no words are known,
+            speech of `min_speech_ms` confirms a candidate, and the app can neither type a text nor
+            have one said.
+        reply: one or more stages that answer, such as `respond`, `speakable` and `synthesize`. They
+            begin with each final transcript. The operator that has ``heard`` is told what was heard
+            of an interrupted reply.
+        sink: where the speech goes. A sink without ``pause`` is cleared instead, and gets again
+            what it had not played. Without ``position``, all that it took and does not return from
+            ``clear`` counts as heard. Without ``played``, a reply counts as heard once it was
+            written.
+        interruptions: False: turns that open during a reply wait, and are answered in order. An
+            ``Observable[bool]`` changes it; it begins with True. A function decides for each turn
+            that opens. On False, open candidates wait as well.
+        says: what the app says by itself: a text, said once nobody speaks and nobody waits for a
+            reply, or a `Say`. It goes into the stages behind the responder. A responder that has
+            ``said`` adds what was heard of it to its history.
+        min_speech_ms: milliseconds of speech, in one go, that a candidate must speak over the
+            assistant's voice, 0 or more. 60 ms of silence begin the count again.
+        min_words: words that a candidate must say during a reply, 0 or more. Words that the
+            assistant is saying do not count.
+        min_chars: letters that these words must have in all, 0 or more. One digit is enough, and so
+            is one character of a script without spaces, such as Chinese.
+        stop_words: words or phrases that always confirm a candidate.
+        backchannels: words or phrases that never interrupt a reply alone, such as ``"mhm"``.
         own_words: whether words that the assistant is saying, or has just said, count as its echo.
-            False where it cannot hear itself, as with headphones: then "coffee" answers "Tea or
-            coffee?" while that is still being said.
-        resume_after_ms: milliseconds after which playback goes on where partial transcripts come,
-            and have no word yet, 0 or more. A candidate that has not spoken for `min_speech_ms`
-            holds playback for 300 ms of its silence.
-        hold_ms: the same where only whole turns are recognised, 0 or more.
-        duck: the gain, 0 to 1, at which to play on instead of pausing; the sink needs ``duck``.
-        echo: an object with ``is_echo(samples) -> bool``, or such a callable: such chunks of a
-            candidate do not count as speech. `vad` takes one too, and opens no turn at them.
-        echo_tail_ms: milliseconds after a reply during which a turn must still be confirmed, by any
-            word, 0 or more.
-        warm_up_ms: milliseconds from a reply's first sample during which speech does not pause it,
-            0 or more: its words alone are judged, when its turn is over.
-        interrupts: the app's own: None interrupts at once, or confirms the candidate that there
-            is; a text interrupts too, and is answered as if it had been said, in a turn with an
-            ``id`` below 0.
-        preempt_after_ms: begin the reply when a partial transcript has not changed for so many
-            milliseconds of silence, 0 or more, though the turn is not over; nothing of it comes
-            out before the final transcript says the same. None: never.
-        preempt_tries: how often in a turn, 1 or more.
-        idle_ms: ``Idle`` when nobody has spoken for so many milliseconds, 1 or more, since a reply
-            was heard; once. None: never.
-        word_events: tell a ``Spoken`` for each word as it leaves the loudspeaker.
+            Use False if the microphone cannot pick up the loudspeaker, as with headphones: then
+            "coffee" answers "Tea or coffee?" before the question is over.
+        resume_after_ms: milliseconds, 0 or more, after which playback goes on although the
+            candidate is undecided, if partial transcripts come and have no word yet. A candidate
+            shorter than `min_speech_ms` pauses playback only until it is silent for 300 ms.
+        hold_ms: the same for a recogniser of whole turns, 0 or more.
+        duck: the gain, 0 to 1, to play at instead of pausing. The sink must have ``duck``.
+        echo: an object with ``is_echo(samples) -> bool``, or such a callable. Chunks that are echo
+            do not count as speech of a candidate. `vad` takes one too, and opens no turn at echo.
+        echo_tail_ms: milliseconds after a reply in which a turn is still a candidate, and any word
+            confirms it, 0 or more.
+        warm_up_ms: milliseconds from a reply's first sample in which speech does not pause it, 0 or
+            more. Only its words are judged, when its turn is over.
+        interrupts: what the app does. None interrupts the reply at once, or confirms the open
+            candidate. A text interrupts too, and is answered as if the user had said it, in a turn
+            with an ``id`` below 0.
+        preempt_after_ms: begin the reply before the turn is over, once a partial transcript has
+            stayed the same for so many milliseconds of silence, 0 or more. Nothing of the reply
+            comes out until the final transcript says the same. None: never.
+        preempt_tries: how often it may do that in a turn, 1 or more.
+        idle_ms: emit ``Idle``, once, when nobody has spoken for so many milliseconds, 1 or more,
+            after a reply. None: never.
+        word_events: emit a ``Spoken`` for each word as it leaves the loudspeaker.
     """
     if not reply and not asked(listen).speaks:
         raise ConfigError("converse wants one or more stages that answer, got none")
@@ -194,7 +194,7 @@ def converse(
     settings = ConverseSettings(listen if reply else None, reply or (listen,), sink, **options)
 
     def start(out: Subscription[T | Speech | FinishedTurn | Event]) -> Handlers[Turn | Event]:
-        # The engine is not loaded by ``import rxvoice``, which is to be quick.
+        # Imported here, so that ``import rxvoice`` is quick.
         from rxvoice.operators._conversation.engine import Engine
 
         engine = Engine(out, settings)

@@ -8,7 +8,7 @@ from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import FinishedTurn, Speech
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.events import Event, TurnFailed
-from rxvoice.operators._stage import Errors, check_errors
+from rxvoice.operators._job import Errors, check_errors
 from rxvoice.operators.kernel import (
     Handlers,
     Operator,

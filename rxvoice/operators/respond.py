@@ -12,6 +12,7 @@ from typing import cast
 
 from reactivex import abc
 
+from rxvoice._answers.limits import limits
 from rxvoice._answers.pauses import Flush
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import Text, text
@@ -19,7 +20,8 @@ from rxvoice._check import method, whole
 from rxvoice._text.words import has_letters
 from rxvoice.elements import Reply, Transcript
 from rxvoice.events import Dropped, Event, Notice
-from rxvoice.operators._stage import Errors, Job, Work, limits, stage
+from rxvoice.operators._job import Errors, Job
+from rxvoice.operators._stage import Work, stage
 from rxvoice.operators._stage_operator import Memory
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, ResponderSlot, Worded

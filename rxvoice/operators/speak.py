@@ -7,7 +7,7 @@ from reactivex import Observable, abc
 
 from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.events import Event
-from rxvoice.operators._stage import Errors
+from rxvoice.operators._job import Errors
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.operators.synthesize import synthesize
 from rxvoice.slots import SynthesizerSlot

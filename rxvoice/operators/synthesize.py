@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from reactivex import abc
 
+from rxvoice._answers.limits import limits
 from rxvoice._answers.shapes import sound
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method, whole
 from rxvoice._text.segmenter import Segmenter
 from rxvoice.elements import Reply, Sentence, Speech, TimedSamples, Transcript
 from rxvoice.events import Event, Notice
-from rxvoice.operators._stage import Errors, Job, Work, limits, stage
+from rxvoice.operators._job import Errors, Job
+from rxvoice.operators._stage import Work, stage
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, SynthesizerSlot
 

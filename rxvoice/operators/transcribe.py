@@ -12,6 +12,7 @@ from reactivex import abc
 from reactivex.disposable import Disposable
 from reactivex.internal import DisposedException
 
+from rxvoice._answers.limits import limits
 from rxvoice._answers.recognised import Known, recognised
 from rxvoice._answers.shapes import Text, is_whole, yes_or_no
 from rxvoice._audio.samples import Samples
@@ -19,8 +20,9 @@ from rxvoice._check import method
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Recognised, Transcript
 from rxvoice.events import Event, Notice
+from rxvoice.operators._job import Errors, Job
 from rxvoice.operators._listen import listen_to
-from rxvoice.operators._stage import Errors, Job, Work, limits, stage
+from rxvoice.operators._stage import Work, stage
 from rxvoice.operators.kernel import Operator
 from rxvoice.slots import Answer, RecognitionSession, TranscriberSlot, Worded
 from rxvoice.turn import Turn
