@@ -63,7 +63,7 @@ def contract(operator: Callable[..., object]) -> Contract:
             into = told[found[1]] = [found[2]]
         elif line.startswith(" ") or (not sections and into is prose):
             if into is not None:
-                into.append(line.strip())
+                into.append(line if into is prose else line.strip())
         else:
             into = None  # the origin of the operator, which its page explains
     missing = [section for section in SECTIONS if section not in sections]
@@ -125,8 +125,12 @@ def _spelled_out(name: str, signature: inspect.Signature) -> str:
 
 
 def _markdown(text: str) -> str:
-    return "\n\n".join(map(_paragraph, text.split("\n\n"))).strip()
+    """The text with a line for each paragraph. Code and lists keep their lines."""
+    return "\n\n".join(map(_paragraph, text.strip().split("\n\n"))).strip()
 
 
 def _paragraph(text: str) -> str:
-    return text if text.startswith("```") else " ".join(text.split()).replace("``", "`")
+    if text.startswith("```"):
+        return text
+    joined = "\n- ".join(" ".join(item.split()) for item in re.split(r"^- ", text, flags=re.M))
+    return joined.replace("``", "`").strip()

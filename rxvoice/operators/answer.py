@@ -1,4 +1,4 @@
-"""`answer`: turns become speech, by one model that hears and speaks."""
+"""`answer`: turns become speech, by one speech-to-speech model."""
 
 from __future__ import annotations
 
@@ -34,51 +34,50 @@ def answer(
     total_timeout_ms: float | None = 300_000,
     sample_rate: int = 24_000,
 ) -> Operator[Turn | Event, Speech | Event]:
-    """Answer each turn by one model that hears and speaks, in the place of three.
+    """Answer each turn with one speech-to-speech model, in place of three models.
 
-    Emits: for each `Turn`, in order, once it has ended, a `Speech` for each piece of sound, as it
-        is made; then a final one, without samples. The text of the sound is what the model wrote
-        since the sound before; the `Transcript` it answers has what the model understood, and no
-        text where it does not say. A `TurnFailed` in place of the final one when the model or the
-        turn fails, or what it gives is neither sound nor text; a `Dropped` in its place where the
-        app discarded the turn. A `Notice` where it gives text and no sound at all. A `Notice` that
-        it gives, and events from upstream, pass.
-    Completes: when the source has and every turn has been answered.
-    Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
-    Drops: pieces without samples; on an error of the source, the answer in progress.
-    Runs on: the thread of the source, or with a worker that one; see there.
+    Emits: for each `Turn`, in order, once it has ended, a `Speech` for each piece of sound as it is
+        made; then a final one, without samples. The text of a sound is what the model wrote since
+        the sound before. The `Transcript` has what the model understood; its text is empty if the
+        model does not say. In place of the final one, a `TurnFailed` if the model or the turn
+        fails, or the model gives neither sound nor text; a `Dropped` if the app discarded the turn.
+        A `Notice` if the model gives text and no sound at all. A `Notice` from the model and events
+        from upstream pass.
+    Completes: when the source has completed and every turn is answered.
+    Errors: with the source; with ``errors="raise"``, with the `StageError` of a failed turn.
+    Drops: pieces without samples; on an error of the source, the reply in progress.
+    Runs on: the thread of the source, or the worker's; see `worker`.
 
     Args:
-        model: an object with ``answer_turn(audio)``, or such a callable; ``audio`` is float32 of
-            shape ``(n,)``, the whole turn. Its pieces are sound, in the shapes that `synthesize`
-            takes; a str, which is new text of the answer, and belongs to the sound that follows; a
-            result with ``audio``, ``sample_rate`` and maybe ``text``, as those of
-            ``mlx_audio.sts``; and a `Recognised`, what the user has said.
-        worker: the scheduler on which the model is called, a step at a time; results come back on
-            the scheduler given to ``subscribe``, on the worker's where none was. None: where the
-            element arrived.
-        errors: ``"event"`` or ``"raise"``.
-        timeout_ms: the longest that the model may give nothing once it was asked, in milliseconds,
-            1 or more; None for no limit. Past it the turn fails, by a `ModelTimeout`. Counted by
-            the scheduler given to ``subscribe``, and only while a step is asked for. A call in
-            place cannot be cut short: it is too late when it returns.
-        total_timeout_ms: the longest that it may take for all of an answer, likewise.
-        sample_rate: Hz, of a model that has no ``sample_rate`` of its own, where the piece has none
-            either.
+        model: an object with ``answer_turn(audio)``, or such a callable. ``audio`` is the whole
+            turn, float32 of shape ``(n,)``. Its pieces may be: sound, in the shapes that
+            `synthesize` takes; a str, new text of the sound that follows; a result with ``audio``,
+            ``sample_rate`` and maybe ``text``, such as those of ``mlx_audio.sts``; a `Recognised`,
+            what the user has said.
+        worker: the scheduler on which the model is called, one step at a time. Results come back on
+            the scheduler given to ``subscribe``, or else arrive on the worker's thread. None: the
+            model is called where the element arrived.
+        errors: what a failed turn causes: ``"event"``, a `TurnFailed`; ``"raise"``, an error.
+        timeout_ms: milliseconds, 1 or more, that the model may give nothing once it was asked; None
+            for no limit. Past it the turn fails with a `ModelTimeout`. The scheduler given to
+            ``subscribe`` counts, and only while a step is asked for. A call in place cannot be cut
+            short: its turn fails when the call returns.
+        total_timeout_ms: the same for the whole reply.
+        sample_rate: Hz, if neither the model nor the piece has a ``sample_rate``.
     """
     time_limits = limits("answer", timeout_ms, total_timeout_ms)
     answer_turn: Callable[[Samples], Answer[object]] = method(model, "answer_turn")
     rate: int = getattr(model, "sample_rate", sample_rate)
     whole("answer sample_rate", rate, 1, "Hz")
 
-    def take(piece: object) -> _Piece:
+    def take(piece: object) -> _AnswerPiece:
         return _piece(piece, rate)
 
     def start() -> Work[Turn, Speech | Event]:
         def work(turn: Turn, job: Job[Speech | Event]) -> None:
-            said = _Answer(turn, rate)
+            said = _SpokenAnswer(turn, rate)
 
-            def on_piece(piece: _Piece) -> None:
+            def on_piece(piece: _AnswerPiece) -> None:
                 speech = said.add(piece)
                 if speech is not None:
                     job.emit(speech)
@@ -111,8 +110,8 @@ def answer(
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """What the model gave: whichever of it there is."""
+class _AnswerPiece:
+    """One piece of the model's answer: any of what it may give."""
 
     understood: Recognised | None = None
     text: str = ""
@@ -120,8 +119,8 @@ class _Piece:
     sample_rate: int = 0
 
 
-class _Answer:
-    """An answer as it is given."""
+class _SpokenAnswer:
+    """The model's answer to a turn, so far."""
 
     def __init__(self, turn: Turn, sample_rate: int) -> None:
         self._transcript = Transcript(turn, "")
@@ -134,11 +133,11 @@ class _Answer:
 
     @property
     def is_mute(self) -> bool:
-        """Whether there is something to say, and none of it was spoken."""
+        """Whether the model gave words, and no sound."""
         return not self._sounded and any(map(str.isalnum, str(self._text)))
 
-    def add(self, piece: _Piece) -> Speech | None:
-        """Take a piece; its sound, if it has any."""
+    def add(self, piece: _AnswerPiece) -> Speech | None:
+        """Add a piece, and return its sound, if it has any."""
         if piece.understood is not None:
             text = piece.understood.text.strip()
             self._transcript = Transcript(self._transcript.turn, text, True, piece.understood)
@@ -162,29 +161,29 @@ class _Answer:
         )
 
     def end(self) -> Speech:
-        """There is no more."""
+        """End the answer, and return the final `Speech`."""
         self._text.end()
         self._sentence.is_over = True
         reply = Reply(self._transcript, text=str(self._text), final=True)
         return Speech(reply, np.empty(0, np.float32), self._rate, final=True)
 
 
-def _piece(piece: object, sample_rate: int) -> _Piece:
-    """Sound, text or both; TypeError or AudioFormatError where it is neither."""
+def _piece(piece: object, sample_rate: int) -> _AnswerPiece:
+    """Read a piece. Raises TypeError or AudioFormatError if it is neither sound nor text."""
     if isinstance(piece, Recognised):
-        return _Piece(understood=piece)
+        return _AnswerPiece(understood=piece)
     if isinstance(piece, str):
-        return _Piece(text=str.__str__(piece))
+        return _AnswerPiece(text=str.__str__(piece))
     audio, text = getattr(piece, "audio", None), getattr(piece, "text", None)
     words = str.__str__(text) if isinstance(text, str) else ""
     if audio is None and words:
-        return _Piece(text=words)
+        return _AnswerPiece(text=words)
     rate = sample_rate if audio is None else _rate(piece, sample_rate)
-    return _Piece(text=words, sound=sound(piece, rate), sample_rate=rate)
+    return _AnswerPiece(text=words, sound=sound(piece, rate), sample_rate=rate)
 
 
 def _rate(result: object, sample_rate: int) -> int:
-    """Of a result, where it has its own."""
+    """The sample rate of a result, or this one if it has none."""
     own = getattr(result, "sample_rate", None)
     if own is None:
         return sample_rate

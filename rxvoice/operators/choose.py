@@ -1,4 +1,4 @@
-"""`choose`: each question goes to the stages that are chosen for it."""
+"""`choose`: the stages of a reply are chosen for each question."""
 
 from __future__ import annotations
 
@@ -23,26 +23,25 @@ T = TypeVar("T")
 def choose(
     agent: Callable[[Transcript], Operator[Transcript | Event, T | Event]],
 ) -> Operator[Transcript | Event, T | Event]:
-    """Answer each question by the stages that are chosen for it: another agent from now on.
+    """Choose for each question which agent answers it.
 
-    An agent is an operator: `respond`, or several `stages` with a voice of their own. What it
-    remembers is its own: the choice is made anew for each question, and tells nobody. In `converse`
+    An agent is an operator: `respond`, or several `stages` with a voice of their own. Each agent
+    has its own memory, and does not learn of questions that another one answered. In `converse`,
     the agent that answered is told what was heard.
 
     ```python
     vox.converse(hear, vox.choose(lambda transcript: agents[current]), sink=speaker)
     ```
 
-    Emits: what the chosen stages give, question by question, in order; partial transcripts are
-        dropped. Events from upstream pass.
-    Completes: when the source has and every question was answered.
-    Errors: with the source, with what a chosen stage errors with, and with what ``agent`` raises.
+    Emits: what the chosen stages give, question by question, in order. Events from upstream pass.
+    Completes: when the source has completed and every question is answered.
+    Errors: with the source; with what a chosen stage errors with; with what ``agent`` raises.
     Drops: partial transcripts.
-    Runs on: the thread of the source; ``agent`` is called there, once for each question.
+    Runs on: the thread of the source. ``agent`` is called there, once for each question.
 
     Args:
-        agent: given the final `Transcript` of a question; gives the operator that answers it. For
-            what the app `says`, a `Transcript` without text.
+        agent: a function from the final `Transcript` of a question to the operator that answers it.
+            For what the app `says` the `Transcript` has no text.
     """
     if not callable(agent):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""`map_sentences`: each sentence of a reply may be replaced before it is spoken."""
+"""`map_sentences`: each sentence of a reply is replaced before it is spoken."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ __all__ = ["map_sentences"]
 def map_sentences(
     replace: Callable[[str], str],
 ) -> Operator[Reply | Event, Reply | Event]:
-    """Replace sentences of a reply, as soon as each is written, before anybody speaks them.
+    """Replace each sentence of a reply as soon as it is written, and before it is spoken.
 
-    What it gives is the reply from here on: it is what is spoken, what is shown, and what a
-    conversation remembers. To be put between `respond` and `synthesize`.
+    Put it between `respond` and `synthesize`. The new text is the reply from there on: it is
+    spoken, it is shown, and the conversation remembers it.
 
-    Emits: a `Reply` for each sentence, with what is to be said in its place; nothing for one that
-        was replaced by ``""``. The final `Reply` has all of the new text. A ``flush`` ends a
+    Emits: a `Reply` for each sentence, with the text to say in its place; nothing for a sentence
+        that is replaced by ``""``. The final `Reply` has all of the new text. A ``flush`` ends a
         sentence, and passes. Events from upstream pass.
     Completes: with the source.
-    Errors: with the source. What the function raises fails the turn, with a `TurnFailed`.
-    Drops: what is left of a reply that has failed.
-    Runs on: the thread of the source; the function is called there.
+    Errors: with the source. If the function raises, its turn fails, with a `TurnFailed`.
+    Drops: the rest of a reply that has failed.
+    Runs on: the thread of the source. The function is called there.
 
     Args:
-        replace: given a sentence without white space around it; gives what is to be said instead.
+        replace: a function from a sentence, without white space around it, to the text to say
+            instead.
     """
     if not callable(replace):
         raise ConfigError(f"map_sentences takes a function from str to str, got {replace!r}")

@@ -26,22 +26,22 @@ __all__ = ["play"]
 def play(
     sink: AudioSink, *, errors: Errors = "raise"
 ) -> Operator[Speech | Event, FinishedTurn | Event]:
-    """Write speech to a sink, and log each turn once its reply has been taken.
+    """Write speech to a sink, and log each turn once its reply is written.
 
-    For the plain pipe: `converse` writes to its sink itself, and `play` behind it fails.
+    Use it in a plain pipe. `converse` writes to its sink itself, and `play` behind it fails.
 
-    Emits: a `FinishedTurn` at the final `Speech` of each turn; events from upstream as they
-        come. Of a reply that was interrupted it says what was heard.
+    Emits: a `FinishedTurn` at the final `Speech` of each turn; for an interrupted reply it has what
+        was heard. Events from upstream pass.
     Completes: with the source, after one ``sink.flush()``, which blocks until all is played.
-    Errors: `SinkStalled` when the sink takes nothing; `StageError` when it raises; the source's.
-        The sink is then left as it is, with what it took.
-    Drops: with ``errors="event"``, the rest of a reply that the sink has failed.
-    Runs on: the thread of the source; ``write_samples`` and ``flush`` are called there.
+    Errors: with `SinkStalled` if the sink takes nothing; with a `StageError` if it raises; with the
+        source. The sink keeps what it took.
+    Drops: with ``errors="event"``, the rest of a reply if the sink fails.
+    Runs on: the thread of the source. ``write_samples`` and ``flush`` are called there.
 
     Args:
-        sink: an `AudioSink`; it is offered each piece until it has taken all of it.
-        errors: ``"raise"``, or ``"event"`` to fail only the turn, with a `TurnFailed`; a failed
-            flush belongs to no turn and raises.
+        sink: an `AudioSink`. It is offered each piece until it has taken all of it.
+        errors: what a failing sink causes: ``"raise"``, an error; ``"event"``, a `TurnFailed`, and
+            the next turn goes on. A failing ``flush`` belongs to no turn, and always raises.
     """
     for name in ("write_samples", "flush"):
         if not callable(getattr(sink, name, None)):

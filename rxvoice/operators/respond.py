@@ -1,4 +1,4 @@
-"""`respond`: text becomes an answer."""
+"""`respond`: a transcript becomes a reply."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["respond"]
 _log = logging.getLogger("rxvoice")
 
 _WITHDRAWN = 16
-"""Questions that were withdrawn lately."""
+"""How many withdrawn questions are remembered."""
 
 
 def respond(
@@ -43,38 +43,38 @@ def respond(
     timeout_ms: float | None = 30_000,
     total_timeout_ms: float | None = 300_000,
 ) -> Operator[Transcript | Event, Reply | Event]:
-    """Answer each final transcript.
+    """Answer each final transcript with a text model.
 
-    Emits: a `Reply` for each piece of text, with ``delta``, as it comes; then a final one with all
-        of the ``text`` and an empty ``delta``. Replies come whole and in order: the next transcript
-        waits. For a ``FLUSH`` among the pieces a `Reply` with ``flush`` and no text; with a worker,
-        the model goes on once that has been taken. A `TurnFailed` in place of the final one when
-        the model fails, or what it answers is no text; a ``Dropped`` in place of all of them, with
-        reason ``"no_words"``, for a transcript of fewer than ``min_chars``. A `Notice` that the
-        model gives, and events from upstream, pass.
-    Completes: when the source has and every transcript has been answered.
-    Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
+    Emits: a `Reply` for each piece of text as it comes, with the new text as ``delta``; then a
+        final one with all of the ``text`` and an empty ``delta``. A reply is complete before the
+        next one begins. For a ``FLUSH`` among the pieces, a `Reply` with ``flush`` and no text;
+        with a worker, the model goes on once that is taken. A `TurnFailed` in place of the final
+        one if the model fails or its answer is not text. For a transcript of fewer than
+        ``min_chars``, only a ``Dropped`` with reason ``"no_words"``. A `Notice` from the model and
+        events from upstream pass.
+    Completes: when the source has completed and every transcript is answered.
+    Errors: with the source; with ``errors="raise"``, with the `StageError` of a failed turn.
     Drops: partial transcripts, and empty pieces of text; on an error of the source, the reply in
         progress.
-    Runs on: the thread of the source, or with a worker that one; see there.
+    Runs on: the thread of the source, or the worker's; see `worker`.
 
     Args:
-        llm: an object with ``respond(text)``, or such a callable; its answer is a str or pieces
-            of it, or for a str whatever has one as its ``text``: the guide to adapters has all
-            shapes.
-        worker: the scheduler on which the model is called, a step at a time; results come back on
-            the scheduler given to ``subscribe``, on the worker's where none was. None: where the
-            element arrived.
-        errors: ``"event"`` or ``"raise"``.
-        min_chars: the fewest letters and digits, 0 or more, of a transcript that is answered; a
-            digit will do, and so will a letter of a script in which one may be a word. With 0 the
-            model is asked whatever was heard, also the empty text of a noise, as the reference loop
-            does; 1 is what most conversations want.
-        timeout_ms: the longest that the model may give nothing once it was asked, in
-            milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
-            `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
-            is asked for. A call in place cannot be cut short: it is too late when it returns.
-        total_timeout_ms: the longest that it may take for all of an answer, likewise.
+        llm: an object with ``respond(text)``, or such a callable. It answers with a str or with
+            pieces of one. In place of a str it may give an object with a ``text``. The guide to
+            adapters lists all shapes.
+        worker: the scheduler on which the model is called, one step at a time. Results come back on
+            the scheduler given to ``subscribe``, or else arrive on the worker's thread. None: the
+            model is called where the element arrived.
+        errors: what a failed turn causes: ``"event"``, a `TurnFailed`; ``"raise"``, an error.
+        min_chars: letters and digits that a transcript must have to be answered, 0 or more. One
+            digit is enough, and so is one character of a script in which one may be a word. Most
+            conversations want 1. With 0 the model is asked about every transcript, also about the
+            empty text of a noise, as in the reference loop.
+        timeout_ms: milliseconds, 1 or more, that the model may give nothing once it was asked; None
+            for no limit. Past it the turn fails with a `ModelTimeout`. The scheduler given to
+            ``subscribe`` counts, and only while a step is asked for. A call in place cannot be cut
+            short: its turn fails when the call returns.
+        total_timeout_ms: the same for the whole reply.
     """
     time_limits = limits("respond", timeout_ms, total_timeout_ms)
     question = _Question(method(llm, "respond"))
@@ -90,7 +90,7 @@ def respond(
                 return
             said = Text()
 
-            def tell(new: str) -> None:
+            def emit(new: str) -> None:
                 if new:
                     job.emit(Reply(transcript, new))
 
@@ -98,10 +98,10 @@ def respond(
                 if isinstance(piece, Flush):
                     job.emit(Reply(transcript, flush=True))
                 else:
-                    tell(said.add(piece))
+                    emit(said.add(piece))
 
             def on_end() -> None:
-                tell(said.end())
+                emit(said.end())
                 job.emit(Reply(transcript, text=str(said), final=True))
                 job.done()
 
@@ -127,23 +127,23 @@ def _worded(piece: object) -> str:
 
 
 class _Question:
-    """The last question: has the model taken it, or can it still be withdrawn?"""
+    """Asks the model each question, unless the question was withdrawn before."""
 
     def __init__(self, ask: Callable[[str], Answer[Worded | Notice]]) -> None:
         self._ask = ask
         self._lock = Lock()
         self._taken: Transcript | None = None
-        # More than one: the worker may not have come past the last.
+        # Several: the worker may not have reached the first of them yet.
         self._withdrawn: deque[Transcript] = deque(maxlen=_WITHDRAWN)
 
     def ask(self, transcript: Transcript) -> Answer[Worded | Notice]:
-        """Ask, unless it was withdrawn."""
-        if isgeneratorfunction(self._ask):  # the model takes the question with the first step
+        """Ask the model, unless the question is withdrawn."""
+        if isgeneratorfunction(self._ask):  # a generator takes the question with its first step
             return self._steps(transcript)
         return self._ask(transcript.text) if self._take(transcript) else ()
 
     def withdraw(self, transcript: Transcript) -> bool:
-        """Withdraw this question; False if the model has already taken it."""
+        """Withdraw the question. False if the model has already taken it."""
         with self._lock:
             self._withdrawn.append(transcript)
             return self._taken is not transcript
@@ -161,7 +161,7 @@ class _Question:
 
 
 def _in_turn(worker: abc.SchedulerBase | None, call: Callable[[], object]) -> None:
-    """Call the model after the step it is taking, and before the next question."""
+    """Call the model between the step that it is taking and the next question."""
 
     def run(*_: object) -> None:
         try:

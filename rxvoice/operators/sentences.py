@@ -1,4 +1,4 @@
-"""`sentences`: text that comes in pieces becomes sentences."""
+"""`sentences`: pieces of text become sentences."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["sentences"]
 
 
 def sentences(*, first_clause_chars: int | None = None) -> Operator[str | Event, str | Event]:
-    """Cut text that comes in pieces into sentences, as `synthesize` does.
+    """Make sentences of pieces of text, as `synthesize` does.
 
-    Emits: each sentence, without white space around it, once it is certain to be over, or ended
-        by a ``FLUSH`` among the pieces; one that goes on for 1,000 characters is cut there. Events
-        from upstream pass, at once.
-    Completes: with the source, after what is left.
-    Errors: a TypeError for what is no text; with the source.
+    Emits: each sentence, without white space around it, once it is certain to be over, or at a
+        ``FLUSH`` among the pieces. A sentence of 1,000 characters is cut there. Events from
+        upstream pass, at once.
+    Completes: with the source, after the last sentence.
+    Errors: with a TypeError at an element that is not text; with the source.
     Drops: white space between sentences; on an error, the sentence that is not over.
     Runs on: the thread of the source.
 
     Args:
-        first_clause_chars: give the first clause on its own once it has this many characters.
-            None: whole sentences.
+        first_clause_chars: emit the first clause on its own once it has this many characters. None:
+            whole sentences.
     """
     Segmenter(first_clause_chars=first_clause_chars)  # a bad argument raises here
 

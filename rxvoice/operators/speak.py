@@ -1,4 +1,4 @@
-"""`speak`: text of the app's own becomes speech."""
+"""`speak`: the app's own text becomes speech."""
 
 from __future__ import annotations
 
@@ -26,33 +26,34 @@ def speak(
     sample_rate: int = 24_000,
     first_clause_chars: int | None = None,
 ) -> Operator[str | Event, Speech | Event]:
-    """Speak texts that answer nobody: a greeting, an announcement, a page that is read aloud.
+    """Speak texts of the app: a greeting, an announcement, a page that is read aloud.
 
-    Emits: for each text what `synthesize` gives for a reply: a `Speech` for each piece of sound,
-        sentence by sentence, then a final one. Each text is whole: it is spoken at once, whether or
-        not it ends in a full stop. Of text that comes in pieces make sentences first, by
-        `sentences`. A `TurnFailed` in place of a text that the synthesizer fails; a `Notice` that
-        it gives, and events from upstream, pass.
-    Completes: when the source has and every text has been spoken.
-    Errors: `ConfigError` for what is no text; with the source; with ``errors="raise"``, a failed
-        text's `StageError`. A `StageError` names `synthesize`, which does the work.
-    Drops: as `synthesize`: what has no letter or digit to speak, the rest of a failed text; on an
+    Emits: for each text what `synthesize` emits for a reply: a `Speech` for each piece of sound,
+        sentence by sentence, then a final one. Each text is complete: it is spoken at once, with or
+        without a full stop. If text comes in pieces, make it sentences first, with `sentences`. A
+        `TurnFailed` in place of the final one if the synthesizer fails. A `Notice` from the
+        synthesizer and events from upstream pass.
+    Completes: when the source has completed and every text is spoken.
+    Errors: with a `ConfigError` at an element that is not text; with the source; with
+        ``errors="raise"``, with the `StageError` of a failed text. The error names `synthesize`,
+        which does the work.
+    Drops: as `synthesize`: text without a letter or digit, and the rest of a failed text; on an
         error of the source, the text in progress.
-    Runs on: the thread of the source, or with a worker that one; see there.
+    Runs on: the thread of the source, or the worker's; see `worker`.
 
     Args:
         tts: as in `synthesize`.
-        worker: likewise.
-        errors: ``"event"`` or ``"raise"``.
-        timeout_ms: the longest that the synthesizer may give nothing, in milliseconds, 1 or more;
-            None for no limit; as in `synthesize`.
-        total_timeout_ms: the longest that it may take for all of a sentence, likewise.
-        sample_rate: Hz, of a synthesizer that has no ``sample_rate`` of its own.
+        worker: as in `synthesize`.
+        errors: what a failed text causes: ``"event"``, a `TurnFailed`; ``"raise"``, an error.
+        timeout_ms: milliseconds, 1 or more, that the synthesizer may give nothing; None for no
+            limit. As in `synthesize`.
+        total_timeout_ms: the same for a whole sentence.
+        sample_rate: Hz, for a synthesizer without ``sample_rate``.
         first_clause_chars: speak the first clause of a text on its own once it has this many
             characters. None: whole sentences.
 
-    Every element has a turn. That of a text is one in which nobody said anything: its ``audio`` and
-    its transcript are empty, its ``id`` counts the texts. So `play` logs what the app has said.
+    Every element has a turn. The turn of a text has no ``audio`` and an empty transcript, and its
+    ``id`` counts the texts. So `play` logs what the app has said.
     """
     voice = synthesize(
         tts,

@@ -1,4 +1,4 @@
-"""`speakable`: what a model writes becomes what a voice should say."""
+"""`speakable`: the text that a model writes becomes the text that a voice says."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ __all__ = ["speakable"]
 
 
 def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event, Reply | Event]:
-    """Turn each reply, as a model writes it, into what a voice should say.
+    """Make each reply speakable: remove what a voice should not say, such as Markdown.
 
-    Markdown is read, not spoken. Emphasis, headings, lists, quotes, tables, links and images leave
-    their text, each item and row on a line of its own; an address leaves its host. Blocks of code,
-    HTML tags, comments, thoughts (``<think>``), marks of footnotes and formulas, emoji and the
-    tokens of chat templates (``<|im_end|>``) are left out. All else stays: "2 * 3", "snake_case",
-    "$13.50".
+    - Emphasis, headings, lists, quotes, tables, links and images keep their text. Each item and row
+      gets a line of its own. A web address keeps its host.
+    - Blocks of code, HTML tags, comments, thoughts (``<think>``), marks of footnotes and formulas,
+      emoji and the tokens of chat templates (``<|im_end|>``) are left out.
+    - All else stays: "2 * 3", "snake_case", "$13.50".
 
-    Emits: a `Reply` for each piece as soon as it is certain: what to say in ``delta``, and in
-        ``markup`` what the model wrote for it, where that differs. ``delta`` is empty for what is
-        left out. The `written` of the pieces, joined, is the model's text. One with ``flush``
-        passes after what was not certain. Then the final one, as it came: its ``text`` is the
-        model's. Events from upstream pass.
+    Emits: a `Reply` for each piece as soon as it is certain. ``delta`` is the text to say, and
+        empty for what is left out. ``markup`` is what the model wrote for it, if that differs. The
+        `written` of all pieces, joined, is the model's text. A `Reply` with ``flush`` passes, after
+        the text that was not certain. The final one passes as it came: its ``text`` is the model's.
+        Events from upstream pass.
     Completes: with the source.
     Errors: with the source.
-    Drops: on an error, or when a reply has failed, what was not certain.
+    Drops: on an error, or if a reply has failed, the text that was not certain.
     Runs on: the thread of the source.
 
-    A word of plain letters is given at once, any other when it is over. A link, a tag, code or a
-    formula within a line waits for what closes it: until the line ends, or for 200 characters. A
-    line that begins with marks waits for its first letter. So the first sentence never waits for
-    the end of the reply.
+    The first sentence never waits for the end of the reply. A word of plain letters is emitted at
+    once, any other word when it is over. A link, a tag, code or a formula within a line waits until
+    it is closed, until the line ends, or for 200 characters. A line that begins with marks waits
+    for its first letter.
 
     Args:
         code: what to say for a block of code, such as "Here is some code."; "" for nothing.
-        emoji: leave emoji in, for a voice that can say them.
+        emoji: whether to keep emoji, for a voice that can say them.
     """
     if not isinstance(cast("object", code), str):
         raise ConfigError(f'speakable code must be what to say for code, or "", got {code!r}')
@@ -57,7 +57,7 @@ def speakable(*, code: str = "", emoji: bool = False) -> Operator[Reply | Event,
             if reply.transcript is not answering:
                 answering = reply.transcript
                 reader = Speakable(code=code, emoji=emoji)
-            if reply.markup is not None or reply.flush:  # is speakable already
+            if reply.markup is not None or reply.flush:  # already speakable
                 give(reader.flush())
                 out.emit(reply)
                 return

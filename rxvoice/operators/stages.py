@@ -1,4 +1,4 @@
-"""`stages`: several stages of a reply become one."""
+"""`stages`: several stages of a reply become one operator."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def stages(
 
 
 def stages(*operators: Stage) -> Operator[A | Event, B | Event]:
-    """Make one operator of several, which `converse` can still look into.
+    """Make one operator of several, and let `converse` see them.
 
-    ``rx.pipe(respond, moderate)`` works as well, but hides who answers and who speaks: a
-    conversation could not tell the model what was heard. Use this for stages that belong together,
-    such as an agent with a prompt and a voice of its own, for `choose`.
+    Use it for stages that belong together, such as an agent with its own prompt and voice, for
+    `choose`. ``rx.pipe(respond, moderate)`` works as well, but hides which operator answers and
+    which one speaks. Then a conversation cannot tell the model what was heard.
 
-    Emits: what the last of them gives.
-    Completes: with the last of them.
-    Errors: with the first that does.
-    Drops: what one of them drops.
+    Emits: what the last operator emits.
+    Completes: with the last operator.
+    Errors: with the first operator that errors.
+    Drops: what any of the operators drops.
     Runs on: the threads of the operators.
 
     Args:
-        operators: two or more, in order.
+        operators: two or more operators, in order.
     """
     if len(operators) < 2:
         raise ConfigError(f"stages wants two or more operators, got {len(operators)}")

@@ -1,4 +1,4 @@
-"""`synthesize`: an answer becomes speech, sentence by sentence."""
+"""`synthesize`: a reply becomes speech, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -33,40 +33,38 @@ def synthesize(
     sample_rate: int = 24_000,
     first_clause_chars: int | None = None,
 ) -> Operator[Reply | Event, Speech | Event]:
-    """Speak each reply, a sentence as soon as it is written.
+    """Speak each reply, each sentence as soon as it is written.
 
     Emits: a `Speech` for each piece of sound of each sentence, in order, while the reply is still
-        being written; a `Reply` with ``flush`` ends the sentence. Then a final one, without
-        samples, when all of it has been given. A `TurnFailed` in its place when the synthesizer
-        fails, or what it gives is no sound: the rest of that reply is not spoken. A `Notice` the
-        first time in a reply that it gives no samples for a sentence. A `Notice` that it gives, and
-        events from upstream, pass.
-    Completes: when the source has and every reply has been spoken.
-    Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
-    Drops: what has no letter or digit to speak; pieces without samples; the rest of a failed
-        reply; on an error of the source, the reply in progress. A text that goes on for 1,000
-        characters is cut there.
-    Runs on: the thread of the source, or with a worker that one; see there.
+        being written; then a final one, without samples. A `Reply` with ``flush`` ends the
+        sentence. A `TurnFailed` in place of the final one if the synthesizer fails or does not give
+        sound; the rest of that reply is not spoken. A `Notice`, once in a reply, if a sentence gets
+        no samples. A `Notice` from the synthesizer and events from upstream pass.
+    Completes: when the source has completed and every reply is spoken.
+    Errors: with the source; with ``errors="raise"``, with the `StageError` of a failed turn.
+    Drops: text without a letter or digit; pieces without samples; the rest of a failed reply; on an
+        error of the source, the reply in progress. A sentence of 1,000 characters is cut there.
+    Runs on: the thread of the source, or the worker's; see `worker`.
 
     Args:
-        tts: an object with ``synthesize_stream(text)``, or such a callable; answers with pieces of
-            samples, arrays of floats of shape ``(n,)`` from numpy, MLX or another library, or with
-            `TimedSamples`, which say where words end as well: the guide to adapters has all
-            shapes. They go on as float32, numpy's or MLX's. Its ``synthesize_timed(text)`` is asked
-            instead, where it has one.
-        worker: the scheduler on which the synthesizer is called, a step at a time; results come
-            back on the scheduler given to ``subscribe``, on the worker's where none was. None:
-            where the element arrived.
-        errors: ``"event"`` or ``"raise"``.
-        timeout_ms: the longest that the synthesizer may give nothing once it was asked, in
-            milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
-            `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
-            is asked for. A call in place cannot be cut short: it is too late when it returns.
-        total_timeout_ms: the longest that it may take for all of a sentence, likewise.
-        sample_rate: Hz, of a synthesizer that has no ``sample_rate`` of its own. Its own is read
-            with each piece: a voice may change it.
+        tts: an object with ``synthesize_stream(text)``, or such a callable. It answers with pieces
+            of samples: arrays of floats of shape ``(n,)`` from numpy, MLX or another library, or
+            `TimedSamples`, which also say where words end. The guide to adapters lists all shapes.
+            The samples are passed on as float32, numpy's or MLX's. If it has
+            ``synthesize_timed(text)``, that is asked instead.
+        worker: the scheduler on which the synthesizer is called, one step at a time. Results come
+            back on the scheduler given to ``subscribe``, or else arrive on the worker's thread.
+            None: the synthesizer is called where the element arrived.
+        errors: what a failed turn causes: ``"event"``, a `TurnFailed`; ``"raise"``, an error.
+        timeout_ms: milliseconds, 1 or more, that the synthesizer may give nothing once it was
+            asked; None for no limit. Past it the turn fails with a `ModelTimeout`. The scheduler
+            given to ``subscribe`` counts, and only while a step is asked for. A call in place
+            cannot be cut short: its turn fails when the call returns.
+        total_timeout_ms: the same for a whole sentence.
+        sample_rate: Hz, for a synthesizer without ``sample_rate``. Its own is read with each piece,
+            because a voice may change it.
         first_clause_chars: speak the first clause of a reply on its own once it has this many
-            characters, to be heard sooner. None: whole sentences.
+            characters, so that it is heard sooner. None: whole sentences.
     """
     time_limits = limits("synthesize", timeout_ms, total_timeout_ms)
     untimed = method(tts, "synthesize_stream")
@@ -94,7 +92,7 @@ def synthesize(
         segmenter = cutter()
         speaking: Reply | None = None
         sentences: Iterator[str] = iter(())
-        mute = False  # and it was told
+        mute = False  # whether the notice about a sentence without sound was emitted
         rate = rate_now()
 
         def work(reply: Reply, job: Job[Speech | Event]) -> None:
@@ -103,7 +101,7 @@ def synthesize(
                 answering, segmenter, mute = reply.transcript, cutter(), False
             if reply is not speaking:
                 speaking, sentences = reply, _spoken(segmenter, reply)
-            # One at a time: a text of megabytes must not hold up all else while it is cut.
+            # One sentence at a time: cutting a text of megabytes must not block everything else.
             text = next(sentences, None)
             if text is not None:
                 job.more = True
@@ -153,7 +151,7 @@ def synthesize(
 
 
 def _spoken(segmenter: Segmenter, reply: Reply) -> Iterator[str]:
-    """What a piece of a reply completes, a sentence at a time; "" for one that cannot be spoken."""
+    """The sentences that a piece of a reply completes; "" for one that cannot be spoken."""
     yield from map(_spoken_of, segmenter.cut(reply.delta))
     if reply.final or reply.flush:
         yield from map(_spoken_of, segmenter.flush())

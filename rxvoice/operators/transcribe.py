@@ -34,23 +34,28 @@ _log = logging.getLogger("rxvoice")
 T = TypeVar("T")
 
 _SHORT = 4096
-"""Characters of a text that is told again with each of its pieces."""
+"""A text of so many characters is emitted again with each new piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """What a step of a `RecognitionSession` gives: more text, or all of it anew.
+    """What one step of a `RecognitionSession` gives.
 
-    One piece, whatever it has of each: the next chunk's comes right after it on a worker.
+    It is delivered as a whole, because on a worker the next step follows at once.
+
+    Args:
+        pieces: text.
+        replaces: whether the text replaces all text so far.
+        notices: notices for the app.
     """
 
     pieces: tuple[Recognised | str, ...] = ()
-    anew: bool = False
+    replaces: bool = False
     notices: tuple[Notice, ...] = ()
 
 
-class _Said:
-    """What was recognised of a turn so far."""
+class _TurnText:
+    """The text of a turn so far."""
 
     def __init__(self) -> None:
         self._text = Text()
@@ -63,14 +68,14 @@ class _Said:
         return str(self._text)
 
     def add(self, piece: Recognised | str) -> str:
-        """Take a piece; what is new of the text."""
+        """Add a piece, and return the text that it adds."""
         if isinstance(piece, str):
             return self._text.add(piece)
         self._known.add(piece)
         return self._text.add(piece.text)
 
     def end(self) -> None:
-        """There is no more."""
+        """No more text will come."""
         self._text.end()
 
     def transcript(self, turn: Turn, *, final: bool) -> Transcript:
@@ -86,38 +91,39 @@ def transcribe(
     timeout_ms: float | None = 30_000,
     total_timeout_ms: float | None = 300_000,
 ) -> Operator[Turn | Event, Transcript | Event]:
-    """Write down each turn.
+    """Turn speech into text: transcribe each turn.
 
-    Emits: for each `Turn`, in order, partial `Transcript`s (``final=False``, all of the text so
-        far) where the recogniser streams or answers in pieces, each of which is told when the next
-        has come (of more than 4,096 characters, once there is an eighth more); then one final one
-        when the turn has ended and been recognised, also when its text is empty. No text has white
-        space around it; what the recogniser knows beside it is its ``recognised``. A `TurnFailed`
-        in place of the final one when the recogniser or the turn fails, or the answer is no text; a
-        `Dropped` in its place where the app discarded the turn. A `Notice` that the recogniser
-        gives, and events from upstream, pass.
-    Completes: when the source has and every turn has been dealt with.
-    Errors: with the source; with ``errors="raise"``, a failed turn's `StageError`.
+    Emits: for each `Turn`, in order, one final `Transcript` once the turn has ended and is
+        recognised, even if its text is empty. Before it partial ones (``final=False``, all text so
+        far), if the recogniser streams or answers in pieces: a text is emitted when the next piece
+        has come, and beyond 4,096 characters when it has grown by an eighth. No text has white
+        space around it. ``recognised`` has what the recogniser knows beside the text. In place of
+        the final one, a `TurnFailed` if the recogniser or the turn fails or the answer is not text;
+        a `Dropped` if the app discarded the turn. A `Notice` from the recogniser and events from
+        upstream pass.
+    Completes: when the source has completed and every turn is dealt with.
+    Errors: with the source; with ``errors="raise"``, with the `StageError` of a failed turn.
     Drops: nothing; on an error of the source, the transcript in progress.
-    Runs on: the thread of the source, or with a worker that one; see there.
+    Runs on: the thread of the source, or the worker's; see `worker`.
 
     Args:
-        stt: an object with ``transcribe_turn(audio) -> str``, or such a callable; ``audio`` is
-            float32 of shape ``(n,)``, the whole turn. It may give pieces of new text, and for a str
-            whatever has one as its ``text``, such as a `Recognised`, which says more: the guide to
-            adapters has all shapes. Its ``recognise_turn(audio)`` is asked instead, where it has
-            one. One with ``session()`` is instead fed each chunk as it arrives and asked for a step
-            after each, so that only the tail is left to decode when the turn ends; it needs no
-            ``transcribe_turn``. A session whose turn comes to nothing is closed.
-        worker: the scheduler on which the recogniser is called, a step at a time; results come
-            back on the scheduler given to ``subscribe``, on the worker's where none was. None:
-            where the element arrived.
-        errors: ``"event"`` or ``"raise"``.
-        timeout_ms: the longest that the recogniser may give nothing once it was asked, in
-            milliseconds, 1 or more; None for no limit. Past it the turn fails, by a
-            `ModelTimeout`. Counted by the scheduler given to ``subscribe``, and only while a step
-            is asked for. A call in place cannot be cut short: it is too late when it returns.
-        total_timeout_ms: the longest that it may take for all of a turn, likewise.
+        stt: an object with ``transcribe_turn(audio) -> str``, or such a callable. ``audio`` is the
+            whole turn, float32 of shape ``(n,)``. It may answer in pieces of new text. In place of
+            a str it may give an object with a ``text``, such as a `Recognised`, which says more.
+            The guide to adapters lists all shapes. If it has ``recognise_turn(audio)``, that is
+            asked instead. If it has ``session()``, the session is fed each chunk as it arrives, and
+            asked for a step after each, so that little is left to decode when the turn ends; then
+            it needs no ``transcribe_turn``. The session of a turn that fails or is dropped is
+            closed.
+        worker: the scheduler on which the recogniser is called, one step at a time. Results come
+            back on the scheduler given to ``subscribe``, or else arrive on the worker's thread.
+            None: the recogniser is called where the element arrived.
+        errors: what a failed turn causes: ``"event"``, a `TurnFailed`; ``"raise"``, an error.
+        timeout_ms: milliseconds, 1 or more, that the recogniser may give nothing once it was asked;
+            None for no limit. Past it the turn fails with a `ModelTimeout`. The scheduler given to
+            ``subscribe`` counts, and only while a step is asked for. A call in place cannot be cut
+            short: its turn fails when the call returns.
+        total_timeout_ms: the same for the whole turn.
     """
     time_limits = limits("transcribe", timeout_ms, total_timeout_ms)
     transcribe_turn: Callable[[Samples], Answer[Worded | Notice]]
@@ -143,13 +149,13 @@ def _whole(
     transcribe_turn: Callable[[Samples], Answer[Worded | Notice]],
 ) -> Work[Turn, Transcript | Notice]:
     def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
-        said = _Said()
+        said = _TurnText()
         told = 0
 
         def on_piece(piece: Recognised | str) -> None:
             nonlocal told
-            # A whole answer is one piece: it is told only once, as the final transcript.
-            if len(said) and _worth_telling(len(said), told):
+            # An answer of one piece is emitted once, as the final transcript.
+            if len(said) and _worth_emitting(len(said), told):
                 told = len(said)
                 job.emit(said.transcript(turn, final=False))
             said.add(piece)
@@ -171,15 +177,15 @@ def _streaming(
     session: Callable[[], RecognitionSession], worker: abc.SchedulerBase | None
 ) -> Work[Turn, Transcript | Notice]:
     def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
-        said = _Said()
+        said = _TurnText()
         told = 0
         listening: RecognitionSession | None = None
         closed = False
         gone = False
-        stepping = RLock()  # who disposes may be on another thread
+        stepping = RLock()  # the subscription may be disposed on another thread
 
-        def hear(chunk: AudioChunk | None) -> Iterator[_News]:
-            """Feed a chunk and take a step; None ends the audio and takes all steps left."""
+        def feed(chunk: AudioChunk | None) -> Iterator[_News]:
+            """Feed a chunk and take a step. None ends the audio and takes all steps left."""
             nonlocal listening, closed
             with stepping:
                 if gone:
@@ -205,7 +211,7 @@ def _streaming(
             yield _news(taken)
 
         def let_go(*_: object) -> None:
-            """Close a session whose turn came to nothing; what it still had to say is dropped."""
+            """Close a session that is not needed any more, and drop its text."""
             nonlocal closed, gone
             with stepping:
                 gone = True
@@ -214,7 +220,7 @@ def _streaming(
                 closed = True
                 try:
                     listening.close()
-                except Exception:  # nobody waits for it
+                except Exception:  # no caller waits for it
                     _log.exception("a recogniser raised when it was told to stop listening")
 
         def leave() -> None:
@@ -224,7 +230,7 @@ def _streaming(
                 if worker is not None:
                     worker.schedule(let_go)
                     return
-            except DisposedException:  # its thread is over
+            except DisposedException:  # the worker's thread has ended
                 pass
             let_go()
 
@@ -232,14 +238,14 @@ def _streaming(
             nonlocal said, told
             for notice in news.notices:
                 job.emit(replace(notice, turn=turn, stage="transcribe"))
-            before = str(said) if news.anew else ""
-            if news.anew:
-                said, told = _Said(), 0
+            before = str(said) if news.replaces else ""
+            if news.replaces:
+                said, told = _TurnText(), 0
             added = [said.add(piece) for piece in news.pieces]
-            new = str(said) != before if news.anew else any(added)
-            # The last news is not told twice: it is in the final transcript.
+            new = str(said) != before if news.replaces else any(added)
+            # The last text is not emitted twice: it is in the final transcript.
             last = closed and listening is not None and listening.done
-            if new and not last and _worth_telling(len(said), told):
+            if new and not last and _worth_emitting(len(said), told):
                 told = len(said)
                 job.emit(said.transcript(turn, final=False))
 
@@ -249,10 +255,10 @@ def _streaming(
             job.done()
 
         def on_chunk(chunk: AudioChunk) -> None:
-            job.ask(turn, lambda: hear(chunk), _as_it_is, on_news, _nothing)
+            job.ask(turn, lambda: feed(chunk), _as_it_is, on_news, _nothing)
 
         def on_turn_over() -> None:
-            job.ask(turn, lambda: hear(None), _as_it_is, on_news, on_end)
+            job.ask(turn, lambda: feed(None), _as_it_is, on_news, on_end)
 
         job.life.add(Disposable(leave))
         listen_to(turn, job, on_chunk, on_turn_over)
@@ -260,23 +266,23 @@ def _streaming(
     return work
 
 
-def _nothing(*_: object) -> None:
-    """Nothing follows."""
+def _nothing() -> None:
+    """Do nothing at the end of a step."""
 
 
 def _news(step: object) -> _News:
-    """What a step gives: all text so far, or new text in pieces; None is no news."""
+    """Read what a step gives: all text so far, new text in pieces, or None for nothing new."""
     if step is None:
         return _News()
     if is_whole(step) or not isinstance(step, Iterable):
-        return _News((recognised(step),), anew=True)
+        return _News((recognised(step),), replaces=True)
     pieces = list(cast("Iterable[object]", step))
     new = tuple(recognised(piece) for piece in pieces if not isinstance(piece, Notice))
     return _News(new, notices=tuple(piece for piece in pieces if isinstance(piece, Notice)))
 
 
-def _worth_telling(length: int, told: int) -> bool:
-    """Whether a text that goes on is to be told again: what is told in all stays in proportion."""
+def _worth_emitting(length: int, told: int) -> bool:
+    """Whether to emit a growing text again. The work stays in proportion to its length."""
     return length <= _SHORT or length >= told + told // 8
 
 
