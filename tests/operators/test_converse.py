@@ -20,6 +20,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
+from rxvoice.operators._conversation.settings import ConverseOptions, option_parameters
 from rxvoice.stage_error import StageError
 from rxvoice.testing import (
     FakeResponder,
@@ -1374,6 +1375,20 @@ def test_a_reply_begun_early_wants_a_model_that_can_forget() -> None:
             sink=FakeSink(),
             preempt_after_ms=100,
         )
+
+
+def test_an_unknown_option_is_refused_as_python_does() -> None:
+    stages = vox.transcribe(FakeTranscriber("x")), vox.respond(FakeResponder("x"))
+    bare: Any = vox.converse
+    with pytest.raises(
+        TypeError, match=r"converse\(\) got an unexpected keyword argument 'min_word'"
+    ):
+        bare(*stages, sink=FakeSink(), min_word=2)
+
+
+def test_the_type_checker_sees_the_options_that_there_are() -> None:
+    seen = {name: it.__forward_arg__ for name, it in ConverseOptions.__annotations__.items()}
+    assert seen == {it.name: it.annotation for it in option_parameters()}
 
 
 def test_it_wants_a_stage_that_answers() -> None:

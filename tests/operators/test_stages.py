@@ -4,7 +4,7 @@ from typing import Any
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice.operators._stage_operator import take_apart
+from rxvoice.operators._stage_operator import asked, take_apart
 from rxvoice.testing import FakeResponder, FakeSynthesizer, check_operator, failing, turn
 
 ASKED = [rxv.Transcript(turn("~_", id=n), f"question {n}") for n in (1, 2)]
@@ -30,3 +30,26 @@ def test_they_are_looked_into_however_deep() -> None:
     assert list(take_apart([chosen, c], rxv.Transcript(turn("~"), "x"))) == [a, b, c]
     assert list(take_apart([chosen, c], rxv.Transcript(turn("~"), "y"))) == [c, c]
     assert list(take_apart([chosen, c])) == [chosen, c]
+
+
+def test_an_operator_of_the_app_says_what_it_does_by_attributes() -> None:
+    told: list[str] = []
+
+    class Mine:
+        speaks = False
+
+        def __call__(self, source: Any) -> Any:
+            return source
+
+        def heard(self, text: str) -> None:
+            told.append(text)
+
+    it = asked(Mine())
+    assert (it.speaks, it.worker) == (False, None)
+    assert it.memory is not None
+    assert not it.memory.can_forget
+    assert not it.memory.withdraw(ASKED[0]), "it takes each question at once"
+    it.memory.heard("Yes.")
+    it.memory.said("Hello.")  # it has no such method
+    assert told == ["Yes."]
+    assert asked(lambda source: source).memory is None
