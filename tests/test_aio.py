@@ -23,7 +23,7 @@ LIMIT = 10_000
 
 
 class Watched(Subject[int]):
-    """A subject that says when it is left."""
+    """A subject that notes when it is unsubscribed from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ def brief(items: list[object]) -> list[object]:
 def read(
     overflow: aio.Overflow, given: int, *, max_events: int = 3
 ) -> tuple[list[object], aio.Events[int]]:
-    """What is read of numbers that all came before the first was taken."""
+    """Read numbers that all came before the first was taken."""
 
     async def main() -> tuple[list[object], aio.Events[int]]:
         numbers: Subject[int] = Subject()
@@ -316,7 +316,7 @@ def test_a_closed_loop_ends_the_subscription() -> None:
 
 
 async def _waiting(numbers: Subject[int]) -> object:
-    """An iterator whose reader was left waiting."""
+    """Make an iterator whose reader is left waiting."""
     iterator = aiter(aio.events(numbers, max_events=5, overflow="fail"))
     reading = iterator.__anext__()
     reading.send(None)  # type: ignore[attr-defined]
@@ -357,7 +357,7 @@ def test_a_bad_policy_raises() -> None:
 
 
 def test_it_works_on_a_pipe() -> None:
-    """A file, which would run to its end while it is subscribed to, runs beside the loop."""
+    """A file would run to its end inside `subscribe`; here it runs beside the loop."""
 
     async def main() -> list[str]:
         pipe = rxv.sources.array(_turn(), 16_000).pipe(
@@ -382,7 +382,7 @@ def _turn() -> rxv.Samples:
 
 
 class Generator:
-    """Makes async generators, and knows how they ended."""
+    """Makes async generators, and notes how they ended."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -399,7 +399,7 @@ class Generator:
 
 
 async def collected(observable: Observable[int]) -> list[object]:
-    """All it emits, with its end."""
+    """Collect all that an observable emits, and its end."""
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     got: list[object] = []
 
