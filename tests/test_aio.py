@@ -8,6 +8,7 @@ import gc
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 
+import numpy as np
 import pytest
 import reactivex as rx
 from reactivex import Observable, Subject, abc
@@ -16,6 +17,7 @@ from reactivex.disposable import Disposable
 
 import rxvoice as rxv
 from rxvoice import aio
+from rxvoice import operators as vox
 from rxvoice.errors import QueueFull
 
 WAIT = 20
@@ -354,6 +356,31 @@ def test_a_bad_bound_raises(max_events: int) -> None:
 def test_a_bad_policy_raises() -> None:
     with pytest.raises(rxv.ConfigError, match=r"events overflow must be .* got 'block'"):
         aio.events(rx.never(), max_events=1, overflow="block")  # type: ignore[arg-type]
+
+
+def test_a_turn_that_waits_for_the_loop_is_listened_to() -> None:
+    """`take(1)` disposes before the loop has seen the turn."""
+    chunks = [
+        rxv.AudioChunk(np.full(512, 0.5, np.float32), start=512 * n, speech=n < 3) for n in range(8)
+    ]
+    pipe = rx.from_iterable(chunks).pipe(vox.turn_window(rxv.silence(64)), ops.take(1))
+
+    async def main() -> list[int]:
+        ended: list[int] = []
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async for turn in aio.events(pipe, max_events=9, overflow="fail"):
+            assert isinstance(turn, rxv.Turn)
+
+            def end(turn: rxv.Turn = turn) -> None:
+                ended.append(turn.ms)
+                loop.call_soon_threadsafe(over.set)
+
+            turn.subscribe(on_completed=end)
+        await asyncio.wait_for(over.wait(), WAIT)
+        return ended
+
+    assert asyncio.run(main()) == [5 * 32]
 
 
 def test_it_works_on_a_pipe() -> None:
