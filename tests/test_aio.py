@@ -8,6 +8,7 @@ import gc
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 
+import numpy as np
 import pytest
 import reactivex as rx
 from reactivex import Observable, Subject, abc
@@ -16,6 +17,7 @@ from reactivex.disposable import Disposable
 
 import rxvoice as rxv
 from rxvoice import aio
+from rxvoice import operators as vox
 from rxvoice.errors import QueueFull
 
 WAIT = 20
@@ -23,7 +25,7 @@ LIMIT = 10_000
 
 
 class Watched(Subject[int]):
-    """A subject that says when it is left."""
+    """A subject that notes when it is unsubscribed from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +63,7 @@ def brief(items: list[object]) -> list[object]:
 def read(
     overflow: aio.Overflow, given: int, *, max_events: int = 3
 ) -> tuple[list[object], aio.Events[int]]:
-    """What is read of numbers that all came before the first was taken."""
+    """Read numbers that all came before the first was taken."""
 
     async def main() -> tuple[list[object], aio.Events[int]]:
         numbers: Subject[int] = Subject()
@@ -316,7 +318,7 @@ def test_a_closed_loop_ends_the_subscription() -> None:
 
 
 async def _waiting(numbers: Subject[int]) -> object:
-    """An iterator whose reader was left waiting."""
+    """Make an iterator whose reader is left waiting."""
     iterator = aiter(aio.events(numbers, max_events=5, overflow="fail"))
     reading = iterator.__anext__()
     reading.send(None)  # type: ignore[attr-defined]
@@ -356,8 +358,33 @@ def test_a_bad_policy_raises() -> None:
         aio.events(rx.never(), max_events=1, overflow="block")  # type: ignore[arg-type]
 
 
+def test_a_turn_that_waits_for_the_loop_is_listened_to() -> None:
+    """`take(1)` disposes before the loop has seen the turn."""
+    chunks = [
+        rxv.AudioChunk(np.full(512, 0.5, np.float32), start=512 * n, speech=n < 3) for n in range(8)
+    ]
+    pipe = rx.from_iterable(chunks).pipe(vox.turn_window(rxv.silence(64)), ops.take(1))
+
+    async def main() -> list[int]:
+        ended: list[int] = []
+        over = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async for turn in aio.events(pipe, max_events=9, overflow="fail"):
+            assert isinstance(turn, rxv.Turn)
+
+            def end(turn: rxv.Turn = turn) -> None:
+                ended.append(turn.ms)
+                loop.call_soon_threadsafe(over.set)
+
+            turn.subscribe(on_completed=end)
+        await asyncio.wait_for(over.wait(), WAIT)
+        return ended
+
+    assert asyncio.run(main()) == [5 * 32]
+
+
 def test_it_works_on_a_pipe() -> None:
-    """A file, which would run to its end while it is subscribed to, runs beside the loop."""
+    """A file would run to its end inside `subscribe`; here it runs beside the loop."""
 
     async def main() -> list[str]:
         pipe = rxv.sources.array(_turn(), 16_000).pipe(
@@ -382,7 +409,7 @@ def _turn() -> rxv.Samples:
 
 
 class Generator:
-    """Makes async generators, and knows how they ended."""
+    """Makes async generators, and notes how they ended."""
 
     def __init__(self) -> None:
         self.closed = threading.Event()
@@ -399,7 +426,7 @@ class Generator:
 
 
 async def collected(observable: Observable[int]) -> list[object]:
-    """All it emits, with its end."""
+    """Collect all that an observable emits, and its end."""
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     got: list[object] = []
 

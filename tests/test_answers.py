@@ -26,7 +26,7 @@ ARRAY = np.zeros(3, np.float32)
 
 
 class Delivery:
-    """An answer on its way, and what came of it."""
+    """Delivers an answer, and notes what came."""
 
     def __init__(
         self, ask: Any, *, worker: Any = None, scheduler: Any = None, dispose_at: int | None = None
@@ -66,14 +66,14 @@ async def coroutine() -> str:
 
 
 class Later:
-    """An awaitable that is no coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __await__(self) -> Any:
         return coroutine().__await__()
 
 
 class Pieces:
-    """An async iterable that is no generator."""
+    """An async iterable that is not a generator."""
 
     def __init__(self) -> None:
         self.left = ["b", "a"]
@@ -200,7 +200,7 @@ def test_an_observable_is_let_go_of() -> None:
 
 
 def test_one_step_at_a_time_on_a_worker() -> None:
-    """Other work comes in between two steps."""
+    """Other work runs between two steps."""
     worker = TestScheduler()
     log: list[str] = []
 
@@ -497,7 +497,7 @@ def test_a_hundred_thousand_pieces() -> None:
 
 
 def test_run_which_brings_a_thread_for_each_action_loses_nothing() -> None:
-    # Observable.run() subscribes with NewThreadScheduler, which is no thread to come back to.
+    # Observable.run() subscribes with NewThreadScheduler, which has no thread to come back to.
     turns = [Turn.of(np.zeros(4, np.float32), id=n) for n in range(1, 30)]
     worker = EventLoopScheduler()
     seen: list[str] = []
@@ -512,7 +512,7 @@ def test_run_which_brings_a_thread_for_each_action_loses_nothing() -> None:
 
 
 def test_a_worker_is_two_pieces_ahead_of_what_was_taken() -> None:
-    """However slow the scheduler is on which they are delivered."""
+    """However slow the scheduler is that delivers the pieces."""
     worker, home = TestScheduler(), TestScheduler()
     made: list[int] = []
 
@@ -532,7 +532,7 @@ def test_a_worker_is_two_pieces_ahead_of_what_was_taken() -> None:
 
 
 def test_over_between_two_steps_it_is_closed_before_what_is_asked_next() -> None:
-    """Another thread ends it after a step, before the next one was scheduled."""
+    """Another thread ends the answer after a step, before the next one is scheduled."""
     it = Endless()
 
     class Late(TestScheduler):
@@ -573,7 +573,7 @@ def test_over_while_the_worker_waits_the_generator_is_closed(shut: bool) -> None
 
 
 def test_over_within_a_step_it_is_closed_before_what_the_worker_does_next() -> None:
-    """`_end` has found nothing between two steps: the step sees for itself that life is over."""
+    """`_end` finds nothing between two steps, so the step itself sees that the answer is over."""
     it = Endless()
     worker = TestScheduler()
     delivery = Delivery(it.sync, worker=worker, dispose_at=1)
@@ -584,7 +584,7 @@ def test_over_within_a_step_it_is_closed_before_what_the_worker_does_next() -> N
 
 
 def test_over_within_a_step_whose_piece_was_not_taken_it_is_closed_at_once() -> None:
-    """Another thread ends it after its last look and before the step has noted where it is."""
+    """Another thread ends the answer just before the step notes where it is."""
     it = Endless()
     worker, home = TestScheduler(), TestScheduler()
     hand_over = home.schedule
@@ -611,7 +611,7 @@ def test_a_worker_that_was_shut_down_fails_the_answer() -> None:
 
 @pytest.mark.parametrize("ended_by", ["end", "error"])
 def test_once_over_an_answer_tells_nothing(ended_by: str) -> None:
-    """Neither the end nor the error of one whose life is over."""
+    """Neither its end nor its error is delivered."""
     worker, home = TestScheduler(), TestScheduler()
     delivery = Delivery(
         list if ended_by == "end" else raising_generator, worker=worker, scheduler=home
@@ -624,7 +624,7 @@ def test_once_over_an_answer_tells_nothing(ended_by: str) -> None:
 
 @pytest.mark.parametrize("worker", [False, True])
 def test_what_is_left_of_a_turn_that_has_failed_is_skipped(worker: bool) -> None:
-    """The rest of its sentences is not spoken; the next turn's is."""
+    """The rest of its sentences is not spoken; those of the next turn are."""
     scheduler = TestScheduler()
     asked: list[str] = []
     seen: list[Any] = []

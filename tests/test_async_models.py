@@ -41,7 +41,7 @@ ASYNC = "rxvoice-async"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Says the last word of what it is asked, as text and as a stream of a chat."""
+    """A server that answers with the last word of the question, as text or as a chat stream."""
 
     protocol_version = "HTTP/1.1"  # connections are kept, and so belong to a loop
 
@@ -82,7 +82,7 @@ def url() -> Iterator[str]:
 
 
 def plain(url: str) -> Callable[[str], Any]:
-    """A coroutine, of one client for all turns."""
+    """A coroutine that uses one client for all turns."""
     client = httpx.AsyncClient(trust_env=False)
 
     async def respond(text: str) -> str:
@@ -95,7 +95,7 @@ def plain(url: str) -> Callable[[str], Any]:
 
 
 def chat(url: str) -> Callable[[str], Any]:
-    """An async generator, of one client for all turns."""
+    """An async generator that uses one client for all turns."""
     client = openai.AsyncOpenAI(
         base_url=f"{url}/v1",
         api_key="none",
@@ -134,7 +134,7 @@ def said(element: object) -> str | None:
 
 
 def answered(source: Any, llm: Any, worker: Any = None) -> Any:
-    """What is said, of each turn."""
+    """Return the reply of each turn."""
     replies = source.pipe(vox.respond(llm, worker=worker))
     return replies.pipe(ops.map(said), ops.filter(bool))
 
@@ -370,7 +370,7 @@ def test_the_context_of_who_asks_is_the_models() -> None:
 
 
 def test_a_model_that_ends_its_own_loop_ends_nobody_elses() -> None:
-    """asyncio lets a SystemExit of a task pass, through `run_forever`."""
+    """asyncio raises a task's SystemExit out of `run_forever`."""
 
     async def respond(text: str) -> str:
         if text == "two":
@@ -386,7 +386,7 @@ def test_a_model_that_ends_its_own_loop_ends_nobody_elses() -> None:
 
 
 def test_no_further_ahead_than_what_was_taken() -> None:
-    """Of a generator that never awaits, and whose pieces nobody takes."""
+    """The generator never awaits, and nobody takes its pieces."""
     made: list[int] = []
     asked = threading.Event()
     scheduler = EventLoopScheduler()

@@ -1,4 +1,4 @@
-"""What each setting of `SessionConfig` acts on, and what is told of those that do not act."""
+"""What each setting of `SessionConfig` acts on, and the warnings about those that do not act."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def session(config: rxv.SessionConfig, **parts: Any) -> rxv.VoiceSession:
 
 
 class Judge:
-    """Finds every turn complete with this probability; notes how it was asked."""
+    """A model that finds every turn complete with this probability, and notes what it is asked."""
 
     def __init__(self, probability: float) -> None:
         self.probability = probability
@@ -51,7 +51,7 @@ class Judge:
 
 
 def chunks_until_over(config: rxv.SessionConfig, judge: Judge) -> int:
-    """Of silence, after one of speech."""
+    """Count the chunks of silence that end a turn, after one of speech."""
     live = session(config, turn_policy=config.turn_policy(judge))
     sink = rxv.sinks.memory()
     live.step(np.full(512, 0.5, np.float32), sink)

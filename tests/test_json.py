@@ -1,4 +1,4 @@
-"""Text from people and networks: whatever it is, it is read or refused by name."""
+"""Text from users and networks is read, or refused with a message that names it."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""`rxv.live`: its thread, its ends, its disposal, and delivery to an app."""
+
 from __future__ import annotations
 
 import asyncio
@@ -50,7 +52,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 class Source(Observable[Any]):
-    """A source that is pushed from anywhere, and knows when it is let go of."""
+    """A source that any thread may push, and that notes when it is disposed of."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +68,7 @@ class Source(Observable[Any]):
         return Disposable(self.let_go.set)
 
     def on_thread(self, action: Any) -> None:
-        """Do it on the conversation thread, and wait for it."""
+        """Run an action on the conversation thread, and wait for it."""
         done = threading.Event()
         self.scheduler.schedule(lambda *_: (action(), done.set()))
         assert done.wait(WAIT_S)

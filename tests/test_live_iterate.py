@@ -1,4 +1,4 @@
-"""`rxv.live(pipe).iterate()`: a blocking loop, and the loops that are none."""
+"""`rxv.live(pipe).iterate()`: a blocking loop; and what is refused in its place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _before: set[threading.Thread] = set()
 
 @pytest.fixture(autouse=True)
 def remembered() -> None:
-    """Threads that another test has left to end by themselves."""
+    """The threads that another test has left to end by themselves."""
     _before.clear()
     _before.update(threading.enumerate())
 
@@ -44,7 +44,7 @@ def alive() -> list[str]:
 
 
 def endless(left: threading.Event) -> rx.Observable[int]:
-    """Numbers without end; says when it was let go of."""
+    """Endless numbers, which note when they are disposed of."""
 
     def subscribe(observer: Any, scheduler: Any = None) -> Any:
         observer.on_next(1)
@@ -72,7 +72,7 @@ def test_the_loop_runs_here_and_the_pipe_on_its_thread() -> None:
 
 
 class Late:
-    """A first element, then, when it is told to go on, the others, all before the loop goes on."""
+    """Emits a first element, and the others when it is told to, before the loop goes on."""
 
     def __init__(self, first: Any, *others: Any) -> None:
         self.going, self.gone = threading.Event(), threading.Event()

@@ -50,7 +50,7 @@ def test_an_error_of_the_conversation_is_raised(caplog: pytest.LogCaptureFixture
     for observer in (None, seen.append, MemorySink()):
         with pytest.raises(RuntimeError, match=r"^boom$"):
             rxv.live(rx.throw(BOOM)).run(observer)
-    # A sink tells of it as well, since RxPY may swallow what an observer raises.
+    # The sink notes it too, since RxPY may swallow what an observer raises.
     assert len(caplog.records) == 1
 
 
@@ -192,7 +192,7 @@ rxv.live(pipe).run()
 @pytest.mark.models
 @pytest.mark.slow
 def test_a_model_of_mlx_on_the_conversation_thread_does_not_abort_at_exit() -> None:
-    """It did in 5 of 6 runs, before the thread let go of MLX's streams."""
+    """It aborts in 5 of 6 runs if the thread does not let go of MLX's streams."""
     script = "import reactivex as rx\n" + ON_ITS_THREAD
     for _ in range(3):
         left = subprocess.run(

@@ -1,4 +1,4 @@
-"""`paced`: speech is made no further ahead than the loudspeaker wants, and nothing is lost."""
+"""`paced`: speech is made a limited time ahead of the loudspeaker, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Loudspeaker(sinks.Sink):
 
 
 class Worker(TestScheduler):
-    """Runs what it has been given when the test says so, in no time."""
+    """Runs its actions when the test says so; they take no time."""
 
     def run_all(self) -> None:
         self.advance_by(1)

@@ -1,4 +1,4 @@
-"""Tools that take their time, and what is said meanwhile."""
+"""Slow tools, and what is said while they run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def transcript(text: str = "hi", id: int = 1) -> Transcript:
 
 
 def asked(*transcripts: Transcript) -> Observable[Transcript]:
-    """Here and now, whatever the scheduler."""
+    """Ask here and now, whatever the scheduler."""
     return rx.from_iterable(transcripts, scheduler=ImmediateScheduler())
 
 
@@ -184,7 +184,7 @@ def test_a_worker_that_is_none_raises_when_it_is_built(worker: Any) -> None:
         Scripted(tool_worker=worker)
 
 
-# What becomes of a call that nobody waits for any more
+# What happens to a call that nobody waits for any more
 
 
 def test_closed_before_it_was_made_there_is_no_call() -> None:
@@ -211,7 +211,7 @@ def test_closed_before_it_was_made_there_is_no_call() -> None:
 
 
 class Slow:
-    """A tool that takes seconds of the scheduler, or for ever."""
+    """A tool that takes some seconds of the scheduler, or for ever."""
 
     def __init__(self, seconds: float | None = None, result: str = "sun") -> None:
         self.seconds = seconds

@@ -36,7 +36,7 @@ WHOLE = TurnMetrics(
 
 @pytest.fixture
 def exported() -> tuple[Any, Any]:
-    """A provider, and what it has exported."""
+    """Make a provider, and the exporter that keeps its spans."""
     exporter = InMemorySpanExporter()
     provider = trace.TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -49,7 +49,7 @@ def still_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def spans(exported: tuple[Any, Any], *elements: Any) -> dict[str, tuple[float, float]]:
-    """By name, when each began and ended, in ms from the end of the user's speech."""
+    """When each span begins and ends, by name, in ms from the end of the user's speech."""
     provider, exporter = exported
     rx.of(*elements).pipe(telemetry.spans(provider)).subscribe()
     zero = NOW_NS - 2000 * 1_000_000

@@ -1,4 +1,4 @@
-"""Models that hang: their turn fails in time, by the clock of the subscription, and says why."""
+"""A model that hangs: its turn fails in time, by the subscription's clock, and says why."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SLOTS = [
 
 
 class Timed:
-    """What comes of an operator in virtual time, with the second at which it came."""
+    """Collects what an operator emits in virtual time, with the second at which it came."""
 
     def __init__(self, operator: Any) -> None:
         self.clock = TestScheduler()
@@ -131,7 +131,7 @@ def test_with_errors_raise_the_stream_ends() -> None:
 
 
 def test_silence_is_counted_from_piece_to_piece() -> None:
-    """And what goes on is not cut, however long it takes in all."""
+    """An answer that goes on is not cut, however long it takes in all."""
 
     def pieces(_: str) -> Observable[str]:
         return rx.timer(0.4, 0.4).pipe(ops.take(5), ops.map(str), ops.concat(rx.never()))
@@ -149,7 +149,7 @@ def test_a_step_without_text_is_a_sign_of_life() -> None:
 
 
 def test_in_total() -> None:
-    """What babbles for ever fails too."""
+    """An answer that goes on for ever fails too."""
     babble = vox.respond(
         lambda _: rx.interval(0.4).pipe(ops.map(str)), timeout_ms=500, total_timeout_ms=3_000
     )
@@ -209,7 +209,7 @@ class Hangs:
 @pytest.mark.parametrize("home", [True, False])
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_worker_that_hangs(after: int, home: bool) -> None:
-    """Its turn fails meanwhile, and those that wait for it; it goes on, and so does all else."""
+    """Its turn and those that wait for it fail; the worker and everything else go on."""
     worker = EventLoopScheduler()
     conversation = EventLoopScheduler() if home else None
     model = Hangs(after)
@@ -235,7 +235,7 @@ def test_a_worker_that_hangs(after: int, home: bool) -> None:
     idle = threading.Event()
     worker.schedule(lambda *_: worker.schedule(lambda *_: idle.set()))
     assert idle.wait(WAIT)
-    # Not before: a worker that is slow to begin is late, too.
+    # Time counts from here: a worker that is slow to begin is late, too.
     source.on_next(transcript(3))
     assert done.wait(WAIT) or failed.acquire(blocking=False)
     worker.dispose()
@@ -393,7 +393,7 @@ def test_what_a_model_raises_late_is_its_error(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("virtual", [False, True])
 def test_an_async_answer_that_is_waited_for_in_place(virtual: bool) -> None:
-    """Nobody lets virtual time pass meanwhile: it is waited for in real time."""
+    """Virtual time does not pass while somebody waits, so real time counts."""
     ended = threading.Event()
 
     async def hangs(_: str) -> AsyncIterator[str]:
@@ -457,7 +457,7 @@ def test_without_a_scheduler_a_thread_for_timers_tells() -> None:
 
 
 def spoken(policy: Any, **options: Any) -> list[Any]:
-    """How turns end, of speech and then 2 s of silence, three times."""
+    """How turns end in speech and then 2 s of silence, three times."""
     chunks = ([_chunk(True)] + [_chunk(False)] * 20) * 3
     ends: list[Any] = []
     rx.from_iterable(chunks).pipe(

@@ -1,4 +1,4 @@
-"""Whatever a model raises, wherever: its turn fails, and the next one works."""
+"""Whatever a model raises, and wherever, its turn fails and the next one works."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ERRORS = [asyncio.CancelledError, SystemExit, KeyboardInterrupt, GeneratorExit, 
 
 
 class Model:
-    """Raises at the second of three turns, at the place of that name; else it answers."""
+    """Answers, but raises at the second of three turns, at the place of that name."""
 
     def __init__(self, place: str, error: type[BaseException], answer: Any) -> None:
         self.place = place
@@ -112,7 +112,7 @@ def turn(id: int) -> Turn:
 
 
 def stage(slot: str, model: Model, worker: Any) -> tuple[Any, list[Any]]:
-    """The stage, and three turns for it."""
+    """Make a stage, and three turns for it."""
     turns = [turn(n) for n in (1, 2, 3)]
     if slot == "transcribe":
         return vox.transcribe(model, worker=worker), turns
@@ -162,9 +162,9 @@ def test_on_a_thread_of_its_own(
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("place", PLACES)
 def test_in_place(place: str, error: type[BaseException]) -> None:
-    """On the main thread a KeyboardInterrupt is a Ctrl-C: raised, when the turn has failed by it.
+    """On the main thread a KeyboardInterrupt is a Ctrl-C: the turn fails, and then it is raised.
 
-    Not where it came up on the thread of the async models.
+    On the thread of the async models it is not raised.
     """
     operator, turns = stage("respond", Model(place, error, "yes"), None)
     source: Subject[Any] = Subject()
@@ -201,7 +201,7 @@ def test_on_the_loop_of_the_app(place: str, error: type[BaseException]) -> None:
 def test_while_it_is_closed_it_is_logged(
     shape: str, worker: bool, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nobody waits for it any more; and the worker takes on more work."""
+    """No one is left to be told, and the worker goes on."""
     models = EventLoopScheduler() if worker else None
     closing = threading.Event()
 
@@ -326,7 +326,7 @@ class Detector:
 def test_a_detector(make: Any, element: Any, name: str) -> None:
     seen: list[Any] = []
     rx.of(element).pipe(make(leave)).subscribe(seen.append, seen.append)
-    # What is asked at every chunk costs that chunk; one that cannot begin ends the stream.
+    # A part that is asked at every chunk fails that chunk; one that cannot begin ends the stream.
     error = seen[0].detail if isinstance(seen[0], Notice) else seen[0]
     assert isinstance(error, StageError)
     assert str(error) == f"{name} failed: SystemExit: 3"

@@ -29,7 +29,7 @@ def chunk(n: int, size: int = 10, rate: int = RATE) -> AudioChunk:
 
 
 def starts(seen: list[Any]) -> list[Any]:
-    """Chunks by their numbers, losses by how much, all else as it is."""
+    """Chunks by their numbers, losses by their sizes, and everything else as it is."""
     return [
         round(e.start / 10)
         if isinstance(e, AudioChunk)
@@ -41,7 +41,7 @@ def starts(seen: list[Any]) -> list[Any]:
 
 
 class Run:
-    """A handoff that delivers when the virtual clock is let run."""
+    """A handoff that delivers when virtual time passes."""
 
     def __init__(self, **options: Any) -> None:
         self.clock = TestScheduler()

@@ -1,4 +1,4 @@
-"""The schedulers of Qt and Tk: from any thread to that of the windows."""
+"""The schedulers of Qt and Tk: from any thread to the thread of the windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WAIT = 20
 
 
 class Window(UiScheduler):
-    """A toolkit whose loop is called by hand."""
+    """A toolkit whose loop the test runs by hand."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ def test_an_action_that_raises_does_not_end_the_next() -> None:
 
 
 def from_a_thread(scheduler: PeriodicScheduler, end: Callable[[], None]) -> list[object]:
-    """What three actions see that another thread schedules, the last of which ends the loop."""
+    """Schedule three actions on another thread; returns what they see. The last ends the loop."""
     seen: list[object] = []
 
     def note(*_: object) -> None:
@@ -110,7 +110,7 @@ def from_a_thread(scheduler: PeriodicScheduler, end: Callable[[], None]) -> list
 
     thread = threading.Thread(target=schedule)
     thread.start()
-    thread.join(WAIT)  # nothing runs the window yet, and the caller is not held up
+    thread.join(WAIT)  # nothing runs the window yet, and the caller does not wait
     assert not thread.is_alive()
     return seen
 

@@ -1,4 +1,4 @@
-"""The windows of the Qt and Tk examples, seen: a picture is taken before they close."""
+"""The windows of the Qt and Tk examples: a picture is taken before they close."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def say(text: str) -> rxv.Samples:
 
 
 def echoing(client: web.Client) -> Observable[rxv.FinishedTurn | rxv.Event]:
-    """Answers how much was said."""
+    """Replies with how much was said."""
     return client.microphone.pipe(
         vox.chunk(512),
         vox.vad(loud),
@@ -64,7 +64,7 @@ def app(serve: Serve) -> Starlette:
 
 @contextmanager
 def serving(talk: Serve, **options: Any) -> Iterator[str]:
-    """A real server in a thread; gives its address."""
+    """Run a real server in a thread; gives its address."""
     config = uvicorn.Config(
         app(talk), port=0, log_level="error", lifespan="off", ws="websockets-sansio", **options
     )

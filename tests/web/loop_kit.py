@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def on_loop(make: Callable[[], T]) -> Callable[[Callable[[T], None]], Callable[[], None]]:
-    """Runs a test in a loop, with what is made there."""
+    """Run a test in a loop, with an object that is made there."""
 
     def decorate(test: Callable[[T], None]) -> Callable[[], None]:
         async def main() -> None:

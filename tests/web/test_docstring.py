@@ -25,7 +25,7 @@ COUNT, MOON = "Count to ten.", "How far away is the moon?"
 
 @pytest.fixture
 def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """What its code defines, with ears and a voice that need no time."""
+    """Run its code with a recogniser and a voice that take no time; gives what it defines."""
     assert {COUNT, MOON} <= set(phrases())
     monkeypatch.setattr(rxv, "silero", lambda: loud, raising=False)
     monkeypatch.setattr(offline, "stt", lambda: lambda audio: MOON, raising=False)
@@ -40,7 +40,7 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 def reader(
     socket: WebSocketTestSession, messages: list[bytes | str], *, plays: bool = False
 ) -> Callable[[str], dict[str, Any]]:
-    """What waits for an event, and says what was played where it is."""
+    """Make a function that waits for an event, and says `played` on the way."""
     played = 0
 
     def receive() -> bytes | str:

@@ -19,7 +19,7 @@ LIMITS = web.Limits()
 
 
 class Bench:
-    """Messages, the clock they come by, and what is heard of them."""
+    """An `Incoming`, its clock, and what it passes on."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -82,7 +82,7 @@ def test_commands(bench: Bench) -> None:
 
 
 def speak(bench: Bench, frame: bytes, spoken: float, seconds: float, speed: float) -> float:
-    """Send frames at so many times their pace; gives for how long, or until it was too much."""
+    """Send frames faster than real time; returns for how long, or until it was too much."""
     began = bench.now
     while bench.now - began < seconds:
         try:

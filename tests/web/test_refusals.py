@@ -1,4 +1,4 @@
-"""Who is not let in, who is not let go on, and who is told: real clients, as a browser or not."""
+"""Which clients are refused, before or during a session, and what they are told."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ END = json.dumps({"type": "end"})
 
 
 def told(socket: ClientConnection) -> tuple[str, int]:
-    """The code of the error, and the one that it is closed with."""
+    """The code of the error, and the code that the socket is closed with."""
     error = until(lambda: socket.recv(WAIT), "error", [])
     with pytest.raises(ConnectionClosed) as closed:
         socket.recv(WAIT)
@@ -36,7 +36,7 @@ def told(socket: ClientConnection) -> tuple[str, int]:
 
 
 def get_in(url: str, **options: Any) -> bool:
-    """Whether it is let in; else it was refused with 403."""
+    """Whether a client is let in; otherwise it is refused with 403."""
     try:
         with connect(url, **options) as socket:
             socket.send(END)
@@ -51,7 +51,7 @@ def get_in(url: str, **options: Any) -> bool:
 
 
 def let_in(sessions: web.Sessions, **headers: str) -> bool:
-    """Whether a request with these headers is; else it was refused for its origin."""
+    """Whether a request with these headers is let in; otherwise it is refused for its origin."""
     with TestClient(app(sessions.serve)) as client:
         try:
             with client.websocket_connect("/talk", headers=headers) as socket:

@@ -1,4 +1,4 @@
-"""One conversation per WebSocket: what goes in and out, its bounds, and what is left."""
+"""One conversation per WebSocket: what goes in and out, its limits, and what is left of it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def talking(
 
 
 def rest(socket: WebSocketTestSession) -> tuple[list[bytes | str], int]:
-    """All messages up to the end, and the code that it was closed with."""
+    """All messages up to the end, and the code that the socket is closed with."""
     messages: list[bytes | str] = []
     while True:
         message = socket.receive()
@@ -55,7 +55,7 @@ def rest(socket: WebSocketTestSession) -> tuple[list[bytes | str], int]:
 
 
 def refusal(socket: WebSocketTestSession) -> tuple[str, str, int]:
-    """The error that it was told, and the code that it was closed with."""
+    """The error that the client is told, and the code that the socket is closed with."""
     messages, code = rest(socket)
     (error,) = received(messages, "error")
     return error["code"], error["message"], code
@@ -200,7 +200,7 @@ def test_a_failed_turn_is_told_without_what_the_model_said(
 
 
 def raising(source: Observable[Any]) -> Observable[Any]:
-    """An operator of an app that raises into what feeds it."""
+    """An operator of an app that raises into its source."""
 
     def fail(_: object) -> None:
         raise KeyError("secret")
@@ -451,7 +451,7 @@ def test_a_client_that_does_not_read_is_left() -> None:
 
 
 def alive() -> Counter[str]:
-    """How many there are of each of the library's own things, and of all things."""
+    """Count the library's own objects by type, and all objects."""
     gc.collect()
     kinds = [type(thing) for thing in gc.get_objects()]
     ours = [kind.__name__ for kind in kinds if str(kind.__module__).startswith("rxvoice.")]
@@ -469,7 +469,7 @@ def test_sessions_leave_nothing() -> None:
         over.release()
 
     async def left() -> tuple[Counter[str], int]:
-        for _ in range(10):  # turns, in which the handler of the last one ends
+        for _ in range(10):  # slices, in which the handler of the last one ends
             await asyncio.sleep(0)
         tasks = [repr(task.get_coro()) for task in asyncio.all_tasks()]
         return alive(), sum("Session" in task for task in tasks)

@@ -1,4 +1,4 @@
-"""The loudspeaker at the other end of a socket, in virtual time."""
+"""The loudspeaker of a client, in virtual time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE = 1000
 
 
 class Bench:
-    """A speaker, its clock and what it told."""
+    """A speaker, its clock, and the messages that it sends."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -33,11 +33,11 @@ class Bench:
         self.wakes += 1
 
     def write(self, first: int, last: int) -> None:
-        """A ramp, so that every sample is known."""
+        """Write a ramp, in which every sample is different."""
         self.speaker.write_samples(np.arange(first, last, dtype=np.float32) / 10_000)
 
     def send(self) -> list[int]:
-        """Send all that may be sent; gives the number of samples in each frame."""
+        """Send all that may be sent; returns the number of samples in each frame."""
         sizes: list[int] = []
         while (frame := self.speaker.next_frame()) is not None:
             sizes.append(len(frame[0]) // 2)
