@@ -47,9 +47,9 @@ def main() -> None:
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
     )
-    hear = vox.transcribe(offline.stt(phrases=offline.phrases()))
+    listen = vox.transcribe(offline.stt(phrases=offline.phrases()))
     sink = rxv.sinks.null()
-    talk = vox.converse(hear, vox.choose(agent), sink=sink, says=rx.of(GREETING))
+    talk = vox.converse(listen, vox.choose(agent), sink=sink, says=rx.of(GREETING))
     rxv.live(turns.pipe(talk)).run(tell)
 
 

@@ -23,8 +23,8 @@ LINES = {
 
 def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> None:
     """Listen to the ear, and push the speech of each reply to the mouth."""
-    speak = offline.tts(voice, rate_wpm=150)
-    hear = offline.stt(phrases=[*LINES, "goodbye"])
+    tts = offline.tts(voice, rate_wpm=150)
+    stt = offline.stt(phrases=[*LINES, "goodbye"])
 
     def say(speech: rxv.Speech | rxv.Event) -> None:
         if isinstance(speech, rxv.Speech) and speech.final and speech.reply.text:
@@ -38,9 +38,9 @@ def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Sub
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(500)),
-        vox.transcribe(hear),
+        vox.transcribe(stt),
         vox.respond(lambda text: LINES.get(text, ""), min_chars=1),
-        vox.synthesize(speak),
+        vox.synthesize(tts),
     ).subscribe(say)
 
 

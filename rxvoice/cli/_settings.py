@@ -61,8 +61,7 @@ class CommandSettings:
         None,
         "models",
         "text",
-        "a voice of the speech model, by the model's own name for it, such as en-gb-x-rp or "
-        "af_heart",
+        "a voice of the speech model, such as af_heart or en-gb-x-rp",
     )
     system_prompt: str | None = setting(
         None, "models", "text", "instructions for the language model", metavar="TEXT"
@@ -72,11 +71,11 @@ class CommandSettings:
         None,
         "devices",
         "device",
-        "its number, its name or part of its name, as 'rxvoice devices' lists them",
+        "the number of the microphone, or a part of its name, as 'rxvoice devices' lists them",
         metavar="DEVICE",
     )
     speaker: int | str | None = setting(
-        None, "devices", "device", "the same for the loudspeaker", metavar="DEVICE"
+        None, "devices", "device", "the loudspeaker, likewise", metavar="DEVICE"
     )
 
     silence_ms: int = milliseconds(800, "turns", "the silence that ends a turn, in milliseconds")

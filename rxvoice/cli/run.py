@@ -42,7 +42,7 @@ recordings:
   ends after --silence-ms of silence. "-" stands for the standard input or output; text then goes to
   stderr.
 
-models:
+demonstration:
   The embedded language model is a demonstration. It knows about twenty subjects, and says so when
   you ask about anything else. `rxvoice models` lists other models.
 

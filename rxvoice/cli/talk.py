@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 import time
@@ -12,21 +11,17 @@ from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from reactivex import Observable
-
 from rxvoice import echo
-from rxvoice._threads.live import live
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._commands import Commands
+from rxvoice.cli._hold import hold
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._live_view import LiveView
-from rxvoice.cli._main_loop import MainLoop
 from rxvoice.cli._options import add_options, settings, settings_path
 from rxvoice.cli._parts import Chosen, choose, labelled
 from rxvoice.cli._reply_progress import ReplyProgress
 from rxvoice.cli._scene import Scene
 from rxvoice.cli._settings import CommandSettings
-from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._transcript import TranscriptFile
@@ -40,7 +35,7 @@ from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_
 if TYPE_CHECKING:
     from rxvoice.recorder import StereoRecorder
 
-__all__ = ["add_talk", "hold", "talk"]
+__all__ = ["add_talk", "talk"]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -57,7 +52,7 @@ examples:
   rxvoice talk --llm mlx-community/Qwen3-4B-Instruct-2507-4bit --system-prompt "Be brief."
   rxvoice talk --stt mlx-community/parakeet-tdt-0.6b-v3 --tts mlx-community/Kokoro-82M-bf16
 
-models:
+demonstration:
   The models of the demonstration need no download. They know about twenty subjects: the sentences
   that the command lists at the start, and some like them. `rxvoice models` lists other models.
 
@@ -80,11 +75,8 @@ settings:
     interruptions = false
 """
 
-_REDRAW_S = 0.06
 _WIDEST = 98
 """Columns of the lines at the start, on a terminal that has more."""
-_CLOSING_S = 3.0
-"""How long ctrl-c waits for the transcript of the open turn."""
 
 
 def add_talk(commands: Commands) -> None:
@@ -247,60 +239,3 @@ def _abort(
             flush=True,
         )
     os._exit(128 + number)
-
-
-def hold(
-    pipe: Observable[T], view: View, controls: Controls, *, abort: Callable[[int], None]
-) -> None:
-    """Run the conversation on a thread of its own, and show its events, until it ends.
-
-    Ctrl-C closes the open turn, waits up to 3 s for its transcript, and returns. A second ctrl-c
-    calls `abort` with the signal's number, between any two instructions of this thread.
-
-    Runs on: the calling thread shows the events.
-
-    Raises:
-        Exception: the error that ended the conversation.
-    """
-    loop = MainLoop()
-    errors: list[Exception] = []
-    completed = False
-    asked: float | None = None
-    deadline = math.inf
-
-    def show(element: object) -> None:
-        if isinstance(element, Event) and not errors:
-            try:
-                view.show(element)
-            except OSError as error:  # nobody reads the output any more
-                errors.append(error)
-
-    def fail(error: Exception) -> None:
-        errors.append(error)
-
-    def complete() -> None:
-        nonlocal completed
-        completed = True
-
-    def ask(_: int) -> None:
-        # Called between any two instructions of this thread: no lock may be taken here.
-        nonlocal asked
-        asked = time.monotonic()
-        loop.wake()
-
-    def over() -> bool:
-        nonlocal deadline
-        if asked is not None and deadline == math.inf:
-            deadline = asked + _CLOSING_S
-            controls.close(silence=view.scene.state in ("speaking", "paused"))
-        closed = asked is not None and (view.scene.is_quiet or time.monotonic() > deadline)
-        return completed or bool(errors) or closed
-
-    with ending_signals(ask, abort), view:
-        life = live(pipe, deliver_on=loop).subscribe(show, fail, complete)
-        try:
-            loop.run(over, view.draw, every=_REDRAW_S)
-        finally:
-            life.dispose()
-    if errors:
-        raise errors[0]

@@ -25,6 +25,7 @@ import rxvoice as rxv
 from rxvoice import echo, events
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli import main
+from rxvoice.cli._hold import hold
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._main_loop import MainLoop
 from rxvoice.cli._parts import Parts, choose
@@ -34,7 +35,7 @@ from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._view import PlainView
-from rxvoice.cli.talk import _also, _sum_up, hold
+from rxvoice.cli.talk import _also, _sum_up
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.offline import demo_phrases
