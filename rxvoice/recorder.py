@@ -18,7 +18,7 @@ import numpy as np
 
 from rxvoice._audio.audio_file import sound_format
 from rxvoice._audio.pcm16 import to_pcm16
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._audio.wav import HEADER_BYTES, MOST_BYTES, header
 from rxvoice._check import whole
@@ -253,7 +253,7 @@ class _Side:
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._given_rate = 0
-        self._resampler: Resampler | None = None
+        self._resampler: SoxrResampler | None = None
         self._fed = self._made = 0
         self.begun = False
         self.next = 0
@@ -273,7 +273,7 @@ class _Side:
             tail = self.end_run()
             self._given_rate = rate
         if self._resampler is None:
-            self._resampler = Resampler(rate, self._rate)
+            self._resampler = SoxrResampler(rate, self._rate)
         made = self._resampler.feed(samples)
         self._fed += len(samples)
         self._made += len(made)

@@ -11,10 +11,10 @@ from rxvoice._audio.samples import Samples
 if TYPE_CHECKING:
     from soxr import ResampleStream
 
-__all__ = ["Resampler"]
+__all__ = ["SoxrResampler"]
 
 
-class Resampler:
+class SoxrResampler:
     """One signal, from one rate to another: the pieces joined are the whole signal resampled.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from reactivex import Observable
 
-from rxvoice._audio.played import Played
+from rxvoice._audio.play_history import PlayHistory
 from rxvoice._audio.samples import Samples
 from rxvoice._check import at_least, whole
 from rxvoice.errors import ConfigError
@@ -79,7 +79,7 @@ class Tap(Sink):
             )
         self._sink = sink
         self._clock = clock
-        self._heard = Played(sample_rate, seconds)
+        self._heard = PlayHistory(sample_rate, seconds)
         played = getattr(sink, "played", None)
         self._told = (
             cast("Observable[int]", played).subscribe(self._note, on_error=_ignore)

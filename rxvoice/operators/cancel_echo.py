@@ -11,8 +11,8 @@ import numpy as np
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._audio.pcm16 import from_pcm16, to_pcm16
-from rxvoice._audio.played import Steady
 from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._audio.steady_offset import SteadyOffset
 from rxvoice._check import whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency
@@ -208,7 +208,7 @@ class _Canceller:
         self._views = [np.frombuffer(it.data, np.int16) for it in self._frames]
         self._held = np.empty((2, 0), np.int16)  # the loudspeaker's, the microphone's
         self._heard = 0
-        self._clock: Steady | None = None
+        self._clock: SteadyOffset | None = None
 
     def time(self, chunk: AudioChunk) -> float:
         """Where in the reference the chunk begins, in seconds."""
@@ -235,7 +235,7 @@ class _Canceller:
         if captured is not None:
             ahead = captured - counted
             if self._clock is None or abs(ahead - self._clock.value) > _JUMP_S:
-                self._clock = Steady(ahead)
+                self._clock = SteadyOffset(ahead)
             else:
                 self._clock.read(ahead)
         return counted + (self._clock.value if self._clock else 0)

@@ -13,8 +13,8 @@ from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.events import Event
 from rxvoice.sinks._converter import Converter, converter
-from rxvoice.sinks._ledger import Ledger
-from rxvoice.sinks._player import Player
+from rxvoice.sinks._in_flight import InFlight
+from rxvoice.sinks._play_queue import PlayQueue
 from rxvoice.sinks._queued import QueuedSink
 
 __all__ = ["Bus", "Desk"]
@@ -64,9 +64,9 @@ class Bus(QueuedSink):
         self.duck_to = duck_to
         self._desk = desk
         self._mix_rate = self._rate = sample_rate
-        self._ledger = Ledger()
+        self._ledger = InFlight()
         # Its clock counts samples of the mix, so that no rounding is in a position.
-        self._player = Player(
+        self._player = PlayQueue(
             1,
             start_samples=0,
             fade_samples=max(1, sample_rate * _FADE_MS // 1000),

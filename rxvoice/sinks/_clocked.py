@@ -13,7 +13,7 @@ from reactivex.disposable import SerialDisposable
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.events import Event
-from rxvoice.sinks._clock import Clock
+from rxvoice.sinks._monotonic_loop import MonotonicLoop
 from rxvoice.sinks._queued import QueuedSink
 
 __all__ = ["ClockedSink"]
@@ -46,7 +46,7 @@ class ClockedSink(QueuedSink):
     ) -> None:
         whole(f"{name} sample_rate", sample_rate, 1, "Hz")
         super().__init__(name, waits=scheduler is None, max_buffer_ms=max_buffer_ms)
-        self._clock = Clock("rxvoice-null") if scheduler is None else scheduler
+        self._clock = MonotonicLoop("rxvoice-null") if scheduler is None else scheduler
         self._told_ms = told_ms
         self._rate = sample_rate
         self._pieces: deque[tuple[int, int, Samples]] = deque()  # position, rate; not all heard

@@ -38,7 +38,7 @@ def converter(rate: int, device_rate: int, *, mlx: bool) -> Converter:
             return _ByMlx(Resampler(rate, device_rate))
         except ConfigError:
             pass  # rates with too little in common for it
-    return _resample.Resampler(rate, device_rate)
+    return _resample.SoxrResampler(rate, device_rate)
 
 
 class _ByMlx:

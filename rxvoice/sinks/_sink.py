@@ -11,7 +11,7 @@ from typing import Self, cast
 import numpy as np
 from reactivex import abc
 
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import whole
 from rxvoice._writing import SpeechWriter, refuse_conversation
@@ -159,7 +159,7 @@ class KeepingSink(Sink):
         self._name = name
         self._kept_rate = sample_rate
         self._given_rate: int | None = None
-        self._resampler: Resampler | None = None
+        self._resampler: SoxrResampler | None = None
         self._stopped = False
         self._lock = Lock()
 
@@ -228,7 +228,7 @@ class KeepingSink(Sink):
 
     def _resample(self, samples: Samples, rate: int) -> Samples:
         if self._resampler is None:
-            self._resampler = Resampler(rate, self._kept_rate or rate)
+            self._resampler = SoxrResampler(rate, self._kept_rate or rate)
         return self._resampler.feed(samples)
 
     def _end_run(self) -> None:

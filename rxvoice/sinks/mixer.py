@@ -18,7 +18,7 @@ from rxvoice._writing import write_all
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.events import Event
 from rxvoice.sinks._bus import Bus
-from rxvoice.sinks._clock import Clock
+from rxvoice.sinks._monotonic_loop import MonotonicLoop
 from rxvoice.slots import AudioSink
 
 __all__ = ["Bus", "Mixer", "mixer"]
@@ -98,7 +98,7 @@ class Mixer:
         self._ahead_ms = ahead_ms
         self._max_buffer_ms = max_buffer_ms
         self._waits = scheduler is None
-        self._scheduler = Clock("rxvoice-mixer") if scheduler is None else scheduler
+        self._scheduler = MonotonicLoop("rxvoice-mixer") if scheduler is None else scheduler
         self._block = max(1, self._rate * _BLOCK_MS // 1000)
         self._lock = Lock()  # of the next three
         self._buses: list[Bus] = []

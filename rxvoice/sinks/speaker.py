@@ -20,9 +20,9 @@ from rxvoice._check import whole, within
 from rxvoice.errors import SinkStalled
 from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored, Event, Underrun
 from rxvoice.sinks._converter import Converter, as_written, converter, is_mlx
-from rxvoice.sinks._ledger import Ledger
-from rxvoice.sinks._output import Output, own_rate
-from rxvoice.sinks._player import Player
+from rxvoice.sinks._in_flight import InFlight
+from rxvoice.sinks._loudspeaker import Loudspeaker, own_rate
+from rxvoice.sinks._play_queue import PlayQueue
 from rxvoice.sinks._sink import Sink
 
 __all__ = ["Speaker", "speaker"]
@@ -123,7 +123,7 @@ class Speaker(Sink):
         self._changed = threading.Condition()
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._ledger = Ledger()
+        self._ledger = InFlight()
         self._given_rate: int | None = None
         self._converter: tuple[Converter, int, bool] | None = None
         self._being_written: Samples | None = None
@@ -143,13 +143,15 @@ class Speaker(Sink):
         self._played: Subject[int] = Subject()
         found = devices.find(device, "speaker")
         self._device_rate = sample_rate or own_rate(found)
-        self._player: Player = self._new_player(self._device_rate, 0)
-        self._output = Output(found, self._device_rate, self._render, self._prepare, self._look)
+        self._player: PlayQueue = self._new_player(self._device_rate, 0)
+        self._output = Loudspeaker(
+            found, self._device_rate, self._render, self._prepare, self._look
+        )
         self._thread = threading.Thread(target=self._notify, name="rxvoice-speaker", daemon=True)
         self._thread.start()
 
-    def _new_player(self, rate: int, index: int) -> Player:
-        return Player(
+    def _new_player(self, rate: int, index: int) -> PlayQueue:
+        return PlayQueue(
             rate,
             start_samples=rate * self._start_buffer_ms // 1000,
             fade_samples=max(1, round(rate * _FADE_S)),

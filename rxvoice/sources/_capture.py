@@ -10,14 +10,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from rxvoice._audio.pcm16 import from_pcm16
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import QueueFull
 from rxvoice.events import AudioLost, DeviceChanged, DeviceLost, DeviceRestored, Event, Notice
 from rxvoice.sources._ring import Block, Ring
 
-__all__ = ["Format", "Overflow", "Segment", "Settings", "capture"]
+__all__ = ["CaptureOptions", "Format", "Overflow", "Segment", "capture"]
 
 Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "fail"]
 Cause: TypeAlias = Literal["device", "full"]
@@ -47,7 +47,7 @@ _REMEDIES: dict[Cause, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CaptureOptions:
     """What the subscriber asked for, see `microphone`."""
 
     sample_rate: int
@@ -86,7 +86,7 @@ class Segment:
 
 def capture(
     inbox: deque[Segment],
-    settings: Settings,
+    settings: CaptureOptions,
     now: Callable[[], float],
     permission: str | None,
 ) -> Generator[AudioChunk | Event | None]:
@@ -147,7 +147,7 @@ def capture(
 class _Output:
     """Cuts samples into blocks, and knows when each was captured."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: CaptureOptions) -> None:
         self._rate = settings.sample_rate
         self._block_ms = settings.block_ms
         self._held: list[Samples] = []
@@ -197,7 +197,7 @@ class _Source:
     def __init__(
         self,
         segment: Segment,
-        settings: Settings,
+        settings: CaptureOptions,
         out: _Output,
         tally: _Tally,
         permission: str | None,
@@ -207,7 +207,7 @@ class _Source:
         self._settings = settings
         self._out = out
         self._tally = tally
-        self._resampler = Resampler(segment.format.rate, settings.sample_rate)
+        self._resampler = SoxrResampler(segment.format.rate, settings.sample_rate)
         self._resamples = segment.format.rate != settings.sample_rate
         self._offsets: deque[float] = deque(maxlen=_OFFSETS)
         self._permission = permission
@@ -332,7 +332,7 @@ class _Losses:
 class _Tally:
     """What was lost, and when that was last said."""
 
-    settings: Settings
+    settings: CaptureOptions
     total: int = 0
     causes: dict[Cause, _Losses] = field(
         default_factory=lambda: {"device": _Losses(), "full": _Losses()}

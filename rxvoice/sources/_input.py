@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Endless", "Input", "Samples", "Stream"]
-
 _AT_ONCE = 1 << 16
 _MANY = 1000
 """Times as long as it is, an MP3 may be by the number of bytes that its first frames have."""
@@ -25,7 +23,7 @@ class Stream(Protocol):
         ...
 
 
-class Input:
+class ByteSource:
     """Bytes from begin to end, of which those to come can be looked at."""
 
     def __init__(self, stream: Stream) -> None:
@@ -79,7 +77,7 @@ class Input:
         return file
 
 
-class Samples:
+class RawSamples:
     """Samples without a header, as libsndfile reads them.
 
     Args:
@@ -88,7 +86,7 @@ class Samples:
         size: bytes; None for as many as come.
     """
 
-    def __init__(self, source: Input, frame: int, size: int | None) -> None:
+    def __init__(self, source: ByteSource, frame: int, size: int | None) -> None:
         self._source = source
         self._frame = frame
         self._size = (1 << 60 if size is None else size) // frame * frame

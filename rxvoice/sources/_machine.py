@@ -12,10 +12,10 @@ from rxvoice.devices import Device
 from rxvoice.sources._capture import Format
 from rxvoice.sources._ring import Ring
 
-__all__ = ["Input", "Machine", "RealMachine"]
+__all__ = ["InputStream", "Machine", "RealMachine"]
 
 
-class Input(Protocol):
+class InputStream(Protocol):
     """An opened stream."""
 
     def start(self) -> None: ...
@@ -30,9 +30,9 @@ class Machine(Protocol):
 
     def find_again(self, device: Device) -> Device: ...
 
-    def open(self, device: Device, form: Format, ring: Ring) -> Input: ...
+    def open(self, device: Device, form: Format, ring: Ring) -> InputStream: ...
 
-    def close(self, stream: Input) -> None: ...
+    def close(self, stream: InputStream) -> None: ...
 
     def failures(self) -> tuple[type[Exception], ...]: ...
 
@@ -56,11 +56,11 @@ class RealMachine:
         devices.refresh()
         return devices.same(device, "microphone")
 
-    def open(self, device: Device, form: Format, ring: Ring) -> Input:
+    def open(self, device: Device, form: Format, ring: Ring) -> InputStream:
         """Open a stream, not yet started. Raises one of `failures`."""
         raw = devices.sound().RawInputStream
 
-        def make() -> Input:
+        def make() -> InputStream:
             stream = raw(
                 device=device.index,
                 samplerate=form.rate,
@@ -72,11 +72,11 @@ class RealMachine:
                 callback=ring.callback,
                 finished_callback=ring.finish,
             )
-            return cast("Input", stream)
+            return cast("InputStream", stream)
 
         return devices.open_stream(make)
 
-    def close(self, stream: Input) -> None:
+    def close(self, stream: InputStream) -> None:
         devices.close_stream(stream)
 
     def failures(self) -> tuple[type[Exception], ...]:

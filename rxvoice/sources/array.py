@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable
 
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
@@ -103,6 +103,6 @@ def _mono(samples: NDArray[Any]) -> Samples:
 def _resampled(samples: Samples, rate: int, sample_rate: int) -> Samples:
     if rate == sample_rate:
         return samples
-    resampler = Resampler(rate, sample_rate)
+    resampler = SoxrResampler(rate, sample_rate)
     pieces = [resampler.feed(samples[at : at + _PIECE]) for at in range(0, len(samples), _PIECE)]
     return np.concatenate([*pieces, resampler.end()])

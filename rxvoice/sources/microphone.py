@@ -16,10 +16,10 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.devices import Device, check_device
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice
-from rxvoice.sources._capture import Format, Overflow, Segment, Settings, capture
+from rxvoice.sources._capture import CaptureOptions, Format, Overflow, Segment, capture
 from rxvoice.sources._choice import Choice, Wanted
 from rxvoice.sources._emit import check_blocks
-from rxvoice.sources._machine import Input, Machine, RealMachine
+from rxvoice.sources._machine import InputStream, Machine, RealMachine
 from rxvoice.sources._ring import Ring, wake_up
 
 __all__ = ["microphone"]
@@ -95,12 +95,12 @@ def microphone(
             f"got {overflow!r}"
         )
     return _microphone(
-        RealMachine(), device, Settings(sample_rate, block_ms, channel, max_ms, overflow)
+        RealMachine(), device, CaptureOptions(sample_rate, block_ms, channel, max_ms, overflow)
     )
 
 
 def _microphone(
-    machine: Machine, device: Wanted | Observable[Wanted], settings: Settings
+    machine: Machine, device: Wanted | Observable[Wanted], settings: CaptureOptions
 ) -> Observable[AudioChunk | Event]:
     def subscribe(
         observer: abc.ObserverBase[AudioChunk | Event],
@@ -121,7 +121,7 @@ class _Listener:
         self,
         machine: Machine,
         device: Wanted | Observable[Wanted],
-        settings: Settings,
+        settings: CaptureOptions,
         observer: abc.ObserverBase[AudioChunk | Event],
         scheduler: abc.SchedulerBase | None,
     ) -> None:
@@ -134,7 +134,7 @@ class _Listener:
         self._ended = False
         self._scheduled = False
         self._guard = Lock()  # of the stream, while it is opened or closed
-        self._stream: Input | None = None
+        self._stream: InputStream | None = None
         self._form: Format | None = None  # the last that worked
         self._inbox: deque[Segment] = deque()
         self._news: deque[Event | Exception] = deque()  # goes before what was captured
@@ -358,7 +358,7 @@ def _stays(device: Device, error: Exception) -> Notice:
     return Notice(f"the microphone stays {device.name!r}: {error}", error, stage="microphone")
 
 
-def _formats(device: Device, settings: Settings) -> list[Format]:
+def _formats(device: Device, settings: CaptureOptions) -> list[Format]:
     """How to open a device: the way that wants the least conversion first."""
     rates = dict.fromkeys((settings.sample_rate, device.sample_rate))
     most = device.inputs

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable
 
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
@@ -129,7 +129,7 @@ def _resampled(
 ) -> Generator[Samples]:
     with ExitStack() as stack:
         opened = _open(source, stack)
-        resampler = Resampler(opened.sound.samplerate, sample_rate)
+        resampler = SoxrResampler(opened.sound.samplerate, sample_rate)
         failed: AudioFormatError | None = None
         try:
             for piece in _mono(opened, sample_rate, channel):
@@ -204,7 +204,7 @@ def _open(source: Path | _input.Stream, stack: ExitStack) -> _Opened:
     file = stack.enter_context(_file(source))
     if not source.is_file():
         return _from_stream(str(source), file, stack)
-    data = _input.Input(file)
+    data = _input.ByteSource(file)
     if not data.peek(1):
         raise AudioFormatError(f"{source} is empty: record or copy it again")
     wave = read_wave(data)
@@ -226,7 +226,7 @@ def _file(path: Path) -> io.FileIO:
 
 
 def _from_stream(name: str, stream: _input.Stream, stack: ExitStack) -> _Opened:
-    data = _input.Input(stream)
+    data = _input.ByteSource(stream)
     begin = data.peek(40)
     if not begin:
         raise AudioFormatError(f"{name} is empty: see what should have written to it")
@@ -241,14 +241,14 @@ def _from_stream(name: str, stream: _input.Stream, stack: ExitStack) -> _Opened:
 
 
 def _from_wave(
-    name: str, data: _input.Input, wave: Wave, subtype: str, stack: ExitStack
+    name: str, data: _input.ByteSource, wave: Wave, subtype: str, stack: ExitStack
 ) -> _Opened:
     if wave.sample_rate > _MOST_HZ or wave.channels > _MOST_CHANNELS:
         raise AudioFormatError(
             f"{name} has {wave.channels} channels at {wave.sample_rate} Hz, as its header says: "
             "it is damaged; copy or record it again"
         )
-    samples = _input.Samples(data, wave.frame, wave.size)
+    samples = _input.RawSamples(data, wave.frame, wave.size)
     make = cast("Callable[..., _SoundFile]", import_module("soundfile").SoundFile)
     sound = make(
         samples, "r", wave.sample_rate, wave.channels, subtype, endian="LITTLE", format="RAW"

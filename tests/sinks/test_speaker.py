@@ -18,7 +18,7 @@ import rxvoice as rxv
 from rxvoice import Reply, Samples, Speech, Transcript, Turn, events, sinks
 from rxvoice import operators as vox
 from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
-from rxvoice.sinks import Speaker, _output
+from rxvoice.sinks import Speaker, _loudspeaker
 from rxvoice.sinks import speaker as make
 
 speaker_module = sys.modules["rxvoice.sinks.speaker"]
@@ -31,7 +31,7 @@ SOON = 10.0
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
     fake = FakeSound()
     monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
-    monkeypatch.setattr(_output, "_WAITS_S", (0.001,))
+    monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     return fake
 
 
@@ -522,7 +522,7 @@ def test_on_the_default_device_at_its_own_rate_as_well(sound: FakeSound) -> None
 def test_a_device_that_asks_for_nothing_is_gone(
     sound: FakeSound, sink: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_output, "_SILENT_S", 0.02)
+    monkeypatch.setattr(_loudspeaker, "_SILENT_S", 0.02)
     told = Told(sink.events)
     first = sound.stream
     first.ask(480)

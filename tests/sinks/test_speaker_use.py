@@ -14,7 +14,7 @@ from sinks.test_speaker import Told, aside, ramp, tone
 
 from rxvoice import events
 from rxvoice.errors import ConfigError, SinkStalled
-from rxvoice.sinks import Speaker, _output
+from rxvoice.sinks import Speaker, _loudspeaker
 from rxvoice.sinks import speaker as make
 
 LATER = 1000.0  # seconds
@@ -26,7 +26,7 @@ speaker_module = sys.modules["rxvoice.sinks.speaker"]
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
     fake = FakeSound()
     monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
-    monkeypatch.setattr(_output, "_WAITS_S", (0.001,))
+    monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     return fake
 
 

@@ -12,11 +12,11 @@ from typing import Protocol, cast
 import numpy as np
 
 from rxvoice import devices
-from rxvoice._audio.played import Steady
 from rxvoice._audio.samples import Samples
+from rxvoice._audio.steady_offset import SteadyOffset
 from rxvoice.errors import ConfigError, RxvoiceError
 
-__all__ = ["Output", "own_rate"]
+__all__ = ["Loudspeaker", "own_rate"]
 
 _log = logging.getLogger("rxvoice")
 
@@ -59,7 +59,7 @@ def own_rate(device: devices.Device) -> int:
     return device.sample_rate
 
 
-class Output:
+class Loudspeaker:
     """One loudspeaker, wherever it goes.
 
     `look`, `use` and `close` are called from one thread.
@@ -127,7 +127,7 @@ class Output:
         self._opened += 1
         number = self._opened
         frames_before = 0
-        clock: Steady | None = None  # when the stream's first sample left the loudspeaker
+        clock: SteadyOffset | None = None  # when the stream's first sample left the loudspeaker
 
         def callback(data: memoryview, frames: int, times: _Times, status: _Status) -> None:
             nonlocal mono, frames_before, clock
@@ -145,7 +145,7 @@ class Output:
             told = max(times.outputBufferDacTime, times.currentTime) + self._offset - lasted
             late = bool(status.output_underflow)
             if clock is None or late or abs(told - clock.value) > _JUMP_S:
-                clock = Steady(told)
+                clock = SteadyOffset(told)
             else:
                 clock.read(told)
             frames_before += frames

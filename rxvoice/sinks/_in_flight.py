@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["Ledger"]
+__all__ = ["InFlight"]
 
 
 @dataclass(slots=True)
-class _Run:
+class _Signal:
     """Pieces that were converted as one signal."""
 
     rate: int
@@ -29,7 +29,7 @@ class _Run:
         return min(self.written, max(0, index - self.device_at) * self.rate // self.device_rate)
 
 
-class Ledger:
+class InFlight:
     """Samples as they were written, until the device has played them.
 
     A sample has been heard when the device has played all that it became. A position counts
@@ -37,7 +37,7 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._runs: deque[_Run] = deque()
+        self._runs: deque[_Signal] = deque()
         self._pieces: deque[tuple[int, int, Samples]] = deque()
         self._written = 0
         self._converted = 0
@@ -46,7 +46,7 @@ class Ledger:
     def add(self, samples: Samples, converted: int, rate: int, device_rate: int) -> None:
         """Samples at `rate` became `converted` more samples of the device."""
         if not self._runs or not self._runs[-1].is_open:
-            self._runs.append(_Run(rate, device_rate, self._written, self._converted))
+            self._runs.append(_Signal(rate, device_rate, self._written, self._converted))
         run = self._runs[-1]
         self._pieces.append((self._written, rate, samples))
         run.written += len(samples)
@@ -59,7 +59,7 @@ class Ledger:
             self._convert(self._runs[-1], converted)
             self._runs[-1].is_open = False
 
-    def _convert(self, run: _Run, converted: int) -> None:
+    def _convert(self, run: _Signal, converted: int) -> None:
         run.converted += converted
         self._converted += converted
 

@@ -10,10 +10,10 @@ from reactivex import typing
 from reactivex.internal.basic import default_now
 from reactivex.scheduler import EventLoopScheduler
 
-__all__ = ["Clock"]
+__all__ = ["MonotonicLoop"]
 
 
-class Clock(EventLoopScheduler):
+class MonotonicLoop(EventLoopScheduler):
     """An event loop by ``time.monotonic()``; its thread lasts as long as there is work.
 
     Args:

@@ -10,13 +10,13 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["Player"]
+__all__ = ["PlayQueue"]
 
 _LOGGED = 512
 """Callbacks that are remembered: the device plays each long before as many have followed."""
 
 
-class Player:
+class PlayQueue:
     """Samples at the device's rate: put in on one side, rendered on the other.
 
     An index counts the samples that are played, from the first on; those that `cut` takes out are
