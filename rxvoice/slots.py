@@ -251,6 +251,8 @@ class AudioSink(Protocol):
       was not heard; ``duck(gain)``, plays at that gain, 1 again for none.
     - ``queued_ms``: milliseconds of sound taken and not yet heard.
     - ``events``, an ``Observable[Event]`` of what befell it; from any thread.
+    - ``convert_ahead(samples, hz, signal)``, called on a `paced` worker with each piece that will
+      be written, so that a conversion that takes long runs there; see `Speaker.convert_ahead`.
     """
 
     @property

@@ -12,10 +12,9 @@ from reactivex import Observable, Subject
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.events import Event
-from rxvoice.sinks._converter import Converter, converter
-from rxvoice.sinks._in_flight import InFlight
 from rxvoice.sinks._play_queue import PlayQueue
 from rxvoice.sinks._queued import QueuedSink
+from rxvoice.sinks._track import Track
 
 __all__ = ["Bus", "Desk"]
 
@@ -64,15 +63,14 @@ class Bus(QueuedSink):
         self.duck_to = duck_to
         self._desk = desk
         self._mix_rate = self._rate = sample_rate
-        self._ledger = InFlight()
-        # Its clock counts samples of the mix, so that no rounding is in a position.
-        self._player = PlayQueue(
+        # The clock of the queue counts samples of the mix, so a position has no rounding error.
+        self._queue = PlayQueue(
             1,
             start_samples=0,
             fade_samples=max(1, sample_rate * _FADE_MS // 1000),
             gap_limit=math.inf,
         )
-        self._converter: tuple[Converter, int] | None = None
+        self._track = Track(self._queue, sample_rate)
         self._under = 1.0  # the gain under speech
         self._told = 0
         self._over = True
@@ -98,13 +96,13 @@ class Bus(QueuedSink):
             return self._position()
 
     def _position(self) -> int:
-        return self._ledger.position(self._player.heard(self._desk.heard()))
+        return self._track.in_flight.position(self._queue.heard(self._desk.heard()))
 
     @property
     def written(self) -> int:
         """How many samples it took, without those that `clear` dropped."""
         with self._changed:
-            return self._ledger.written
+            return self._track.in_flight.written
 
     @property
     def played(self) -> Observable[int]:
@@ -123,7 +121,7 @@ class Bus(QueuedSink):
     def is_running(self) -> bool:
         """Whether sound of it is being played; not while it is paused."""
         with self._changed:
-            return not self._paused and self._position() < self._ledger.written
+            return not self._paused and self._position() < self._track.in_flight.written
 
     def end_reply(self) -> None:
         """The reply has been written to its end: silence may follow."""
@@ -134,37 +132,26 @@ class Bus(QueuedSink):
     # As a queue
 
     def _queued(self) -> float:
-        return 0.0 if self._stopped else self._ledger.left_ms(self._position())
+        return 0.0 if self._stopped else self._track.in_flight.left_ms(self._position())
 
     def _put(self, samples: Samples) -> None:
-        if self._converter is None:
-            self._converter = (converter(self._rate, self._mix_rate, mlx=False), self._rate)
-        by, rate = self._converter
-        converted = by.feed(samples)
-        self._ledger.add(samples, len(converted), rate, self._mix_rate)
-        self._player.append(converted)
+        self._track.put(samples, self._rate)
         self._over = False
 
     def _end_signal(self) -> None:
-        if self._converter is not None:
-            rest = self._converter[0].end()
-            self._converter = None
-            self._ledger.close(len(rest))
-            self._player.append(rest)
+        self._track.end_signal()
         self._over = True
 
     def _cut(self) -> Samples:
-        pieces = self._ledger.cut(self._player.cut())
-        self._converter = None
         self._over = True
         self._told = -1
-        return np.concatenate([*(samples for _, samples in pieces), np.empty(0, np.float32)])
+        return self._track.clear()
 
     def _pause(self, paused: bool) -> None:
-        (self._player.pause if paused else self._player.resume)()
+        (self._queue.pause if paused else self._queue.resume)()
 
     def _duck(self, gain: float) -> None:
-        self._player.duck(gain)
+        self._queue.duck(gain)
 
     def _patience(self) -> float:
         return 1.0  # the mixer tells of room
@@ -195,30 +182,30 @@ class Bus(QueuedSink):
     def is_gone(self) -> bool:
         """Whether it has been stopped, and its last sound has faded."""
         with self._changed:
-            return self._stopped and not self._player.left
+            return self._stopped and not self._queue.left
 
     @property
     def speaks(self) -> bool:
         """Whether what is ducked is to be: it has something to say, be it paused."""
         with self._changed:
-            return self.duck_to is None and self._player.left > 0
+            return self.duck_to is None and self._queue.left > 0
 
     def ready(self) -> int:
         """How many samples of the mix there are that can be played now."""
         with self._changed:
-            if self._player.left * 1000 < _RUN_OUT_MS * self._mix_rate and self._waiting is None:
+            if self._queue.left * 1000 < _RUN_OUT_MS * self._mix_rate and self._waiting is None:
                 over = self._over
                 self._end_signal()
                 self._over = over
-            if self._paused and not self._player.is_playing:
+            if self._paused and not self._queue.is_playing:
                 return 0
-            return self._player.left
+            return self._queue.left
 
     def add_to(self, mix: Samples, at: int, *, ducked: bool) -> None:
         """Add its next samples, of which the first is sample `at` of all that was mixed."""
         own = np.empty_like(mix)
         with self._changed:
-            self._player.render(own, at)
+            self._queue.render(own, at)
         target = self.duck_to if ducked and self.duck_to is not None else 1.0
         if self._under != 1.0 or target != 1.0:
             own *= self._gains(len(own), target)

@@ -62,7 +62,7 @@ def own_rate(device: devices.Device) -> int:
 class Loudspeaker:
     """One loudspeaker, wherever it goes.
 
-    `look`, `use` and `close` are called from one thread.
+    `tend`, `use` and `close` are called from one thread.
 
     Args:
         device: the one that is meant.
@@ -71,7 +71,7 @@ class Loudspeaker:
             first sample leaves the loudspeaker, in seconds of ``time.monotonic()``, and whether
             the call before came too late.
         prepare: called with the sample rate in Hz before a device is started.
-        finished: called from any thread when `look` should be.
+        finished: called from any thread when `tend` should be.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class Loudspeaker:
         """Release the device."""
         self._shut()
 
-    def look(self, *, expecting: bool) -> tuple[str, int | str] | None:
+    def tend(self, *, expecting: bool) -> tuple[str, int | str] | None:
         """See to the device, and say what became of it.
 
         Args:
@@ -297,7 +297,7 @@ class Loudspeaker:
             self._open(device, rate)
 
     def due(self, *, expecting: bool) -> float | None:
-        """Seconds until `look` has something to do; None where that is not known."""
+        """Seconds until `tend` has something to do; None where that is not known."""
         now = time.monotonic()
         if self._stream is None:
             return max(0.0, self._next_try - now)

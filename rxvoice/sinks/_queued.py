@@ -10,8 +10,8 @@ import numpy as np
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
 from rxvoice.errors import SinkStalled
-from rxvoice.sinks._converter import as_written
 from rxvoice.sinks._sink import Sink
+from rxvoice.sinks._written import as_written
 
 __all__ = ["QueuedSink"]
 

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,15 +148,22 @@ def test_numpy_is_converted_as_one_signal(sound: FakeSound, sink: Speaker, rate:
 
 
 @pytest.mark.models
-def test_mlx_is_converted_by_mlx_as_one_signal(sound: FakeSound, sink: Speaker) -> None:
+def test_mlx_is_converted_by_mlx_as_one_signal(
+    sound: FakeSound, sink: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlx.core as mx
 
+    from rxvoice.mlx import resample
     from rxvoice.mlx.resample import Resampler
 
+    monkeypatch.setattr(resample, "is_faster_than_soxr", lambda: True)
     whole = tone(6000, 24_000)
     sink.set_sample_rate(24_000)
-    for at in range(0, len(whole), 700):
-        sink.write_samples(mx.array(whole)[at : at + 700])  # pyright: ignore[reportArgumentType]
+    pieces: list[Any] = [mx.array(whole[at : at + 700]) for at in range(0, len(whole), 700)]
+    for piece in pieces:
+        sink.convert_ahead(piece, 24_000, "a sentence")
+    for piece in pieces:
+        sink.write_samples(piece)
     thread, _ = aside(sink.flush)
     heard = played_out(sound, thread)
     resampler = Resampler(24_000, 48_000)
