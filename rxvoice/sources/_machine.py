@@ -9,8 +9,8 @@ from typing import Protocol, cast
 
 from rxvoice import devices
 from rxvoice.devices import Device
-from rxvoice.sources._capture import Format
 from rxvoice.sources._ring import Ring
+from rxvoice.sources._segment import Format
 
 __all__ = ["InputStream", "Machine", "RealMachine"]
 

@@ -15,8 +15,8 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.devices import Device
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
-from rxvoice.sources._capture import CaptureOptions, Format, Overflow
 from rxvoice.sources._ring import Ring
+from rxvoice.sources._segment import CaptureOptions, Format, Overflow
 from rxvoice.sources.microphone import _microphone
 
 
