@@ -1,4 +1,4 @@
-"""The assistant's own voice in the microphone: what was played, and whether this is it.
+"""Echo: what the loudspeaker played, and whether the microphone picks that up.
 
 ```python
 out = rxv.echo.tap(rxv.speaker())

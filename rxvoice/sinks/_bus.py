@@ -16,19 +16,17 @@ from rxvoice.sinks._play_queue import PlayQueue
 from rxvoice.sinks._queued import QueuedSink
 from rxvoice.sinks._track import Track
 
-__all__ = ["Bus", "Desk"]
-
 _log = logging.getLogger("rxvoice")
 
 _FADE_MS = 5
 _RAMP_MS = 50
-"""From full loudness to silence, while it is ducked under speech."""
+"""How long ducking takes from full loudness to silence."""
 _RUN_OUT_MS = 25
-"""Before there is nothing left: what a conversion holds back is due then."""
+"""How long before the queue runs out the rest of a signal is queued."""
 
 
 class Desk(Protocol):
-    """What a bus wants of its mixer."""
+    """What a bus needs of its mixer."""
 
     events: Observable[Event]
 
@@ -37,16 +35,16 @@ class Desk(Protocol):
         ...
 
     def wake(self) -> None:
-        """There may be something to mix."""
+        """Say that there may be something to mix."""
         ...
 
     def check(self) -> None:
-        """Raise what has ended the mixer."""
+        """Raise the error that has ended the mixer, if there is one."""
         ...
 
 
 class Bus(QueuedSink):
-    """Made by `Mixer.bus`; what is heard of it is known as exactly as the loudspeaker knows it."""
+    """A sink of a mixer, made by `Mixer.bus`. Its position is as exact as the loudspeaker's."""
 
     def __init__(
         self,
@@ -82,7 +80,7 @@ class Bus(QueuedSink):
         return self._mix_rate
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """The rate, in Hz, of the samples that follow; they are converted to the mix's."""
+        """Set the sample rate, in Hz, of the samples that follow. soxr converts them."""
         whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
         with self._changed:
             if sample_rate != self._rate:
@@ -91,7 +89,7 @@ class Bus(QueuedSink):
 
     @property
     def position(self) -> int:
-        """How many of the samples it took have left the loudspeaker."""
+        """How many of the samples that it took have left the loudspeaker."""
         with self._changed:
             return self._position()
 
@@ -114,20 +112,20 @@ class Bus(QueuedSink):
 
     @property
     def events(self) -> Observable[Event]:
-        """What befalls the loudspeaker."""
+        """The events of the loudspeaker."""
         return self._desk.events
 
     @property
     def is_running(self) -> bool:
-        """Whether sound of it is being played; not while it is paused."""
+        """Whether its sound is being played. False while it is paused."""
         with self._changed:
             return not self._paused and self._position() < self._track.in_flight.written
 
     def end_reply(self) -> None:
-        """The reply has been written to its end: silence may follow."""
+        """Say that the reply is complete: silence may follow."""
         with self._changed:
             self._end_signal()
-        self._look()
+        self._wake()
 
     # As a queue
 
@@ -154,9 +152,9 @@ class Bus(QueuedSink):
         self._queue.duck(gain)
 
     def _patience(self) -> float:
-        return 1.0  # the mixer tells of room
+        return 1.0  # the mixer notifies when there is room
 
-    def _look(self) -> None:
+    def _wake(self) -> None:
         self._desk.wake()
 
     def _check(self) -> None:
@@ -170,7 +168,7 @@ class Bus(QueuedSink):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is to follow, as far as it was told."""
+        """Whether nothing follows, as far as it was told."""
         return self._over
 
     @property
@@ -186,12 +184,12 @@ class Bus(QueuedSink):
 
     @property
     def speaks(self) -> bool:
-        """Whether what is ducked is to be: it has something to say, be it paused."""
+        """Whether other buses are to be ducked: it has speech to play, even if it is paused."""
         with self._changed:
             return self.duck_to is None and self._queue.left > 0
 
     def ready(self) -> int:
-        """How many samples of the mix there are that can be played now."""
+        """How many samples can be mixed now."""
         with self._changed:
             if self._queue.left * 1000 < _RUN_OUT_MS * self._mix_rate and self._waiting is None:
                 over = self._over
@@ -202,7 +200,7 @@ class Bus(QueuedSink):
             return self._queue.left
 
     def add_to(self, mix: Samples, at: int, *, ducked: bool) -> None:
-        """Add its next samples, of which the first is sample `at` of all that was mixed."""
+        """Add its next samples to the mix, whose first sample is number `at`."""
         own = np.empty_like(mix)
         with self._changed:
             self._queue.render(own, at)
@@ -221,12 +219,12 @@ class Bus(QueuedSink):
         return gains.astype(np.float32)
 
     def wake_up(self) -> None:
-        """Let go of whoever waits for it: there is an error to `check`."""
+        """Wake the threads that wait for it: `check` has an error to raise."""
         with self._changed:
             self._changed.notify_all()
 
     def tell(self) -> None:
-        """Tell how far it has come."""
+        """Emit the position on `played` if it has changed."""
         with self._changed:
             position = self._position()
             told, self._told = self._told, position
