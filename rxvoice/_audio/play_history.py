@@ -31,7 +31,7 @@ class _Written:
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _PlayedStretch:
     """A stretch of time in which sound played without a break."""
 
     begins: float
@@ -54,7 +54,7 @@ class PlayHistory:
     def __init__(self, sample_rate: int, seconds: float) -> None:
         self._seconds = seconds
         self._written: deque[_Written] = deque([_Written(PiecewiseSignal(sample_rate), 0, 0.0)])
-        self._runs: deque[_Stretch] = deque()
+        self._runs: deque[_PlayedStretch] = deque()
         self._last = (-math.inf, 0.0)  # the time, and the seconds of sound played by then
         self._lock = Lock()
 
@@ -142,7 +142,7 @@ class PlayHistory:
         if played > played_before:
             # Playback goes on. It began when none of this had been played.
             begins = max(before, time - (played - played_before))
-            self._runs.append(_Stretch(begins, math.inf, SteadyOffset(played - time)))
+            self._runs.append(_PlayedStretch(begins, math.inf, SteadyOffset(played - time)))
 
     def _forget(self, time: float) -> None:
         oldest = time - self._seconds

@@ -19,7 +19,7 @@ def is_mlx(samples: object) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _AheadPiece:
     """One piece, converted.
 
     Args:
@@ -59,23 +59,23 @@ class AheadSignal:
         self._made = self._number = 0
         self._held: Samples = np.empty(0, np.float32)
         # For the thread that writes:
-        self._next: _Piece | None = None
+        self._next: _AheadPiece | None = None
         self._fed = -1
         self._given = 0
         self._rest: Samples = np.empty(0, np.float32)
 
-    def convert(self, samples: Samples) -> _Piece:
+    def convert(self, samples: Samples) -> _AheadPiece:
         """Convert the next piece of the signal."""
         converted = cast("Samples", np.asarray(self._resampler.feed(samples)))
         # MLX arrays never change, so a shallow copy of the resampler can end by itself.
         rest = cast("Samples", np.asarray(copy.copy(self._resampler).end()))
-        piece = _Piece(self, self._number, self._made, len(self._held), converted, rest)
+        piece = _AheadPiece(self, self._number, self._made, len(self._held), converted, rest)
         self._number += 1
         self._made += len(converted)
         self._held = rest
         return piece
 
-    def choose(self, piece: _Piece) -> None:
+    def choose(self, piece: _AheadPiece) -> None:
         """Say which piece `feed` is called with next."""
         self._next = piece
 
@@ -106,7 +106,7 @@ class Ahead:
     """Pieces that were converted and not yet written. A piece that is let go of is forgotten."""
 
     def __init__(self) -> None:
-        self._pieces: dict[int, tuple[weakref.ref[Samples], _Piece, tuple[int, int]]] = {}
+        self._pieces: dict[int, tuple[weakref.ref[Samples], _AheadPiece, tuple[int, int]]] = {}
         self._signal: AheadSignal | None = None
         self._signal_of: tuple[object, int, int] | None = None
 
