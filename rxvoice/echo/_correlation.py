@@ -165,14 +165,14 @@ class Correlation:
     def measure(self, samples: Samples, /, time: float | None = None) -> Match:
         """How well the samples match what was played. Arguments as for `is_echo`."""
         now = self._clock() if time is None else time + len(samples) / self._rate
-        heard = self._join(audio_samples(samples), now)
+        captured = self._join(audio_samples(samples), now)
         rate, longest, shortest = self._rate, int(self._delays[-1]), int(self._delays[0])
-        n = len(heard) + longest - shortest
-        reference = self._at(now - (longest + len(heard)) / rate, n, rate)
-        if not len(heard) or not reference.any():
+        n = len(captured) + longest - shortest
+        reference = self._at(now - (longest + len(captured)) / rate, n, rate)
+        if not len(captured) or not reference.any():
             return Match(0.0, 0.0, None)
         raw, envelope = (
-            each[longest - self._delays] for each in self._correlations(heard, reference)
+            each[longest - self._delays] for each in self._correlations(captured, reference)
         )
         best = raw if raw.max() >= envelope.max() else envelope
         delay_ms = float(self._delays[int(best.argmax())]) * 1000 / rate
