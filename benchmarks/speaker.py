@@ -19,12 +19,14 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import mlx.core as mx
 import numpy as np
 from mlx_audio.tts import audio_player
 
 from benchmarks._measure import Result, holding_the_gil, median
 from rxvoice import devices, sinks
 from rxvoice.errors import RxvoiceError
+from rxvoice.mlx import Resampler
 
 RATE = 24_000
 FRAMES = 480
@@ -33,6 +35,8 @@ CALLS = 20_000
 TIMES = 8
 PIECE_S = 0.1
 PIECES = 120
+MLX_PIECE_S = 0.32
+MLX_PIECES = 200
 FASTER = 3
 """How many times faster speech is made than it is played."""
 
@@ -126,6 +130,40 @@ def callbacks(*, mine: bool, busy: bool) -> list[float]:
                 time.sleep(pause)
         assert out.any()
     return spent
+
+
+def writes(*, busy: bool) -> tuple[list[float], list[float]]:
+    """Milliseconds that a piece of MLX takes on the thread that writes it, and by MLX there.
+
+    The second is what its conversion by MLX takes: `synthesize` has it done where the piece is
+    made, and only where MLX is the faster one.
+    """
+    piece: Any = mx.array(np.full(int(RATE * MLX_PIECE_S), 0.1, np.float32))
+    mine: list[float] = []
+    by_mlx: list[float] = []
+    over = threading.Event()
+
+    def work() -> None:
+        square = mx.ones((1024, 1024))
+        while not over.is_set():
+            mx.eval(square @ square)
+
+    worker = threading.Thread(target=work)
+    with _without_sound(), sinks.speaker(max_buffer_ms=600_000) as sink:
+        sink.set_sample_rate(RATE)
+        resampler = Resampler(RATE, sink.sample_rate)
+        if busy:
+            worker.start()
+        for _ in range(MLX_PIECES):
+            for spent, write in ((mine, sink.write_samples), (by_mlx, resampler.feed)):
+                begin = time.perf_counter()
+                write(piece)
+                spent.append(1000 * (time.perf_counter() - begin))
+                time.sleep(0.002)
+        over.set()
+        if busy:
+            worker.join()
+    return mine, by_mlx
 
 
 class _Watch:
@@ -238,6 +276,19 @@ def measure() -> list[Result]:
                     # A tenth of the block.
                     limit=BLOCK_MS * 100,
                     limited="value",
+                )
+            )
+    for where, busy in (("alone", False), ("beside MLX at work", True)):
+        mine, by_mlx = writes(busy=busy)
+        for name, of in (("p50", median), ("worst", max)):
+            value, other = of(mine), of(by_mlx)
+            results.append(
+                Result(
+                    f"writing 320 ms of MLX to the speaker, {where}, {name}",
+                    value,
+                    "ms",
+                    f"converted by MLX: {other:.2f}",
+                    value / other,
                 )
             )
     try:

@@ -1,4 +1,4 @@
-"""Sound devices: which there are, and which one is meant."""
+"""Sound devices: lists them, and finds the one that a name means."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _PORTAUDIO = {
     "apk": "sudo apk add portaudio",
     "brew": "brew install portaudio",
 }
-"""How a system's packager installs it. The wheel for a Mac has it inside."""
+"""The commands that install PortAudio. The wheel for a Mac contains it."""
 
 _PERMISSION = (
     "macOS may not let this program hear the microphone: allow the app it runs in (Terminal, your "
@@ -55,13 +55,13 @@ class Device:
     """A sound device, as PortAudio sees it.
 
     Args:
-        index: its number; another one's after `refresh`.
-        name: for people.
-        inputs: channels of its microphone; 0 where it has none.
-        outputs: channels of its loudspeaker; 0 where it has none.
-        sample_rate: Hz, the one it prefers.
-        default_input: whether it is the microphone that is used when none is named.
-        default_output: whether it is the loudspeaker that is used when none is named.
+        index: its number. After `refresh` it may be the number of another device.
+        name: its name, for people.
+        inputs: channels of its microphone; 0 if it has none.
+        outputs: channels of its loudspeaker; 0 if it has none.
+        sample_rate: Hz, the rate that it prefers.
+        default_input: whether it is the default microphone.
+        default_output: whether it is the default loudspeaker.
     """
 
     index: int
@@ -73,27 +73,27 @@ class Device:
     default_output: bool = False
 
     def channels(self, kind: Kind) -> int:
-        """How many channels it has as such a device."""
+        """How many channels it has as a device of this kind."""
         return self.inputs if kind == "microphone" else self.outputs
 
     def is_default(self, kind: Kind) -> bool:
-        """Whether it is used when no such device is named."""
+        """Whether it is the default device of this kind."""
         return self.default_input if kind == "microphone" else self.default_output
 
 
-class _Stream(Protocol):
+class _Closable(Protocol):
     def close(self) -> None: ...
 
 
-S = TypeVar("S", bound=_Stream)
+S = TypeVar("S", bound=_Closable)
 
-# PortAudio is not thread-safe where streams are opened and closed.
+# PortAudio must not open and close streams on several threads at once.
 _lock = threading.RLock()
-_open: dict[int, _Stream] = {}
+_open: dict[int, _Closable] = {}
 
 
 def sound() -> ModuleType:
-    """The module sounddevice; MissingDependency, with the command, where it does not load."""
+    """Load the module sounddevice. MissingDependency, with the remedy, if it does not load."""
     try:
         return import_module("sounddevice")
     except ImportError as error:
@@ -116,34 +116,35 @@ def _remedy() -> str:
 
 
 def permission() -> str | None:
-    """What may be why a microphone is silent or does not open: what to do on a Mac, or None."""
+    """What to do on a Mac when a microphone is silent or does not open; None elsewhere."""
     return _PERMISSION if sys.platform == "darwin" else None
 
 
 def server() -> str | None:
-    """What may be why there is no device at all: what to do on Linux, or None."""
+    """What to do on Linux when there is no device at all; None elsewhere."""
     return _SERVER if sys.platform == "linux" else None
 
 
 def open_stream(make: Callable[[], S]) -> S:
-    """Make a stream, which counts as open until `close_stream`."""
+    """Make a stream. It counts as open until `close_stream`."""
     with _lock:
         stream = make()
         _open[id(stream)] = stream
         return stream
 
 
-def close_stream(stream: _Stream) -> None:
-    """Close it. Again is harmless. Never from its own callback, which it waits for."""
+def close_stream(stream: _Closable) -> None:
+    """Close a stream. Again does nothing. Must not be called in its callback: it waits for that."""
     with _lock:
         if _open.pop(id(stream), None) is not None:
             stream.close()
 
 
 def refresh() -> bool:
-    """Let PortAudio look for devices anew, which it else does once; False while a stream is open.
+    """Let PortAudio look for devices again. By itself it looks only once.
 
-    Streams that the app has opened past rxvoice are lost.
+    Does nothing and returns False while a stream is open. Streams that the app has opened without
+    rxvoice are lost.
     """
     with _lock:
         if _open:
@@ -155,7 +156,7 @@ def refresh() -> bool:
 
 
 def listing() -> list[Device]:
-    """All devices, in PortAudio's order."""
+    """List all devices, in PortAudio's order."""
     sd = sound()
     with _lock:
         defaults = [_default(sd, kind) for kind in ("input", "output")]
@@ -174,15 +175,15 @@ def listing() -> list[Device]:
 
 
 def _default(sd: ModuleType, kind: str) -> int | None:
-    # What the app has set as sounddevice's default is respected.
+    # This respects the default that the app has set in sounddevice.
     try:
         return int(sd.query_devices(kind=kind)["index"])
-    except (ValueError, sd.PortAudioError):  # none, or one that is not there
+    except (ValueError, sd.PortAudioError):  # there is none, or it is not there
         return None
 
 
 def check_device(name: str, device: object) -> None:
-    """Raise unless it is None, an index, or a part of a name."""
+    """Raise a ConfigError unless `device` is None, an index or a part of a name."""
     if device is None or (isinstance(device, str) and device.strip()):
         return
     if isinstance(device, bool) or not isinstance(device, int) or device < 0:
@@ -193,17 +194,17 @@ def check_device(name: str, device: object) -> None:
 
 
 def find(device: int | str | None, kind: Kind) -> Device:
-    """The device that is meant.
+    """Find the device that is meant.
 
-    Looks again, where that is possible, for one that came after the program began.
+    If it is not found, this looks again for devices that came after the program began, if possible.
 
     Args:
-        device: None for the default one, an index, or a part of a name in any case; a whole name
-            goes before a part.
-        kind: what it has to be.
+        device: None for the default one, an index, or a part of a name in any case. A whole name
+            comes before a part.
+        kind: which kind of device it must be.
 
     Raises:
-        ConfigError: there is none, or several have the part in their name; lists those there are.
+        ConfigError: no device matches, or several do. The message lists the devices.
         MissingDependency: PortAudio is not installed.
     """
     check_device(kind, device)
@@ -237,7 +238,7 @@ def _matching(devices: list[Device], device: int | str | None, kind: Kind) -> li
 
 
 def same(device: Device, kind: Kind) -> Device:
-    """The device as it is now, by its name; the default one where it is gone.
+    """Find the device again by its name, or the default one if it is gone.
 
     Raises:
         ConfigError: there is neither.
@@ -249,5 +250,5 @@ def same(device: Device, kind: Kind) -> Device:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What sounddevice raises where a stream does not open, start or go on."""
+    """The errors that sounddevice raises when a stream does not open, start or go on."""
     return (cast("type[Exception]", sound().PortAudioError), ValueError, OSError)

@@ -254,6 +254,8 @@ class AudioSink(Protocol):
     - ``duck(gain)``: play at that gain; 1 is the full volume.
     - ``queued_ms``: milliseconds of sound that it took and that have not been heard yet.
     - ``events``: an ``Observable[Event]`` of its events, on any thread.
+    - ``convert_ahead(samples, hz, signal)``: called on a `paced` worker with each piece that will
+      be written, so that a slow conversion runs there. See `Speaker.convert_ahead`.
     """
 
     @property

@@ -10,7 +10,8 @@ from echo_kit import RATE, Array, Clock, Loudspeaker, room, say
 import rxvoice as rxv
 from rxvoice import echo
 from rxvoice import operators as vox
-from rxvoice._audio.played import Sound, Steady
+from rxvoice._audio.piecewise_signal import PiecewiseSignal
+from rxvoice._audio.steady_offset import SteadyOffset
 from rxvoice.echo._alike import correlations
 from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
 
@@ -295,14 +296,14 @@ def test_a_sink_without_a_position() -> None:
 
 
 def test_jitter_does_not_move_a_steady_clock() -> None:
-    steady = Steady(5.0)
+    steady = SteadyOffset(5.0)
     for jitter in rng.uniform(-0.004, 0.004, 500):
         steady.read(5.0 + jitter)
     assert steady.value == 5.0
 
 
 def test_drift_moves_it_by_one_sample_at_a_time() -> None:
-    steady = Steady(5.0)
+    steady = SteadyOffset(5.0)
     before = steady.value
     for n in range(2000):
         steady.read(5 + n * 1e-5)
@@ -312,7 +313,7 @@ def test_drift_moves_it_by_one_sample_at_a_time() -> None:
 
 
 def test_pieces_are_one_signal_at_any_rate() -> None:
-    whole, parts = Sound(24_000), Sound(24_000)
+    whole, parts = PiecewiseSignal(24_000), PiecewiseSignal(24_000)
     sound = noise(24_000)
     whole.append(sound)
     for piece in np.array_split(sound, 17):

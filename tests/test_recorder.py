@@ -279,7 +279,7 @@ def test_a_disk_that_is_full_stops_the_recording_and_nothing_else(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched, caplog.at_level(logging.WARNING, "rxvoice"):
-        patched.setattr(recorder, "_write_header", full)
+        patched.setattr(recorder._wav, "_write_header", full)
         recorder.mic(chunk(100))
     recorder.mic(chunk(200))
     recorder.assistant(tone(10, HER), RATE, 10.0)
@@ -333,7 +333,7 @@ def test_a_recording_that_fails_stays_beside_an_old_one(
             if trouble == "with block":
                 raise ZeroDivisionError
             with monkeypatch.context() as patched:
-                patched.setattr(recorder, "_write_header", full)
+                patched.setattr(recorder._wav, "_write_header", full)
                 recorder.mic(chunk(100))
 
     if trouble == "with block":

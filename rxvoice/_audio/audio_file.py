@@ -1,4 +1,4 @@
-"""Sound in a file, in the format that its name says."""
+"""Audio files, in the format that their suffix says."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from rxvoice._audio.wav import HEADER_BYTES, MOST_BYTES, UNKNOWN, header
 from rxvoice._files.output import output
 from rxvoice.errors import ConfigError, MissingDependency, SinkStalled
 
-__all__ = ["AudioFile", "SoundWriter", "WavWriter", "nearest_rate", "sound_format"]
-
 _WAVS = ("", ".wav", ".wave")
 _FORMATS = {
     ".flac": ("FLAC", "PCM_16"),
@@ -31,14 +29,15 @@ _RATES = {
     ".opus": (8_000, 12_000, 16_000, 24_000, 48_000),
 }
 _AT_ONCE = 8192
-"""Frames written in one piece: libvorbis takes them on the stack, and no more are lost of a WAV."""
+"""Frames written at once. libvorbis puts them on the stack; a WAV loses no more than these."""
 
 
 def sound_format(path: Path) -> str:
-    """The suffix that says how a file is written; ``""`` for WAV.
+    """The suffix that decides the format of a file; ``""`` for WAV.
 
     Raises:
-        ConfigError: no such format is written.
+        ConfigError: the suffix belongs to no format that can be written.
+        MissingDependency: this libsndfile cannot write the format.
     """
     suffix = path.suffix.lower()
     if suffix in _WAVS:
@@ -58,24 +57,24 @@ def sound_format(path: Path) -> str:
 
 
 def nearest_rate(form: str, rate: int) -> int:
-    """The sample rate in Hz that such a file can have: the next higher one, or the highest."""
+    """The sample rate, in Hz, that such a file can have: the next higher one, or the highest."""
     rates = _RATES.get(form, (rate,))
     return next((it for it in rates if it >= rate), rates[-1])
 
 
 class AudioFile:
-    """Sound of 16 bits in an `OutputFile`, or a stream; begun with the first `begin`.
+    """Writes sound of 16 bits to an `OutputFile` or a stream. `begin` creates the file.
 
-    A WAV is in the file when `write` returns, samples first and then the header: at every moment it
-    can be played. A compressed one can be played as far as its encoder has written.
+    A WAV can be played at every moment: `write` writes the samples first, then the header. A
+    compressed file can be played as far as its encoder has written.
 
     Args:
-        to: the path of the file; its suffix is the format, .wav, .flac, .mp3, .ogg or .opus. A
+        to: the path of the file. Its suffix is the format: .wav, .flac, .mp3, .ogg or .opus. A
             stream gets a WAV.
-        channels: of each frame.
+        channels: how many a frame has.
 
     Raises:
-        ConfigError: it cannot be written, or not in such a format.
+        ConfigError: it cannot be written, or not in this format.
     """
 
     def __init__(self, to: str | os.PathLike[str] | BinaryIO, channels: int) -> None:
@@ -91,15 +90,15 @@ class AudioFile:
 
     @property
     def frames(self) -> int:
-        """How many it holds."""
+        """How many frames it holds."""
         return self._frames if self._writer is None else self._writer.frames
 
     def rate(self, wanted: int) -> int:
-        """The sample rate in Hz that the file can have in place of the wanted one."""
+        """The sample rate, in Hz, that the file can have instead of the wanted one."""
         return nearest_rate(self._form, wanted)
 
     def begin(self, rate: int) -> WavWriter | SoundWriter:
-        """Create the file, where that has not been done, at a rate in Hz that it can have."""
+        """Create the file, unless that was done, at a rate in Hz that it can have."""
         if self._writer is None:
             file = self.file.open()
             if self._form:
@@ -109,7 +108,7 @@ class AudioFile:
         return self._writer
 
     def close(self) -> None:
-        """Finish it; it replaces an old file if ``file.complete``."""
+        """Finish the file. It replaces an old file if ``file.complete`` is set."""
         try:
             if self._writer is not None:
                 self._writer.end()
@@ -121,7 +120,7 @@ class AudioFile:
             self.file.close()
 
     def discard(self) -> None:
-        """Take it away."""
+        """Delete the file."""
         with suppress(OSError):
             if self._writer is not None:
                 self._writer.end()
@@ -130,12 +129,12 @@ class AudioFile:
 
 
 class WavWriter:
-    """Writes a WAV, whose header is true after each piece; of one that cannot go back, never told.
+    """Writes a WAV. After each piece its header says how long it is, if the file can seek.
 
     Args:
         file: open for writing, unbuffered, and at the place where the WAV begins.
         rate: Hz.
-        channels: of each frame.
+        channels: how many a frame has.
     """
 
     def __init__(self, file: BinaryIO, rate: int, channels: int) -> None:
@@ -149,7 +148,7 @@ class WavWriter:
         """Add frames.
 
         Raises:
-            SinkStalled: they are more than a WAV can hold.
+            SinkStalled: a WAV cannot hold more.
         """
         for i in range(0, len(frames), _AT_ONCE):
             self._write(frames[i : i + _AT_ONCE].astype("<i2", copy=False).tobytes())
@@ -164,11 +163,11 @@ class WavWriter:
         self._size += len(data)
         self.frames += len(data) // (2 * self._channels)
         if self._base is not None:
-            # In one write, after the samples: at no moment does it say more than there is.
+            # In one write, after the samples: the header never says more than there is.
             self._head()
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the file is complete."""
 
     def _head(self) -> None:
         if self._base is not None:
@@ -179,14 +178,14 @@ class WavWriter:
 
 
 class SoundWriter:
-    """Writes another format, through libsndfile.
+    """Writes a compressed file, by libsndfile.
 
     Args:
         file: open for reading and writing, and empty.
         rate: Hz, one that the format has.
-        channels: of each frame.
+        channels: how many a frame has.
         form: libsndfile's name of the format.
-        subtype: and of the encoding.
+        subtype: libsndfile's name of the encoding.
     """
 
     def __init__(self, file: BinaryIO, rate: int, channels: int, form: str, subtype: str) -> None:
@@ -204,7 +203,7 @@ class SoundWriter:
             self.frames += len(piece)
 
     def end(self) -> None:
-        """Write what the encoder has held back; of what went wrong nothing is said twice."""
+        """Write what the encoder has held back. Does not raise an error for a second time."""
         if not self._sound.closed:
             with suppress(*(OSError,) if self._failed else ()):
                 self._do(self._sound.close)
@@ -221,7 +220,7 @@ class SoundWriter:
 
 
 class _Guarded:
-    """A file whose errors are kept: libsndfile's callbacks cannot raise."""
+    """A file that keeps its errors, because libsndfile's callbacks cannot raise."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.name = file.name
@@ -235,11 +234,11 @@ class _Guarded:
                 return self._file.write(data)
             except OSError as error:
                 self.error = error
-        return len(data)  # it goes on to its end, of which nothing is written
+        return len(data)  # libsndfile goes on, and nothing is written
 
 
 def _place(file: BinaryIO) -> int | None:
-    """Where it is in a file that it can go back in; None where it cannot."""
+    """The place in a file that can seek; None if it cannot."""
     if not file.seekable():
         return None
     try:

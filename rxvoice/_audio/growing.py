@@ -1,4 +1,4 @@
-"""Samples that grow."""
+"""A buffer of samples that grows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["Growing"]
-
 
 class Growing:
-    """Samples in one buffer that doubles: n appended samples cost O(n) copies in all."""
+    """Samples in one buffer, which doubles when it is full. Appending n samples copies O(n)."""
 
     __slots__ = ("_buffer", "_shown", "_used")
 
@@ -29,7 +27,7 @@ class Growing:
         if used > len(self._buffer):
             grown = np.empty(max(used, 2 * len(self._buffer)), np.float32)
             grown[: self._used] = self._buffer[: self._used]
-            # Views given out before keep the old buffer, whose content never changes again.
+            # Earlier views keep the old buffer, whose content does not change.
             self._hold(grown)
         self._buffer[self._used : used] = samples
         self._used = used
@@ -38,6 +36,6 @@ class Growing:
         return self._used
 
     def view(self) -> Samples:
-        """All samples so far, read-only, not copied."""
-        used = self._used  # before the buffer: another thread may append in between
+        """All samples so far: read-only, not copied."""
+        used = self._used  # read first, because another thread may append
         return self._shown[:used]

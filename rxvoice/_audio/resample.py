@@ -1,4 +1,4 @@
-"""Resampling by soxr, piece by piece."""
+"""Resamples by soxr, piece by piece."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from rxvoice._audio.samples import Samples
 if TYPE_CHECKING:
     from soxr import ResampleStream
 
-__all__ = ["Resampler"]
 
-
-class Resampler:
-    """One signal, from one rate to another: the pieces joined are the whole signal resampled.
+class SoxrResampler:
+    """Resamples one signal. The pieces, joined, are the whole signal resampled.
 
     Args:
-        rate: Hz, of what is fed.
-        sample_rate: Hz, of what comes out; the samples themselves where it is the same.
+        rate: Hz, of the samples fed.
+        sample_rate: Hz, of the result. If it is the same, the result is the samples themselves.
     """
 
     __slots__ = ("_stream",)
@@ -32,12 +30,12 @@ class Resampler:
             self._stream = soxr.ResampleStream(rate, sample_rate, 1)
 
     def feed(self, samples: Samples) -> Samples:
-        """What can be told so far: some milliseconds are held back."""
+        """Feed a piece. Returns what is ready; some milliseconds are held back."""
         if self._stream is None:
             return samples
         return self._stream.resample_chunk(samples, last=False)
 
     def end(self) -> Samples:
-        """What was held back. Once, after everything."""
+        """Return what was held back. Call this once, after the last piece."""
         nothing = np.empty(0, np.float32)
         return nothing if self._stream is None else self._stream.resample_chunk(nothing, last=True)

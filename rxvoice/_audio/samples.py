@@ -1,4 +1,4 @@
-"""Audio as arrays: what counts as samples, and what is said of what does not."""
+"""Samples: the type of audio arrays, its check, and the errors for other arrays."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from rxvoice.errors import AudioFormatError
 
-__all__ = ["Samples", "audio_samples", "wrong_dtype", "wrong_shape"]
-
 Samples: TypeAlias = NDArray[np.float32]
 """Mono audio: float32, shape ``(n,)``, in [-1, 1]."""
 
@@ -24,7 +22,7 @@ _INTEGER = re.compile(r"(?P<unsigned>u)?int(?P<bits>8|16|32|64)")
 
 
 def audio_samples(given: object) -> Samples:
-    """The same array, once it is known to be mono float32 audio; AudioFormatError otherwise."""
+    """Return the array if it is mono float32 audio in [-1, 1]; AudioFormatError otherwise."""
     if not isinstance(given, np.ndarray):
         raise AudioFormatError(
             f"wanted a numpy array of float32 samples, got {type(given).__name__}: "
@@ -35,7 +33,7 @@ def audio_samples(given: object) -> Samples:
         raise wrong_dtype(array.dtype.name, "samples.astype(np.float32)")
     if array.ndim != 1:
         raise wrong_shape(array.shape)
-    # One dot product finds NaN, infinity and the scale of unscaled integers, at 0.3 µs a chunk.
+    # One dot product finds NaN, infinity and unscaled integers, in 0.3 µs a chunk.
     try:
         power = float(array.dot(array))
     except RuntimeWarning:  # of overflow, where warnings are errors
@@ -54,11 +52,11 @@ def audio_samples(given: object) -> Samples:
 
 
 def wrong_dtype(dtype: str, convert: str) -> AudioFormatError:
-    """The error for audio that is not float32.
+    """Make the error for audio that is not float32.
 
     Args:
-        dtype: its name.
-        convert: the code that makes float32 of it; integers are to be scaled as well.
+        dtype: the name of its type.
+        convert: the code that makes float32 of it. For integers, scaling is added.
     """
     remedy = convert
     if integer := _INTEGER.fullmatch(dtype):
@@ -71,7 +69,7 @@ def wrong_dtype(dtype: str, convert: str) -> AudioFormatError:
 
 
 def wrong_shape(shape: tuple[int, ...]) -> AudioFormatError:
-    """The error for audio that is not of shape ``(n,)``."""
+    """Make the error for audio that is not of shape ``(n,)``."""
     remedy = "pass one-dimensional blocks"
     if len(shape) == 2:
         # The longer axis is time.

@@ -1,28 +1,28 @@
-"""The head of a WAV file: written again as the file grows, and what is read there."""
+"""The header of a WAV file."""
 
 from __future__ import annotations
 
 import struct
 
-__all__ = ["HEADER_BYTES", "MOST_BYTES", "UNKNOWN", "header", "is_placeholder"]
-
 _HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 HEADER_BYTES = _HEADER.size
 MOST_BYTES = 2**32 - 64
-"""What the sizes in it can say."""
+"""How many bytes of samples a header can state."""
 UNKNOWN = 0xFFFF_FFFF
-"""The size, where it is written and cannot be known."""
+"""The size to write when it cannot be known."""
 
 _NEAR = 4096
-"""How far the size of a placeholder is below a round number, for what it counts in."""
+"""How far below a round number a placeholder may be."""
 _ROUND = 100_000_000
 
 
 def header(channels: int, sample_rate: int, size: int) -> bytes:
-    """The head of a file.
+    """Make the header of a file of 16 bits.
 
     Args:
-        size: bytes of samples in it so far, or `UNKNOWN`.
+        channels: how many a frame has.
+        sample_rate: Hz.
+        size: bytes of samples so far, or `UNKNOWN`.
     """
     frame = 2 * channels
     return _HEADER.pack(
@@ -33,11 +33,11 @@ def header(channels: int, sample_rate: int, size: int) -> bytes:
 
 
 def is_placeholder(size: int) -> bool:
-    """Whether a size in a header is what programs write that stream, and cannot know it.
+    """Whether a size in a header is a placeholder: programs that stream do not know the size.
 
-    They write none, or as much as there can be: the largest number, 1 or 2 GiB, 1,000,000,000 or
-    another round one; some subtract the headers. Audio that has just this size is read whole all
-    the same, for it ends where the file does.
+    They write 0 or a very large number: the largest there is, 1 or 2 GiB, 1,000,000,000 or another
+    round one. Some subtract the headers. Audio that happens to have this size is still read whole,
+    because it ends with the file.
 
     Args:
         size: bytes, as the header says.

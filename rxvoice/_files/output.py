@@ -1,4 +1,4 @@
-"""A file that is written, and never costs the one that had its name."""
+"""Output files, which replace an old file only when they are complete."""
 
 from __future__ import annotations
 
@@ -17,24 +17,22 @@ from rxvoice.errors import ConfigError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["OpenOutput", "OutputFile", "output", "same_file"]
-
 _log = logging.getLogger("rxvoice")
 
 
 class OutputFile:
-    """A file that is begun with its first byte, and takes its name when it is complete.
+    """A file that is created by its first byte, and replaces an old one when it is complete.
 
-    Where the name is free, or is that of an empty file, it is written there. Where an old file has
-    the name, the new one grows beside it, as ``talk.partial.wav`` for ``talk.wav``, and replaces it
-    in one step, with its permissions. A new file that does not become complete stays beside the old
-    one. What a killed process left there is not written over: the next one writes to
-    ``talk.partial-2.wav``, and the log says what was found.
+    If no file has the name, or an empty one, the new file is written there. If an old file has the
+    name, the new one grows beside it, as ``talk.partial.wav`` for ``talk.wav``. It replaces the old
+    one in one step, with its permissions. If it never becomes complete, it stays beside the old
+    one. What a killed process left is kept: the next file is ``talk.partial-2.wav``, and the log
+    says what was found.
 
-    What is no regular file, such as ``/dev/null`` or a named pipe, is written as it is.
+    Anything but a regular file, such as ``/dev/null`` or a named pipe, is written in place.
 
     Args:
-        path: of the file; its directory exists.
+        path: of the file. Its directory exists.
 
     Raises:
         ConfigError: it cannot be written. Nothing has been created.
@@ -43,42 +41,42 @@ class OutputFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         _check_writable(self.path)
-        # Through a link the file behind it is replaced, and not the link.
+        # A link stays; the file behind it is replaced.
         self._target = self.path if self.is_special else Path(os.path.realpath(path))
         self._at = self._target
         self._file: _Writer | None = None
         self._is_new = False
         self.complete = False
-        """Whether it holds all that it should: `close` may let it replace an old file."""
+        """Whether the file is complete, so that `close` lets it replace an old one."""
 
     @property
     def is_special(self) -> bool:
-        """Whether it is there, and no regular file: it can only be written from begin to end."""
+        """Whether the path is not a regular file: it can only be written from begin to end."""
         return self.path.exists() and not self.path.is_file()
 
     @property
     def where(self) -> Path:
-        """Where it is written: at its name, or beside it as long as an old file has that."""
+        """Where the file is now: at its path, or beside it while an old file is there."""
         return self.path if self._at == self._target else self._at
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is anything of it."""
+        """Whether the file has been created."""
         return self._file is not None
 
     @property
     def would_replace(self) -> bool:
-        """Whether an old file has its name, with something in it."""
+        """Whether an old file with something in it has the name."""
         return self._target.is_file() and self._target.stat().st_size > 0
 
     def open(self) -> BinaryIO:
-        """The file. What is written is in it when the call returns; an OSError names it."""
+        """Open the file. What is written is in it when the call returns. An OSError names it."""
         if self._file is None:
             self._file = self._special() if self.is_special else self._regular()
         return cast("BinaryIO", self._file)
 
     def close(self) -> None:
-        """Finish it, and let it replace an old file if it is `complete`. Again does nothing."""
+        """Close the file. It replaces an old one if it is `complete`. Again does nothing."""
         if self._file is None or self._file.closed:
             return
         try:
@@ -92,7 +90,7 @@ class OutputFile:
                 )
 
     def discard(self) -> None:
-        """Finish it, and take it away: nothing in it is worth keeping."""
+        """Close the file and delete it: nothing in it is worth keeping."""
         if self._file is not None and not self._file.closed:
             if not self._is_new and not self.is_special:
                 self._file.truncate(0)
@@ -136,7 +134,7 @@ class OutputFile:
 
 
 class OpenOutput:
-    """A stream that another opened, in place of an `OutputFile`: written, and never closed."""
+    """A stream that the caller has opened, instead of an `OutputFile`. It is never closed."""
 
     complete = False
     is_special = True
@@ -149,18 +147,18 @@ class OpenOutput:
         self.path = self.where = Path(name if isinstance(name, str) else "the stream")
 
     def open(self) -> BinaryIO:
-        """The stream."""
+        """Return the stream."""
         return self._stream
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the caller closes the stream."""
 
     def discard(self) -> None:
-        """Nothing can be taken back."""
+        """Do nothing: what was written cannot be taken back."""
 
 
 class _Writer(io.FileIO):
-    """An unbuffered file whose writes are whole, and whose errors name it."""
+    """An unbuffered file that writes all it is given, and whose errors name it."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         view = memoryview(data).cast("B")
@@ -174,26 +172,26 @@ class _Writer(io.FileIO):
 
 
 def output(to: str | os.PathLike[str] | BinaryIO) -> OutputFile | OpenOutput:
-    """A file for a path, or what is given."""
+    """Make an output of a path or a stream."""
     return OutputFile(to) if isinstance(to, (str, os.PathLike)) else OpenOutput(to)
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, or would be; links are followed."""
+    """Whether two paths are, or would be, the same file. Follows links."""
     if one.exists() and other.exists():
         return one.is_file() and os.path.samefile(one, other)
     return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _beside(path: Path) -> Iterator[Path]:
-    """The names that a file has until it replaces the one at `path`, in the order they are used."""
+    """The names that a new file may have until it replaces the one at `path`, in order."""
     yield path.with_name(f"{path.stem}.partial{path.suffix}")
     for n in count(2):
         yield path.with_name(f"{path.stem}.partial-{n}{path.suffix}")
 
 
 def _check_writable(path: Path) -> None:
-    # Asked, not tried: a file that is there stays as it is until there is something to write.
+    # Checked without writing: an old file stays until there is something to write.
     reason = None
     if path.is_dir():
         reason = "it is a directory; name a file in it"

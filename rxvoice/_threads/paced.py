@@ -13,6 +13,7 @@ from reactivex import Observable, abc, typing
 from reactivex.disposable import SerialDisposable
 from reactivex.internal import DisposedException
 
+from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice._threads.ready import Step
 from rxvoice._threads.relative import RelativeScheduler
@@ -81,6 +82,11 @@ class Paced(RelativeScheduler):
     def shared_thread(self) -> object:
         """The worker's `SharedThread`, which says when it is stuck; None if it has none."""
         return getattr(self._worker, "shared_thread", None)
+
+    @property
+    def convert_ahead(self) -> Callable[[Samples, int, object], None] | None:
+        """The sink's method of that name, for who makes samples on the worker; None without one."""
+        return getattr(self._sink, "convert_ahead", None)
 
     @property
     def now(self) -> datetime:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rxvoice._audio.audio_file import AudioFile
 from rxvoice._audio.pcm16 import to_pcm16
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Speech
@@ -34,7 +34,7 @@ class BothSides:
         self._audio = AudioFile(to, 2)
         self._rate = self._audio.rate(sample_rate)
         self._side, self._given_rate = _USER, 0
-        self._resampler: Resampler | None = None
+        self._resampler: SoxrResampler | None = None
         self._replied = False
         self.frames = 0
 
@@ -71,7 +71,7 @@ class BothSides:
         if self._resampler is None or (side, rate) != (self._side, self._given_rate):
             self._end_run()
             self._side, self._given_rate = side, rate
-            self._resampler = Resampler(rate, self._rate)
+            self._resampler = SoxrResampler(rate, self._rate)
         self._write(self._resampler.feed(samples))
 
     def _end_run(self) -> None:

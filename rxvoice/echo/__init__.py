@@ -1,4 +1,4 @@
-"""The assistant's own voice in the microphone: what was played, and whether this is it.
+"""Echo: what the loudspeaker played, and whether the microphone picks that up.
 
 ```python
 out = rxv.echo.tap(rxv.speaker())
@@ -12,7 +12,7 @@ rxv.microphone().pipe(
 """
 
 from rxvoice.echo._correlation import Backend, Correlation, Match, correlation
-from rxvoice.echo._recorded import Recorded, recorded
+from rxvoice.echo._recorded import RecordedReference, recorded
 from rxvoice.echo._reference import Reference, ReferenceSlot
 from rxvoice.echo._tap import Tap, tap
 
@@ -20,7 +20,7 @@ __all__ = [
     "Backend",
     "Correlation",
     "Match",
-    "Recorded",
+    "RecordedReference",
     "Reference",
     "ReferenceSlot",
     "Tap",

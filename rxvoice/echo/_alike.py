@@ -1,4 +1,4 @@
-"""How alike the microphone and what was played are, at every delay."""
+"""Correlates the microphone with what was played, at every delay."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["correlations"]
-
 _ENVELOPE = 16
-"""Samples that the envelope is the mean of, as in mlx-audio's player."""
+"""How many samples the envelope averages, as in mlx-audio's player."""
 
 
 _QUIET = 1e-4
-"""Of the loudest stretch's energy: 40 dB below, a stretch counts as silence."""
+"""A stretch counts as silence below this part of the loudest one's energy (40 dB)."""
 
 
 def correlations(samples: Samples, reference: Samples) -> tuple[Samples, Samples]:
-    """How alike the samples are to each stretch of the reference, signals and envelopes.
+    """Correlate the samples with each stretch of the reference: the signals and their envelopes.
 
-    Returns two float32 arrays of shape ``(len(reference) - len(samples) + 1,)``, 0 to 1: item
+    Returns two float32 arrays of shape ``(len(reference) - len(samples) + 1,)``, from 0 to 1. Item
     ``i`` is the magnitude of the normalized correlation with ``reference[i:i + len(samples)]``. It
-    is 0 for a stretch 40 dB below the loudest.
+    is 0 for a stretch 40 dB below the loudest one.
     """
     return _alike(samples, reference), _alike(_envelope(samples), _envelope(reference))
 
@@ -45,7 +43,7 @@ def _alike(samples: Samples, reference: Samples) -> Samples:
 def _sums(
     values: np.ndarray[tuple[int], np.dtype[np.float64]], n: int
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The sums of each `n` neighbours."""
+    """The sum of each `n` neighbours."""
     total = np.concatenate((np.zeros(1), np.cumsum(values)))
     return total[n:] - total[:-n]
 

@@ -1,4 +1,4 @@
-"""Whether what the microphone hears is what the loudspeaker played, by correlation."""
+"""`correlation`: tells by correlation whether the microphone picks up the loudspeaker."""
 
 from __future__ import annotations
 
@@ -16,22 +16,15 @@ from rxvoice.echo._alike import correlations
 from rxvoice.echo._reference import ReferenceSlot
 from rxvoice.errors import ConfigError
 
-__all__ = [
-    "Backend",
-    "Correlation",
-    "Match",
-    "correlation",
-]
-
 Backend: TypeAlias = Literal["numpy", "mlx"]
-"""What computes: numpy where it is called, MLX on its thread."""
+"""What computes the transforms: numpy, or MLX."""
 
 
 _MATCHES = 8
-"""At one delay, of the last 16, that make it the usual one: more than one window's worth."""
+"""So many of the last 16 matches at one delay make it the usual one. A window has fewer."""
 
 _USUAL_S = 0.03
-"""By which the echo may come earlier or later: the wait of the chunk for its thread."""
+"""By how much an echo may be earlier or later, because a chunk waits for its thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +34,9 @@ class Match:
     Args:
         raw: the best correlation of the signals, 0 to 1.
         envelope: the best correlation of their envelopes, 0 to 1.
-        delay_ms: of the better of the two; None where nothing was played.
-        usual: the best correlation of the signals at about the delay that echoes were found at
-            before, 0 to 1; None while it is not known.
+        delay_ms: the delay of the better of the two; None where nothing was played.
+        usual: the best correlation of the signals at about the delay of earlier echoes, 0 to 1;
+            None while that delay is not known.
     """
 
     raw: float
@@ -66,38 +59,37 @@ def correlation(
     backend: Backend = "numpy",
     clock: Callable[[], float] = time.monotonic,
 ) -> Correlation:
-    """Tells the assistant's own voice in the microphone by its likeness to what was just played.
+    """Recognise the assistant's own voice in the microphone: it resembles what was just played.
 
-    For `converse`'s ``echo``, and as a detector for `barge_in`. A chunk that follows the one
-    before is judged together with it: 256 ms tell the voices apart better than 32. After eight
-    strong matches at one delay only that one counts, give or take 30 ms, until there are eight at
-    another: two voices are alike at some delay now and then, an echo always at the same.
+    Use it as the ``echo`` of `converse`, or as a detector for `barge_in`. A chunk is judged
+    together with the chunks it follows, because 256 ms tell voices apart better than 32. After
+    eight strong matches at one delay, only that delay counts, give or take 30 ms, until there are
+    eight at another. Two voices are alike at some delay now and then; an echo has always the same.
 
     Errors: `ConfigError` for an argument out of range; from its methods `AudioFormatError` for
         samples that are no audio.
-    Runs on: the thread that asks. ``"mlx"`` waits there for what other threads have queued in MLX,
-        hundreds of milliseconds while a model generates: on the thread that every chunk passes,
-        leave it at ``"numpy"``.
+    Runs on: the calling thread. With ``"mlx"`` that thread waits for what other threads have queued
+        in MLX, for hundreds of milliseconds while a model generates. Use ``"numpy"`` on the
+        conversation thread.
 
     Args:
         reference: what was played: a `tap`.
-        delay_min_ms: the shortest way from the loudspeaker's clock to this question, 0 or more.
-        delay_max_ms: the longest. It holds the room, the microphone's own latency, the loudspeaker
-            where it does not know its own, and the chunk's wait.
-        step_ms: try only every so many milliseconds of delay; None for every sample, at no more
-            cost. Signals that are a millisecond apart do not look alike any more.
-        window_ms: how much of what was asked last is judged together, at most; 0 for each chunk
-            alone.
-        threshold: the raw correlation from which on it is an echo, 0 to 1.
-        envelope_threshold: the same of the envelope's.
-        usual_threshold: the same of the raw one, once the usual delay is known.
-        sample_rate: Hz, of what is asked about.
-        backend: what the transforms are made with.
-        clock: seconds; the reference's.
+        delay_min_ms: the shortest delay from the loudspeaker's clock to the call, 0 or more.
+        delay_max_ms: the longest delay. It includes the room, the latency of the microphone, the
+            latency of a loudspeaker that does not know it, and the time that a chunk waits.
+        step_ms: try one delay in so many milliseconds; None for every sample, which costs no more.
+            Signals that are a millisecond apart do not look alike.
+        window_ms: how much of the last chunks to judge together, at most; 0 for each chunk alone.
+        threshold: the raw correlation from which a chunk is an echo, 0 to 1.
+        envelope_threshold: the same for the correlation of the envelopes.
+        usual_threshold: the same for the raw correlation, once the usual delay is known.
+        sample_rate: Hz, of the chunks.
+        backend: what computes the transforms.
+        clock: in seconds, the reference's clock.
 
-    Formula and envelope are those of ``echo_correlation`` in mlx-audio's player, which tries one
-    delay after the other, by default from 250 to 500 ms in steps of 32 ms; it only logs them, so
-    the thresholds are measured here: ``python -m benchmarks echo``.
+    Formula and envelope are those of ``echo_correlation`` in mlx-audio's player. That one tries one
+    delay after the other, by default from 250 to 500 ms in steps of 32 ms, and only logs the
+    result. The thresholds were measured here: ``python -m benchmarks echo``.
     """
     at_least("correlation delay_min_ms", delay_min_ms, 0, "ms")
     at_least("correlation delay_max_ms", delay_max_ms, delay_min_ms, "ms")
@@ -126,7 +118,7 @@ def correlation(
 
 
 class Correlation:
-    """Made by `correlation`. It remembers what it was asked: one for each conversation."""
+    """Recognises echo, made by `correlation`. It has a memory: use one for each conversation."""
 
     def __init__(
         self,
@@ -152,12 +144,12 @@ class Correlation:
         self._usual: int | None = None
 
     def is_echo(self, samples: Samples, /, time: float | None = None) -> bool:
-        """Whether this is what was played.
+        """Whether these samples are what was played.
 
         Args:
             samples: float32 of shape ``(n,)`` in [-1, 1], mono.
-            time: when its first sample was captured, as `AudioChunk.time`; None: just now. It
-                spares the answer the jitter of the sound system.
+            time: when the first sample was captured, as `AudioChunk.time`; None: the last one was
+                captured just now. With a time, the jitter of the sound system does no harm.
         """
         match = self.measure(samples, time)
         raw, envelope, usual = self._thresholds
@@ -166,20 +158,20 @@ class Correlation:
         return match.raw >= raw or match.envelope >= envelope
 
     def detect(self, samples: Samples, playing: bool, /) -> bool:
-        """Whether this interrupts the assistant: it plays, and this is not its echo."""
+        """Whether the user speaks over the assistant: it plays, and this is not its echo."""
         return playing and not self.is_echo(samples)
 
     def measure(self, samples: Samples, /, time: float | None = None) -> Match:
-        """How well this matches what was played; asked as `is_echo`."""
+        """How well the samples match what was played. Arguments as for `is_echo`."""
         now = self._clock() if time is None else time + len(samples) / self._rate
-        heard = self._join(audio_samples(samples), now)
+        captured = self._join(audio_samples(samples), now)
         rate, longest, shortest = self._rate, int(self._delays[-1]), int(self._delays[0])
-        n = len(heard) + longest - shortest
-        reference = self._at(now - (longest + len(heard)) / rate, n, rate)
-        if not len(heard) or not reference.any():
+        n = len(captured) + longest - shortest
+        reference = self._at(now - (longest + len(captured)) / rate, n, rate)
+        if not len(captured) or not reference.any():
             return Match(0.0, 0.0, None)
         raw, envelope = (
-            each[longest - self._delays] for each in self._correlations(heard, reference)
+            each[longest - self._delays] for each in self._correlations(captured, reference)
         )
         best = raw if raw.max() >= envelope.max() else envelope
         delay_ms = float(self._delays[int(best.argmax())]) * 1000 / rate
@@ -192,14 +184,14 @@ class Correlation:
         return Match(float(raw.max()), float(envelope.max()), delay_ms, usual)
 
     def _learn(self, delay: int) -> None:
-        """An echo may have been found at that delay."""
+        """Note a strong match at this delay."""
         self._found.append(delay)
         alike = [it for it in self._found if abs(it - delay) <= _USUAL_S / 2 * self._rate]
         if len(alike) >= _MATCHES:
             self._usual = sorted(alike)[len(alike) // 2]
 
     def _join(self, samples: Samples, now: float) -> Samples:
-        """These samples after the ones they follow, as far as the window goes."""
+        """These samples with the ones they follow, as far as the window reaches."""
         asked, self._asked = self._asked, now
         follows = asked is not None and 0 < now - asked <= 1.5 * len(samples) / self._rate
         most = max(self._window, len(samples))

@@ -70,8 +70,14 @@ def answer(
     rate: int = getattr(model, "sample_rate", sample_rate)
     whole("answer sample_rate", rate, 1, "Hz")
 
-    def take(piece: object) -> _AnswerPiece:
-        return _piece(piece, rate)
+    # A paced worker has the sink convert each piece on the thread that made it.
+    convert_ahead = getattr(worker, "convert_ahead", None)
+
+    def take(piece: object, turn: Turn) -> _AnswerPiece:
+        taken = _piece(piece, rate)
+        if convert_ahead is not None and taken.sound is not None:
+            convert_ahead(taken.sound.samples, taken.sample_rate, turn)
+        return taken
 
     def start() -> Work[Turn, Speech | Event]:
         def work(turn: Turn, job: Job[Speech | Event]) -> None:
@@ -91,7 +97,13 @@ def answer(
                 job.done()
 
             def ask() -> None:
-                job.ask(turn, lambda: answer_turn(turn.audio), take, on_piece, on_end)
+                job.ask(
+                    turn,
+                    lambda: answer_turn(turn.audio),
+                    lambda piece: take(piece, turn),
+                    on_piece,
+                    on_end,
+                )
 
             listen_to(turn, job, None, ask)
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._audio.pcm16 import from_pcm16, to_pcm16
-from rxvoice._audio.played import Steady
 from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._audio.steady_offset import SteadyOffset
 from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency
@@ -205,9 +205,9 @@ class _Canceller:
         buffers = [bytearray(2 * self._frame) for _ in range(2)]
         self._frames = [AudioFrame(it, sample_rate, 1, self._frame) for it in buffers]
         self._views = [np.frombuffer(it.data, np.int16) for it in self._frames]
-        self._held = np.empty((2, 0), np.int16)  # of the loudspeaker, of the microphone
+        self._held = np.empty((2, 0), np.int16)  # the loudspeaker's, the microphone's
         self._captured = 0
-        self._clock: Steady | None = None
+        self._clock: SteadyOffset | None = None
 
     def time(self, chunk: AudioChunk) -> float:
         """The time in the reference at which the chunk begins, in seconds."""
@@ -234,7 +234,7 @@ class _Canceller:
         if captured is not None:
             ahead = captured - counted
             if self._clock is None or abs(ahead - self._clock.value) > _JUMP_S:
-                self._clock = Steady(ahead)
+                self._clock = SteadyOffset(ahead)
             else:
                 self._clock.read(ahead)
         return counted + (self._clock.value if self._clock else 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
@@ -20,7 +20,7 @@ class _Run:
         self._from = first.sample_rate
         self._to = rate
         self._begin = round(first.start * rate / first.sample_rate)
-        self._resampler = Resampler(first.sample_rate, rate)
+        self._resampler = SoxrResampler(first.sample_rate, rate)
         self._start = self._next = first.start
         self._given = 0
         self._time = first.time

@@ -83,9 +83,15 @@ def synthesize(
 
     cutter()  # a bad argument raises here
 
-    def take(piece: object) -> tuple[TimedSamples, int]:
+    # A paced worker has the sink convert each piece on the thread that made it.
+    convert_ahead = getattr(worker, "convert_ahead", None)
+
+    def take(piece: object, sentence: Sentence) -> tuple[TimedSamples, int]:
         rate = rate_now()  # a voice may change it
-        return sound(piece, rate), rate
+        timed = sound(piece, rate)
+        if convert_ahead is not None:
+            convert_ahead(timed.samples, rate, sentence)
+        return timed, rate
 
     def start() -> Work[Reply, Speech | Event]:
         answering: Transcript | None = None
@@ -134,7 +140,13 @@ def synthesize(
                     job.emit(Notice(message, turn=reply.turn, stage="synthesize"))
                 job.done()
 
-            job.ask(reply.turn, lambda: ask(text) if text else (), take, on_piece, on_end)
+            job.ask(
+                reply.turn,
+                lambda: ask(text) if text else (),
+                lambda piece: take(piece, sentence),
+                on_piece,
+                on_end,
+            )
 
         return work
 

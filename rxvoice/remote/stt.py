@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import wave
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from rxvoice._answers.recognised import recognised
 from rxvoice._audio.pcm16 import to_pcm16
 from rxvoice._audio.samples import Samples, audio_samples
+from rxvoice._audio.wav import header
 from rxvoice._text.unicode import whole_text
 from rxvoice.elements import Recognised
 from rxvoice.remote._chat import ErrorEvent, events
@@ -157,10 +156,5 @@ def _recognised(answer: object) -> Recognised:
 
 
 def _wav(audio: Samples, sample_rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(sample_rate)
-        wav.writeframes(to_pcm16(audio).tobytes())
-    return file.getvalue()
+    pcm = to_pcm16(audio).tobytes()
+    return header(1, sample_rate, len(pcm)) + pcm

@@ -12,24 +12,21 @@ from reactivex import Observable, Subject
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.events import Event
-from rxvoice.sinks._converter import Converter, converter
-from rxvoice.sinks._ledger import Ledger
-from rxvoice.sinks._player import Player
+from rxvoice.sinks._play_queue import PlayQueue
 from rxvoice.sinks._queued import QueuedSink
-
-__all__ = ["Bus", "Desk"]
+from rxvoice.sinks._track import Track
 
 _log = logging.getLogger("rxvoice")
 
 _FADE_MS = 5
 _RAMP_MS = 50
-"""From full loudness to silence, while it is ducked under speech."""
+"""How long ducking takes from full loudness to silence."""
 _RUN_OUT_MS = 25
-"""Before there is nothing left: what a conversion holds back is due then."""
+"""How long before the queue runs out the rest of a signal is queued."""
 
 
 class Desk(Protocol):
-    """What a bus wants of its mixer."""
+    """What a bus needs of its mixer."""
 
     events: Observable[Event]
 
@@ -38,16 +35,16 @@ class Desk(Protocol):
         ...
 
     def wake(self) -> None:
-        """There may be something to mix."""
+        """Say that there may be something to mix."""
         ...
 
     def check(self) -> None:
-        """Raise what has ended the mixer."""
+        """Raise the error that has ended the mixer, if there is one."""
         ...
 
 
 class Bus(QueuedSink):
-    """Made by `Mixer.bus`; what is heard of it is known as exactly as the loudspeaker knows it."""
+    """A sink of a mixer, made by `Mixer.bus`. Its position is as exact as the loudspeaker's."""
 
     def __init__(
         self,
@@ -64,15 +61,14 @@ class Bus(QueuedSink):
         self.duck_to = duck_to
         self._desk = desk
         self._mix_rate = self._rate = sample_rate
-        self._ledger = Ledger()
-        # Its clock counts samples of the mix, so that no rounding is in a position.
-        self._player = Player(
+        # The clock of the queue counts samples of the mix, so a position has no rounding error.
+        self._queue = PlayQueue(
             1,
             start_samples=0,
             fade_samples=max(1, sample_rate * _FADE_MS // 1000),
             gap_limit=math.inf,
         )
-        self._converter: tuple[Converter, int] | None = None
+        self._track = Track(self._queue, sample_rate)
         self._under = 1.0  # the gain under speech
         self._told = 0
         self._over = True
@@ -84,7 +80,7 @@ class Bus(QueuedSink):
         return self._mix_rate
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """The rate, in Hz, of the samples that follow; they are converted to the mix's."""
+        """Set the sample rate, in Hz, of the samples that follow. soxr converts them."""
         whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
         with self._changed:
             if sample_rate != self._rate:
@@ -93,18 +89,18 @@ class Bus(QueuedSink):
 
     @property
     def position(self) -> int:
-        """How many of the samples it took have left the loudspeaker."""
+        """How many of the samples that it took have left the loudspeaker."""
         with self._changed:
             return self._position()
 
     def _position(self) -> int:
-        return self._ledger.position(self._player.heard(self._desk.heard()))
+        return self._track.in_flight.position(self._queue.heard(self._desk.heard()))
 
     @property
     def written(self) -> int:
         """How many samples it took, without those that `clear` dropped."""
         with self._changed:
-            return self._ledger.written
+            return self._track.in_flight.written
 
     @property
     def played(self) -> Observable[int]:
@@ -116,60 +112,49 @@ class Bus(QueuedSink):
 
     @property
     def events(self) -> Observable[Event]:
-        """What befalls the loudspeaker."""
+        """The events of the loudspeaker."""
         return self._desk.events
 
     @property
     def is_running(self) -> bool:
-        """Whether sound of it is being played; not while it is paused."""
+        """Whether its sound is being played. False while it is paused."""
         with self._changed:
-            return not self._paused and self._position() < self._ledger.written
+            return not self._paused and self._position() < self._track.in_flight.written
 
     def end_reply(self) -> None:
-        """The reply has been written to its end: silence may follow."""
+        """Say that the reply is complete: silence may follow."""
         with self._changed:
             self._end_signal()
-        self._look()
+        self._wake()
 
     # As a queue
 
     def _queued(self) -> float:
-        return 0.0 if self._stopped else self._ledger.left_ms(self._position())
+        return 0.0 if self._stopped else self._track.in_flight.left_ms(self._position())
 
     def _put(self, samples: Samples) -> None:
-        if self._converter is None:
-            self._converter = (converter(self._rate, self._mix_rate, mlx=False), self._rate)
-        by, rate = self._converter
-        converted = by.feed(samples)
-        self._ledger.add(samples, len(converted), rate, self._mix_rate)
-        self._player.append(converted)
+        self._track.put(samples, self._rate)
         self._over = False
 
     def _end_signal(self) -> None:
-        if self._converter is not None:
-            rest = self._converter[0].end()
-            self._converter = None
-            self._ledger.close(len(rest))
-            self._player.append(rest)
+        self._track.end_signal()
         self._over = True
 
     def _cut(self) -> Samples:
-        pieces = self._ledger.cut(self._player.cut())
-        self._converter = None
         self._over = True
         self._told = -1
-        return np.concatenate([*(samples for _, samples in pieces), np.empty(0, np.float32)])
+        return self._track.clear()
 
     def _pause(self, paused: bool) -> None:
-        (self._player.pause if paused else self._player.resume)()
+        (self._queue.pause if paused else self._queue.resume)()
 
     def _duck(self, gain: float) -> None:
-        self._player.duck(gain)
+        self._queue.duck(gain)
 
     def _patience(self) -> float:
-        return 1.0  # the mixer tells of room
+        return 1.0  # the mixer notifies when there is room
 
-    def _look(self) -> None:
+    def _wake(self) -> None:
         self._desk.wake()
 
     def _check(self) -> None:
@@ -183,7 +168,7 @@ class Bus(QueuedSink):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is to follow, as far as it was told."""
+        """Whether nothing follows, as far as it was told."""
         return self._over
 
     @property
@@ -195,30 +180,30 @@ class Bus(QueuedSink):
     def is_gone(self) -> bool:
         """Whether it has been stopped, and its last sound has faded."""
         with self._changed:
-            return self._stopped and not self._player.left
+            return self._stopped and not self._queue.left
 
     @property
     def speaks(self) -> bool:
-        """Whether what is ducked is to be: it has something to say, be it paused."""
+        """Whether other buses are to be ducked: it has speech to play, even if it is paused."""
         with self._changed:
-            return self.duck_to is None and self._player.left > 0
+            return self.duck_to is None and self._queue.left > 0
 
     def ready(self) -> int:
-        """How many samples of the mix there are that can be played now."""
+        """How many samples can be mixed now."""
         with self._changed:
-            if self._player.left * 1000 < _RUN_OUT_MS * self._mix_rate and self._waiting is None:
+            if self._queue.left * 1000 < _RUN_OUT_MS * self._mix_rate and self._waiting is None:
                 over = self._over
                 self._end_signal()
                 self._over = over
-            if self._paused and not self._player.is_playing:
+            if self._paused and not self._queue.is_playing:
                 return 0
-            return self._player.left
+            return self._queue.left
 
     def add_to(self, mix: Samples, at: int, *, ducked: bool) -> None:
-        """Add its next samples, of which the first is sample `at` of all that was mixed."""
+        """Add its next samples to the mix, whose first sample is number `at`."""
         own = np.empty_like(mix)
         with self._changed:
-            self._player.render(own, at)
+            self._queue.render(own, at)
         target = self.duck_to if ducked and self.duck_to is not None else 1.0
         if self._under != 1.0 or target != 1.0:
             own *= self._gains(len(own), target)
@@ -234,12 +219,12 @@ class Bus(QueuedSink):
         return gains.astype(np.float32)
 
     def wake_up(self) -> None:
-        """Let go of whoever waits for it: there is an error to `check`."""
+        """Wake the threads that wait for it: `check` has an error to raise."""
         with self._changed:
             self._changed.notify_all()
 
     def tell(self) -> None:
-        """Tell how far it has come."""
+        """Emit the position on `played` if it has changed."""
         with self._changed:
             position = self._position()
             told, self._told = self._told, position

@@ -1,4 +1,4 @@
-"""`ClockedSink`: a loudspeaker that is a clock."""
+"""`ClockedSink`: a loudspeaker by the clock, without a device."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from reactivex.disposable import SerialDisposable
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.events import Event
-from rxvoice.sinks._clock import Clock
+from rxvoice.sinks._monotonic_loop import MonotonicLoop
 from rxvoice.sinks._queued import QueuedSink
-
-__all__ = ["ClockedSink"]
 
 _log = logging.getLogger("rxvoice")
 
@@ -24,15 +22,15 @@ _US = timedelta(microseconds=1)
 
 
 class ClockedSink(QueuedSink):
-    """Plays by the clock, to the sample: one counts as heard once its time is over.
+    """Plays by the clock, exact to the sample. A sample was heard once its time is over.
 
     Args:
         name: for errors.
-        scheduler: the clock; None for time, on a thread of its own that lasts while it plays.
-        sample_rate: Hz, until it is told another.
-        max_buffer_ms: as in `QueuedSink`; a scheduler's time cannot be waited for.
-        told_ms: milliseconds after which `played` tells the position; None for the first and the
-            last sample of each piece only, which it tells of in any case.
+        scheduler: the clock; None for real time, on a thread that lasts while there is sound.
+        sample_rate: Hz, until `set_sample_rate` is called.
+        max_buffer_ms: as in `QueuedSink`. With a scheduler nothing waits.
+        told_ms: how often `played` emits, in milliseconds. It always emits at the first and the
+            last sample of each piece; None for these only.
     """
 
     def __init__(
@@ -46,16 +44,16 @@ class ClockedSink(QueuedSink):
     ) -> None:
         whole(f"{name} sample_rate", sample_rate, 1, "Hz")
         super().__init__(name, waits=scheduler is None, max_buffer_ms=max_buffer_ms)
-        self._clock = Clock("rxvoice-null") if scheduler is None else scheduler
+        self._clock = MonotonicLoop("rxvoice-null") if scheduler is None else scheduler
         self._told_ms = told_ms
         self._rate = sample_rate
         self._pieces: deque[tuple[int, int, Samples]] = deque()  # position, rate; not all heard
         self._written = 0
-        # A stretch of playing: since when, from which position, and what it is made of.
+        # The current stretch of playing: since when, from which position, and of which samples.
         self._since: datetime | None = None
         self._before = 0
         self._runs: list[tuple[int, int]] = []  # sample rate, samples
-        self._marks: deque[int] = deque()  # positions at which `played` has something to say
+        self._marks: deque[int] = deque()  # positions at which `played` emits
         self._timer = SerialDisposable()
         self._played: Subject[int] = Subject()
         self._events: Subject[Event] = Subject()
@@ -67,7 +65,7 @@ class ClockedSink(QueuedSink):
 
     @property
     def position(self) -> int:
-        """How many of the samples it took have been heard."""
+        """How many of the samples that it took have been heard."""
         with self._changed:
             return self._position()
 
@@ -91,12 +89,12 @@ class ClockedSink(QueuedSink):
 
     @property
     def played(self) -> Observable[int]:
-        """`position`, from time to time while sound is played. Completes at `stop`."""
+        """`position`, from time to time while there is sound. Completes at `stop`."""
         return self._played
 
     @property
     def events(self) -> Observable[Event]:
-        """What befalls it: nothing. Completes at `stop`."""
+        """Emits nothing: there is no device. Completes at `stop`."""
         return self._events
 
     def _queued(self) -> float:
@@ -114,7 +112,7 @@ class ClockedSink(QueuedSink):
             return not self._paused and self._position() < self._written
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """The rate, in Hz, of the samples that follow."""
+        """Set the sample rate, in Hz, of the samples that follow."""
         whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
         with self._changed:
             self._rate = sample_rate
@@ -151,7 +149,7 @@ class ClockedSink(QueuedSink):
             self._pieces.popleft()
 
     def _go_on(self, position: int) -> None:
-        """Play on from there, if there is something, and wait until there is something to say."""
+        """Play on from this position, if there is sound, and wait for the next mark."""
         self._before, self._since = position, None
         self._runs.clear()
         if self._paused or position == self._written:
@@ -183,7 +181,7 @@ class ClockedSink(QueuedSink):
         return max(0.001, (over if over > 0 else self._queued()) / 1000)
 
     def _wait(self) -> None:
-        """Be called at the next mark."""
+        """Schedule `_on_mark` for the next mark."""
         if self._since is None or not self._marks:
             return
         due, position = self._since, self._before
@@ -209,7 +207,7 @@ class ClockedSink(QueuedSink):
         try:
             self._played.on_next(position)
         except Exception:
-            if not self._waits:  # a scheduler's owner hears of it
+            if not self._waits:  # the owner of the scheduler sees it
                 raise
             _log.exception("a subscriber of the %s raised", self._name)
 
@@ -220,5 +218,5 @@ class ClockedSink(QueuedSink):
 
 
 def _us(count: int, rate: int) -> int:
-    """Whole microseconds that so many samples take."""
+    """How long so many samples last, in microseconds, rounded up."""
     return -(-count * 1_000_000 // rate)

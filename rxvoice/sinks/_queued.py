@@ -1,4 +1,4 @@
-"""`QueuedSink`: what the sinks that play share: room, waiting for it, and the end."""
+"""`QueuedSink`: the base of sinks that play without a device of their own."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ import numpy as np
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
 from rxvoice.errors import SinkStalled
-from rxvoice.sinks._converter import as_written
 from rxvoice.sinks._sink import Sink
-
-__all__ = ["QueuedSink"]
+from rxvoice.sinks._written import as_written
 
 
 class QueuedSink(Sink):
-    """A sink that plays what it takes later, with a bound on how much waits.
+    """A sink that queues what it takes, within a bound, and plays it later.
 
-    Each piece is taken whole. One that comes when more than `max_buffer_ms` are queued waits until
-    no more are; not while it is paused, for the one who writes may be the one to resume it.
+    A piece is taken whole. While more than `max_buffer_ms` are queued, the next piece waits. While
+    the sink is paused no piece waits, because the thread that writes may be the one that resumes.
 
-    `_put`, `_cut` and `_queued` are called with `_changed` held.
+    `_put`, `_cut`, `_queued`, `_pause` and `_duck` are called with the lock `_changed`.
 
     Args:
         name: for errors.
-        waits: whether there is a time that can be waited for. Without, nothing waits: a piece is
-            taken at once, `flush` returns, and a stream that completes ends it once all was heard.
+        waits: whether its time can be waited for. If not, nothing waits: a piece is taken at once,
+            `flush` returns, and a stream that completes stops the sink once all was heard.
         max_buffer_ms: milliseconds, 1 or more.
     """
 
@@ -39,48 +37,48 @@ class QueuedSink(Sink):
         self._changed = threading.Condition(threading.RLock())
         self._writing = threading.RLock()  # one piece at a time, in order
         self._waiting: Samples | None = None
-        self._era = 0  # counts what was cleared
+        self._era = 0  # counts the calls of `clear`
         self._paused = self._ending = self._stopped = False
 
     @abstractmethod
     def _put(self, samples: Samples) -> None:
-        """Take samples, which stay as they are."""
+        """Queue samples. Nobody changes them."""
 
     @abstractmethod
     def _cut(self) -> Samples:
-        """Drop what is queued; what was never heard."""
+        """Drop what is queued. Returns what was never heard."""
 
     @abstractmethod
     def _queued(self) -> float:
-        """Milliseconds that have not been heard."""
+        """How many milliseconds were not yet heard."""
 
     @abstractmethod
     def _patience(self) -> float:
-        """Seconds after which to look again whether there is room."""
+        """Seconds after which to check again whether there is room."""
 
-    def _look(self) -> None:
-        """Something has changed; called without `_changed`."""
+    def _wake(self) -> None:
+        """Called without the lock when something has changed."""
 
     def _check(self) -> None:
-        """Raise where nothing will be played any more."""
+        """Raise if nothing will be played any more."""
 
     def _end_signal(self) -> None:
-        """What was written so far is complete; called with `_changed`."""
+        """Called with the lock: what was written so far is complete."""
 
     @property
     def queued_ms(self) -> float:
-        """Milliseconds of sound taken and not yet heard."""
+        """Milliseconds of sound that it took and that were not yet heard."""
         with self._changed:
             return self._queued()
 
     def write_samples(self, samples: Samples, /) -> int:
-        """Take all of them, once there is room.
+        """Take all of the samples, once there is room.
 
-        What another thread clears while it waits is taken, and never heard; likewise at `stop`.
+        If another thread calls `clear` or `stop` during the wait, they are taken and never heard.
 
         Raises:
             AudioFormatError: for samples that are not mono audio in [-1, 1].
-            SinkStalled: it has been stopped.
+            SinkStalled: the sink has been stopped.
         """
         written = as_written(samples)
         with self._writing, self._changed:
@@ -94,7 +92,7 @@ class QueuedSink(Sink):
             finally:
                 self._waiting = None
             self._changed.notify_all()
-        self._look()
+        self._wake()
         return len(written)
 
     def _wait_for_room(self, era: int) -> None:
@@ -110,13 +108,13 @@ class QueuedSink(Sink):
             self._check()
 
     def flush(self) -> None:
-        """Block until everything taken has been heard, or cleared, or the sink is stopped.
+        """Block until all samples taken have been heard or cleared, or the sink is stopped.
 
-        While it is paused, it waits for `resume`. By a scheduler it returns at once.
+        While the sink is paused, this waits for `resume`. On a scheduler's time it returns at once.
         """
         with self._changed:
             self._end_signal()
-        self._look()
+        self._wake()
         with self._changed:
             era = self._era
             while self._waits and not self._stopped and era == self._era and self._queued():
@@ -136,26 +134,26 @@ class QueuedSink(Sink):
             self._paused = paused
             self._pause(paused)
             self._changed.notify_all()
-        self._look()
+        self._wake()
 
     def _pause(self, paused: bool) -> None:
-        """Stop or go on; called with `_changed`."""
+        """Pause or resume."""
 
     def duck(self, gain: float) -> None:
-        """Play more softly.
+        """Play at this gain.
 
         Args:
-            gain: 0, silence, to 1, as it is written.
+            gain: 0 (silence) to 1 (as written).
         """
         within(f"the {self._name} duck gain", gain, 0, 1, "of full loudness")
         with self._changed:
             self._duck(float(gain))
 
     def _duck(self, gain: float) -> None:
-        """Play at that gain; called with `_changed`."""
+        """Play at this gain."""
 
     def clear(self) -> Samples:
-        """Drop what is queued, and say what was never heard, as it was written."""
+        """Drop what is queued. Returns what was never heard, as it was written."""
         with self._changed:
             unheard = self._cut()
             if self._waiting is not None:
@@ -163,11 +161,11 @@ class QueuedSink(Sink):
                 self._waiting = None
             self._era += 1
             self._changed.notify_all()
-        self._look()
+        self._wake()
         return unheard
 
     def stop(self) -> None:
-        """End it for good: sound ceases. Again does nothing."""
+        """Stop for good: the sound ends. Again does nothing."""
         with self._changed:
             if self._stopped:
                 return
@@ -177,10 +175,10 @@ class QueuedSink(Sink):
         self._end()
 
     def _end(self) -> None:
-        """Called once, by `stop`."""
+        """Called once, by `stop`, without the lock."""
 
     def on_completed(self) -> None:
-        """Stop, once all has been heard."""
+        """Stop once all has been heard."""
         if self._waits:
             super().on_completed()
             return
@@ -190,7 +188,7 @@ class QueuedSink(Sink):
         self._stop_if_over()
 
     def _stop_if_over(self) -> None:
-        """To be called when something has been heard."""
+        """Stop if the stream has completed and all was heard."""
         with self._changed:
             over = self._ending and not self._queued()
         if over:

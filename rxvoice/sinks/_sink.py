@@ -1,4 +1,4 @@
-"""`Sink`: the base of the sinks, which makes an audio sink a plain observer as well."""
+"""`Sink`: the base of all sinks, which makes an audio sink an observer as well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self, cast
 import numpy as np
 from reactivex import abc
 
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import whole
 from rxvoice._writing import SpeechWriter, refuse_conversation
@@ -21,24 +21,22 @@ from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.events import Event, TurnFailed
 from rxvoice.turn import turn_name
 
-__all__ = ["KeepingSink", "Sink"]
-
 _log = logging.getLogger("rxvoice")
 
 
 class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
-    """Where sound goes, for `play` or for ``subscribe``; the base of sinks of your own.
+    """The base of all sinks, and of sinks of your own. Works with `play` and with ``subscribe``.
 
-    A sink of your own says what becomes of the samples; being an observer comes with the base:
+    A sink of your own says what becomes of the samples:
 
     ```python
     class Meter(Sink):
         \"\"\"Prints how loud each piece is.\"\"\"
 
         def write_samples(self, samples):
-            heard = np.asarray(samples, np.float32)
-            print(f"{np.sqrt(np.mean(heard**2)):.2f}")
-            return len(heard)
+            taken = np.asarray(samples, np.float32)
+            print(f"{np.sqrt(np.mean(taken**2)):.2f}")
+            return len(taken)
 
         def flush(self):
             \"\"\"Nothing waits to be played.\"\"\"
@@ -57,15 +55,15 @@ class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
     speech.subscribe(Meter())
     ```
 
-    It may also have ``set_sample_rate(hz)``, told the rate of the samples that follow when it
-    changes; without it, it never learns the rate.
+    It may also have ``set_sample_rate(hz)``, which is called when the sample rate changes. Without
+    that method, a sink does not learn the rate. `AudioSink` lists more such methods.
 
-    As an observer it writes every `Speech` and every `AudioChunk`, whole, at its sample rate. A
-    `TurnFailed` is logged as a warning to the logger ``rxvoice``, any other event as information.
-    When the stream completes it is flushed once and stopped; when the stream fails, the same, and
-    the error is raised, as RxPY does for an observer without ``on_error``; since some sources of
-    RxPY swallow it, it is logged as well. So it serves one subscription. With `play` it is flushed
-    and not stopped.
+    As an observer it writes each `Speech` and each `AudioChunk`, whole. It logs a `TurnFailed` as a
+    warning to the logger ``rxvoice``, and any other event as information. When the stream
+    completes, it is flushed once and stopped. When the stream fails, it is flushed and stopped too,
+    and then raises the error, as RxPY does for an observer without ``on_error``. It also logs the
+    error, since some sources of RxPY swallow it. So a sink serves one subscription. `play` flushes
+    it and does not stop it.
 
     A ``with`` block stops it at the end.
     """
@@ -79,9 +77,9 @@ class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
 
     @abstractmethod
     def write_samples(self, samples: Samples, /) -> int:
-        """Take samples, and say how many were taken; the rest is offered again.
+        """Take samples. Returns how many; the rest is offered again.
 
-        It waits until there is room for one at least.
+        Waits until there is room for at least one.
 
         Args:
             samples: float32 of shape ``(n,)`` in [-1, 1], mono; numpy or ``mx.array``.
@@ -89,18 +87,18 @@ class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
 
     @abstractmethod
     def flush(self) -> None:
-        """Block until everything taken has been played."""
+        """Block until all samples taken have been played."""
 
     @abstractmethod
     def clear(self) -> Samples:
-        """Drop what is queued, with a short fade; returns what was never heard."""
+        """Drop what is queued, with a short fade. Returns what was never heard."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End it for good: the device is released, the file finished. Again does nothing."""
+        """Stop for good: release the device, finish the file. Again does nothing."""
 
     def on_next(self, value: AudioChunk | Speech | Event) -> None:
-        """Write all of a `Speech` or an `AudioChunk`; SinkStalled when the sink takes nothing."""
+        """Write all of a `Speech` or an `AudioChunk`. SinkStalled if the sink takes nothing."""
         element = cast("object", value)
         refuse_conversation("a sink", element)
         if isinstance(element, (AudioChunk, Speech)):
@@ -118,7 +116,7 @@ class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
             )
 
     def on_error(self, error: Exception) -> None:
-        """Finish what was taken, log the error and raise it."""
+        """Flush, stop, log the error and raise it."""
         _log.error("the stream into the sink has failed: %s: %s", type(error).__name__, error)
         try:
             self.on_completed()
@@ -146,11 +144,11 @@ class Sink(abc.ObserverBase[AudioChunk | Speech | Event]):
 
 
 class KeepingSink(Sink):
-    """A sink that keeps what it takes at one sample rate: its own, or the first it is told.
+    """A sink that keeps what it takes, at one sample rate: its own, or the first that is set.
 
-    Samples at another rate are resampled, a run of pieces as one signal; the last milliseconds of
-    a run are kept at its end: a change of rate, `flush` or `stop`. What is taken counts as heard
-    at once.
+    Samples at another rate are resampled. The pieces of a run are one signal. A run ends with a
+    change of rate, `flush` or `stop`; until then its last milliseconds are held back. What is taken
+    counts as heard at once.
     """
 
     def __init__(self, name: str, sample_rate: int | None) -> None:
@@ -159,7 +157,7 @@ class KeepingSink(Sink):
         self._name = name
         self._kept_rate = sample_rate
         self._given_rate: int | None = None
-        self._resampler: Resampler | None = None
+        self._resampler: SoxrResampler | None = None
         self._stopped = False
         self._lock = Lock()
 
@@ -169,7 +167,7 @@ class KeepingSink(Sink):
         return False
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """The rate, in Hz, of the samples that follow."""
+        """Set the sample rate, in Hz, of the samples that follow."""
         whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
         with self._lock:
             if sample_rate == self._given_rate:
@@ -179,11 +177,11 @@ class KeepingSink(Sink):
             self._kept_rate = self._kept_rate or self._possible_rate(sample_rate)
 
     def write_samples(self, samples: Samples, /) -> int:
-        """Take all of them.
+        """Take all of the samples.
 
         Raises:
             AudioFormatError: for samples that are not mono audio in [-1, 1].
-            SinkStalled: it has been stopped.
+            SinkStalled: the sink has been stopped.
         """
         given = audio_samples(np.asarray(samples, np.float32))
         with self._lock:
@@ -196,16 +194,16 @@ class KeepingSink(Sink):
         return len(given)
 
     def flush(self) -> None:
-        """End the run; there is nothing to wait for."""
+        """End the run. There is nothing to wait for."""
         with self._lock:
             self._end_run()
 
     def clear(self) -> Samples:
-        """Nothing: all that was taken counts as heard."""
+        """Return nothing: all that was taken counts as heard."""
         return np.empty(0, np.float32)
 
     def stop(self) -> None:
-        """End it for good; what it has kept stays. Again does nothing."""
+        """Stop for good. What it has kept stays. Again does nothing."""
         with self._lock:
             if self._stopped:
                 return
@@ -217,10 +215,10 @@ class KeepingSink(Sink):
 
     @abstractmethod
     def _keep(self, samples: Samples) -> None:
-        """Keep samples at the kept rate; they are the caller's, who may use them again."""
+        """Keep samples, at the kept rate. The caller may change them afterwards."""
 
     def _possible_rate(self, sample_rate: int) -> int:
-        """The rate at which samples of that rate can be kept."""
+        """The rate, in Hz, at which samples of this rate are kept."""
         return sample_rate
 
     def _finish(self) -> None:
@@ -228,7 +226,7 @@ class KeepingSink(Sink):
 
     def _resample(self, samples: Samples, rate: int) -> Samples:
         if self._resampler is None:
-            self._resampler = Resampler(rate, self._kept_rate or rate)
+            self._resampler = SoxrResampler(rate, self._kept_rate or rate)
         return self._resampler.feed(samples)
 
     def _end_run(self) -> None:

@@ -1,4 +1,4 @@
-"""`memory`: speech is kept in memory."""
+"""`memory`: keeps speech in memory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["MemorySink", "memory"]
 
 
 def memory(*, sample_rate: int | None = None) -> MemorySink:
-    """A sink that keeps everything it is given, to look at it afterwards.
+    """Make a sink that keeps everything it is given.
 
     Args:
-        sample_rate: Hz, of what is kept; None for the rate of the first speech. What comes at
-            another rate is resampled by soxr, and complete after `flush` or `stop`.
+        sample_rate: Hz, of the samples kept; None for the rate of the first speech. soxr resamples
+            speech at another rate. It is complete after `flush` or `stop`.
     """
     return MemorySink(sample_rate)
 
 
 class MemorySink(KeepingSink):
-    """Made by `memory`."""
+    """A sink that keeps what it is given, made by `memory`."""
 
     def __init__(self, sample_rate: int | None = None) -> None:
         super().__init__("the memory sink", sample_rate)
@@ -37,24 +37,24 @@ class MemorySink(KeepingSink):
 
     @property
     def samples(self) -> Samples:
-        """Everything kept so far, shape ``(n,)``: a read-only view, never a copy."""
+        """All samples so far, shape ``(n,)``: a read-only view, not a copy."""
         with self._lock:
             return self._kept.view()
 
     @property
     def pieces(self) -> list[Samples]:
-        """The same, cut as it was written."""
+        """The same samples, in pieces as they were written."""
         ends = self._ends.copy()
         samples = self.samples
         return [samples[a:b] for a, b in pairwise(ends)]
 
     @property
     def flushes(self) -> int:
-        """How many times it was flushed."""
+        """How many times `flush` was called."""
         return self._flushes
 
     def flush(self) -> None:
-        """End the run, and count."""
+        """End the run, and count the call."""
         super().flush()
         self._flushes += 1
 

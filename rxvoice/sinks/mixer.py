@@ -1,4 +1,4 @@
-"""`mixer`: several sinks share one loudspeaker."""
+"""`mixer`: several sinks on one loudspeaker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rxvoice._writing import write_all
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.events import Event
 from rxvoice.sinks._bus import Bus
-from rxvoice.sinks._clock import Clock
+from rxvoice.sinks._monotonic_loop import MonotonicLoop
 from rxvoice.slots import AudioSink
 
 __all__ = ["Bus", "Mixer", "mixer"]
@@ -27,7 +27,7 @@ _log = logging.getLogger("rxvoice")
 
 _BLOCK_MS = 10
 _HOLD_MS = 300
-"""Speech may be silent for so long, between two sentences say, before others grow louder."""
+"""How long speech may pause, such as between sentences, before other buses get louder."""
 _USUAL_RATE = 48_000
 _NEEDS = ("write_samples", "position", "queued_ms")
 
@@ -40,50 +40,46 @@ def mixer(
     max_buffer_ms: int = 4_000,
     scheduler: abc.SchedulerBase | None = None,
 ) -> Mixer:
-    """Several sinks on one loudspeaker: music under speech, a chime over both.
+    """Share a loudspeaker among several sinks: music under speech, a chime over both.
 
-    `Mixer.bus` makes each. A bus is a sink like the loudspeaker: it can be paused, cleared and
-    waited for by itself, takes any sample rate, and knows what was heard of *its* sound, so a
-    conversation on it is interrupted as on a loudspeaker of its own. The sum is limited to [-1, 1].
+    `Mixer.bus` makes each sink. A bus can be paused, cleared and flushed by itself, and takes any
+    sample rate. It knows what was heard of its own sound, so a conversation on it is interrupted
+    as on a loudspeaker of its own. The sum of the buses is limited to [-1, 1].
 
-    While sound is there, the mixer keeps `ahead_ms` of it in the loudspeaker. So a bus that is
-    paused, cleared or written to is heard to be by that much later than a loudspeaker.
+    While there is sound, the mixer keeps `ahead_ms` of it in the loudspeaker. So `pause`, `clear`
+    and `write_samples` of a bus take effect later by that much.
 
-    Errors: `ConfigError` here, for a sink that does not say what it has played; what the sink
-        raises later, `SinkStalled` mostly, is raised by the buses.
-    Runs on: a thread of its own, ``rxvoice-mixer``, or the scheduler: mixing, writing to the
-        loudspeaker, and the ``played`` of the buses. All calls may come from any thread.
+    Errors: `ConfigError` here, for a sink that does not say what it has played. What the sink
+        raises later, mostly `SinkStalled`, the buses raise.
+    Runs on: a thread of its own, ``rxvoice-mixer``, or the scheduler, for mixing, writing to the
+        loudspeaker and the ``played`` of the buses. All methods may be called from any thread.
 
     Args:
-        sink: a `speaker`, say, or ``null(realtime=True)``; nobody else writes to it meanwhile.
-            Whoever made it stops it.
-        sample_rate: Hz, of the mix; None for the sink's, where it has one, else 48000.
-        ahead_ms: 20 or more; more bridges a busier machine. It includes the device's own delay,
+        sink: a `speaker` or ``null(realtime=True)``. Nothing else may write to it. The mixer does
+            not stop it.
+        sample_rate: Hz, of the mix; None for the sink's, or 48000 if it has none.
+        ahead_ms: 20 or more. More bridges a busier machine. It includes the device's own delay, of
             some 40 ms.
-        max_buffer_ms: milliseconds, 1 or more: a piece that comes when more are queued on its bus
+        max_buffer_ms: milliseconds, 1 or more. While more are queued on a bus, its next piece
             waits.
-        scheduler: whose time it is, such as a test's; it is not waited for. None for real time.
+        scheduler: whose time to use, such as a test's; nothing waits for it. None for real time.
     """
-    return Mixer(
-        sink,
-        sample_rate=sample_rate,
-        ahead_ms=ahead_ms,
-        max_buffer_ms=max_buffer_ms,
-        scheduler=scheduler,
-    )
+    return Mixer(sink, sample_rate, ahead_ms, max_buffer_ms, scheduler)
 
 
 class Mixer:
-    """Made by `mixer`; a context manager, which stops it at the end, and not the loudspeaker."""
+    """Buses on one loudspeaker, made by `mixer`. As a context manager it stops them at the end.
+
+    It does not stop the loudspeaker.
+    """
 
     def __init__(
         self,
         sink: AudioSink,
-        *,
-        sample_rate: int | None = None,
-        ahead_ms: int = 100,
-        max_buffer_ms: int = 4_000,
-        scheduler: abc.SchedulerBase | None = None,
+        sample_rate: int | None,
+        ahead_ms: int,
+        max_buffer_ms: int,
+        scheduler: abc.SchedulerBase | None,
     ) -> None:
         if missing := [name for name in _NEEDS if not hasattr(sink, name)]:
             raise ConfigError(
@@ -98,21 +94,21 @@ class Mixer:
         self._ahead_ms = ahead_ms
         self._max_buffer_ms = max_buffer_ms
         self._waits = scheduler is None
-        self._scheduler = Clock("rxvoice-mixer") if scheduler is None else scheduler
+        self._scheduler = MonotonicLoop("rxvoice-mixer") if scheduler is None else scheduler
         self._block = max(1, self._rate * _BLOCK_MS // 1000)
-        self._lock = Lock()  # of the next three
+        self._lock = Lock()  # guards the next three
         self._buses: list[Bus] = []
         self._is_due = False
         self._stopped = False
         self._error: Exception | None = None
         self._timer = SerialDisposable()
-        # What follows belongs to the mixer's thread.
+        # The next four belong to the mixer's thread.
         self._mixed = 0
-        self._spoken = -1  # up to where somebody has spoken
+        self._spoken = -1  # up to which sample others are ducked
         self._sounding = False
         self._began = int(getattr(sink, "written", self._sink.position))
         self.events: Observable[Event] = getattr(sink, "events", None) or rx.never()
-        """What befalls the loudspeaker."""
+        """The events of the loudspeaker."""
         self._watching = SingleAssignmentDisposable()
         if callable(set_rate := getattr(sink, "set_sample_rate", None)):
             set_rate(self._rate)
@@ -126,13 +122,13 @@ class Mixer:
         return self._rate
 
     def bus(self, name: str, *, duck_to: float | None = None) -> Bus:
-        """Another sink on the loudspeaker.
+        """Make another sink on the loudspeaker.
 
         Args:
-            name: for errors; one that no other bus has which is not stopped.
-            duck_to: the gain, 0 to 1, at which it plays while a bus without `duck_to` has sound to
-                play, and for 300 ms after; it gets there over 50 ms. None: it is speech, under
-                which others are ducked.
+            name: for errors. Buses that are not stopped have different names.
+            duck_to: the gain, 0 to 1, of this bus while a bus without `duck_to` has sound to play,
+                and for 300 ms after. The change takes up to 50 ms. None: this bus is speech, and
+                others are ducked under it.
 
         Raises:
             ConfigError: the name is taken.
@@ -159,7 +155,7 @@ class Mixer:
         return bus
 
     def stop(self) -> None:
-        """Stop every bus: sound fades, and no more is mixed. Again does nothing."""
+        """Stop all buses: their sound fades, and no more is mixed. Again does nothing."""
         with self._lock:
             self._stopped = True
             buses = list(self._buses)
@@ -184,21 +180,21 @@ class Mixer:
         return int(self._sink.position) - self._began
 
     def check(self) -> None:
-        """Raise what has ended it."""
+        """Raise the error that has ended the mixer, if there is one."""
         if self._error is not None:
             raise self._error
 
     def wake(self) -> None:
-        """See to it at once, on the mixer's thread."""
+        """Mix soon, on the mixer's thread."""
         with self._lock:
             if self._is_due:
                 return
             self._is_due = True
-        self._scheduler.schedule(self._turn)
+        self._scheduler.schedule(self._step)
 
     # On the mixer's thread
 
-    def _turn(self, *_: object) -> None:
+    def _step(self, *_: object) -> None:
         with self._lock:
             self._is_due = False
             buses = list(self._buses)
@@ -209,7 +205,7 @@ class Mixer:
             for bus in buses:
                 bus.tell()
             again = self._error is None and self._sounding
-        except Exception as error:  # of the sink: everyone is told, and nobody waits for it
+        except Exception as error:  # of the sink: every bus raises it
             self._error = error
             for bus in buses:
                 bus.wake_up()
@@ -220,11 +216,11 @@ class Mixer:
             self._watching.dispose()
         later = timedelta(milliseconds=_BLOCK_MS)
         self._timer.disposable = (
-            self._scheduler.schedule_relative(later, self._turn) if again else None
+            self._scheduler.schedule_relative(later, self._step) if again else None
         )
 
     def _fill(self, buses: list[Bus]) -> None:
-        """Mix until the loudspeaker has enough, or there is no more."""
+        """Mix until the loudspeaker has enough, or there is no more sound."""
         begins = False
         while self._sink.queued_ms < self._ahead_ms:
             count = min(self._block, max((bus.ready() for bus in buses), default=0))

@@ -1,4 +1,4 @@
-"""`null`: speech is counted and forgotten."""
+"""`null`: counts speech and forgets it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rxvoice.sinks._sink import KeepingSink
 __all__ = ["NullSink", "NullSpeaker", "null"]
 
 _TOLD_MS = 20
-"""As a loudspeaker does."""
+"""How often `played` emits, as for a `speaker`."""
 
 
 @overload
@@ -38,23 +38,22 @@ def null(
     max_buffer_ms: int = 4_000,
     scheduler: abc.SchedulerBase | None = None,
 ) -> NullSink | NullSpeaker:
-    """A sink that takes everything at once and counts it, or a loudspeaker that nobody hears.
+    """Make a sink that counts what it takes; or, with ``realtime=True``, a silent loudspeaker.
 
-    With ``realtime=True`` it plays by the clock: what is written is heard in its time, can be
-    paused and cleared, and is waited for as with a `speaker`. So a conversation can be interrupted
-    where there is no device.
+    The silent loudspeaker plays by the clock. What is written counts as heard in its time, and can
+    be paused, cleared and flushed as with a `speaker`. So a conversation can be interrupted on a
+    machine without a device.
 
-    Errors: `ConfigError` here; from its calls `SinkStalled` after ``stop``, and `AudioFormatError`
-        for what is not mono audio.
-    Runs on: ``played`` on a thread of its own, ``rxvoice-null``, or on the scheduler. All calls may
-        come from any thread.
+    Errors: `ConfigError` here. From its methods: `SinkStalled` after ``stop``, and
+        `AudioFormatError` for samples that are not mono audio.
+    Runs on: a thread of its own, ``rxvoice-null``, or the scheduler, for ``played``. All methods
+        may be called from any thread.
 
     Args:
         realtime: whether sound takes its time.
-        sample_rate: Hz, until it is told another.
-        max_buffer_ms: milliseconds, 1 or more: a piece that comes when more are queued waits.
-        scheduler: whose time it is, such as a test's; its time is not waited for, so nothing waits.
-            None for real time.
+        sample_rate: Hz, until `set_sample_rate` is called.
+        max_buffer_ms: milliseconds, 1 or more. While more are queued, the next piece waits.
+        scheduler: whose time to use, such as a test's; then no piece waits. None for real time.
     """
     if realtime:
         return NullSpeaker(scheduler, sample_rate=sample_rate, max_buffer_ms=max_buffer_ms)
@@ -64,7 +63,7 @@ def null(
 
 
 class NullSink(KeepingSink):
-    """Made by `null`."""
+    """A sink that counts what it takes, made by `null`."""
 
     def __init__(self) -> None:
         super().__init__("the null sink", None)
@@ -72,18 +71,18 @@ class NullSink(KeepingSink):
 
     @property
     def written(self) -> int:
-        """Samples taken so far, at whatever rate they came."""
+        """How many samples it took, at any rate."""
         return self._written
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
-        """Does not matter."""
+        """Do nothing: samples count the same at any rate."""
 
     def _keep(self, samples: Samples) -> None:
         self._written += len(samples)
 
 
 class NullSpeaker(ClockedSink):
-    """Made by `null` with ``realtime=True``."""
+    """A silent loudspeaker, made by `null` with ``realtime=True``."""
 
     def __init__(
         self, scheduler: abc.SchedulerBase | None, *, sample_rate: int, max_buffer_ms: int
@@ -97,7 +96,7 @@ class NullSpeaker(ClockedSink):
         )
 
     def clear(self) -> Samples:
-        """Drop what is queued, and say what was never heard; `played` tells, too."""
+        """Drop what is queued. Returns what was never heard. `played` emits, too."""
         unheard = super().clear()
         with self._changed:
             if not self._stopped:

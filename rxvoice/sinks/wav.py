@@ -1,4 +1,4 @@
-"""`wav`: speech is written to a file."""
+"""`wav`: writes speech to a file."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ _DEFAULT_RATE = 24_000
 
 
 def wav(path: str | os.PathLike[str] | BinaryIO, *, sample_rate: int | None = None) -> WavSink:
-    """A sink that writes speech to a file: 16 bits, mono; WAV, or what the path's suffix says.
+    """Make a sink that writes speech to a file: mono, 16 bits, in the format of the path's suffix.
 
-    The file is begun at the first sample. Each piece of a WAV is in the file when it has been
-    taken, first the samples and then the header: whatever becomes of the process, the file can be
-    played. A file that was there before keeps its name until the new one is complete, after
-    `flush` or `stop` without an error, and has a sample at least: until then the new one is beside
-    it, as ``reply.partial.wav`` for ``reply.wav``, and stays there when the process is killed, when
-    the stream or the ``with`` block ends with an error, or when writing fails. `where` says where
-    it is. Where there was none and nothing was said, `flush` and `stop` write an empty file.
+    The first sample begins the file. Each piece of a WAV is in the file when it has been taken: the
+    samples are written first, then the header. So the file can be played, whatever becomes of the
+    process. If the path names an old file, that one stays until the new one is complete: after
+    `flush` or `stop` without an error, and with at least one sample. Until then the new one is
+    beside it, as ``reply.partial.wav`` for ``reply.wav``, and `where` says where it is. It stays
+    there when the process is killed, the stream or the ``with`` block ends with an error, or
+    writing fails. If there is no old file and no speech, `flush` and `stop` write an empty file.
 
-    Errors: `ConfigError` here, when the path cannot be written; `SinkStalled` for more than a WAV
-        can hold, 4 GiB or 24 hours, and after `stop`; an OSError when writing fails later.
+    Errors: `ConfigError` here, when the path cannot be written; `SinkStalled` after `stop`, and for
+        more than a WAV can hold (4 GiB or 24 hours); an OSError when writing fails later.
 
     Args:
-        path: of the file, .wav, .flac, .mp3, .ogg or .opus; its directory exists. A stream, such
-            as ``sys.stdout.buffer`` or the path of a named pipe, gets a WAV, whose header cannot
-            say how long it is.
-        sample_rate: Hz, of the file; None for the rate of the first speech, 24 000 where there is
-            none. What comes at another rate is resampled by soxr. Where the format does not have
-            the rate, the file has the next higher one that it has.
+        path: of the file, .wav, .flac, .mp3, .ogg or .opus. Its directory exists. A stream, such as
+            ``sys.stdout.buffer`` or the path of a named pipe, gets a WAV. Its header cannot say how
+            long it is.
+        sample_rate: Hz, of the file; None for the rate of the first speech, or 24 000 if there is
+            no speech. soxr resamples speech at another rate. If the format does not have the rate,
+            the file has the next higher rate of the format.
     """
     return WavSink(path, sample_rate)
 
 
 class WavSink(KeepingSink):
-    """Made by `wav`; a context manager, which stops it at the end."""
+    """A sink that writes to a file, made by `wav`. As a context manager it stops at the end."""
 
     def __init__(
         self, path: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = None
@@ -62,17 +62,17 @@ class WavSink(KeepingSink):
             self._kept_rate = self._audio.rate(sample_rate)
         self._failed = False
         self._clipped = 0
-        # One that nobody stops is finished with the program.
+        # A sink that nobody stops is finished when the program ends.
         weakref.finalize(self, self._audio.close)
 
     @property
     def path(self) -> Path:
-        """Of the file."""
+        """The path of the file."""
         return self._path
 
     @property
     def where(self) -> Path:
-        """Where the file is now: its path, or beside it while an old file is there."""
+        """Where the file is now: at its path, or beside it while an old file is there."""
         return self._audio.file.where
 
     @property
@@ -82,23 +82,23 @@ class WavSink(KeepingSink):
 
     @property
     def written(self) -> int:
-        """Samples in the file."""
+        """How many samples are in the file."""
         return self._audio.frames
 
     @property
     def clipped(self) -> int:
-        """Samples that were beyond full scale, and were cut to it."""
+        """How many samples were beyond full scale, and were limited to it."""
         return self._clipped
 
     def flush(self) -> None:
-        """End the run; what was written is complete."""
+        """End the run. The file is complete."""
         super().flush()
         with self._lock:
             if not self._stopped:
                 self._complete()
 
     def on_error(self, error: Exception) -> None:
-        """Finish what was taken, which does not replace an old file, and raise the error."""
+        """Finish the file without replacing an old one, and raise the error."""
         self._failed = True
         super().on_error(error)
 

@@ -1,4 +1,4 @@
-"""Which device is wanted: one for good, or whichever an observable names last."""
+"""Which device is wanted: always the same, or the last that an observable names."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from reactivex.disposable import SingleAssignmentDisposable
 from rxvoice.devices import check_device
 from rxvoice.errors import ConfigError
 
-__all__ = ["Choice", "Wanted"]
-
 Wanted: TypeAlias = int | str | None
 """None for the default device, an index, or a part of a name."""
 
 
 class Choice:
-    """What is wanted and was not taken yet; may be named on any thread.
+    """The device that is wanted, until it is taken. It may be named on any thread.
 
     Args:
-        device: the device, or an observable of devices, of which the last counts.
+        device: the device, or an observable of devices, the last of which counts.
         news: called when there is something to take.
     """
 
@@ -33,11 +31,11 @@ class Choice:
         self._waiting: list[Wanted] = []
         self._named = False
         self.error: Exception | None = None
-        """What the observable has failed with."""
+        """The error of the observable; None if there is none."""
         self._life = SingleAssignmentDisposable()
 
     def follow(self, scheduler: abc.SchedulerBase | None) -> None:
-        """Listen to what is wanted."""
+        """Subscribe to the observable of devices."""
         if isinstance(self._device, Observable):
             self._life.disposable = self._device.subscribe(
                 self._put, self._on_error, self._on_completed, scheduler=scheduler
@@ -46,7 +44,7 @@ class Choice:
             self._put(self._device)
 
     def dispose(self) -> None:
-        """Listen no more. Again does nothing."""
+        """Unsubscribe. Again does nothing."""
         self._life.dispose()
 
     def _put(self, value: Wanted) -> None:
@@ -71,7 +69,7 @@ class Choice:
         return bool(self._waiting) or self.error is not None
 
     def take(self) -> Wanted:
-        """The device that is wanted; ConfigError where it is none."""
+        """Take the device that is wanted. ConfigError if the value names no device."""
         with self._lock:
             value = self._waiting.pop()
         check_device("microphone device", value)

@@ -1,4 +1,4 @@
-"""What the sources share: samples are cut into blocks, and the blocks emitted."""
+"""What `array` and `wav` share: samples are cut into blocks, and the blocks are emitted."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 
-__all__ = ["check_blocks", "emit"]
-
 
 def check_blocks(name: str, sample_rate: int, block_ms: int) -> None:
-    """Raise unless every block has a sample."""
+    """Raise unless each block has at least one sample."""
     whole(f"{name} sample_rate", sample_rate, 1, "Hz")
     whole(f"{name} block_ms", block_ms, 1, "ms")
     if sample_rate * block_ms < 1000:
@@ -35,11 +33,14 @@ def check_blocks(name: str, sample_rate: int, block_ms: int) -> None:
 def emit(
     pieces: Callable[[], Generator[Samples]], *, sample_rate: int, block_ms: int, realtime: bool
 ) -> Observable[AudioChunk]:
-    """A cold observable of blocks.
+    """Make a cold observable of blocks.
 
     Args:
-        pieces: called at each subscription, on its thread; gives the samples in pieces of any
-            size. It is closed when the subscription ends, never while it runs.
+        pieces: called at each subscription, on its thread. Gives the samples in pieces of any size.
+            It is closed when the subscription ends, but never while it runs.
+        sample_rate: Hz, of the samples.
+        block_ms: milliseconds of a block.
+        realtime: whether a block comes when a microphone would give it.
     """
 
     def subscribe(
@@ -47,11 +48,11 @@ def emit(
     ) -> abc.DisposableBase:
         lock = Lock()
         blocks = _cut(pieces(), sample_rate, block_ms)
-        # An exit when it is empty, for it waits forever if disposed of by its own last action.
+        # It exits when it is empty. It would wait forever if its own last action disposed of it.
         own = EventLoopScheduler(exit_if_empty=True) if realtime and scheduler is None else None
         clock = own or scheduler
         if clock is None or isinstance(clock, ImmediateScheduler):
-            # An immediate one would nest a block in a block; the trampoline is on its thread too.
+            # An immediate scheduler would nest blocks. The trampoline runs on the same thread.
             clock = CurrentThreadScheduler.singleton()
         began = clock.now
         count = position = 0
@@ -79,7 +80,7 @@ def emit(
                 else:
                     clock.schedule(step)
             except DisposedException:
-                # Another thread has ended it since it was last looked at.
+                # Another thread has ended the subscription.
                 if not life.is_disposed:
                     raise
 
@@ -89,7 +90,7 @@ def emit(
                 start, position, count = position, position + len(ahead), count + 1
                 try:
                     observer.on_next(AudioChunk(ahead, sample_rate, start))
-                except BaseException:  # from downstream: not ours to handle
+                except BaseException:  # from downstream
                     life.dispose()
                     raise
                 if life.is_disposed:
@@ -112,7 +113,7 @@ def emit(
 
 
 def _cut(pieces: Generator[Samples], sample_rate: int, block_ms: int) -> Generator[Samples]:
-    """Blocks whose borders are the multiples of `block_ms`; what is left comes before an error."""
+    """Blocks whose borders are multiples of `block_ms`. The rest comes last, before an error."""
     held = np.empty(0, np.float32)
     block = 0
     failed: AudioFormatError | None = None

@@ -1,4 +1,4 @@
-"""What the headers of audio files say about their length, where libsndfile does not tell."""
+"""Reads the headers of audio files, for the lengths that libsndfile does not tell."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from rxvoice._audio.wav import is_placeholder
-
-__all__ = ["Bytes", "Wave", "mp3_says_length", "read_wave"]
 
 _PCM, _FLOAT, _ALAW, _ULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 _SUBTYPES = {
@@ -21,40 +19,40 @@ _SUBTYPES = {
     (_ALAW, 1): "ALAW",
     (_ULAW, 1): "ULAW",
 }
-"""libsndfile's names of the encodings that need no other header, by format and bytes a sample."""
+"""libsndfile's names of the encodings that need no other header, by format and sample size."""
 
 _W64_RIFF = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 _W64_REST = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"
 
 
 class Bytes(Protocol):
-    """What is read from begin to end: a file, or a stream that cannot go back."""
+    """Bytes that are read from begin to end, of a file or of a stream that cannot go back."""
 
     def read(self, size: int, /) -> bytes:
-        """As many bytes, or fewer at the end."""
+        """Read `size` bytes, or fewer at the end."""
         ...
 
     def peek(self, size: int, /) -> bytes:
-        """The same, which are read again."""
+        """Look at the next `size` bytes without reading them."""
         ...
 
     def skip(self, size: int, /) -> None:
-        """Go on behind as many bytes."""
+        """Skip `size` bytes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """A WAV, RF64, BW64 or Wave64 that was read as far as its samples.
+    """The header of a WAV, RF64, BW64 or Wave64 file.
 
     Args:
         sample_rate: Hz.
-        channels: of each frame.
+        channels: how many there are.
         frame: bytes of a frame.
-        subtype: libsndfile's name of the encoding; None where it has to read the header itself.
-        size: bytes of samples, as the header says; None where it does not know, and they end where
-            the file does.
-        is_sure: whether the file was cut short if it ends before.
+        subtype: libsndfile's name of the encoding; None if libsndfile must read the header itself.
+        size: bytes of samples, as the header says; None if it does not know: then they end with the
+            file.
+        is_sure: whether a file that ends earlier was cut short.
     """
 
     sample_rate: int
@@ -66,7 +64,7 @@ class Wave:
 
 
 def read_wave(file: Bytes) -> Wave | None:
-    """Read a header up to the samples; None where there is none, or none that makes sense."""
+    """Read a header up to the samples. None if there is none, or it makes no sense."""
     head = file.peek(40)
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         file.skip(12)
@@ -80,7 +78,7 @@ def read_wave(file: Bytes) -> Wave | None:
 def _chunks(
     file: Bytes, whole: int, next_chunk: Callable[[Bytes], tuple[bytes, int, int] | None]
 ) -> Wave | None:
-    """Read chunks up to the samples; `whole` is the size that the header gives to all of them."""
+    """Read chunks up to the samples. `whole` is the size of all chunks, as the header says."""
     form = b""
     long_size = 0
     while (chunk := next_chunk(file)) is not None:
@@ -111,7 +109,7 @@ def _w64_chunk(file: Bytes) -> tuple[bytes, int, int] | None:
     head = file.read(24)
     size = int.from_bytes(head[16:], "little")
     kind = head[:4] if head[4:16] == _W64_REST else b""
-    # Its own head counts; the next one begins at a multiple of eight.
+    # The size includes the head. The next chunk begins at a multiple of eight.
     return (kind, max(size - 24, 0), -size % 8) if len(head) == 24 else None
 
 
@@ -130,7 +128,7 @@ def _wave(file: Bytes, form: bytes, size: int, *, is_sure: bool) -> Wave | None:
 
 
 def _is_chunk(head: bytes) -> bool:
-    """Whether it is the head of another chunk, or the end: then there really is no audio."""
+    """Whether another chunk or the end follows: then there is no audio."""
     size = int.from_bytes(head[4:], "little")
     return len(head) < 8 or (_is_name(head[:4]) and size < 1 << 24)
 
@@ -140,7 +138,7 @@ def _is_name(of_chunk: bytes) -> bool:
 
 
 def mp3_says_length(file: BinaryIO) -> bool:
-    """Whether an MP3 has the header, of a tag's name, that says how long it is."""
+    """Whether an MP3 has a header that says how long it is: a Xing, Info or VBRI tag."""
     file.seek(0)
     head = file.read(10)
     tags = 0

@@ -1,4 +1,4 @@
-"""Where audio is read from, a file or a stream, and what libsndfile sees of it."""
+"""The bytes of an audio file or stream, and how libsndfile sees them."""
 
 from __future__ import annotations
 
@@ -10,39 +10,37 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["Endless", "Input", "Samples", "Stream"]
-
 _AT_ONCE = 1 << 16
 _MANY = 1000
-"""Times as long as it is, an MP3 may be by the number of bytes that its first frames have."""
+"""How many times longer than its bytes an MP3 pretends to be."""
 
 
 class Stream(Protocol):
     """A binary stream, such as ``sys.stdin.buffer``."""
 
     def read(self, size: int, /) -> bytes:
-        """As many bytes, or fewer; none at the end."""
+        """Read `size` bytes, or fewer; none at the end."""
         ...
 
 
-class Input:
-    """Bytes from begin to end, of which those to come can be looked at."""
+class ByteSource:
+    """Reads bytes from begin to end, and can look at the next ones."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        # What is there, rather than waiting for all: a pipe may be slow.
+        # `read1` gives what is there and does not wait for all of it: a pipe may be slow.
         self._some = getattr(stream, "read1", stream.read)
         self._held = b""
 
     def some(self, size: int) -> bytes:
-        """As many bytes as there are, one at least, up to `size`; none at the end."""
+        """Read the bytes that are there: 1 to `size`; none at the end."""
         if not self._held:
             return self._some(size) or b""
         given, self._held = self._held[:size], self._held[size:]
         return given
 
     def peek(self, size: int, /) -> bytes:
-        """The next bytes, which are read again."""
+        """Look at the next `size` bytes without reading them."""
         while len(self._held) < size:
             more = self._some(size - len(self._held))
             if not more:
@@ -51,13 +49,13 @@ class Input:
         return self._held[:size]
 
     def read(self, size: int, /) -> bytes:
-        """As many bytes, or fewer at the end."""
+        """Read `size` bytes, or fewer at the end."""
         given = self.peek(size)
         self._held = self._held[len(given) :]
         return given
 
     def skip(self, size: int, /) -> None:
-        """Go on behind as many bytes."""
+        """Skip `size` bytes."""
         passed = min(size, len(self._held))
         self._held = self._held[passed:]
         if isinstance(self._stream, io.FileIO) and self._stream.seekable():
@@ -67,7 +65,7 @@ class Input:
             passed += len(gone)
 
     def spooled(self) -> BinaryIO:
-        """All that is left, in a file that goes away when it is closed."""
+        """Copy the rest into a temporary file, which is deleted when it is closed."""
         file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
         try:
             while piece := self.some(_AT_ONCE):
@@ -79,16 +77,16 @@ class Input:
         return file
 
 
-class Samples:
-    """Samples without a header, as libsndfile reads them.
+class RawSamples:
+    """A file for libsndfile: samples without a header.
 
     Args:
-        source: where they come from.
-        frame: bytes of a frame; only whole ones are given.
-        size: bytes; None for as many as come.
+        source: where the samples come from.
+        frame: bytes of a frame. Only whole frames are given.
+        size: bytes of all samples; None for as many as come.
     """
 
-    def __init__(self, source: Input, frame: int, size: int | None) -> None:
+    def __init__(self, source: ByteSource, frame: int, size: int | None) -> None:
         self._source = source
         self._frame = frame
         self._size = (1 << 60 if size is None else size) // frame * frame
@@ -117,7 +115,7 @@ class Samples:
         return bytes(buffer[: self.readinto(buffer)])
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        # libsndfile goes to the end, to know where that is, and back.
+        # libsndfile seeks to the end, to learn the size, and back.
         self._at = offset + (0, self._at, self._size)[whence]
         return self._at
 
@@ -126,10 +124,10 @@ class Samples:
 
 
 class Endless:
-    """An MP3 that does not say how long it is, and seems longer than it can be.
+    """A file for libsndfile: an MP3 that does not say how long it is, and pretends to be longer.
 
-    libsndfile takes the number of its bytes for its length, and reads no further: with frames of
-    different sizes that may be far from the end.
+    libsndfile computes the length from the number of bytes, and reads no further. If the frames
+    have different sizes, that may be far from the end.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:

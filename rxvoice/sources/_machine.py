@@ -1,4 +1,4 @@
-"""What the microphone wants of the machine: devices, a clock, a thread. Tests have their own."""
+"""What the microphone needs of the machine: devices, a clock, a thread. Tests bring their own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Protocol, cast
 
 from rxvoice import devices
 from rxvoice.devices import Device
-from rxvoice.sources._capture import Format
 from rxvoice.sources._ring import Ring
+from rxvoice.sources._segment import Format
 
-__all__ = ["Input", "Machine", "RealMachine"]
 
-
-class Input(Protocol):
+class InputStream(Protocol):
     """An opened stream."""
 
     def start(self) -> None: ...
@@ -24,15 +22,15 @@ class Input(Protocol):
 
 
 class Machine(Protocol):
-    """As `RealMachine`."""
+    """See `RealMachine`."""
 
     def find(self, device: int | str | None) -> Device: ...
 
     def find_again(self, device: Device) -> Device: ...
 
-    def open(self, device: Device, form: Format, ring: Ring) -> Input: ...
+    def open(self, device: Device, form: Format, ring: Ring) -> InputStream: ...
 
-    def close(self, stream: Input) -> None: ...
+    def close(self, stream: InputStream) -> None: ...
 
     def failures(self) -> tuple[type[Exception], ...]: ...
 
@@ -46,37 +44,37 @@ class Machine(Protocol):
 
 
 class RealMachine:
-    """PortAudio, by sounddevice."""
+    """The devices of PortAudio, the clock and the threads of this machine."""
 
     def find(self, device: int | str | None) -> Device:
         return devices.find(device, "microphone")
 
     def find_again(self, device: Device) -> Device:
-        # PortAudio still has those in its list that were there when it was initialized.
+        # PortAudio lists the devices that were there when it was initialized.
         devices.refresh()
         return devices.same(device, "microphone")
 
-    def open(self, device: Device, form: Format, ring: Ring) -> Input:
-        """Open a stream, not yet started. Raises one of `failures`."""
+    def open(self, device: Device, form: Format, ring: Ring) -> InputStream:
+        """Open a stream without starting it. Raises one of `failures`."""
         raw = devices.sound().RawInputStream
 
-        def make() -> Input:
+        def make() -> InputStream:
             stream = raw(
                 device=device.index,
                 samplerate=form.rate,
                 blocksize=form.frames,
                 channels=form.channels,
                 dtype=form.dtype,
-                # Room for a callback that Python lets wait.
+                # Leaves room for a callback that Python delays.
                 latency="high",
                 callback=ring.callback,
                 finished_callback=ring.finish,
             )
-            return cast("Input", stream)
+            return cast("InputStream", stream)
 
         return devices.open_stream(make)
 
-    def close(self, stream: Input) -> None:
+    def close(self, stream: InputStream) -> None:
         devices.close_stream(stream)
 
     def failures(self) -> tuple[type[Exception], ...]:
@@ -85,13 +83,13 @@ class RealMachine:
     def permission(self) -> str | None:
         return devices.permission()
 
-    # Not a method: it is called in the callback.
+    # Not a method, because the callback calls it.
     now = staticmethod(time.monotonic)
 
     def wait(self, wake: threading.Lock, seconds: float) -> bool:
-        """Whether it was woken before the time was over."""
+        """Wait. Returns whether `wake` was released before the time was over."""
         return wake.acquire(timeout=seconds)
 
     def start(self, run: Callable[[], None]) -> None:
-        """On a thread that does not keep the interpreter from its exit."""
+        """Run this on a thread that does not delay the exit of the interpreter."""
         threading.Thread(target=run, name="rxvoice-microphone", daemon=True).start()

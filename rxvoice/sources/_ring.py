@@ -1,4 +1,4 @@
-"""Where a sound device's callback leaves its blocks: preallocated, and without a lock."""
+"""The ring in which a device's callback leaves its blocks: preallocated, without a lock."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
-
-__all__ = ["Block", "Ring", "Status", "TimeInfo", "wake_up"]
 
 
 class TimeInfo(Protocol):
@@ -29,16 +27,16 @@ class Status(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one callback left.
+    """The frames of one callback.
 
     Args:
-        data: its frames, as the device gave them.
-        start: index of the first, counted from the stream's first, those that were lost too.
-        frames: how many.
-        adc: when the first was captured, by PortAudio's clock.
-        current: when the callback came, by the same clock.
-        came: the same by the ring's clock.
-        overflow: whether the sound system lost sound before it.
+        data: the frames, as the device gave them.
+        start: how many frames of the stream came before, with those that were lost.
+        frames: how many there are.
+        adc: when the first frame was captured, by PortAudio's clock.
+        current: when the callback came, by PortAudio's clock.
+        came: when the callback came, by the ring's clock.
+        overflow: whether the sound system lost sound before this block.
     """
 
     data: bytes
@@ -51,7 +49,7 @@ class Block:
 
 
 def wake_up(wake: Lock) -> None:
-    """Release a lock that is used as a binary semaphore."""
+    """Release a lock that serves as a binary semaphore."""
     if wake.locked():
         try:  # noqa: SIM105 (a context manager would be one more object, in a callback)
             wake.release()
@@ -62,16 +60,16 @@ def wake_up(wake: Lock) -> None:
 class Ring:
     """A ring of blocks with one writer, the callback, and one reader.
 
-    The writer never waits: it says which slot it is about to write (`claimed`) and which it has
-    written, and the reader, which copies first, throws away what was overwritten meanwhile.
+    The writer never waits. It says which slot it is about to write (`claimed`) and which it has
+    written. The reader copies a slot first, and drops the copy if the slot was overwritten.
 
     Args:
         slots: how many blocks it holds.
-        frames: of a block.
-        frame_bytes: of a frame, all channels.
-        keep_oldest: what to lose when it is full: the new block, or else the oldest.
+        frames: how many frames a block has.
+        frame_bytes: bytes of a frame, with all channels.
+        keep_oldest: whether to lose the new block when the ring is full; if not, the oldest.
         wake: released at each block.
-        clock: seconds.
+        clock: gives seconds.
     """
 
     __slots__ = (
@@ -106,7 +104,7 @@ class Ring:
         wake: Lock,
         clock: Callable[[], float],
     ) -> None:
-        # One more: the slot that is being written cannot be read.
+        # One more, because the slot that is being written cannot be read.
         self._slots = slots + 1
         self._bytes = frames * frame_bytes
         self._frame_bytes = frame_bytes
@@ -128,7 +126,7 @@ class Ring:
     def callback(
         self, data: bytes | memoryview, frames: int, time_info: TimeInfo, status: Status
     ) -> None:
-        """Copy a block; what PortAudio calls, on its own thread."""
+        """Copy a block. PortAudio calls this on the audio thread."""
         start = self.captured
         self.captured = start + frames
         if status.input_overflow:
@@ -140,7 +138,7 @@ class Ring:
             size = len(data)
             if size == self._bytes:
                 self._views[slot][:] = data
-            else:  # PortAudio promises the asked size; what is too much counts as lost
+            else:  # PortAudio promises this size; more counts as lost
                 size = min(size, self._bytes)
                 self._views[slot][:size] = data[:size]
             self._sizes[slot] = size
@@ -154,17 +152,17 @@ class Ring:
         wake_up(self._wake)
 
     def finish(self) -> None:
-        """There are no more callbacks; PortAudio calls it too, when a stream ends."""
+        """Note that no more callbacks come. PortAudio calls this when a stream ends."""
         self.finished = True
         wake_up(self._wake)
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything written was taken."""
+        """Whether all blocks were taken."""
         return self._read == self._written
 
     def take(self) -> Block | None:
-        """The oldest block that is still there; None where there is none."""
+        """Take the oldest block that is left; None if there is none."""
         while self._read < self._written:
             number = max(self._read, self._claimed - self._slots + 1)
             slot = number % self._slots

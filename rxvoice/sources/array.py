@@ -1,4 +1,4 @@
-"""`array`: audio that is already in memory."""
+"""`array`: audio in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable
 
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
@@ -22,9 +22,9 @@ Audio: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | NDArray[np.int16]
 """Samples of shape ``(n,)`` or ``(n, channels)``: floats in [-1, 1], or integers."""
 
 _MOST_CHANNELS = 64
-"""More than any microphone array has: the axes were taken for each other."""
+"""More than any microphone array has: the axes were swapped."""
 _PIECE = 65_536
-"""Samples resampled at once."""
+"""How many samples are resampled at once."""
 
 
 def array(
@@ -35,25 +35,24 @@ def array(
     block_ms: int = 32,
     realtime: bool = False,
 ) -> Observable[AudioChunk]:
-    """Audio that is already in memory, as a microphone would give it.
+    """Play audio that is in memory, as a microphone would give it.
 
-    Emits: an `AudioChunk` of ``block_ms`` at a time, mono, at ``sample_rate``; the last may be
-        shorter. As fast as they are taken, one per scheduled action, or with ``realtime=True``
-        each when a microphone would have it: block i at ``(i + 1) * block_ms`` after the
-        subscription.
+    Emits: an `AudioChunk` of ``block_ms`` at a time, mono, at ``sample_rate``. The last one may be
+        shorter. They come as fast as they are taken, one for each scheduled action. With
+        ``realtime=True`` they come when a microphone would have them: block i at
+        ``(i + 1) * block_ms`` after the subscription.
     Completes: after the last block.
-    Errors: nothing. `AudioFormatError` for other samples and `ConfigError` for other arguments are
-        raised here.
+    Errors: none. Bad samples raise `AudioFormatError` here, and other bad arguments `ConfigError`.
     Runs on: the scheduler given to ``subscribe``; without one, the subscribing thread, and with
         ``realtime=True`` a thread of its own for each subscription.
 
-    The samples are copied when this is called; every subscriber hears them from the start.
+    The samples are copied at once. Every subscriber gets them from the start.
 
     Args:
-        samples: of shape ``(n,)`` or ``(n, channels)``, channels are mixed by their mean; float32
-            or float64 in [-1, 1], or int16 or int32, which are scaled by their full scale.
+        samples: of shape ``(n,)`` or ``(n, channels)``; the mean of the channels is used. float32
+            or float64 in [-1, 1], or int16 or int32, which are divided by their full scale.
         rate: Hz, of the samples.
-        sample_rate: Hz, of the blocks; resampled by soxr where it differs.
+        sample_rate: Hz, of the blocks. soxr resamples if it differs from `rate`.
         block_ms: milliseconds, 1 or more.
         realtime: whether to keep time.
     """
@@ -96,13 +95,13 @@ def _mono(samples: NDArray[Any]) -> Samples:
     mixed = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float64)
     if dtype.kind == "i":
         mixed = mixed / (np.iinfo(dtype).max + 1)
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
         return audio_samples(mixed.astype(np.float32))
 
 
 def _resampled(samples: Samples, rate: int, sample_rate: int) -> Samples:
     if rate == sample_rate:
         return samples
-    resampler = Resampler(rate, sample_rate)
+    resampler = SoxrResampler(rate, sample_rate)
     pieces = [resampler.feed(samples[at : at + _PIECE]) for at in range(0, len(samples), _PIECE)]
     return np.concatenate([*pieces, resampler.end()])

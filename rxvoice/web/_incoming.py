@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 from reactivex import Subject
 
 from rxvoice._audio.pcm16 import from_pcm16
-from rxvoice._audio.resample import Resampler
+from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples
 from rxvoice._files.json import read_json
 from rxvoice._text.unicode import whole_text
@@ -63,7 +63,7 @@ class Incoming:
         self._credit = _BURST
         self._messages = 0
         self._rate = _RATE
-        self._resampler = Resampler(_RATE, _RATE)
+        self._resampler = SoxrResampler(_RATE, _RATE)
         self._start = 0
 
     def admit(self, data: bytes | str) -> None:
@@ -76,7 +76,7 @@ class Incoming:
         self._messages += 1
         if self._messages == 1:
             self._rate = self._asked_rate(data)
-            self._resampler = Resampler(self._rate, _RATE)
+            self._resampler = SoxrResampler(self._rate, _RATE)
 
     def take(self, data: bytes | str) -> None:
         """Do what an admitted message says."""

@@ -7,6 +7,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import rxvoice as rxv
 from rxvoice import Reply, Samples, Speech, Transcript, Turn, events, sinks
 from rxvoice import operators as vox
 from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
-from rxvoice.sinks import Speaker, _output
+from rxvoice.sinks import Speaker, _loudspeaker
 from rxvoice.sinks import speaker as make
 
 speaker_module = sys.modules["rxvoice.sinks.speaker"]
@@ -31,7 +32,7 @@ SOON = 10.0
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
     fake = FakeSound()
     monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
-    monkeypatch.setattr(_output, "_WAITS_S", (0.001,))
+    monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     return fake
 
 
@@ -147,15 +148,22 @@ def test_numpy_is_converted_as_one_signal(sound: FakeSound, sink: Speaker, rate:
 
 
 @pytest.mark.models
-def test_mlx_is_converted_by_mlx_as_one_signal(sound: FakeSound, sink: Speaker) -> None:
+def test_mlx_is_converted_by_mlx_as_one_signal(
+    sound: FakeSound, sink: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlx.core as mx
 
+    from rxvoice.mlx import resample
     from rxvoice.mlx.resample import Resampler
 
+    monkeypatch.setattr(resample, "is_faster_than_soxr", lambda: True)
     whole = tone(6000, 24_000)
     sink.set_sample_rate(24_000)
-    for at in range(0, len(whole), 700):
-        sink.write_samples(mx.array(whole)[at : at + 700])  # pyright: ignore[reportArgumentType]
+    pieces: list[Any] = [mx.array(whole[at : at + 700]) for at in range(0, len(whole), 700)]
+    for piece in pieces:
+        sink.convert_ahead(piece, 24_000, "a sentence")
+    for piece in pieces:
+        sink.write_samples(piece)
     thread, _ = aside(sink.flush)
     heard = played_out(sound, thread)
     resampler = Resampler(24_000, 48_000)
@@ -522,7 +530,7 @@ def test_on_the_default_device_at_its_own_rate_as_well(sound: FakeSound) -> None
 def test_a_device_that_asks_for_nothing_is_gone(
     sound: FakeSound, sink: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_output, "_SILENT_S", 0.02)
+    monkeypatch.setattr(_loudspeaker, "_SILENT_S", 0.02)
     told = Told(sink.events)
     first = sound.stream
     first.ask(480)

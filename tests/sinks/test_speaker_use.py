@@ -14,19 +14,17 @@ from sinks.test_speaker import Told, aside, ramp, tone
 
 from rxvoice import events
 from rxvoice.errors import ConfigError, SinkStalled
-from rxvoice.sinks import Speaker, _output
+from rxvoice.sinks import Speaker, _loudspeaker, _track
 from rxvoice.sinks import speaker as make
 
 LATER = 1000.0  # seconds
-
-speaker_module = sys.modules["rxvoice.sinks.speaker"]
 
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
     fake = FakeSound()
     monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
-    monkeypatch.setattr(_output, "_WAITS_S", (0.001,))
+    monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     return fake
 
 
@@ -83,11 +81,11 @@ def test_what_is_being_converted_meanwhile_is_converted_for_the_next(
 ) -> None:
     sound.refused_rates = {16_000}
     begun, go_on = threading.Event(), threading.Event()
-    real = speaker_module.converter
+    real = _track.SoxrResampler
 
     class Slow:
-        def __init__(self, rate: int, device_rate: int, *, mlx: bool) -> None:
-            self._real = real(rate, device_rate, mlx=mlx)
+        def __init__(self, rate: int, device_rate: int) -> None:
+            self._real = real(rate, device_rate)
 
         def feed(self, samples: Any) -> Any:
             if not begun.is_set():
@@ -98,7 +96,7 @@ def test_what_is_being_converted_meanwhile_is_converted_for_the_next(
         def end(self) -> Any:
             return self._real.end()
 
-    monkeypatch.setattr(speaker_module, "converter", Slow)
+    monkeypatch.setattr(_track, "SoxrResampler", Slow)
     voice = tone(3_200, 16_000)
     sink.set_sample_rate(16_000)
     writer, _ = aside(lambda: sink.write_samples(voice[:1_600]))
@@ -224,10 +222,10 @@ def test_whoever_waits_at_the_end_is_freed(sound: FakeSound, sink: Speaker) -> N
     sound.stream.ask(100)
     assert entered.wait(10)
     thread, came = aside(lambda: sink.use("phones"))
-    while not sink._switches:
+    while not sink._thread._switches._waiting:
         threading.Event().wait(0.001)
     stopper, _ = aside(sink.stop)
-    while not sink._stopped:
+    while not sink._thread.stopped:
         threading.Event().wait(0.001)
     leave.set()
     thread.join(10)

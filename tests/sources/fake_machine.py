@@ -15,8 +15,8 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.devices import Device
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
-from rxvoice.sources._capture import Format, Overflow, Settings
 from rxvoice.sources._ring import Ring
+from rxvoice.sources._segment import CaptureOptions, Format, Overflow
 from rxvoice.sources.microphone import _microphone
 
 
@@ -164,7 +164,7 @@ class FakeMachine:
         max_ms: int = 2_000,
         overflow: Overflow = "drop_oldest",
     ) -> Observable[AudioChunk | Event]:
-        settings = Settings(sample_rate, block_ms, channel, max_ms, overflow)
+        settings = CaptureOptions(sample_rate, block_ms, channel, max_ms, overflow)
         return _microphone(self, device, settings)
 
     def hear(self, source: Observable[AudioChunk | Event]) -> list[AudioChunk | Event | Exception]:

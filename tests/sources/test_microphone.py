@@ -28,8 +28,8 @@ from rxvoice import AudioChunk, Event, sources
 from rxvoice.devices import Device
 from rxvoice.errors import ConfigError, MissingDependency, QueueFull
 from rxvoice.events import AudioLost, DeviceLost, DeviceRestored, Notice
+from rxvoice.sources._listener import Listener
 from rxvoice.sources._ring import Ring
-from rxvoice.sources.microphone import _Listener
 
 
 @pytest.fixture
@@ -620,11 +620,11 @@ def test_a_block_after_the_last_look_of_a_turn_is_not_forgotten(
 ) -> None:
     turns = Turns()
     got: list[object] = []
-    hand_over = _Listener._hand_over
+    hand_over = Listener._hand_over
 
-    listeners: list[_Listener] = []
+    listeners: list[Listener] = []
 
-    def late(self: _Listener) -> bool:
+    def late(self: Listener) -> bool:
         more = hand_over(self)
         if not listeners:
             # Now, and the thread is woken while it still believes that a turn is to come.
@@ -637,7 +637,7 @@ def test_a_block_after_the_last_look_of_a_turn_is_not_forgotten(
         turns.run()
         assert not listeners[0]._wake.locked()  # it is woken again
 
-    monkeypatch.setattr(_Listener, "_hand_over", late)
+    monkeypatch.setattr(Listener, "_hand_over", late)
     machine.speaks(1)
     machine.script.append(run)
     machine.script.append(turns.run)

@@ -231,7 +231,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied", str(path))
 
     # By its mode it would still be read by root.
-    module = import_module("rxvoice.sources.wav")
+    module = import_module("rxvoice.sources._opening")
     monkeypatch.setattr(module.io, "FileIO", refuse)
     error = failure(path)
     assert isinstance(error, ConfigError)

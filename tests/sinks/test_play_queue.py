@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rxvoice import Samples
-from rxvoice.sinks._player import Player
+from rxvoice.sinks._play_queue import PlayQueue
 
 RATE = 1024
 """A power of two, as FADE is: times and gains are exact."""
@@ -89,11 +89,11 @@ class Naive:
         return out + [0.0] * silence
 
 
-def new(start: int = START) -> Player:
-    return Player(RATE, start, FADE, LIMIT)
+def new(start: int = START) -> PlayQueue:
+    return PlayQueue(RATE, start, FADE, LIMIT)
 
 
-def rendered(player: Player, size: int, time: float = 0.0) -> list[float]:
+def rendered(player: PlayQueue, size: int, time: float = 0.0) -> list[float]:
     out = np.full(size, np.nan, np.float32)
     player.render(out, time)
     return out.tolist()

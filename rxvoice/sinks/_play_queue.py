@@ -1,4 +1,4 @@
-"""What a loudspeaker plays next, without the loudspeaker: called by its callback, or by hand."""
+"""What a device plays next: filled on one side, rendered on the other."""
 
 from __future__ import annotations
 
@@ -10,29 +10,27 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["Player"]
-
 _LOGGED = 512
-"""Callbacks that are remembered: the device plays each long before as many have followed."""
+"""How many callbacks are remembered. The device plays each long before so many have followed."""
 
 
-class Player:
-    """Samples at the device's rate: put in on one side, rendered on the other.
+class PlayQueue:
+    """A queue of samples at a device's rate, with fades, pauses and a clock.
 
-    An index counts the samples that are played, from the first on; those that `cut` takes out are
-    not among them. `render` belongs to the device's thread and waits for nothing. All others are
-    for the other side, which calls them one at a time.
+    An index counts the samples that are played, from the first on. It does not count those that
+    `cut` removes. `render` and `late` belong to the audio thread, and wait for nothing. All other
+    methods are for the thread that fills the queue, one call at a time.
 
-    Playing begins when `start_samples` are there, when the first of them has waited for as long as
-    those take, or when more will not come (`end`) or need not (`start`). It ends when there is
-    nothing left, and then begins in the same way.
+    Playing begins when `start_samples` are queued, when the first sample has waited for as long as
+    those last, at `end` or at `start`. It stops when the queue is empty, and then begins in the
+    same way.
 
     Args:
         sample_rate: Hz, of the device.
-        start_samples: to have before playing begins, 0 or more.
-        fade_samples: that a fade from full loudness to silence takes, 1 or more.
-        gap_limit: the longest silence within one reply, in samples.
-        index: of the first sample.
+        start_samples: how many samples are queued before playing begins, 0 or more.
+        fade_samples: the length of a fade from full loudness to silence, 1 or more.
+        gap_limit: the longest silence within a reply, in samples.
+        index: the index of the first sample.
     """
 
     def __init__(
@@ -48,7 +46,7 @@ class Player:
         self._start_samples = start_samples
         self._ramp = np.arange(1, fade_samples + 1, dtype=np.float32) / fade_samples
         self._gains = np.empty(fade_samples, np.float32)
-        # None: a reply is over there.
+        # None marks the end of a reply.
         self._blocks: deque[Samples | None] = deque()
         self._block: Samples | None = None
         self._at = 0
@@ -58,7 +56,7 @@ class Player:
         self._asked = False
         self._paused = False
         self._loudness = 1.0
-        # Only `cut` ever holds it for as long as it takes to look at, and `render` only tries it.
+        # `render` only tries this lock. `cut` holds it for a moment.
         self._cutting = Lock()
         self._read = index
         self._playing = False
@@ -71,38 +69,38 @@ class Player:
         self._logged = 0
 
     def append(self, samples: Samples) -> None:
-        """Put samples at the end; they are not copied, and stay as they are."""
+        """Add samples at the end. They are not copied: the caller must not change them."""
         if len(samples):
             self._blocks.append(samples)
             self._put += len(samples)
 
     def end(self) -> None:
-        """What was put in is the end of a reply: the silence after it is none in the middle."""
-        # Counted after, so that an end which is counted is there to be seen.
+        """Mark the end of a reply. Silence after it does not count as an underrun."""
+        # Counted last, so that `render` finds every end that is counted.
         self._blocks.append(None)
         self._ends_put += 1
 
     def start(self) -> None:
-        """Play what is there, without waiting for more."""
+        """Play what is queued, without waiting for more."""
         self._asked = self._put > self._read
 
     def pause(self) -> None:
-        """Play no more, after a fade; what fades is played."""
+        """Stop playing, after a fade. The samples of the fade count as played."""
         self._paused = True
 
     def resume(self) -> None:
-        """Go on with the next sample."""
+        """Go on with the next sample, after a fade."""
         self._paused = False
 
     def duck(self, gain: float) -> None:
-        """Play at that gain, once the sound has faded to it."""
+        """Fade to this gain, 0 to 1, and play on at it."""
         self._loudness = gain
 
     def cut(self, *, fade: bool = True) -> int:
-        """Take out what has not been rendered; the index at which playing ends.
+        """Remove what has not been rendered. Returns the index at which playing ends.
 
         Args:
-            fade: whether that much of what is being played stays.
+            fade: whether to keep the samples of a fade.
         """
         fresh: deque[Samples | None] = deque()
         with self._cutting:
@@ -121,7 +119,7 @@ class Player:
             return self._put
 
     def _faded(self, count: int) -> Samples:
-        """The next samples of the reply that is played, `count` at most, and fading."""
+        """The next samples of the current reply, `count` at most, faded to silence."""
         parts: list[Samples] = []
         wanted = count
         ahead = [] if self._block is None else [self._block[self._at :]]
@@ -134,14 +132,14 @@ class Player:
         return tail * np.linspace(1, 0, len(tail) + 1, dtype=np.float32)[1:]
 
     def render(self, out: Samples, time: float) -> bool:
-        """Fill `out` with what comes next; whether playing has begun with it.
+        """Fill `out` with the next samples. Returns whether playing begins in it.
 
         Args:
             out: of shape ``(n,)``.
-            time: at which its first sample leaves the loudspeaker, in seconds.
+            time: when its first sample leaves the loudspeaker, in seconds.
         """
         if not self._cutting.acquire(blocking=False):
-            out.fill(0)  # it is being cleared at this moment
+            out.fill(0)  # `cut` is at work
             return False
         try:
             return self._render(out, time)
@@ -195,7 +193,7 @@ class Player:
         if paused or not self._blocks:
             return False
         if not self._waited and self._gap > self.gap_limit:
-            self._gap = -1  # that was the end of a reply, of which nobody told
+            self._gap = -1  # the silence was so long that the reply had ended
         return (
             self._asked
             or self._ends_put != self._ends_seen
@@ -218,7 +216,7 @@ class Player:
         self._gap = -1
 
     def _copy(self, block: Samples, out: Samples, target: float) -> int:
-        """Copy some of the block, at the gain that is wanted or on the way to it."""
+        """Copy a part of the block at the wanted gain, or on the way to it. Returns its length."""
         gain = self._gain
         if gain == target:
             np.multiply(block, gain, out=out[: len(block)])
@@ -237,51 +235,51 @@ class Player:
         return count
 
     def late(self, time: float) -> None:
-        """The device had to wait for `render`, whose next sound is heard at `time`."""
+        """Note that the device had to wait: the next block to render is heard at `time`."""
         if self._playing and self._logged:
             due, _, count = self._log[(self._logged - 1) % _LOGGED]
             self._late += max(1, round((time - due) * self._rate) - count)
 
     @property
     def rendered(self) -> int:
-        """The index up to which samples were given to the device."""
+        """The index up to which samples were rendered."""
         return self._read
 
     @property
     def left(self) -> int:
-        """Samples that were not rendered yet."""
+        """How many samples are not rendered yet."""
         return self._put - self._read
 
     @property
     def is_playing(self) -> bool:
-        """Whether `render` gives sound."""
+        """Whether `render` gives sound now."""
         return self._playing and not (self._paused and self._gain == 0)
 
     @property
     def is_paused(self) -> bool:
-        """Whether it is told to play nothing."""
+        """Whether it is paused."""
         return self._paused
 
     @property
     def loudness(self) -> float:
-        """The gain that `duck` asked for."""
+        """The gain that `duck` was last called with."""
         return self._loudness
 
     @property
     def silent(self) -> int:
-        """Samples of silence there were in the middle of replies, once they had gone on."""
+        """Samples of silence in the middle of replies. Counted once the reply goes on."""
         return self._silent
 
     @property
     def lost(self) -> int:
-        """Samples of silence that the device played since it was not served in time."""
+        """Samples of silence because the device was not served in time."""
         return self._late
 
     def heard(self, now: float) -> int:
-        """The index up to which samples have left the loudspeaker."""
+        """The index up to which samples had left the loudspeaker at `now`."""
         logged = self._logged
         _, first, _ = self._log[0]
-        # One less than there are: the oldest may be written over meanwhile.
+        # Without the oldest one, which `render` may be overwriting.
         for at in range(logged - 1, max(-1, logged - _LOGGED), -1):
             time, first, count = self._log[at % _LOGGED]
             if time <= now:
@@ -289,7 +287,7 @@ class Player:
         return first
 
     def time_of(self, index: int) -> float:
-        """When the sample there leaves the loudspeaker; `math.inf` where it was not rendered."""
+        """When the sample at `index` leaves the loudspeaker; `math.inf` if not rendered yet."""
         logged = self._logged
         for at in range(logged - 1, max(-1, logged - _LOGGED), -1):
             time, first, count = self._log[at % _LOGGED]

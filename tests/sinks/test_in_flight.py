@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from rxvoice.sinks._ledger import Ledger
+from rxvoice.sinks._in_flight import InFlight
 
 
 class Naive:
@@ -49,7 +49,7 @@ class Naive:
 @pytest.mark.parametrize("seed", range(30))
 def test_it_knows_what_a_list_would(seed: int) -> None:
     rng = random.Random(seed)
-    ledger, naive = Ledger(), Naive()
+    ledger, naive = InFlight(), Naive()
     value = 0.0
     index = rate = fed = given = 0
     device_rate = 480
@@ -101,7 +101,7 @@ def test_it_knows_what_a_list_would(seed: int) -> None:
 
 
 def test_what_is_left_is_told_in_milliseconds_of_each_rate() -> None:
-    ledger = Ledger()
+    ledger = InFlight()
     ledger.add(np.zeros(160, np.float32), 480, 16_000, 48_000)
     ledger.close(0)
     ledger.add(np.zeros(480, np.float32), 480, 48_000, 48_000)
@@ -111,7 +111,7 @@ def test_what_is_left_is_told_in_milliseconds_of_each_rate() -> None:
 
 
 def test_what_was_cut_comes_with_its_rates() -> None:
-    ledger = Ledger()
+    ledger = InFlight()
     ledger.add(np.arange(4, dtype=np.float32), 12, 16_000, 48_000)
     ledger.close(0)
     ledger.add(np.arange(4, 8, dtype=np.float32), 4, 48_000, 48_000)

@@ -1,4 +1,4 @@
-"""A thread with a clock that nobody can set, for what plays without a device."""
+"""An event loop whose clock nobody can set, for sinks that play without a device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from reactivex import typing
 from reactivex.internal.basic import default_now
 from reactivex.scheduler import EventLoopScheduler
 
-__all__ = ["Clock"]
 
-
-class Clock(EventLoopScheduler):
-    """An event loop by ``time.monotonic()``; its thread lasts as long as there is work.
+class MonotonicLoop(EventLoopScheduler):
+    """An event loop by ``time.monotonic()``. Its thread lasts as long as there is work.
 
     Args:
-        name: of the thread.
+        name: the name of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,5 +28,5 @@ class Clock(EventLoopScheduler):
 
     @property
     def now(self) -> datetime:
-        """When it was made, and the time since."""
+        """The time by the wall clock when the loop was made, plus the time since."""
         return self._began + timedelta(seconds=time.monotonic() - self._monotonic)

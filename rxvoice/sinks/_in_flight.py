@@ -1,4 +1,4 @@
-"""Which of the samples as written those are that a device has played."""
+"""Samples on their way to the loudspeaker."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["Ledger"]
-
 
 @dataclass(slots=True)
-class _Run:
-    """Pieces that were converted as one signal."""
+class _Signal:
+    """Pieces that were converted as one signal.
+
+    `at` and `device_at` say where it begins: among the samples as written, and among the device's.
+    """
 
     rate: int
     device_rate: int
@@ -23,30 +24,31 @@ class _Run:
     is_open: bool = True
 
     def heard(self, index: int) -> int:
-        """How many of the samples as written, when the device has played up to `index`."""
+        """How many samples, as written, were heard when the device has played up to `index`."""
         if not self.is_open and index >= self.device_at + self.converted:
             return self.written
         return min(self.written, max(0, index - self.device_at) * self.rate // self.device_rate)
 
 
-class Ledger:
-    """Samples as they were written, until the device has played them.
+class InFlight:
+    """Keeps samples, as they were written, until the device has played them.
 
-    A sample has been heard when the device has played all that it became. A position counts
-    samples as written, an index those of the device; what `cut` takes out is in neither.
+    A sample was heard when the device has played all that it was converted to. A position counts
+    samples as they were written. An index counts samples of the device. Neither counts the samples
+    that `cut` removed.
     """
 
     def __init__(self) -> None:
-        self._runs: deque[_Run] = deque()
+        self._runs: deque[_Signal] = deque()
         self._pieces: deque[tuple[int, int, Samples]] = deque()
         self._written = 0
         self._converted = 0
         self._position = 0
 
     def add(self, samples: Samples, converted: int, rate: int, device_rate: int) -> None:
-        """Samples at `rate` became `converted` more samples of the device."""
+        """Add samples at `rate`, which were converted to `converted` samples of the device."""
         if not self._runs or not self._runs[-1].is_open:
-            self._runs.append(_Run(rate, device_rate, self._written, self._converted))
+            self._runs.append(_Signal(rate, device_rate, self._written, self._converted))
         run = self._runs[-1]
         self._pieces.append((self._written, rate, samples))
         run.written += len(samples)
@@ -54,27 +56,30 @@ class Ledger:
         self._convert(run, converted)
 
     def close(self, converted: int) -> None:
-        """The signal is over, and its end was `converted` more samples of the device."""
+        """End the signal. Its end was `converted` more samples of the device."""
         if self.is_open:
             self._convert(self._runs[-1], converted)
             self._runs[-1].is_open = False
 
-    def _convert(self, run: _Run, converted: int) -> None:
+    def _convert(self, run: _Signal, converted: int) -> None:
         run.converted += converted
         self._converted += converted
 
     @property
     def is_open(self) -> bool:
-        """Whether a signal may go on."""
+        """Whether there is a signal that may go on."""
         return bool(self._runs) and self._runs[-1].is_open
 
     @property
     def written(self) -> int:
-        """Samples as written, less those that were taken out."""
+        """How many samples were written, without those that were removed."""
         return self._written
 
     def position(self, index: int) -> int:
-        """How many have been heard, when the device has played up to `index`; never goes back."""
+        """How many samples were heard when the device has played up to `index`.
+
+        Never less than before. Forgets the samples that were heard.
+        """
         while self._runs:
             run = self._runs[0]
             self._position = max(self._position, run.at + run.heard(index))
@@ -86,14 +91,14 @@ class Ledger:
         return self._position
 
     def left_ms(self, position: int) -> float:
-        """Milliseconds of sound after `position`."""
+        """How many milliseconds of sound follow `position`."""
         return sum(
             1000 * max(0, run.at + run.written - max(position, run.at)) / run.rate
             for run in self._runs
         )
 
     def cut(self, index: int) -> list[tuple[int, Samples]]:
-        """Take out what the device plays after `index`: the pieces of it, each with its rate."""
+        """Remove what the device plays after `index`. Returns the pieces, each with its rate."""
         heard = max(
             (run.at + run.heard(index) for run in self._runs if run.device_at <= index),
             default=self._written,

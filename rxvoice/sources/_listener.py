@@ -1,0 +1,296 @@
+"""One subscription to a microphone."""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from threading import Lock
+
+from reactivex import Observable, abc
+from reactivex.internal.exceptions import DisposedException
+
+from rxvoice.chunks import AudioChunk
+from rxvoice.devices import Device
+from rxvoice.errors import ConfigError
+from rxvoice.events import Event, Notice
+from rxvoice.sources._capture import capture
+from rxvoice.sources._choice import Choice, Wanted
+from rxvoice.sources._machine import InputStream, Machine
+from rxvoice.sources._ring import Ring, wake_up
+from rxvoice.sources._segment import CaptureOptions, Format, Segment
+
+_QUIET_S = 0.5
+"""How often the stream is looked at, at least."""
+_QUIET_LOOKS = 2
+"""So many looks without a callback mean that the device is lost. After one, the machine may have
+been asleep."""
+_QUIET_LOOKS_AT_FIRST = 6
+"""The same before the first callback: some devices take their time to wake up."""
+_RETRY_S = (0.5,) * 4 + (1.0,) * 4 + (2.0,) * 4 + (5.0,)
+"""Seconds between the tries to open a lost device. The last one stays."""
+_AT_ONCE = 4
+"""Elements in one action on a scheduler, which has other work."""
+_MOST_WAITING = 8
+"""Streams that came and went and that the subscriber has not yet been told of."""
+_MOST_CHANNELS = 8
+"""Devices with more are virtual ones, which take any number, and mixing desks."""
+
+
+class Listener:
+    """Keeps a device open on a thread of its own, and delivers its sound, for one subscription."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        device: Wanted | Observable[Wanted],
+        settings: CaptureOptions,
+        observer: abc.ObserverBase[AudioChunk | Event],
+        scheduler: abc.SchedulerBase | None,
+    ) -> None:
+        self._machine = machine
+        self._settings = settings
+        self._observer = observer
+        self._scheduler = scheduler
+        self._wake = Lock()
+        self._wake.acquire()
+        self._ended = False
+        self._scheduled = False
+        self._guard = Lock()  # of the stream, while it is opened or closed
+        self._stream: InputStream | None = None
+        self._form: Format | None = None  # the last that worked
+        self._inbox: deque[Segment] = deque()
+        self._news: deque[Event | Exception] = deque()  # delivered before the sound
+        self.choice = Choice(device, lambda: wake_up(self._wake))
+        self._elements = capture(self._inbox, settings, machine.now, machine.permission())
+
+    def close(self) -> None:
+        """Close the device and deliver no more. Any thread may call this, and more than once."""
+        self._ended = True
+        self.choice.dispose()
+        atexit.unregister(self.close)
+        wake_up(self._wake)
+        # If the thread is opening the device now, it will see that the subscription has ended.
+        if self._guard.acquire(blocking=False):
+            try:
+                self._close_stream()
+            finally:
+                self._guard.release()
+
+    def run(self) -> None:
+        """Listen until the subscription ends. This is the thread's function."""
+        try:
+            self._listen()
+        finally:
+            with self._guard:
+                self._close_stream()
+
+    def _listen(self) -> None:
+        while not (self._ended or self.choice.is_waiting):
+            self._machine.wait(self._wake, _QUIET_S)
+        if self._ended:
+            return
+        try:
+            if self.choice.error is not None:
+                raise self.choice.error
+            device = self._find()
+            segment = self._open(device, _formats(device, self._settings))
+            # Registered after sounddevice's own, so it runs before that.
+            atexit.register(self.close)
+        except Exception as error:
+            self._fail(error)
+            return
+        tries = 0
+        while not self._ended:
+            if self.choice.error is not None:
+                self._fail(self.choice.error)
+                return
+            if self.choice.is_waiting:
+                device, segment = self._change(device, segment)
+            elif segment is not None:
+                if reason := self._watch(segment):
+                    with self._guard:
+                        self._close_stream()
+                    segment.over = reason
+                    tries = 0 if segment.ring.captured else tries
+                    segment = None
+            else:
+                self._pause(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
+                if not self.choice.is_waiting:
+                    tries += 1
+                    segment = self._open_again(device, tries)
+        atexit.unregister(self.close)
+
+    def _find(self) -> Device:
+        """Find the chosen device, and check that it has the chosen channel."""
+        device = self._machine.find(self.choice.take())
+        channel = self._settings.channel
+        if channel is not None and channel >= device.inputs:
+            raise ConfigError(
+                f"microphone channel must be from 0 to {device.inputs - 1}, of the device "
+                f"{device.name!r}, got {channel}"
+            )
+        return device
+
+    def _fail(self, error: Exception) -> None:
+        self._news.append(error)
+        self._deliver()
+
+    def _change(self, device: Device, segment: Segment | None) -> tuple[Device, Segment | None]:
+        """Go on with the device that was chosen, or with the same one if that does not open."""
+        try:
+            chosen = self._find()
+        except ConfigError as error:
+            self._news.append(_stays(device, error))
+            return device, segment
+        if segment is not None and (chosen.index, chosen.name) == (device.index, device.name):
+            return device, segment
+        with self._guard:
+            self._close_stream()
+        opened: Segment | None = None
+        try:
+            opened = self._open(chosen, _formats(chosen, self._settings))
+        except (ConfigError, *self._machine.failures()) as error:
+            self._news.append(_stays(device, error))
+        if segment is not None:
+            segment.replaced = opened is not None
+            segment.over = f"it was given up for {chosen.name!r}"
+        if opened is None:
+            return device, self._open_again(device, 0)
+        return chosen, opened
+
+    def _watch(self, segment: Segment) -> str | None:
+        """Deliver sound until the device is lost. Returns why, or None if it is not lost."""
+        ring = segment.ring
+        seen = looks = 0
+        while not (self._ended or self.choice.is_waiting):
+            self._deliver()
+            if ring.finished:
+                return "the sound system ended the stream"
+            if self._machine.wait(self._wake, _QUIET_S):
+                looks = 0 if ring.captured != seen else looks
+            else:
+                looks = looks + 1 if ring.captured == seen else 0
+            seen = ring.captured
+            if looks >= (_QUIET_LOOKS if seen else _QUIET_LOOKS_AT_FIRST):
+                return f"no sound for {looks * _QUIET_S:.0f} s"
+        return None
+
+    def _pause(self, seconds: float) -> None:
+        """Deliver silence for so many seconds: there is no device."""
+        due = self._machine.now() + seconds
+        while not (self._ended or self.choice.is_waiting):
+            if (left := due - self._machine.now()) <= 0:
+                return
+            self._deliver()
+            self._machine.wait(self._wake, min(left, self._settings.block_ms / 1000))
+
+    def _open_again(self, lost: Device, tries: int) -> Segment | None:
+        if self._ended or len(self._inbox) >= _MOST_WAITING:
+            return None
+        try:
+            device = self._machine.find_again(lost)
+            forms = _formats(device, self._settings)
+            if device.name == lost.name and self._form in forms and tries % 2:
+                forms = [self._form]  # PortAudio prints a complaint for each format that it refuses
+            return self._open(device, forms)
+        except (ConfigError, *self._machine.failures()):
+            return None
+
+    def _open(self, device: Device, forms: list[Format]) -> Segment | None:
+        """Open and start the device in the first format that works. None if it is too late."""
+        first: Exception | None = None
+        for form in forms:
+            size = form.channels * (4 if form.dtype == "float32" else 2)
+            ring = Ring(
+                slots=max(2, -(-self._settings.max_ms * form.rate // (1000 * form.frames))),
+                frames=form.frames,
+                frame_bytes=size,
+                keep_oldest=self._settings.overflow != "drop_oldest",
+                wake=self._wake,
+                clock=self._machine.now,
+            )
+            with self._guard:
+                if self._ended:
+                    return None
+                try:
+                    self._stream = self._machine.open(device, form, ring)
+                    self._stream.start()
+                except self._machine.failures() as error:
+                    self._close_stream()
+                    first = first or error
+                    continue
+            self._form = form
+            segment = Segment(device.name, form, ring)
+            self._inbox.append(segment)
+            return segment
+        hint = self._machine.permission()
+        raise ConfigError(
+            f"the microphone {device.name!r} does not open: {first}; close what else uses it, or "
+            "choose another: `rxvoice devices` lists them" + (f"; {hint}" if hint else "")
+        ) from first
+
+    def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._machine.close(stream)
+
+    def _deliver(self) -> None:
+        """Deliver what there is, here or on the scheduler, where one action waits at most."""
+        if self._scheduler is None:
+            while self._hand_over():
+                pass
+        elif not self._scheduled and not self._ended:
+            self._scheduled = True
+            try:
+                self._scheduler.schedule(self._deliver_some)
+            except DisposedException:
+                self.close()
+
+    def _deliver_some(self, _: abc.SchedulerBase, __: object = None) -> None:
+        more = self._hand_over()
+        self._scheduled = False
+        # Sound that came before this line found an action scheduled and asked for none.
+        if more or self._news or any(not it.ring.is_empty for it in self._inbox):
+            wake_up(self._wake)
+
+    def _hand_over(self) -> bool:
+        """Deliver some elements. Returns whether there may be more."""
+        for _ in range(_AT_ONCE):
+            if self._ended:
+                return False
+            try:
+                element = self._news.popleft() if self._news else next(self._elements)
+                if isinstance(element, Exception):
+                    raise element
+            except Exception as error:
+                self.close()
+                self._observer.on_error(error)
+                return False
+            if element is None or self._ended:
+                return False
+            try:
+                self._observer.on_next(element)
+            except BaseException:  # from downstream
+                self.close()
+                raise
+        return True
+
+
+def _stays(device: Device, error: Exception) -> Notice:
+    return Notice(f"the microphone stays {device.name!r}: {error}", error, stage="microphone")
+
+
+def _formats(device: Device, settings: CaptureOptions) -> list[Format]:
+    """How to open a device. The format that needs the least conversion is the first."""
+    rates = dict.fromkeys((settings.sample_rate, device.sample_rate))
+    most = device.inputs
+    if settings.channel is not None:
+        counts = dict.fromkeys((min(settings.channel + 1, most), most))
+    else:
+        counts = dict.fromkeys((most if most <= _MOST_CHANNELS else 2, most))
+    return [
+        Format(rate, max(1, rate * settings.block_ms // 1000), channels, dtype)
+        for rate in rates
+        for channels in counts
+        for dtype in ("float32", "int16")
+    ]
