@@ -24,6 +24,7 @@ from rxvoice.errors import AudioFormatError, ConfigError
 
 __all__ = [
     "BOOLS",
+    "above",
     "at_least",
     "check_worker",
     "milliseconds",
@@ -53,6 +54,13 @@ def at_least(name: str, value: float, least: float, unit: str) -> None:
     """Raise unless it is a finite number that is `least` or more."""
     if not _is_number(value) or value < least:
         raise ConfigError(f"{name} must be at least {least} {unit}, got {value!r}")
+
+
+def above(name: str, value: float, least: float, unit: str) -> None:
+    """Raise unless it is a finite number above `least`."""
+    at_least(name, value, least, unit)
+    if value == least:
+        raise ConfigError(f"{name} must be above {least} {unit}, got {value!r}")
 
 
 def milliseconds(name: str, value: float, least: float) -> None:

@@ -1,11 +1,21 @@
-"""Models that run on MLX, through mlx-lm and mlx-audio, and the path of their sound."""
+"""Models that run on MLX, through mlx-lm and mlx-audio, and the thread that runs them.
+
+- `llm`, `stt`, `tts`, `smart_turn`: one model each, for a slot of the conversation.
+- `load`: fetches, loads and warms up models before the conversation.
+- `MlxScheduler`: the model thread, with its lanes.
+- `Resampler`: the sound of models, at the rate of a device.
+
+The public file of a model has its options and what it does. ``_llm_model``, ``_stt_model`` and
+``_tts_model`` load it from mlx-lm or mlx-audio, ``_hub`` fetches it, and ``_opening`` with
+``_files`` refuses what is unsafe or broken.
+"""
 
 import os
 
-# transformers, which loads the tokenizers, advises everybody to install PyTorch. It is not needed.
+# transformers, which loads the tokenizers, advises to install PyTorch. It is not needed.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
-from rxvoice.mlx.dsp import crossfade, fade_out, gain, soft_limit
+from rxvoice._language.options import LlmOptions
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
 from rxvoice.mlx.resample import Resampler
@@ -18,6 +28,7 @@ __all__ = [
     "Kind",
     "Lane",
     "Llm",
+    "LlmOptions",
     "LlmStats",
     "Loadable",
     "Loaded",
@@ -29,13 +40,9 @@ __all__ = [
     "Stt",
     "SttSession",
     "Tts",
-    "crossfade",
-    "fade_out",
-    "gain",
     "llm",
     "load",
     "smart_turn",
-    "soft_limit",
     "stt",
     "tts",
 ]

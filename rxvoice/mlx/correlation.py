@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 
 from rxvoice._audio.samples import Samples
-from rxvoice.mlx.dsp import as_samples
+from rxvoice.mlx._samples import as_samples
 
 __all__ = ["correlations"]
 

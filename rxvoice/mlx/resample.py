@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.errors import ConfigError
-from rxvoice.mlx.dsp import as_samples
+from rxvoice.mlx._samples import as_samples
 
 __all__ = ["Resampler"]
 
