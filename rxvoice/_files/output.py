@@ -1,40 +1,38 @@
-"""A file that is written, and never costs the one that had its name."""
+"""A file that is written bit by bit, and replaces an old one only when it is complete."""
 
 from __future__ import annotations
 
 import io
 import logging
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from rxvoice._files.whole import take_place
 from rxvoice.errors import ConfigError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["OpenOutput", "OutputFile", "output", "same_file"]
-
 _log = logging.getLogger("rxvoice")
 
 
 class OutputFile:
-    """A file that is begun with its first byte, and takes its name when it is complete.
+    """A file that is created with its first byte, and takes its name when it is complete.
 
-    Where the name is free, or is that of an empty file, it is written there. Where an old file has
-    the name, the new one grows beside it, as ``talk.partial.wav`` for ``talk.wav``, and replaces it
-    in one step, with its permissions. A new file that does not become complete stays beside the old
-    one. What a killed process left there is not written over: the next one writes to
-    ``talk.partial-2.wav``, and the log says what was found.
+    If the name is free or that of an empty file, the file is written there. If an old file has the
+    name, the new one grows beside it, as ``talk.partial.wav`` for ``talk.wav``, and replaces it in
+    one step, with its permissions. A new file that does not become complete stays beside the old
+    one. What a killed process left there is kept: the next file is ``talk.partial-2.wav``, and the
+    log reports what was found.
 
-    What is no regular file, such as ``/dev/null`` or a named pipe, is written as it is.
+    A special file, such as ``/dev/null`` or a named pipe, is written directly.
 
     Args:
-        path: of the file; its directory exists.
+        path: the file's; its directory exists.
 
     Raises:
         ConfigError: it cannot be written. Nothing has been created.
@@ -49,41 +47,42 @@ class OutputFile:
         self._file: _Writer | None = None
         self._is_new = False
         self.complete = False
-        """Whether it holds all that it should: `close` may let it replace an old file."""
+        """Whether everything is written, so that `close` may let it replace an old file."""
 
     @property
     def is_special(self) -> bool:
-        """Whether it is there, and no regular file: it can only be written from begin to end."""
+        """Whether it exists and is no regular file: it can only be written from begin to end."""
         return self.path.exists() and not self.path.is_file()
 
     @property
     def where(self) -> Path:
-        """Where it is written: at its name, or beside it as long as an old file has that."""
+        """Where it is written: at its name, or beside it while an old file has the name."""
         return self.path if self._at == self._target else self._at
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is anything of it."""
+        """Whether it has been created."""
         return self._file is not None
 
     @property
     def would_replace(self) -> bool:
-        """Whether an old file has its name, with something in it."""
+        """Whether an old file with something in it has the name."""
         return self._target.is_file() and self._target.stat().st_size > 0
 
     def open(self) -> BinaryIO:
-        """The file. What is written is in it when the call returns; an OSError names it."""
+        """The open file. A write is complete when it returns; an OSError names the file."""
         if self._file is None:
             self._file = self._special() if self.is_special else self._regular()
         return cast("BinaryIO", self._file)
 
     def close(self) -> None:
-        """Finish it, and let it replace an old file if it is `complete`. Again does nothing."""
+        """Close it, and let it replace an old file if it is `complete`."""
         if self._file is None or self._file.closed:
             return
         try:
             if self.complete and self._at != self._target:
-                self._replace(self._file)
+                take_place(self._file, self._at, self._target)
+                self._at = self._target
         finally:
             self._file.close()
             if self._at != self._target:
@@ -92,7 +91,7 @@ class OutputFile:
                 )
 
     def discard(self) -> None:
-        """Finish it, and take it away: nothing in it is worth keeping."""
+        """Close it and remove it: nothing in it is worth keeping."""
         if self._file is not None and not self._file.closed:
             if not self._is_new and not self.is_special:
                 self._file.truncate(0)
@@ -124,19 +123,9 @@ class OutputFile:
                 return file
         raise AssertionError("there is always another name")
 
-    def _replace(self, file: _Writer) -> None:
-        os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            old = self._target.stat()
-            with suppress(PermissionError):
-                os.chown(self._at, old.st_uid, old.st_gid)
-            self._at.chmod(stat.S_IMODE(old.st_mode))
-        os.replace(self._at, self._target)
-        self._at = self._target
-
 
 class OpenOutput:
-    """A stream that another opened, in place of an `OutputFile`: written, and never closed."""
+    """A stream that the app opened, in place of an `OutputFile`. It is written and never closed."""
 
     complete = False
     is_special = True
@@ -153,14 +142,14 @@ class OpenOutput:
         return self._stream
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Does nothing: the app closes the stream."""
 
     def discard(self) -> None:
-        """Nothing can be taken back."""
+        """Does nothing: a stream cannot be taken back."""
 
 
 class _Writer(io.FileIO):
-    """An unbuffered file whose writes are whole, and whose errors name it."""
+    """An unbuffered file that writes all it is given, and whose errors name it."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         view = memoryview(data).cast("B")
@@ -174,26 +163,26 @@ class _Writer(io.FileIO):
 
 
 def output(to: str | os.PathLike[str] | BinaryIO) -> OutputFile | OpenOutput:
-    """A file for a path, or what is given."""
+    """An `OutputFile` for a path, or an `OpenOutput` for a stream."""
     return OutputFile(to) if isinstance(to, (str, os.PathLike)) else OpenOutput(to)
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are one file, or would be; links are followed."""
+    """Whether two paths are or would be one file. Links are followed."""
     if one.exists() and other.exists():
         return one.is_file() and os.path.samefile(one, other)
     return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _beside(path: Path) -> Iterator[Path]:
-    """The names that a file has until it replaces the one at `path`, in the order they are used."""
+    """The names, in order, that a file may have until it replaces the one at `path`."""
     yield path.with_name(f"{path.stem}.partial{path.suffix}")
     for n in count(2):
         yield path.with_name(f"{path.stem}.partial-{n}{path.suffix}")
 
 
 def _check_writable(path: Path) -> None:
-    # Asked, not tried: a file that is there stays as it is until there is something to write.
+    # Without opening it: an old file stays as it is until there is something to write.
     reason = None
     if path.is_dir():
         reason = "it is a directory; name a file in it"
