@@ -1,4 +1,4 @@
-"""Correlation of the microphone with what was played, at every delay at once, in MLX."""
+"""The correlation of the microphone with what was played, at all delays at once, in MLX."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.mlx._samples import as_samples
-
-__all__ = ["correlations"]
 
 _ENVELOPE = 16
 _QUIET = 1e-4
@@ -24,7 +22,7 @@ def correlations(
     wanted = mx.stack([samples, _envelope(samples)])
     played = mx.stack([reference, _envelope(reference)])
     wanted = wanted - wanted.mean(axis=1, keepdims=True)
-    # Without their mean, squares lose nothing of what makes them differ.
+    # Without the mean, squares keep what makes them differ.
     played = played - played.mean(axis=1, keepdims=True)
     signals = mx.fft.rfft(mx.concatenate([played, mx.square(played)]), size)
     box = mx.conj(mx.fft.rfft(mx.ones(n), size))
