@@ -81,7 +81,7 @@ class OutputFile:
             return
         try:
             if self.complete and self._at != self._target:
-                take_place(self._file, self._at, self._target)
+                take_place(self._file.fileno(), self._at, self._target)
                 self._at = self._target
         finally:
             self._file.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import secrets
 import stat
@@ -30,7 +29,7 @@ def replace_file(path: str | Path, data: bytes) -> None:
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
-            take_place(file.raw, beside, target)
+            take_place(file.fileno(), beside, target)
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError):
@@ -38,16 +37,16 @@ def replace_file(path: str | Path, data: bytes) -> None:
         raise
 
 
-def take_place(file: io.FileIO, at: Path, target: Path) -> None:
+def take_place(file: int, at: Path, target: Path) -> None:
     """Rename a complete file to `target`, in one step that survives a crash.
 
     It takes the owner, if that is allowed, and the permissions of the file that it replaces.
 
     Args:
-        file: the new file, open, with nothing left in a buffer.
+        file: the descriptor of the new file, with nothing left in a buffer.
         at: its present name, in the directory of `target`.
     """
-    os.fsync(file.fileno())
+    os.fsync(file)
     with suppress(FileNotFoundError):
         old = target.stat()
         with suppress(PermissionError):

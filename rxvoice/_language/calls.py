@@ -40,10 +40,10 @@ def read_call(name: object, arguments: object) -> WrittenCall:
     Raises:
         ValueError: the name or the arguments are of another type.
     """
-    given = arguments
+    given, no_arguments = arguments, dict[str, object]()
     for _ in range(2):
         if isinstance(given, str):
-            given = read_json(given, "what the model wrote") if given.strip() else {}
+            given = read_json(given, "what the model wrote") if given.strip() else no_arguments
     if not isinstance(name, str) or not name or not isinstance(given, dict):
         raise ValueError(
             f"wanted a name and an object of arguments, got {name!r} and {arguments!r}"

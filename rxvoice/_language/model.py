@@ -170,7 +170,7 @@ class LanguageModel(ABC):
                     if not question.is_open:
                         return
             yield Notice(
-                f"the model went on to call tools after {caller.max_rounds} rounds: the answer "
+                f"the model went on to call tools after {caller.max_rounds} rounds: the reply "
                 "ends there"
             )
         except GeneratorExit:
@@ -194,12 +194,12 @@ class LanguageModel(ABC):
             yield rest
         if said.is_thinking:
             yield Notice(
-                "the answer ended within a thought, which is not spoken: raise max_tokens, or turn "
+                "the reply ended within a thought, which is not spoken: raise max_tokens, or turn "
                 "the model's thinking off"
             )
         if said.has_lost_mark:
             yield Notice(
-                "the answer began within a thought that nothing marks as one, so it was spoken: "
+                "the reply began within a thought that nothing marks as one, so it was spoken: "
                 "turn the model's thinking off, or let the server take thoughts out"
             )
 

@@ -69,7 +69,7 @@ def shows_options_of(takes: Callable[..., object]) -> Callable[[F], F]:
         signature = inspect.signature(function)
         own = [it for it in signature.parameters.values() if it.kind is not it.VAR_KEYWORD]
         shown = signature.replace(parameters=[*own, *options])
-        function.__signature__ = shown  # pyright: ignore[reportFunctionMemberAccess]
+        function.__signature__ = shown
         return function
 
     return decorate

@@ -62,10 +62,10 @@ class Question:
     def called(self, call: ToolCall) -> None:
         """Add a call of a tool and its result. Both stay, since the tool has run."""
         with self._lock:
-            answer = self._reply
-            if answer is None or not self._holds(answer):
-                answer = self._reply = self._add({"role": "assistant", "content": ""})
-            calls = answer.setdefault("tool_calls", [])
+            message = self._reply
+            if message is None or not self._holds(message):
+                message = self._reply = self._add({"role": "assistant", "content": ""})
+            calls = message.setdefault("tool_calls", [])
             # Some chat templates take only nine digits.
             known = sum(len(it.get("tool_calls", ())) for it in self.messages)
             identity = f"{known + 1:09d}"

@@ -31,9 +31,9 @@ def correlations(
     energy = sums[2:] - mx.square(sums[:2]) / n
     floor = mx.maximum(_QUIET * energy.max(axis=1, keepdims=True), 1e-12)
     strength = mx.linalg.norm(wanted, axis=1, keepdims=True)
-    heard = mx.logical_and(energy > floor, strength >= 1e-6)
+    audible = mx.logical_and(energy > floor, strength >= 1e-6)
     below = mx.sqrt(mx.maximum(energy, floor)) * mx.maximum(strength, 1e-6)
-    alike = mx.where(heard, mx.minimum(mx.abs(products) / below, 1), 0)
+    alike = mx.where(audible, mx.minimum(mx.abs(products) / below, 1), 0)
     mx.eval(alike)  # pyright: ignore[reportUnknownMemberType]
     return _numpy(alike[0]), _numpy(alike[1])
 

@@ -103,7 +103,7 @@ class Resampler:
             return self._give(self._output_of(self._fed - self._half))
 
     def end(self) -> mx.array:
-        """End the signal and return the rest, as `feed` does. The next `feed` begins another one."""
+        """End the signal and return the rest, as `feed` does. `feed` then begins another one."""
         if not self._half:
             return _silence(0)
         with mx.stream(mx.cpu):

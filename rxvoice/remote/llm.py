@@ -162,7 +162,7 @@ class RemoteLlm(LanguageModel):
                 yield piece
                 if reader.length > self._max_tokens * _LONGEST_TOKEN:
                     yield Notice(
-                        f"the server went on far beyond max_tokens={self._max_tokens}: the answer "
+                        f"the server went on far beyond max_tokens={self._max_tokens}: the reply "
                         "ends there"
                     )
                     return
@@ -172,7 +172,7 @@ class RemoteLlm(LanguageModel):
             thoughts = ", only thoughts" if reader.has_thought else ""
             why = f" (finish_reason {reader.finish!r})" if reader.finish else ""
             yield Notice(
-                f"the answer came without text{thoughts}{why}: see whether max_tokens is enough, "
+                f"the reply came without text{thoughts}{why}: see whether max_tokens is enough, "
                 "and the server's log"
             )
 
