@@ -115,7 +115,7 @@ def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, objec
     if code is not None:
         raise _refused(
             directory,
-            f"{name} asks to run the model's own code, by its {code}",
+            f"{name} asks to run code of the model, by its {code}",
             "use a model without, often one by mlx-community",
         )
     if path.name.lower().endswith(".index.json"):
