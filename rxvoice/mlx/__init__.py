@@ -3,7 +3,7 @@
 - `llm`, `stt`, `tts`, `smart_turn`: one model each, for a slot of the conversation.
 - `load`: fetches, loads and warms up models before the conversation.
 - `MlxScheduler`: the model thread, with its lanes.
-- `Resampler`: the sound of models, at the rate of a device.
+- `MlxResampler`: the sound of models, at the rate of a device.
 
 The public file of a model has its options and what it does. ``_llm_model``, ``_stt_model`` and
 ``_tts_model`` load it from mlx-lm or mlx-audio, ``_hub`` fetches it, and ``_opening`` with
@@ -18,7 +18,7 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 from rxvoice._language.options import LlmOptions
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
-from rxvoice.mlx.resample import Resampler
+from rxvoice.mlx.resample import MlxResampler
 from rxvoice.mlx.scheduler import Lane, MlxScheduler
 from rxvoice.mlx.smart_turn import SmartTurn, smart_turn
 from rxvoice.mlx.stt import Stt, SttSession, stt
@@ -32,10 +32,10 @@ __all__ = [
     "LlmStats",
     "Loadable",
     "Loaded",
+    "MlxResampler",
     "MlxScheduler",
     "Progress",
     "ProgressLine",
-    "Resampler",
     "SmartTurn",
     "Stt",
     "SttSession",

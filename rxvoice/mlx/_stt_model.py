@@ -28,7 +28,7 @@ _WRITERS = {"moonshine": "_tokenizer", "whisper": "_processor"}
 model writes numbers or fails late."""
 
 
-class Text(Protocol):
+class RecognisedText(Protocol):
     """What a recogniser returns."""
 
     @property
@@ -48,7 +48,7 @@ class LiveTurn(Protocol):
 class SttModel(Protocol):
     """A network of mlx-audio."""
 
-    generate: Callable[..., Text]
+    generate: Callable[..., RecognisedText]
 
     def parameters(self) -> dict[str, object]: ...
     def sanitize(self, weights: dict[str, mx.array]) -> dict[str, mx.array]: ...

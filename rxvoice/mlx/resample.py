@@ -13,7 +13,7 @@ from rxvoice._check import whole
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._samples import as_samples
 
-__all__ = ["Resampler"]
+__all__ = ["MlxResampler"]
 
 _ATTENUATION_DB = 90.0
 _HALF_WIDTH = 60
@@ -23,7 +23,7 @@ _MOST_WEIGHTS = 1 << 23
 """32 MB. Rates with a common factor need at most a twentieth of that."""
 
 
-class Resampler:
+class MlxResampler:
     """Resamples one signal, piece by piece. The pieces joined are the whole signal resampled.
 
     `n` samples become ``ceil(n * rate_out / rate_in)``. The delay of the filter is taken out, so

@@ -8,8 +8,6 @@ from contextlib import closing
 from rxvoice.events import Notice
 from rxvoice.mlx.llm import Llm
 
-__all__ = ["DemoLlm"]
-
 
 class DemoLlm(Llm):
     """An `Llm` whose replies do not depend on what was said before.

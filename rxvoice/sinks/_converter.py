@@ -12,7 +12,7 @@ from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rxvoice.mlx.resample import Resampler as MlxResampler
+    from rxvoice.mlx.resample import MlxResampler
 
 __all__ = ["Converter", "as_written", "converter", "is_mlx"]
 
@@ -32,10 +32,10 @@ class Converter(Protocol):
 def converter(rate: int, device_rate: int, *, mlx: bool) -> Converter:
     """By MLX for its arrays, else by soxr."""
     if mlx and rate != device_rate:
-        from rxvoice.mlx.resample import Resampler
+        from rxvoice.mlx.resample import MlxResampler
 
         try:
-            return _ByMlx(Resampler(rate, device_rate))
+            return _ByMlx(MlxResampler(rate, device_rate))
         except ConfigError:
             pass  # rates with too little in common for it
     return _resample.Resampler(rate, device_rate)

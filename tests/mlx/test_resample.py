@@ -10,7 +10,7 @@ import soxr
 from numpy.typing import NDArray
 
 from rxvoice.errors import AudioFormatError, ConfigError
-from rxvoice.mlx.resample import Resampler
+from rxvoice.mlx.resample import MlxResampler
 
 RATES = (8000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000)
 PAIRS = list(itertools.permutations(RATES, 2))
@@ -29,7 +29,7 @@ def tone(hz: float, rate: int, n: int, phase: float = 0.0) -> Array:
 
 
 def resampled(samples: Array, rate_in: int, rate_out: int, cuts: object = ()) -> Array:
-    resampler = Resampler(rate_in, rate_out)
+    resampler = MlxResampler(rate_in, rate_out)
     pieces = [resampler.feed(piece) for piece in np.split(samples, cuts)]
     return np.concatenate([np.array(piece) for piece in (*pieces, resampler.end())])
 
@@ -119,7 +119,7 @@ def test_white_noise_has_no_images_above() -> None:
 
 @pytest.mark.parametrize(("rate_in", "rate_out"), SOME)
 def test_no_more_is_held_back_than_stated(rate_in: int, rate_out: int) -> None:
-    resampler = Resampler(rate_in, rate_out)
+    resampler = MlxResampler(rate_in, rate_out)
     stated = 60_000 / min(rate_in, rate_out)
     assert stated <= resampler.latency_ms < stated + 1000 / rate_in
     fed, given = 0, 0
@@ -132,7 +132,7 @@ def test_no_more_is_held_back_than_stated(rate_in: int, rate_out: int) -> None:
 
 def test_what_it_holds_and_gives_belongs_to_no_thread() -> None:
     samples = tone(440, 24_000, 500)
-    resampler = Resampler(24_000, 48_000)
+    resampler = MlxResampler(24_000, 48_000)
 
     def resample() -> list[mx.array]:
         pieces = [resampler.feed(samples[:10]), resampler.feed(samples[10:]), resampler.end()]
@@ -147,7 +147,7 @@ def test_what_it_holds_and_gives_belongs_to_no_thread() -> None:
 
 
 def test_it_ends_and_starts_anew() -> None:
-    resampler = Resampler(24_000, 48_000)
+    resampler = MlxResampler(24_000, 48_000)
     assert resampler.end().shape == (0,)
     samples = tone(440, 24_000, 500)
     first = mx.concatenate([resampler.feed(samples), resampler.end()])
@@ -164,7 +164,7 @@ def test_short_signals(n: int) -> None:
 
 
 def test_equal_rates_give_the_samples() -> None:
-    resampler = Resampler(24_000, 24_000)
+    resampler = MlxResampler(24_000, 24_000)
     samples = tone(440, 24_000, 10)
     assert np.array_equal(np.array(resampler.feed(samples)), samples)
     assert resampler.end().shape == (0,)
@@ -174,18 +174,18 @@ def test_equal_rates_give_the_samples() -> None:
 @pytest.mark.parametrize("rates", [(0, 8000), (8000, 0), (8000.5, 8000)])
 def test_bad_rates(rates: tuple[int, int]) -> None:
     with pytest.raises(ConfigError, match=r"rate_(in|out) must be"):
-        Resampler(*rates)
+        MlxResampler(*rates)
 
 
 def test_rates_without_a_common_measure() -> None:
     with pytest.raises(ConfigError, match=r"44100 Hz to 47999 Hz needs \d+ MB of filter"):
-        Resampler(44_100, 47_999)
+        MlxResampler(44_100, 47_999)
 
 
 @pytest.mark.parametrize(
     "samples", [np.zeros(3), np.zeros((2, 3), np.float32), mx.zeros(3, mx.float16), [0.0]]
 )
 def test_other_than_float32_samples_of_one_dimension(samples: Array) -> None:
-    for take in (Resampler(8000, 16_000).feed, Resampler(8000, 8000).feed):
+    for take in (MlxResampler(8000, 16_000).feed, MlxResampler(8000, 8000).feed):
         with pytest.raises(AudioFormatError, match=r"wanted float32 samples of shape \(n,\), got"):
             take(samples)

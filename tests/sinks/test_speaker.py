@@ -150,7 +150,7 @@ def test_numpy_is_converted_as_one_signal(sound: FakeSound, sink: Speaker, rate:
 def test_mlx_is_converted_by_mlx_as_one_signal(sound: FakeSound, sink: Speaker) -> None:
     import mlx.core as mx
 
-    from rxvoice.mlx.resample import Resampler
+    from rxvoice.mlx.resample import MlxResampler
 
     whole = tone(6000, 24_000)
     sink.set_sample_rate(24_000)
@@ -158,7 +158,7 @@ def test_mlx_is_converted_by_mlx_as_one_signal(sound: FakeSound, sink: Speaker) 
         sink.write_samples(mx.array(whole)[at : at + 700])  # pyright: ignore[reportArgumentType]
     thread, _ = aside(sink.flush)
     heard = played_out(sound, thread)
-    resampler = Resampler(24_000, 48_000)
+    resampler = MlxResampler(24_000, 48_000)
     wanted = np.concatenate([np.asarray(resampler.feed(whole)), np.asarray(resampler.end())])
     assert len(wanted) == 12_000
     assert np.abs(heard[:12_000] - wanted).max() < 1e-6
