@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from rxvoice.offline._ggml import original_names, read
+from benchmarks._silero_ggml import original_names, read
 
 Weights = dict[str, NDArray[np.float32]]
 

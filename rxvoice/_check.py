@@ -43,6 +43,13 @@ def at_least(name: str, value: float, least: float, unit: str) -> None:
         raise ConfigError(f"{name} must be at least {least} {unit}, got {value!r}")
 
 
+def above(name: str, value: float, least: float, unit: str) -> None:
+    """Raise unless it is a finite number above `least`."""
+    at_least(name, value, least, unit)
+    if value == least:
+        raise ConfigError(f"{name} must be above {least} {unit}, got {value!r}")
+
+
 def milliseconds(name: str, value: float, least: float) -> None:
     """Raise unless the value is a number of milliseconds of at least `least`.
 

@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterable
 from threading import Event
 from typing import Any
 
-from rxvoice._language.model import LanguageModel, Written, WrittenCall
+from rxvoice._language.calls import WrittenCall
+from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.question import Question
 from rxvoice.events import Notice
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from language_model_kit import LOOK, WAIT, Scripted, contents, look
 
-from rxvoice._language.model import WrittenCall
+from rxvoice._language.calls import WrittenCall
 from rxvoice._language.question import fewest_turns
 from rxvoice.conversation import Conversation, Message
 from rxvoice.conversation._turns import without_oldest

@@ -26,7 +26,7 @@ from rxvoice import operators as vox
 from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.pauses import FLUSH, Flush, Waiting
-from rxvoice._language.model import WrittenCall
+from rxvoice._language.calls import WrittenCall
 from rxvoice.elements import Reply, Transcript
 from rxvoice.errors import ConfigError, ModelThreadStuck, ModelTimeout
 from rxvoice.events import Notice, TurnFailed

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from rxvoice._files.whole import take_place
 from rxvoice.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class OutputFile:
             return
         try:
             if self.complete and self._at != self._target:
-                self._replace(self._file)
+                take_place(self._file.fileno(), self._at, self._target)
+                self._at = self._target
         finally:
             self._file.close()
             if self._at != self._target:
@@ -121,16 +122,6 @@ class OutputFile:
                 self._at, self._is_new = at, True
                 return file
         raise AssertionError("there is always another name")
-
-    def _replace(self, file: _Writer) -> None:
-        os.fsync(file.fileno())
-        with suppress(FileNotFoundError):
-            old = self._target.stat()
-            with suppress(PermissionError):
-                os.chown(self._at, old.st_uid, old.st_gid)
-            self._at.chmod(stat.S_IMODE(old.st_mode))
-        os.replace(self._at, self._target)
-        self._at = self._target
 
 
 class OpenOutput:

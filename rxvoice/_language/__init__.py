@@ -1,1 +1,5 @@
-"""One engine of questions and answers, for language models on MLX and behind a server."""
+"""A conversation with a language model, local or behind a server.
+
+`model` asks and keeps the conversation, `question` is one question with its reply, `calls` makes
+the calls of tools, `thoughts` takes out what is not to be said, and `options` is what the app sets.
+"""

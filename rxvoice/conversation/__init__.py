@@ -1,4 +1,4 @@
-"""A conversation as a language model is told it: messages, which can be cut, saved and loaded."""
+"""A conversation as a language model sees it: messages, which can be cut, saved and loaded."""
 
 from rxvoice.conversation._history import Conversation
 from rxvoice.conversation._message import CalledFunction, Message, MessageCall

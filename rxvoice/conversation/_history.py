@@ -1,4 +1,4 @@
-"""A conversation as a language model is told it: messages, which can be cut, saved and loaded."""
+"""A conversation as a language model sees it: messages, which can be cut, saved and loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from rxvoice._check import whole
+from rxvoice._files.json import read_json
 from rxvoice._files.whole import read_at_most, replace_file
 from rxvoice._text.unicode import whole_text
 from rxvoice.conversation._message import (
@@ -18,25 +19,22 @@ from rxvoice.conversation._message import (
 from rxvoice.conversation._turns import oldest, summary_of, turns_of, without_oldest
 from rxvoice.errors import ConfigError
 
-__all__ = [
-    "Conversation",
-]
-
 _LARGEST = 64 * 2**20  # bytes of a file; a year of talk has a tenth of that
+_LEVELS = 1_000  # of nested JSON; `to_json` writes fewer
 
 
 class Conversation:
-    """What was said so far, oldest first. For one thread at a time.
+    """The messages so far, oldest first. For one thread at a time.
 
     Args:
         system: the system prompt; None for none.
-        messages: what comes after it.
+        messages: the messages after it.
 
     Attributes:
-        messages: all of it, the system prompt first where there is one. May be edited.
+        messages: all messages, the system prompt first if there is one. The app may edit the list.
 
     Raises:
-        ConfigError: a message of another shape than `Message`.
+        ConfigError: a message has another shape than `Message`.
     """
 
     def __init__(self, *, system: str | None = None, messages: Iterable[Message] = ()) -> None:
@@ -57,7 +55,7 @@ class Conversation:
 
     @property
     def system(self) -> str | None:
-        """The system prompt, the first message; None where there is none. Can be set."""
+        """The system prompt, which is the first message, or None. Can be set."""
         if self.messages and self.messages[0]["role"] == "system":
             return self.messages[0]["content"]
         return None
@@ -70,24 +68,24 @@ class Conversation:
         self.messages[: self.system is not None] = new
 
     def add_user(self, text: str) -> Message:
-        """Append what the user said; gives the message."""
+        """Append what the user said, and return the message."""
         self.messages.append({"role": "user", "content": whole_text(text)})
         return self.messages[-1]
 
     def add_assistant(self, text: str) -> Message:
-        """Append what the assistant said; gives the message."""
+        """Append what the assistant said, and return the message."""
         self.messages.append({"role": "assistant", "content": whole_text(text)})
         return self.messages[-1]
 
     def heard(self, text: str) -> None:
-        """Cut the answer to the last question to what was spoken of it before an interruption.
+        """Cut the reply to the last question to what the user heard before an interruption.
 
-        Whitespace need not agree. A message of which nothing was heard is dropped; calls of tools
-        and their results stay, since they did happen. A text that the answer does not begin with
-        replaces it. Without an answer nothing happens.
+        White space may differ. A message of which nothing was heard is dropped; calls of tools and
+        their results stay, since they did happen. If the reply does not begin with `text`, `text`
+        replaces it. Without a reply nothing happens.
 
         Args:
-            text: what was heard; blank where nothing was.
+            text: what was heard; blank for nothing.
         """
         start = self._last_question() + 1
         kept: list[Message] = []
@@ -101,19 +99,20 @@ class Conversation:
         self.messages[start:] = kept
 
     def compact(self, summarise: Callable[[list[Message]], str], *, keep_turns: int = 2) -> int:
-        """Replace all but the last turns by a summary, in a message of the user's.
+        """Replace all turns but the last ones by a summary, as a message of the user.
 
-        Not while an answer is in progress. Gives how many turns it stands for; where there are no
-        more than are to be kept, 0, and nothing happens.
+        Returns how many turns it replaced: 0, if there are no more than `keep_turns`. Do not call
+        it while a reply is in progress.
 
         Args:
-            summarise: is given the messages of those turns, all but the system prompt; gives the
-                summary, which reads best if it says that it is one. Blank: nothing takes their
-                place.
-            keep_turns: the last turns, at least 1, that stay as they are.
+            summarise: takes the messages of those turns, without the system prompt, and returns
+                their summary. The text should say that it is one. If it is blank, the turns go
+                without a summary.
+            keep_turns: how many of the last turns stay as they are, at least 1.
 
         Raises:
-            ConfigError: `summarise` gives no str. It, and whatever it raises, leaves all as it was.
+            ConfigError: `summarise` does not return a str. That, and whatever `summarise` raises,
+                leaves the conversation as it was.
         """
         whole("keep_turns", keep_turns, 1, "turns")
         turns = turns_of(self.messages) - keep_turns
@@ -128,11 +127,11 @@ class Conversation:
         del self.messages[self.system is not None :]
 
     def to_json(self) -> str:
-        """The conversation as JSON; `from_json` gives an equal one.
+        """The conversation as JSON, from which `from_json` makes an equal one.
 
         Raises:
-            ConfigError: a message holds what JSON cannot, such as a tool's argument that is an
-                object of Python.
+            ConfigError: a message holds something that JSON cannot, such as a Python object as an
+                argument of a tool.
         """
         try:
             text = json.dumps({"messages": self.messages}, ensure_ascii=False, indent=1)
@@ -145,12 +144,38 @@ class Conversation:
         """The conversation that `to_json` wrote.
 
         Raises:
-            ConfigError: it is not JSON, or not a conversation; says what is wrong, and where.
+            ConfigError: the text is not JSON or no conversation; says what is wrong, and where.
         """
+        return cls._of(read_json(text, "the text", levels=_LEVELS))
+
+    def save(self, path: str | Path) -> None:
+        """Write the conversation to a file, as JSON in UTF-8.
+
+        An old file stays as it is until all of the new one is on the disk. If writing fails, it
+        stays for good, and nothing is left beside it.
+
+        Raises:
+            OSError: the file cannot be written.
+            ConfigError: as `to_json`.
+        """
+        replace_file(path, self.to_json().encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Conversation:
+        """The conversation that `save` wrote, from a file of at most 64 MB.
+
+        Raises:
+            OSError: the file cannot be read.
+            ConfigError: the file holds no conversation; says what is wrong, and where.
+        """
+        data = read_at_most(path, _LARGEST)
         try:
-            given: object = json.loads(text.removeprefix("\ufeff"))
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"wanted a conversation as JSON, got no JSON: {error}") from error
+            return cls._of(read_json(data, "the file", levels=_LEVELS))
+        except ConfigError as error:
+            raise ConfigError(f"{path} is no conversation: {error}") from error
+
+    @classmethod
+    def _of(cls, given: object) -> Conversation:
         if not isinstance(given, dict) or set(cast("dict[str, object]", given)) != {"messages"}:
             wrong("the JSON", 'an object {"messages": [...]}', cast("object", given))
         messages = cast("dict[str, object]", given)["messages"]
@@ -158,34 +183,8 @@ class Conversation:
             wrong("messages", "a list", messages)
         return cls(messages=cast("list[Message]", messages))
 
-    def save(self, path: str | Path) -> None:
-        """Write it to a file, as JSON in UTF-8.
-
-        A file that was there stays as it is until all of the new one is on the disk, and where that
-        fails; nothing else is left beside it.
-
-        Raises:
-            OSError: the file cannot be written.
-            ConfigError: as of `to_json`.
-        """
-        replace_file(path, self.to_json().encode())
-
-    @classmethod
-    def load(cls, path: str | Path) -> Conversation:
-        """The conversation that `save` wrote, in a file of at most 64 MB.
-
-        Raises:
-            OSError: the file cannot be read.
-            ConfigError: it holds no conversation; says what is wrong, and where.
-        """
-        data = read_at_most(path, _LARGEST)
-        try:
-            return cls.from_json(data.decode("utf-8"))
-        except ValueError as error:
-            raise ConfigError(f"{path} is no conversation: {error}") from error
-
     def _last_question(self) -> int:
-        """Where the last message of the user is; -1 without one."""
+        """The index of the user's last message; -1 without one."""
         for index in reversed(range(len(self.messages))):
             if self.messages[index]["role"] == "user":
                 return index
@@ -193,7 +192,7 @@ class Conversation:
 
 
 def _cut(said: str, heard: str) -> tuple[str, str]:
-    """What was heard of a message, and what is left of the heard text for the next one."""
+    """The heard part of a message, and the rest of the heard text, for the next message."""
     at = 0
     for index, letter in enumerate(heard):
         if letter.isspace():
@@ -205,5 +204,5 @@ def _cut(said: str, heard: str) -> tuple[str, str]:
         if said[at] != letter:
             return heard, ""
         at += 1
-    # Whitespace is never spoken; whole answers keep what they end with.
+    # White space is never spoken, so a whole message keeps the white space at its end.
     return (said if not said[at:].strip() else said[:at]) if at else "", ""

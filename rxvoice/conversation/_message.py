@@ -1,4 +1,4 @@
-"""The messages of a conversation: their types, and the check that something is one."""
+"""The messages of a conversation: their types, and a check of values from outside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from typing import Literal, NoReturn, NotRequired, TypedDict, cast
 from rxvoice._text.unicode import whole_text
 from rxvoice.errors import ConfigError
 
-__all__ = ["CalledFunction", "Message", "MessageCall", "checked_message", "wrong"]
-
 
 class CalledFunction(TypedDict):
-    """Which tool was called, and with what."""
+    """The tool that was called, and its arguments."""
 
     name: str
     arguments: dict[str, object]
 
 
 class MessageCall(TypedDict):
-    """A call of a tool, as it stands in an assistant's message."""
+    """A call of a tool, in a message of the assistant."""
 
     id: str
     type: Literal["function"]
@@ -28,8 +26,8 @@ class MessageCall(TypedDict):
 class Message(TypedDict):
     """One message, as chat templates take it.
 
-    An assistant's message that called tools has ``tool_calls``; the ``tool`` messages after it are
-    the results, each with the ``tool_call_id`` of its call and the ``name`` of the tool.
+    A message of the assistant that calls tools has ``tool_calls``. The ``tool`` messages after it
+    are the results, each with the ``tool_call_id`` of its call and the ``name`` of the tool.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
@@ -48,11 +46,11 @@ _KEYS = {
 
 
 def checked_message(where: str, given: object, index: int) -> Message:
-    """The same message, once it is known to be one; without lone surrogates.
+    """The same message, checked, and without lone surrogates.
 
     Args:
-        where: how errors name it.
-        index: where it stands in its conversation.
+        where: its name in errors.
+        index: its place in the conversation.
 
     Raises:
         ConfigError: it has another shape than `Message`.

@@ -1,4 +1,4 @@
-"""Turns among messages: counted, left out, summed up."""
+"""The turns among messages: counting, leaving out and summing up."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ from rxvoice._text.unicode import whole_text
 from rxvoice.conversation._message import Message
 from rxvoice.errors import ConfigError
 
-__all__ = ["Summarise", "alternating", "oldest", "summary_of", "turns_of", "without_oldest"]
-
 Summarise: TypeAlias = Callable[[list[Message]], str | Awaitable[str] | Observable[str]]
-"""What stands for the oldest messages, in their place; blank for nothing."""
+"""A function that takes the oldest messages and returns their summary; "" for none."""
 
 
 def turns_of(messages: list[Message]) -> int:
-    """How many turns there are: each begins with a message of the user."""
+    """How many turns there are. Each begins with a message of the user."""
     return sum(message["role"] == "user" for message in messages)
 
 
 def without_oldest(messages: list[Message], turns: int, summary: str = "") -> list[Message]:
-    """The messages without that many of the oldest turns; the system prompt and the last stay.
+    """The messages without that many of the oldest turns. System prompt and last turn stay.
 
     Args:
-        summary: takes their place, if it is not blank, as a message of the user: no chat template
-            refuses one there.
+        summary: takes the place of the turns if it is not "", as a message of the user, which no
+            chat template refuses there.
     """
     start, end = _oldest(messages, turns)
     stands: list[Message] = [{"role": "user", "content": summary}] if summary and end else []
@@ -41,7 +39,7 @@ def oldest(messages: list[Message], turns: int) -> list[Message]:
 
 
 def _oldest(messages: list[Message], turns: int) -> tuple[int, int]:
-    """Where the oldest turns begin and end; the last is none of them."""
+    """Where the oldest turns begin and end. The last turn is never among them."""
     starts = [at for at, message in enumerate(messages) if message["role"] == "user"]
     first = min(turns, len(starts) - 1)
     if first < 1:
@@ -50,17 +48,18 @@ def _oldest(messages: list[Message], turns: int) -> tuple[int, int]:
 
 
 def summary_of(given: object) -> str:
-    """The summary that a function of the user's gave; ConfigError where it is none."""
+    """The summary that the app's function returned; `ConfigError` if it is no str."""
     if not isinstance(given, str):
         raise ConfigError(f"the function that summarises must give a str, got {given!r}")
     return whole_text(given.strip())
 
 
 def alternating(messages: list[Message]) -> list[Message]:
-    """The messages with what one said in a row joined, since many chat templates refuse it.
+    """The messages with neighbours of one role joined, which many chat templates refuse.
 
-    A question whose answer was closed before its first word leaves two. Lone surrogates, which an
-    edit may have brought in, are replaced: no tokenizer and no server takes them.
+    A question whose reply was closed before its first word leaves two such messages. Lone
+    surrogates, which an edit may have brought in, are replaced, since no tokenizer and no server
+    takes them.
     """
     joined: list[Message] = []
     for given in messages:

@@ -1,14 +1,24 @@
-"""Models that run on MLX, through mlx-lm and mlx-audio, and the path of their sound."""
+"""Models that run on MLX, through mlx-lm and mlx-audio, and the thread that runs them.
+
+- `llm`, `stt`, `tts`, `smart_turn`: one model each, for a slot of the conversation.
+- `load`: fetches, loads and warms up models before the conversation.
+- `MlxScheduler`: the model thread, with its lanes.
+- `MlxResampler`: the sound of models, at the rate of a device.
+
+The public file of a model has its options and what it does. ``_llm_model``, ``_stt_model`` and
+``_tts_model`` load it from mlx-lm or mlx-audio, ``_hub`` fetches it, and ``_opening`` with
+``_files`` refuses what is unsafe or broken.
+"""
 
 import os
 
-# transformers, which loads the tokenizers, advises everybody to install PyTorch. It is not needed.
+# transformers, which loads the tokenizers, advises to install PyTorch. It is not needed.
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
-from rxvoice.mlx.dsp import crossfade, fade_out, gain, soft_limit
+from rxvoice._language.options import LlmOptions
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
-from rxvoice.mlx.resample import Resampler
+from rxvoice.mlx.resample import MlxResampler
 from rxvoice.mlx.scheduler import Lane, MlxScheduler
 from rxvoice.mlx.smart_turn import SmartTurn, smart_turn
 from rxvoice.mlx.stt import Stt, SttSession, stt
@@ -18,24 +28,21 @@ __all__ = [
     "Kind",
     "Lane",
     "Llm",
+    "LlmOptions",
     "LlmStats",
     "Loadable",
     "Loaded",
+    "MlxResampler",
     "MlxScheduler",
     "Progress",
     "ProgressLine",
-    "Resampler",
     "SmartTurn",
     "Stt",
     "SttSession",
     "Tts",
-    "crossfade",
-    "fade_out",
-    "gain",
     "llm",
     "load",
     "smart_turn",
-    "soft_limit",
     "stt",
     "tts",
 ]

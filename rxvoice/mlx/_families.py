@@ -1,4 +1,4 @@
-"""Which families of models the installed mlx-lm and mlx-audio can load, for each slot."""
+"""The families of models that the installed mlx-lm and mlx-audio can load, for each slot."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Literal, TypeAlias, cast
 
 from rxvoice.errors import ConfigError
 
-__all__ = ["WHAT", "Kind", "check_family"]
-
 Kind: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts", "other"]
-"""What a model is for; ``"other"`` where its family does not say."""
+"""The slot that a model is for; ``"other"`` if its family does not tell."""
 
 WHAT: dict[Kind, str] = {
     "vad": "voice activity model",
@@ -23,7 +21,7 @@ WHAT: dict[Kind, str] = {
 
 
 def check_family(kind: Kind, model: str, config: dict[str, object]) -> None:
-    """Refuse a model of a family that its library does not have."""
+    """Raise `ConfigError` if the library does not have the model's family."""
     if kind == "llm":
         _check_llm_family(model, config)
         return
@@ -31,7 +29,7 @@ def check_family(kind: Kind, model: str, config: dict[str, object]) -> None:
     family = cast("object", registry.model_type_from_config(config))
     section = "vad" if kind in ("vad", "turn") else kind
     known: frozenset[str] = registry.supported_model_types(section)
-    # mlx-audio also takes a family from the model's name.
+    # mlx-audio also finds a family in the model's name.
     hints = model.lower().replace("/", "-").replace("_", "-").split("-")
     if not isinstance(family, str) or family.lower() in known or known.intersection(hints):
         return

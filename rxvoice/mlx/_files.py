@@ -1,4 +1,4 @@
-"""What is in a model's directory, looked at before anything of it is loaded."""
+"""Checks the files of a model before anything of it is loaded."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from typing import cast
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
 
-__all__ = ["PICKLES", "BrokenFile", "check_files", "check_json"]
-
 _CODE = frozenset((".py", ".pyc", ".pyw", ".so", ".pyd", ".dylib"))
 PICKLES = frozenset((".pkl", ".pickle", ".joblib", ".dac", ".pt", ".pth", ".ckpt", ".bin"))
-"""What torch, numpy and others read by unpickling, which runs what is in it."""
+"""Files that torch, numpy and others unpickle, which runs the code in them."""
 _COPIES = ("pytorch_model", "consolidated")
-"""How PyTorch's copy of the weights is called, which nobody reads beside one in .safetensors."""
+"""The names of PyTorch's copy of the weights, which nothing reads beside one in .safetensors."""
 
 
 class BrokenFile(ConfigError):
-    """A file of a model's that is not complete, or not what its name says."""
+    """A file of a model that is not complete, or not what its name says."""
 
 
 def check_files(directory: Path, *, trust_remote_code: bool = False) -> None:
-    """Raise where loading it would run code, read files elsewhere or fail half-way.
+    """Raise if loading the model would run code, read files elsewhere or fail half-way.
 
-    Hidden files, such as those of git, are not looked at: nothing loads them.
+    Hidden files, such as those of git, are not checked: nothing loads them.
 
     Args:
-        trust_remote_code: its code may run, and its links lead anywhere.
+        trust_remote_code: let its code run, and its links lead anywhere.
 
     Raises:
-        ConfigError: its code, or a link; names the file and says what to do.
-        BrokenFile: the file cannot be what its name says.
+        ConfigError: there is code, or a link that leads out; names the file and says what to do.
+        BrokenFile: a file cannot be what its name says.
     """
     files = list(_files(directory))
     for path in files:
@@ -45,7 +43,7 @@ def check_files(directory: Path, *, trust_remote_code: bool = False) -> None:
             _check_link(directory, path, inside)
             _check_code(directory, path)
     for path in files:
-        # Where file names have no case, as on most Macs, CONFIG.JSON is read too.
+        # CONFIG.JSON is read too if file names have no case, as on most Macs.
         if path.suffix.lower() == ".json" and path.is_file():
             check_json(directory, path, trusted=trust_remote_code)
         elif path.suffix.lower() == ".safetensors":
@@ -53,7 +51,7 @@ def check_files(directory: Path, *, trust_remote_code: bool = False) -> None:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    """All files, and the links to directories, which are not followed."""
+    """Yield all files, and links to directories, which are not followed."""
     for at, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = [name for name in folders if (Path(at) / name).is_symlink()]
@@ -63,7 +61,7 @@ def _files(directory: Path) -> Iterator[Path]:
 
 
 def _repository(directory: Path) -> Path:
-    """Where its links may lead: into itself; from the hub's cache, to the files of that model."""
+    """The directory that links may lead into: itself, or its model's in the hub's cache."""
     real = directory.resolve()
     if real.parent.name == "snapshots" and real.parents[1].name.startswith("models--"):
         return real.parents[1]
@@ -96,7 +94,7 @@ def _is_copy(path: Path) -> bool:
 
 
 def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, object]:
-    """The entries of a JSON file, none where it holds something else; raises as `check_files`."""
+    """The entries of a JSON file, {} if it holds something else. Raises as `check_files`."""
     name = _name(directory, path)
     try:
         value = read_json(path.read_bytes(), name)
@@ -117,7 +115,7 @@ def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, objec
     if code is not None:
         raise _refused(
             directory,
-            f"{name} asks to run code of the model's, by its {code}",
+            f"{name} asks to run code of the model, by its {code}",
             "use a model without, often one by mlx-community",
         )
     if path.name.lower().endswith(".index.json"):
@@ -126,7 +124,7 @@ def check_json(directory: Path, path: Path, *, trusted: bool) -> dict[str, objec
 
 
 def _code_named(value: object) -> str | None:
-    """The first entry by which transformers would run code, at any depth."""
+    """The first entry, at any depth, for which transformers would run code."""
     level = [value]
     while level:
         inner: list[object] = []
@@ -134,7 +132,7 @@ def _code_named(value: object) -> str | None:
             if isinstance(it, dict):
                 entries = cast("dict[str, object]", it)
                 named = entries.get("auto_map")
-                # A number is that of a token, in a vocabulary.
+                # In a vocabulary the entry is a token, and a number.
                 if named and not isinstance(named, int | float):
                     return f"auto_map {_shown(named)}"
                 inner += entries.values()
@@ -145,14 +143,14 @@ def _code_named(value: object) -> str | None:
 
 
 def _check_index(directory: Path, path: Path, parts: object) -> None:
-    """Refuse an index of split weights whose parts lie elsewhere."""
+    """Raise if an index of split weights names parts that lie elsewhere."""
     if not isinstance(parts, dict):
         return
     inside = _repository(directory)
     for part in set(map(str, cast("dict[str, object]", parts).values())):
         try:
             leads_out = not (path.parent / part).resolve().is_relative_to(inside)
-        except ValueError:  # of a null character
+        except ValueError:  # a null character
             leads_out = True
         if leads_out:
             raise _refused(
@@ -163,7 +161,7 @@ def _check_index(directory: Path, path: Path, parts: object) -> None:
 
 
 def _check_weights(directory: Path, path: Path) -> None:
-    """Raise unless its header fits the file: truncated files are the most usual fault of all."""
+    """Raise unless the header fits the file. Truncated files are the most common fault."""
     import safetensors
 
     try:

@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub: what one consists of, and fetching it."""
+"""Models of the Hugging Face hub: the files of a model, and fetching them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from rxvoice.errors import ConfigError
 from rxvoice.mlx._files import check_json
 from rxvoice.mlx._progress import Meter, Progress, bar, gigabytes
 
-__all__ = ["Remote", "weights_in"]
-
 _WEIGHTS = (".safetensors", ".npz")
 
 
@@ -25,16 +23,16 @@ class _Listing:
 
 
 class Remote:
-    """A model by its name on the hub.
+    """A model with a name on the hub.
 
-    What can be known of it is asked of the hub when it is made. Where the hub cannot be asked, a
-    copy in the cache will do.
+    The constructor asks the hub for the list of files. If the hub cannot be asked, a complete copy
+    in the cache will do.
 
     Args:
         name: such as ``"mlx-community/Kokoro-82M-bf16"``.
-        what: what it is, for messages, such as "speech model".
-        patterns: of the files that its library fetches.
-        trust_remote_code: its code may run.
+        what: the kind of model, for messages, such as "speech model".
+        patterns: the files that its library fetches.
+        trust_remote_code: let its code run.
 
     Raises:
         ConfigError: there is no such model, it may not be read, or the hub cannot be reached and
@@ -52,7 +50,7 @@ class Remote:
         self._listing: _Listing | None = None
         try:
             self._listing = self._listed()
-        # The hub's errors, and those of the transport under it, share no other base.
+        # The errors of the hub and of its transport share no other base.
         except Exception as error:
             self._here = self._cached()
             if self._here is None:
@@ -62,7 +60,7 @@ class Remote:
 
     @property
     def weights(self) -> int:
-        """Bytes of its weights."""
+        """How many bytes its weights have."""
         if self._here is not None or self._listing is None:
             return 0 if self._here is None else weights_in(self._here)
         return sum(size for name, size in self._listing.files.items() if name.endswith(_WEIGHTS))
@@ -70,18 +68,17 @@ class Remote:
     def fetch(
         self, check: Callable[[dict[str, object]], None], report: Callable[[Progress], None]
     ) -> Path:
-        """Fetch what is missing, config.json before all else; the directory where it is then.
+        """Fetch what is missing, config.json first, and return the model's directory.
 
-        Nothing is reported where nothing is missing.
+        Reports nothing if nothing is missing.
 
         Args:
-            check: called with what config.json says, before the rest is fetched.
+            check: called with the entries of config.json, before the rest is fetched.
 
         Raises:
-            ConfigError: the model may not be loaded, as far as its JSON files tell, which come
-                before its weights; there is too little room on the disk, the files may not be
-                read, or the download broke off; files that were complete by then stay, and the
-                rest is fetched when it is tried again.
+            ConfigError: the model may not be loaded, by its JSON files, which come before its
+                weights; or the disk has too little room, the files may not be read, or the
+                download broke off. Complete files stay, and another try fetches the rest.
         """
         if self._here is not None or self._listing is None:
             return cast("Path", self._here)
@@ -98,7 +95,7 @@ class Remote:
         self._check_disk(sum(missing.values()))
         total = sum(listing.files.values())
         meter = Meter(self._name, total - sum(missing.values()), total, report)
-        # Small files first: what is wrong shows before gigabytes were fetched for nothing.
+        # Small files first, so that a fault shows before gigabytes are fetched for nothing.
         order = sorted(listing.files, key=lambda it: (it != "config.json", listing.files[it], it))
         for name in order:
             if name in missing:
@@ -121,7 +118,7 @@ class Remote:
                 if name == "config.json":
                     check(entries)
         try:
-            # By now all is there. This notes that it is complete, for when there is no network.
+            # All is there. This marks the copy as complete, for use without a network.
             return Path(
                 hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
                     self._name, allow_patterns=self._patterns, tqdm_class=bar(None)
@@ -217,5 +214,5 @@ class Remote:
 
 
 def weights_in(directory: Path) -> int:
-    """Bytes of the weights in a model's directory."""
+    """How many bytes the weights in a directory have."""
     return sum(it.stat().st_size for it in directory.rglob("*") if it.suffix in _WEIGHTS)

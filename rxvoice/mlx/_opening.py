@@ -1,4 +1,4 @@
-"""Opening a model: found or fetched, its files checked, and every failure told in one way."""
+"""Opening a model: it is found or fetched, its files are checked, and failures read alike."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from typing import Any, cast
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 from rxvoice.mlx._files import PICKLES, BrokenFile, check_files
 
-__all__ = ["code_refused", "directory_of", "opening", "patterns", "reason"]
-
 _MOST = 500  # characters of what a library says
 
 _here = threading.local()
-"""``trusts``, while a model is opened on this thread: whether its code may run."""
+"""``trusts``, while this thread opens a model: whether the model's code may run."""
 
 
 def patterns(library: str, *, trust_remote_code: bool = False) -> list[str]:
-    """The files that a library fetches of a model; code and pickles only where they are trusted.
+    """The files that a library fetches of a model; code and pickles only if they are trusted.
 
     Args:
         library: ``"mlx_lm"`` or ``"mlx_audio"``.
@@ -33,11 +31,11 @@ def patterns(library: str, *, trust_remote_code: bool = False) -> list[str]:
 
 
 def directory_of(model: str, library: str, *, trust_remote_code: bool = False) -> Path:
-    """Where the model is, fetched if need be, once its files were checked.
+    """The directory of the model, which is fetched if need be, with its files checked.
 
     Raises:
         ConfigError: its files may not be loaded.
-        Exception: what the hub's client raises where it cannot be fetched.
+        Exception: what the hub's client raises if the model cannot be fetched.
     """
     directory = Path(model)
     if not directory.is_dir():
@@ -52,16 +50,41 @@ def directory_of(model: str, library: str, *, trust_remote_code: bool = False) -
     return directory
 
 
-@contextmanager
-def opening(model: str, refused: Callable[[str], str]) -> Generator[None, None, None]:
-    """Whatever the library raises in this block is a ConfigError, but Ctrl-C.
-
-    A loader may raise anything: what is missing in a file comes as KeyError, some call
-    ``sys.exit()``, and what panics in Rust is no `Exception`.
+def refusal(model: str, what: str, library: str, needs: str) -> Callable[[str], str]:
+    """A function that takes the reason why a model cannot be opened, and returns the message.
 
     Args:
-        model: its directory or name, for the message.
-        refused: the message for a reason.
+        model: its directory or its name.
+        what: what kind of model it is, such as "speech model".
+        library: what loads it, such as "mlx-audio".
+        needs: what its directory has to contain.
+    """
+
+    def message(why: str) -> str:
+        if Path(model).is_dir():
+            return (
+                f"the directory {model!r} holds no {what} that {library} can load ({why}): it "
+                f"needs {needs}"
+            )
+        return (
+            f"the {what} {model!r} is not a directory here and could not be fetched from the "
+            f"Hugging Face hub or loaded ({why}): check the path or the name, the network, and "
+            "for a private model the login"
+        )
+
+    return message
+
+
+@contextmanager
+def opening(model: str, refused: Callable[[str], str]) -> Generator[None, None, None]:
+    """Turn whatever the library raises in this block into a `ConfigError`, except Ctrl-C.
+
+    A loader may raise anything: a file that lacks an entry gives a KeyError, some loaders call
+    ``sys.exit()``, and a panic in Rust is no `Exception`.
+
+    Args:
+        model: its directory or its name, for the message.
+        refused: returns the message for a reason.
     """
     try:
         yield
@@ -78,7 +101,7 @@ def opening(model: str, refused: Callable[[str], str]) -> Generator[None, None, 
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in one line; where that may be nothing or only a key, its type too."""
+    """What an error says, in one line, with its type where the text alone may be too little."""
     said = " ".join(str(error).split())
     said = said if len(said) <= _MOST else f"{said[: _MOST - 3]}..."
     name = type(error).__name__
@@ -89,10 +112,10 @@ def reason(error: BaseException) -> str:
 
 @contextmanager
 def code_refused(*, trust_remote_code: bool) -> Generator[None, None, None]:
-    """In this block and thread, transformers runs no code of a model's and asks no question.
+    """Keep transformers from running a model's code or asking about it, on this thread.
 
-    A second line: a model may name another one on the hub, whose files were not looked at, and
-    some families of mlx-audio tell transformers to trust any.
+    This is a second line of defence. A model may name another one on the hub, whose files were not
+    checked, and some families of mlx-audio tell transformers to trust any code.
     """
     _guard(import_module("transformers.dynamic_module_utils"))
     before = getattr(_here, "trusts", None)
@@ -104,13 +127,13 @@ def code_refused(*, trust_remote_code: bool) -> Generator[None, None, None]:
 
 
 def _guard(utils: Any) -> None:
-    """Have transformers ask `_here` first; once, and for other threads nothing changes."""
+    """Make transformers ask `_here` first. Other threads see no difference."""
     if hasattr(utils, "rxvoice"):
         return
     utils.rxvoice = True
     fetch = utils.get_cached_module_file
 
-    # All code is found by this, before it is fetched or run.
+    # transformers finds all code by this function, before it fetches or runs any.
     def get_cached_module_file(model: object, file: object, *args: object, **rest: object) -> str:
         if getattr(_here, "trusts", None) is False:
             raise ConfigError(
@@ -119,7 +142,7 @@ def _guard(utils: Any) -> None:
             )
         return fetch(model, file, *args, **rest)
 
-    # Its module has none of its own: this one hides that of Python.
+    # The module has no `input` of its own: this one hides Python's.
     def ask(prompt: str) -> str:
         trusts = getattr(_here, "trusts", None)
         return builtins.input(prompt) if trusts is None else "y" if trusts else "n"

@@ -1,4 +1,4 @@
-"""How far a download has come: counted, told and drawn."""
+"""The progress of a download: counted, reported and drawn."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TextIO
 
-__all__ = ["Meter", "Progress", "ProgressLine", "bar", "gigabytes", "no_bars"]
-
 _RATE_OVER = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the download of a model has come.
+    """How far the download of a model is.
 
     Attributes:
         model: its name on the hub.
         file: the file that is being fetched.
-        done: bytes of the model that are on the disk, earlier ones included.
-        total: bytes of the model.
-        rate: bytes in a second, over the last five; 0 while that is not known.
+        done: how many bytes of the model are on the disk, earlier ones included.
+        total: how many bytes the model has.
+        rate: bytes per second over the last five seconds; 0 while that is not known.
     """
 
     model: str
@@ -41,10 +39,10 @@ class Meter:
 
     Args:
         model: its name on the hub.
-        done: bytes that are there already.
-        total: bytes of all of it.
-        report: told each time that some have arrived.
-        clock: in seconds.
+        done: how many bytes are there already.
+        total: how many bytes it has.
+        report: called whenever bytes have arrived.
+        clock: returns seconds.
     """
 
     def __init__(
@@ -66,17 +64,17 @@ class Meter:
         self._seen = deque([(clock(), done)])
 
     def begin(self, file: str, size: int) -> None:
-        """Go on with another file, of so many bytes."""
+        """Go on with another file of this size, in bytes."""
         self._file, self._size, self._before = file, size, self.done
         self._tell()
 
     def add(self, count: int) -> None:
-        """Count bytes of the file; fewer than 0 where it has to be fetched anew."""
+        """Count bytes of the file. A negative number takes back a file that begins again."""
         self.done += count
         self._tell()
 
     def end(self) -> None:
-        """The file is there, however much of it was counted."""
+        """Count the file as complete, whatever was counted of it."""
         if self.done != self._before + self._size:
             self.done = self._before + self._size
             self._tell()
@@ -92,10 +90,10 @@ class Meter:
 
 
 class ProgressLine:
-    """Draws the progress of downloads as one line that changes; only on a terminal.
+    """Draws the progress of downloads as one changing line. Draws nothing without a terminal.
 
     Args:
-        stream: where to; None for ``sys.stderr``.
+        stream: the terminal; None for ``sys.stderr``.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -103,7 +101,7 @@ class ProgressLine:
         self._drawn = False
 
     def __call__(self, progress: Progress) -> None:
-        """Draw how far it has come."""
+        """Draw the line again."""
         if not self._stream.isatty():
             return
         columns = max(20, _columns(self._stream) - 1)
@@ -112,7 +110,7 @@ class ProgressLine:
         self._drawn = True
 
     def close(self) -> None:
-        """Leave the line as it is, and go on below it."""
+        """Go on below the line."""
         if self._drawn:
             self._stream.write("\n")
             self._stream.flush()
@@ -120,7 +118,7 @@ class ProgressLine:
 
 
 def gigabytes(count: int) -> str:
-    """A size to read, in powers of 1000."""
+    """A size for people, in powers of 1000."""
     for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= scale:
             digits = 0 if count >= 100 * scale else 1
@@ -129,7 +127,7 @@ def gigabytes(count: int) -> str:
 
 
 def bar(meter: Meter | None) -> type:
-    """A progress bar as the hub's client wants one, that only counts."""
+    """A class of progress bars for the hub's client, which draw nothing and count."""
     base: type = import_module("tqdm.std").tqdm
 
     class Bar(base):  # pyright: ignore[reportUntypedBaseClass]
@@ -142,7 +140,7 @@ def bar(meter: Meter | None) -> type:
             self._count(n)
 
         def update_transfer(self, n: float | None = 1) -> None:
-            """What is received is not counted: what is written is."""
+            """Does nothing: bytes count when they are written, and not when they are received."""
 
         def _count(self, n: object) -> None:
             if meter is not None and isinstance(n, int | float) and n:
@@ -153,7 +151,7 @@ def bar(meter: Meter | None) -> type:
 
 @contextmanager
 def no_bars() -> Generator[None, None, None]:
-    """The libraries look again whether all was fetched, and would draw bars for nothing."""
+    """Keep the libraries from drawing bars when they check again whether all was fetched."""
     from huggingface_hub import constants
     from huggingface_hub.utils import (
         are_progress_bars_disabled,
@@ -161,7 +159,7 @@ def no_bars() -> Generator[None, None, None]:
         enable_progress_bars,
     )
 
-    # Where the environment decides, it cannot be changed.
+    # If the environment decides, it cannot be changed.
     if constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or are_progress_bars_disabled():
         yield
         return

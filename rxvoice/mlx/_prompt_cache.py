@@ -1,12 +1,10 @@
-"""What a language model has computed for the tokens it was fed, kept from prompt to prompt."""
+"""Keeps what a language model has computed for the tokens it was fed, for the next prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Protocol, cast
-
-__all__ = ["Layer", "PromptCache"]
 
 
 class Layer(Protocol):
@@ -17,10 +15,10 @@ class Layer(Protocol):
 
 
 class PromptCache:
-    """The cache of a model's layers, and which tokens are in it.
+    """The cache of a model's layers, with the tokens that are in it.
 
     Args:
-        make: gives the layers of an empty one.
+        make: returns the layers of an empty cache.
     """
 
     def __init__(self, make: Callable[[], list[Layer]]) -> None:
@@ -29,12 +27,12 @@ class PromptCache:
         self.layers: list[Layer] = []
 
     def follow(self, prompt: list[int]) -> list[int]:
-        """Keep what the prompt begins with; gives the tokens still to be fed, at least one.
+        """Keep the beginning that the cache shares with the prompt, and return the other tokens.
 
-        Where the layers cannot be trimmed to that (those with a window or a recurrent state), or
-        do not hold what was recorded, all of the prompt is to be fed again.
+        There is at least one of them. They are the whole prompt if the layers cannot be trimmed,
+        as those with a window or a recurrent state, or do not hold what was recorded.
         """
-        # The model answers the last token, so that one is always fed.
+        # The model continues from the last token, so that one is always fed.
         pairs = zip(self._ids, prompt[:-1], strict=False)
         keep = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         if not keep or not self._trimmed(keep):
@@ -42,11 +40,11 @@ class PromptCache:
         return prompt[keep:]
 
     def took(self, ids: list[int]) -> None:
-        """Note what the model was fed, or generated and so fed itself."""
+        """Record tokens that the model was fed, or generated and so fed itself."""
         self._ids += ids
 
     def forget(self) -> None:
-        """Drop all of it: what the layers hold is no longer known."""
+        """Drop everything: it is not known what the layers hold."""
         self._ids, self.layers = [], []
 
     def _trimmed(self, keep: int) -> bool:
@@ -57,7 +55,7 @@ class PromptCache:
             return False
         excess = len(self._ids) - keep
         if excess:
-            # Annotated as a list, there; it is how many tokens went, 0 where they cannot.
+            # mlx-lm annotates a list and returns how many tokens went, 0 if the layers cannot.
             went = cast("int", cache.trim_prompt_cache(self.layers, excess))
             if went != excess:
                 return False

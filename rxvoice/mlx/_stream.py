@@ -1,4 +1,4 @@
-"""MLX's default stream, around other people's code."""
+"""Protects MLX's default stream from other people's code."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from contextlib import contextmanager
 
 import mlx.core as mx
 
-__all__ = ["same_stream"]
-
 
 @contextmanager
 def same_stream() -> Generator[None]:
-    """Leave the thread's default stream as it was, whatever a model's generator does to it.
+    """Put the thread's default stream back after this block.
 
-    mlx-lm's holds its own stream while it is suspended: two that end out of order leave that one.
+    mlx-lm's generators hold a stream of their own while they are suspended. Two that end out of
+    order leave it behind.
     """
     stream = mx.default_stream(mx.default_device())
     try:

@@ -1,4 +1,4 @@
-"""A chat template is a program of the model's: tried once, with a bound, before it is relied on."""
+"""Tries a chat template once, with a bound: it is a program that comes with the model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from typing import Any
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import reason
 
-__all__ = ["check_template"]
-
-_LINES = 100_000  # of one rendering; that of a long conversation runs some hundreds
-_FILE = "<template>"  # as jinja2 calls a template that comes from no file
+_LINES = 100_000  # that one rendering may run; that of a long conversation runs some hundreds
+_FILE = "<template>"  # jinja2's name for a template that comes from no file
 
 
 class _TooLong(Exception):
@@ -22,11 +20,11 @@ class _TooLong(Exception):
 
 
 def check_template(model: str, render: Callable[[], object]) -> None:
-    """Render something, and raise where the template fails or does not come to an end.
+    """Render a message, and raise if the template fails or does not end.
 
     Args:
-        model: its directory or name, for the message.
-        render: of one message of a user's.
+        model: its directory or name, for the message of the error.
+        render: renders one message of a user.
 
     Raises:
         ConfigError: says why.
@@ -46,7 +44,7 @@ def check_template(model: str, render: Callable[[], object]) -> None:
 
 
 def _counting() -> Callable[[FrameType, str, Any], Any]:
-    """A tracer of this thread that raises in a template that goes on for too long."""
+    """A tracer for this thread that raises in a template that runs too long."""
     left = _LINES
 
     def line(frame: FrameType, event: str, argument: object) -> Any:

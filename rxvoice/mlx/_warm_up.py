@@ -1,4 +1,4 @@
-"""The first step of a model, so that the first turn does not wait for it."""
+"""Runs the first step of a model, so that the first turn does not wait for it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from rxvoice.mlx.llm import Llm
 from rxvoice.mlx.stt import Stt
 from rxvoice.mlx.tts import Tts
 
-__all__ = ["warm_up"]
-
 
 def warm_up(part: object) -> Generator[None, None, None]:
-    """One step of the model, with a `next` for each of its own."""
+    """Run the model once. Yields between steps, so that other work gets in."""
     own = cast("object", getattr(part, "warm_up", None))
     if callable(own):
         steps = own()
@@ -36,7 +34,7 @@ def warm_up(part: object) -> Generator[None, None, None]:
 
 
 def _first_token(part: Llm) -> Generator[None, None, None]:
-    """With the system prompt it has, which it need not be fed again then."""
+    """Generate a token after the system prompt, which then need not be fed again."""
     kept = part.conversation
     part.conversation = Conversation(system=kept.system)
     try:
@@ -50,7 +48,7 @@ def _first_token(part: Llm) -> Generator[None, None, None]:
 
 
 def _half_a_second(part: Stt) -> Generator[None, None, None]:
-    # Of digital silence the model would not be asked.
+    # Noise, since digital silence would not reach the model.
     session = part.session()
     session.feed(_noise(0.5))
     session.close()
@@ -60,6 +58,6 @@ def _half_a_second(part: Stt) -> Generator[None, None, None]:
 
 
 def _noise(seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """At 16 kHz, too faint to be heard."""
+    """Faint noise at 16 kHz."""
     size = int(16_000 * seconds)
     return np.random.default_rng(0).uniform(-1e-3, 1e-3, size).astype(np.float32)

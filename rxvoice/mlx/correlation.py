@@ -1,4 +1,4 @@
-"""Correlation of the microphone with what was played, at every delay at once, in MLX."""
+"""The correlation of the microphone with what was played, at all delays at once, in MLX."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import mlx.core as mx
 import numpy as np
 
 from rxvoice._audio.samples import Samples
-from rxvoice.mlx.dsp import as_samples
-
-__all__ = ["correlations"]
+from rxvoice.mlx._samples import as_samples
 
 _ENVELOPE = 16
 _QUIET = 1e-4
@@ -24,7 +22,7 @@ def correlations(
     wanted = mx.stack([samples, _envelope(samples)])
     played = mx.stack([reference, _envelope(reference)])
     wanted = wanted - wanted.mean(axis=1, keepdims=True)
-    # Without their mean, squares lose nothing of what makes them differ.
+    # Without the mean, squares keep what makes them differ.
     played = played - played.mean(axis=1, keepdims=True)
     signals = mx.fft.rfft(mx.concatenate([played, mx.square(played)]), size)
     box = mx.conj(mx.fft.rfft(mx.ones(n), size))
@@ -33,9 +31,9 @@ def correlations(
     energy = sums[2:] - mx.square(sums[:2]) / n
     floor = mx.maximum(_QUIET * energy.max(axis=1, keepdims=True), 1e-12)
     strength = mx.linalg.norm(wanted, axis=1, keepdims=True)
-    heard = mx.logical_and(energy > floor, strength >= 1e-6)
+    audible = mx.logical_and(energy > floor, strength >= 1e-6)
     below = mx.sqrt(mx.maximum(energy, floor)) * mx.maximum(strength, 1e-6)
-    alike = mx.where(heard, mx.minimum(mx.abs(products) / below, 1), 0)
+    alike = mx.where(audible, mx.minimum(mx.abs(products) / below, 1), 0)
     mx.eval(alike)  # pyright: ignore[reportUnknownMemberType]
     return _numpy(alike[0]), _numpy(alike[1])
 

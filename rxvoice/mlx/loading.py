@@ -1,4 +1,4 @@
-"""Loading models before the conversation begins: fetched, loaded and run once."""
+"""Fetches, loads and warms up models before the conversation begins."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = ["Kind", "Loadable", "Loaded", "Progress", "ProgressLine", "load"]
 
 @runtime_checkable
 class Loadable(Protocol):
-    """A part that loads its model when it is told to, as those of `rxvoice.mlx` do.
+    """A part that can load its model on request, as those of `rxvoice.mlx` can.
 
-    Optional: ``warm_up()``, which runs the model once, in one go or as a generator with a step for
-    each `next`; ``model``, the directory or the name on the hub.
+    Optional: ``warm_up()``, which runs the model once, in one go or as a generator of steps; and
+    ``model``, the directory or the name on the hub.
     """
 
     def load(self) -> None: ...
@@ -46,11 +46,11 @@ class Loaded:
     """A model that is ready.
 
     Attributes:
-        name: its directory or its name on the hub; where a part has none, the part's type.
-        kind: which slot it is for.
-        load_s: how long it took to read it, in seconds; fetching it is not counted.
+        name: its directory or its name on the hub; for a part without one, the part's type.
+        kind: the slot that it is for.
+        load_s: how long reading it took, in seconds, without fetching it.
         warm_up_s: how long its first step took, in seconds.
-        bytes: the size of its weights on the disk; 0 where that is not known.
+        bytes: the size of its weights on the disk; 0 if that is not known.
     """
 
     name: str
@@ -69,32 +69,37 @@ def load(
 ) -> list[Loaded]:
     """Fetch, load and warm up the models of these parts, and return when all are ready.
 
-    So the first turn waits for nothing. Parts that have no ``load()`` are passed over: any slot's
-    may be given. What is missing is fetched first, one model after the other, so that
-    what is wrong with one (no such model, an unknown architecture, too little memory or disk) shows
-    before another is loaded. Then each is loaded and makes one step: a language model one token, a
-    recogniser half a second of faint noise, a voice the first piece of a word, a policy one
-    judgement. No conversation is changed by it. A part with a ``warm_up()`` of its own gets that.
+    ```python
+    rxv.mlx.load(stt, llm, tts, worker=worker)
+    ```
 
-    Runs on: the worker for loading and warming up, with other work let in between the steps; this
-        thread for fetching. Not to be called on the worker's thread, which would wait for itself.
+    After it, the first turn waits for nothing. Any part of a conversation may be given; one without
+    ``load()`` is skipped. First, what is missing is fetched, one model after the other. So a fault
+    of one (no such model, an unknown architecture, too little memory or disk) shows before another
+    is loaded. Then each model is loaded and makes one step: a language model one token, a
+    recogniser half a second of faint noise, a voice the first piece of a word, a policy one
+    verdict. A part with a ``warm_up()`` of its own gets that call. No conversation changes.
+
+    Runs on: the worker, for loading and warming up, where other work gets in between the steps;
+        this thread, for fetching. Do not call it on the worker's thread, which would wait for
+        itself.
 
     Args:
         parts: such as ``rxv.mlx.llm(...)``, in the order in which to load them.
-        worker: the scheduler that is going to run the models, such as an `MlxScheduler`; None to
-            do it here.
-        progress: told how a download goes; None for a `ProgressLine`.
-        memory: bytes that the weights of all these models may take; None for what MLX recommends
-            on this machine, or three quarters of what it has.
-        trust_remote_code: as if each of the parts had been made with it: code and pickles of the
-            models' may run, and are fetched. Without, a model that has any is refused, unless its
-            part says that it may.
+        worker: the scheduler that will run the models, such as an `MlxScheduler`; None for this
+            thread.
+        progress: called as a download goes on; None for a `ProgressLine`.
+        memory: how many bytes the weights of all these models may take. None for what MLX
+            recommends on this machine, or three quarters of its memory.
+        trust_remote_code: as if each part had been made with it: the models' own code and pickles
+            are fetched and may run. Without it, a model that has any is refused, unless its part
+            was made with it.
 
     Returns:
-        One for each part that was loaded, in their order.
+        One entry for each part that was loaded, in their order.
 
     Raises:
-        ConfigError: a model cannot be had, loaded or held; says what to do.
+        ConfigError: a model cannot be fetched or loaded, or is too large; says what to do.
         MissingDependency: a model needs a package that is not installed.
         RxvoiceError: the worker was shut down before all were loaded.
     """
@@ -119,7 +124,7 @@ def load(
 
 
 class _Part:
-    """A part, and where its model comes from."""
+    """A part, and the source of its model."""
 
     def __init__(self, part: Loadable) -> None:
         self._part = part
@@ -143,7 +148,7 @@ class _Part:
             self._remote.fetch(lambda config: check_family(self.kind, self.name, config), report)
 
     def steps(self, loaded: list[Loaded]) -> Generator[None, None, None]:
-        """Load it, then warm it up; each a step or more."""
+        """Load the model and warm it up, in steps."""
         began = time.perf_counter()
         with no_bars(), self._failures("loaded"):
             self._part.load()
@@ -157,7 +162,7 @@ class _Part:
 
     @contextmanager
     def _failures(self, done: str) -> Generator[None, None, None]:
-        """What a model raises as a ConfigError; an `Exception` of somebody else's part as it is."""
+        """Turn what a model raises into `ConfigError`, but not the exceptions of other parts."""
         try:
             yield
         except (RxvoiceError, KeyboardInterrupt, GeneratorExit):
@@ -187,13 +192,13 @@ def _kind(part: object) -> Kind:
 
 
 def _model_of(part: object) -> str | None:
-    """The directory or name that it was given."""
+    """The directory or name of the part's model; None if it has none."""
     value = getattr(part, "model", None)
     return str(value) if isinstance(value, str | Path) else None
 
 
 def _patterns(kind: Kind, *, trust: bool) -> list[str]:
-    """The files that are fetched of such a model."""
+    """The files that are fetched of a model of this kind."""
     if kind == "vad":
         return ["config.json", "model.safetensors"]
     return patterns("mlx_lm" if kind == "llm" else "mlx_audio", trust_remote_code=trust)
@@ -213,7 +218,7 @@ def _check_memory(parts: list[_Part], memory: int | None) -> None:
 
 
 def _usable_memory() -> int | None:
-    """Bytes; None where the system does not tell."""
+    """In bytes; None if the system does not tell."""
     info = cast("dict[str, object]", mx.device_info())
     recommended = info.get("max_recommended_working_set_size")
     if isinstance(recommended, int):
@@ -225,7 +230,7 @@ def _usable_memory() -> int | None:
 
 
 def _run(steps: Generator[None, None, None], worker: abc.SchedulerBase | None) -> None:
-    """Take all the steps, here or on the worker, and raise what they raise."""
+    """Take all the steps, here or on the worker. Raises what they raise."""
     if worker is None:
         for _ in steps:
             pass
@@ -235,7 +240,7 @@ def _run(steps: Generator[None, None, None], worker: abc.SchedulerBase | None) -
     outcome: list[BaseException | None] = []
 
     def watched() -> Generator[bool, None, None]:
-        """Notices even when the worker drops it: a generator that has begun runs its finally."""
+        """Take the steps, and set `over` even if the worker drops the generator."""
         try:
             yield True
             for _ in steps:

@@ -1,4 +1,4 @@
-"""Resampling in MLX, piece by piece: a Kaiser-windowed sinc as one matrix product."""
+"""Resamples in MLX, piece by piece: a Kaiser-windowed sinc as one matrix product."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from rxvoice._audio.samples import Samples
 from rxvoice._check import whole
 from rxvoice.errors import ConfigError
-from rxvoice.mlx.dsp import as_samples
+from rxvoice.mlx._samples import as_samples
 
-__all__ = ["Resampler"]
+__all__ = ["MlxResampler"]
 
 _ATTENUATION_DB = 90.0
 _HALF_WIDTH = 60
-"""Of the filter, in samples of the lower rate."""
+"""The half width of the filter, in samples of the lower rate."""
 
 _MOST_WEIGHTS = 1 << 23
-"""32 MB; rates that have something in common want a twentieth of it at most."""
+"""32 MB. Rates with a common factor need at most a twentieth of that."""
 
 
 def is_faster_than_soxr() -> bool:
-    """Whether `Resampler` converts a piece sooner than soxr does.
+    """Whether `MlxResampler` converts a piece sooner than soxr does.
 
     False on MLX's CPU build, where it takes four times as long or more: ``python -m benchmarks
     speaker``. True with Metal.
@@ -32,25 +32,25 @@ def is_faster_than_soxr() -> bool:
     return mx.metal.is_available()
 
 
-class Resampler:
-    """One signal, from one rate to another: the pieces joined are the whole signal resampled.
+class MlxResampler:
+    """Resamples one signal, piece by piece. The pieces joined are the whole signal resampled.
 
-    `n` samples become ``ceil(n * rate_out / rate_in)``, each aligned in time with the input: the
-    filter's delay is taken out, and output sample ``m`` is the input at ``m / rate_out`` seconds.
-    Before its first and after its last sample the signal counts as silence.
+    `n` samples become ``ceil(n * rate_out / rate_in)``. The delay of the filter is taken out, so
+    output sample ``m`` is the input at ``m / rate_out`` seconds. The signal counts as silence
+    before its first and after its last sample.
 
-    Flat within 0.1 dB to 0.9 of the lower rate's half; what is above that half, and the images
-    of what is below, is attenuated by 80 dB or more. Runs on the CPU, also where MLX has a GPU:
-    there a matrix product may be less exact than that.
+    It is flat within 0.1 dB up to 0.9 of half the lower rate. Sound above that half, and the images
+    of sound below it, are attenuated by 80 dB or more. It runs on the CPU even if MLX has a GPU,
+    where a matrix product may be less exact.
 
-    Equal rates give the samples as they came. May be made on one thread and fed on another.
+    Equal rates return the samples as they are. One thread may make it and another feed it.
 
     Args:
-        rate_in: Hz, of what is fed, at least 1.
-        rate_out: Hz, of what comes out, at least 1.
+        rate_in: Hz of the input, at least 1.
+        rate_out: Hz of the output, at least 1.
 
-    Errors: `ConfigError` for rates below 1, or with so little in common that the filter would be
-        larger than 32 MB; such as 44 100 and 47 999 Hz.
+    Errors: `ConfigError` for rates below 1, or for rates with so small a common factor that the
+        filter is larger than 32 MB, such as 44 100 and 47 999 Hz.
     """
 
     __slots__ = ("_block_in", "_block_out", "_fed", "_given", "_half", "_held", "_rate", "_weights")
@@ -82,20 +82,20 @@ class Resampler:
     def _restart(self) -> None:
         self._fed = 0
         self._given = 0
-        # From `half` samples before the block that the next output is in.
+        # It begins `half` samples before the block of the next output.
         self._held = _silence(self._half)
 
     @property
     def latency_ms(self) -> float:
-        """How much of what was fed is held back by `feed`, in milliseconds.
+        """How much input `feed` holds back, in milliseconds.
 
-        It is 60 samples of the lower rate, up to the next whole one of `rate_in`: 3.75 ms at
-        16 kHz. None at equal rates.
+        It is 60 samples of the lower rate, rounded up to a whole sample of `rate_in`: 3.75 ms at
+        16 kHz. It is 0 at equal rates.
         """
         return 1000 * self._half / self._rate
 
     def feed(self, samples: mx.array | Samples) -> mx.array:
-        """What can be told so far: evaluated float32 samples, shape ``(n,)``, maybe none.
+        """Resample a piece. Returns evaluated float32 samples, shape ``(n,)``, maybe none.
 
         Args:
             samples: finite float32, shape ``(n,)``, numpy or MLX, of any length.
@@ -112,7 +112,7 @@ class Resampler:
             return self._give(self._output_of(self._fed - self._half))
 
     def end(self) -> mx.array:
-        """What was held back, as `feed` gives it. The next `feed` starts another signal."""
+        """End the signal and return the rest, as `feed` does. `feed` then begins another one."""
         if not self._half:
             return _silence(0)
         with mx.stream(mx.cpu):
@@ -124,7 +124,7 @@ class Resampler:
         return max(0, -(-fed * self._block_out // self._block_in))
 
     def _give(self, until: int) -> mx.array:
-        """The output from where it is to `until`; what its filter still lacks counts as silence."""
+        """The output up to sample `until`. Input that the filter lacks counts as silence."""
         first = self._given // self._block_out
         blocks = -(-until // self._block_out) - first
         if until <= self._given:
@@ -144,15 +144,15 @@ class Resampler:
 
 
 def _silence(n: int) -> mx.array:
-    # mx.zeros is lazy, and so belongs to the thread it is called on.
+    # mx.zeros is lazy, and so belongs to the thread that calls it.
     return mx.array(np.zeros(n, np.float32))
 
 
 def _weights(block_in: int, block_out: int, half: int, wider: float) -> mx.array:
-    """What each sample of a block, and `half` on either side of it, adds to each output."""
+    """What each sample of a block, and of `half` on either side, adds to each output."""
     at: NDArray[np.float64] = np.arange(block_out) * block_in / block_out
     distance = at - (np.arange(block_in + 2 * half) - half)[:, None]
-    # Kaiser's formulas: the transition ends at half the lower rate, in units of which it is.
+    # Kaiser's formulas, in units of half the lower rate, where the transition ends.
     transition = (_ATTENUATION_DB - 7.95) / (14.36 * _HALF_WIDTH)
     cutoff = (1 - transition / 2) / wider
     beta = 0.1102 * (_ATTENUATION_DB - 8.7)

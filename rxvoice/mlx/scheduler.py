@@ -23,6 +23,7 @@ from rxvoice._check import at_least, whole
 from rxvoice._threads.loop import leaving, next_step
 from rxvoice._threads.ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._lane import Lane
 
 __all__ = ["Lane", "MlxScheduler"]
 
@@ -30,8 +31,8 @@ S = TypeVar("S")
 
 _log = logging.getLogger("rxvoice")
 
-# A model may also be asked on the thread of another loop, such as the conversation's. Without this
-# the interpreter may abort at exit.
+# A model may also run on the thread of another loop, such as the conversation's. Without this the
+# interpreter may abort at exit.
 leaving.append(mx.clear_streams)
 _started: WeakSet[MlxScheduler] = WeakSet()
 
@@ -44,106 +45,40 @@ _EXIT_S = 1.0
 """How long the interpreter's exit waits for an abandoned thread that it has interrupted."""
 
 
-class Lane(PeriodicScheduler):
-    """A lane of an `MlxScheduler`: an RxPY scheduler over the same thread, with a priority.
-
-    Actions run on the model thread, one at a time, in the order in which they became ready: at
-    once, or when their time has come. An action that schedules itself again goes to the back, so
-    jobs of one lane take turns. May be called from any thread, the model thread too.
-
-    Cancels: what is disposed before its turn never runs, and what it holds is let go at once; an
-        action in progress goes on to its end. A disposable that an action returns is disposed with
-        it.
-    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else.
-    Raises: `DisposedException` once the scheduler was shut down.
-    """
-
-    def __init__(self, scheduler: MlxScheduler, priority: int, ready: ReadyLane) -> None:
-        super().__init__()
-        self._scheduler = scheduler
-        self._priority = priority
-        self._ready = ready
-
-    @property
-    def shared_thread(self) -> SharedThread:
-        """Says when the thread is stuck."""
-        return self._scheduler.shared_thread
-
-    @property
-    def priority(self) -> int:
-        """The higher goes first."""
-        return self._priority
-
-    @property
-    def steps(self) -> int:
-        """How many actions it was given a turn for."""
-        return self._ready.taken
-
-    @property
-    def longest_wait_ms(self) -> float:
-        """The longest that an action of this lane was ready before its turn came."""
-        return 1000 * self._ready.longest_wait
-
-    def schedule(
-        self, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` when its turn comes.
-
-        Args:
-            state: what it is called with; a generator that is still waiting here at shutdown is
-                closed, on the model thread.
-        """
-        return self.schedule_relative(0.0, action, state)
-
-    def schedule_relative(
-        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` after `duetime`, in seconds or a timedelta; a negative one is none."""
-        step = Step(lambda: action(self, state), state)
-        self._scheduler._add(  # pyright: ignore[reportPrivateUsage]
-            self._ready, step, max(0.0, self.to_seconds(duetime))
-        )
-        return step
-
-    def schedule_absolute(
-        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` at `duetime`, a datetime or seconds since 1970, by today's wall clock.
-
-        The delay is worked out now: setting the clock afterwards does not move it.
-        """
-        delay = self.to_datetime(duetime) - self.now
-        return self.schedule_relative(delay, action, state)
-
-
 class MlxScheduler(PeriodicScheduler):
     """One long-lived thread that owns the MLX stream and runs every model, a step at a time.
 
+    ```python
+    with rxv.mlx.MlxScheduler() as worker:
+        turns.pipe(vox.transcribe(stt, worker=worker.listening), ...)
+    ```
+
     It is an RxPY scheduler, and so are its lanes: give one as ``worker=`` to `transcribe`,
-    `respond` and `synthesize`. Among the steps that are ready the highest lane goes first, since
-    the listener will notice it first: `speech`, then `listening`, then `text`, which is where the
-    scheduler itself puts what it is given. Within a lane jobs take turns, in order. No lane
-    starves: after `patience` steps in that order while a lower lane waited, one goes to the lane
-    that has gone without for longest. Never two of those in a row, so speech waits for the step in
-    progress and one more of another lane at the most; and where three lanes wait, each gets one
-    of every ``3 * (patience + 1)`` steps or more.
+    `respond` and `synthesize`. Among the steps that are ready, the highest lane goes first: first
+    `speech`, whose delay the listener notices first, then `listening`, then `text`. A step that is
+    scheduled on the scheduler itself goes to `text`. Within a lane jobs take turns, in order.
+
+    No lane starves. After `patience` steps in that order while a lower lane waits, one step goes to
+    the lane that has gone without for longest. There are never two of those in a row, so speech
+    waits for the step in progress and for one more of another lane at the most. Where three lanes
+    wait, each gets at least one of every ``3 * (patience + 1)`` steps.
 
     Runs on: a thread of its own, started by the first action. MLX's default stream is put back
-        after each step. A step that is being taken is never interrupted: what waits, waits for it.
-    Drops: at shutdown, whatever has not run; nobody is told. Generators among it are closed.
-    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else. A step
-        that takes longer than `stuck_ms` is told once to every pipe that has a stage with this
-        worker, by a `Notice`; the turns that wait for the thread, and those that come until the
-        step is over, fail by a `ModelThreadStuck`. Another `Notice` says that it goes on.
+        after each step. A step in progress is never interrupted; everything else waits for it.
+    Drops: at shutdown, what has not run. Nobody is told. Generators among it are closed.
+    Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else. If a step
+        takes longer than `stuck_ms`, every pipe with a stage on this worker gets one `Notice`. The
+        turns that wait for the thread fail with `ModelThreadStuck`, and so do those that come
+        until the step is over. Another `Notice` says that the thread goes on.
     Raises: `DisposedException` for what is scheduled after shutdown.
 
-    Use it as a context manager, or call `shutdown`; the interpreter does at exit.
+    Use it as a context manager, or call `shutdown`. The interpreter calls it at exit.
 
     Args:
         name: the thread's name.
         patience: how many steps in a row may leave a lower lane waiting, at least 1.
-        stuck_ms: milliseconds, 1 or more, that one step may take; None for no limit. A model that
-            is loaded by its first question takes that long: `load` it before the conversation.
+        stuck_ms: milliseconds, 1 or more, that one step may take; None for no limit. Loading a
+            model with its first question counts: `load` it before the conversation.
     """
 
     def __init__(
@@ -173,39 +108,41 @@ class MlxScheduler(PeriodicScheduler):
 
     @property
     def speech(self) -> Lane:
-        """For sound that playback is about to run out of; priority 20."""
+        """For speech, so that playback does not run out of sound; priority 20."""
         return self._speech
 
     @property
     def listening(self) -> Lane:
-        """For the recogniser, so that its partial texts come while the user speaks; priority 10."""
+        """For the recogniser, so that its partials come while the user speaks; priority 10."""
         return self._listening
 
     @property
     def text(self) -> Lane:
-        """For the language model, and for all that is scheduled without a lane; priority 0."""
+        """For the language model, and for what is scheduled without a lane; priority 0."""
         return self._text
 
     def lane(self, priority: int) -> Lane:
-        """The lane of this priority, any integer; the higher goes first."""
+        """The lane of this priority, any integer; the lane with the higher number goes first."""
         if isinstance(priority, bool) or not isinstance(cast("object", priority), int):
             raise ConfigError(f"a lane's priority must be an integer, got {priority!r}")
         with self._changed:
             lane = self._lanes.get(priority)
             if lane is None:
-                lane = self._lanes[priority] = Lane(self, priority, self._ready.lane(priority))
+                lane = self._lanes[priority] = Lane(
+                    self._shared, priority, self._ready.lane(priority), self._add
+                )
             return lane
 
     @property
     def longest_wait_ms(self) -> float:
-        """The longest that any action, of whichever lane, was ready before its turn came."""
+        """The longest that any action, of any lane, was ready before its turn came."""
         with self._changed:
             return max(lane.longest_wait_ms for lane in self._lanes.values())
 
     def schedule(
         self, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """As `Lane.schedule` of `text`, which is also the scheduler that the action is given."""
+        """As `Lane.schedule` of `text`. The action gets that lane as its scheduler."""
         return self._text.schedule(action, state)
 
     def schedule_relative(
@@ -221,11 +158,11 @@ class MlxScheduler(PeriodicScheduler):
         return self._text.schedule_absolute(duetime, action, state)
 
     def shutdown(self) -> None:
-        """Take no further step, and end the thread; returns when it has ended. Again is harmless.
+        """End the thread without another step, and return when it has ended. Idempotent.
 
-        Drops what waits, and closes the generators among it on the model thread. Called from there
-        it returns at once, and the thread ends with the action that called. A step that goes on for
-        2 s more is not waited for: that is logged, and the thread ends when the step does.
+        Drops what waits, and closes the generators among it on the model thread. Called on the
+        model thread, it returns at once, and the thread ends with the current action. If the step
+        in progress takes 2 s more, `shutdown` logs that and returns; the thread ends with the step.
         """
         with self._changed:
             self._ended = True
@@ -247,10 +184,10 @@ class MlxScheduler(PeriodicScheduler):
             )
 
     def _interrupt(self) -> None:
-        """At exit: have Python code that goes on and on end, so that the thread can clean up.
+        """Interrupt Python code that goes on and on, at exit, so that the thread can clean up.
 
-        A thread that takes up the interpreter again when that is gone may abort the process. What
-        waits or computes outside the interpreter is not reached, and does not.
+        A thread that returns to the interpreter after its end may abort the process. This does not
+        reach code that waits or computes outside the interpreter, which does not return to it.
         """
         thread = self._thread
         if thread is None or thread.ident is None or not thread.is_alive():
@@ -277,14 +214,14 @@ class MlxScheduler(PeriodicScheduler):
 
     def _add(self, lane: ReadyLane, step: Step, delay: float) -> None:
         with self._changed:
-            # What a last step schedules is taken, and dropped with the rest.
+            # The last step may still schedule; that is dropped with the rest.
             if self._ended and threading.current_thread() is not self._thread:
                 raise DisposedException(
                     f"the MlxScheduler {self._name!r} was shut down and takes no more work: "
                     "dispose the subscriptions that use it first, or make a new one"
                 )
             if self._thread is None:
-                # A daemon, so that the interpreter's exit comes to `_at_exit` and does not wait.
+                # A daemon, so that the interpreter's exit reaches `_at_exit` without waiting.
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 thread.start()
                 self._thread = thread
@@ -299,18 +236,18 @@ class MlxScheduler(PeriodicScheduler):
                 mx.set_default_stream(stream)
         finally:
             self._close()
-            # Without it, and as the last thing here, the interpreter may abort at its exit.
+            # This has to be last: without it the interpreter may abort at its exit.
             mx.clear_streams()
 
     def _step(self) -> bool:
-        """Wait for the next step and take it; whether there may be more."""
+        """Wait for the next step and take it. Returns False after the end."""
         step = self._next()
         if step is None:
             return False
         self._shared.begin()
         try:
             step.run()
-        except BaseException:  # of a model, or from downstream: neither may end the thread
+        except BaseException:  # neither a model nor what is downstream may end the thread
             _log.exception("a step on the thread %r raised", self._name)
         finally:
             self._shared.end()
@@ -331,8 +268,8 @@ class MlxScheduler(PeriodicScheduler):
                     step.drop()
                 except BaseException:
                     _log.exception("closing a job on the thread %r raised", self._name)
-        # A generator that only a cycle of closures holds would be closed on whichever thread
-        # collects it; this is the one it belongs to.
+        # If only a cycle of closures holds a generator, the thread that collects the cycle closes
+        # it. That has to be this one.
         gc.collect()
 
 

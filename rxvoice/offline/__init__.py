@@ -1,7 +1,13 @@
-"""Real parts that need no download: what they know is in their wheels, and in this package.
+"""Models that need no download: their weights are in this package, or in a wheel.
 
-``pip install 'rxvoice[offline]'`` brings Silero (voice activity), pocketsphinx (recognition) and
-espeak-ng (speech; GPL-3). Each loads with its first use.
+- `silero` detects voice activity. The weights, Silero 6.2, are in this package.
+- `stt` transcribes English with pocketsphinx.
+- `tts` speaks with espeak-ng, which is GPL-3.
+- `llm` and `demo_stt` are demonstrations: real models, trained for this package, that know about
+  twenty sentences.
+
+``pip install 'rxvoice[offline]'`` brings pocketsphinx and espeak-ng. Each part loads with its first
+use.
 """
 
 from __future__ import annotations

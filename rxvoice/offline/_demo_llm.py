@@ -8,18 +8,16 @@ from contextlib import closing
 from rxvoice.events import Notice
 from rxvoice.mlx.llm import Llm
 
-__all__ = ["DemoLlm"]
-
 
 class DemoLlm(Llm):
-    """An `Llm` whose answers do not depend on what was said before.
+    """An `Llm` whose replies do not depend on what was said before.
 
-    So nobody needs to know that the oldest turns no longer fit into its context: it gives no
-    `Notice` of them, only text. ``stats.dropped_turns`` counts them.
+    So it gives only text, and no `Notice` when it drops the oldest turns. ``stats.dropped_turns``
+    counts them.
     """
 
     def respond(self, text: str, /) -> Generator[str | Notice, None, None]:
-        """Answer `text`, as `Llm.respond`; every piece is text."""
+        """Reply to `text`, as `Llm.respond` does; every piece is text."""
         with closing(super().respond(text)) as pieces:
             for piece in pieces:
                 if not isinstance(piece, Notice):

@@ -1,4 +1,4 @@
-"""The tiny language model of the demo, which needs no network."""
+"""The demonstration language model, whose weights are in this package."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ __all__ = ["llm", "phrases"]
 
 _MODEL = Path(__file__).parent / "demo-llm"
 _CONTEXT = 320
-"""Tokens. It was trained with up to 768, but mostly with 64 to 256."""
+"""Tokens. The model was trained with up to 768, but mostly with 64 to 256."""
 
 
 def llm() -> Llm:
-    """The demo's language model, for `respond`: small, real, and limited to twenty subjects.
+    """The demonstration language model, for `respond`: real, small, and limited to twenty subjects.
 
-    It answers the questions in `phrases`, most of them in other words too, and says that it did not
-    catch what it was asked where that is anything else. A conversation may be as long as you like:
-    it keeps to the length of most of those it was trained on, and forgets turns older than some
-    five, without a `Notice`, since no answer depends on them. `rxvoice.mlx.llm` says what comes out
-    and on which thread; ``llm().fresh()`` is another conversation with the same weights.
+    It was trained for this package, where its weights are. It replies to the questions in
+    `phrases`, also in many other words, and to anything else that it did not catch that. For any
+    other use, take `rxvoice.mlx.llm` with a model from the Hugging Face hub.
+
+    A conversation may be of any length. The model forgets turns older than about five, without a
+    `Notice`, since no reply depends on them. `rxvoice.mlx.llm` describes what comes out, and on
+    which thread. ``llm().fresh()`` is another conversation with the same weights.
     """
     from rxvoice.offline._demo_llm import DemoLlm
 
@@ -31,6 +33,6 @@ def llm() -> Llm:
 
 
 def phrases() -> list[str]:
-    """Every question the demo's model was taught, as written; a recogniser is narrowed to them."""
-    # Written by training/demo_llm.py from training/dialogues.json, which is where to change them.
+    """The questions that the demonstration model was taught, as written."""
+    # training/demo_llm.py writes them, from training/dialogues.json.
     return cast("list[str]", json.loads((_MODEL / "phrases.json").read_text("utf-8")))

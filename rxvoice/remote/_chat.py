@@ -1,4 +1,4 @@
-"""The stream of a chat: what servers send, whichever way they go about it."""
+"""The stream of a reply, read from any of the forms in which servers send it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from rxvoice._language.model import WrittenCall
+from rxvoice._files.json import read_json
+from rxvoice._language.calls import WrittenCall, read_call
 from rxvoice._text.unicode import whole_text
 from rxvoice.conversation import Message
 from rxvoice.conversation._turns import alternating
-
-__all__ = ["DONE", "ChatReader", "ErrorEvent", "events", "for_server"]
+from rxvoice.errors import ConfigError
 
 DONE = object()
-"""The event that says that there is no other."""
+"""The last event of a stream."""
 
 _LONGEST_LINE = 1024 * 1024  # bytes
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 class ErrorEvent(Exception):
-    """A server tells of a failure in the middle of its stream.
+    """A server reports a failure in the middle of its stream.
 
     Attributes:
-        body: what it says.
+        body: what the server says.
     """
 
     def __init__(self, body: object) -> None:
@@ -35,20 +35,20 @@ class ErrorEvent(Exception):
 
 
 def events(parts: Iterable[bytes], media: str) -> Iterator[object]:
-    """The JSON of each event of a stream of server-sent events, and `DONE`.
+    """Yield the JSON of each event of a stream of server-sent events, and `DONE`.
 
-    A line of data is an event, whether or not a blank one follows. What is no stream of events but
-    JSON, from a server that does not stream, is one.
+    Each line of data is an event, whether or not a blank line follows. A server that does not
+    stream sends plain JSON, which is one event.
 
     Args:
         media: the type that the server says it sends.
 
     Raises:
-        ErrorEvent: the server says that it failed.
+        ErrorEvent: the server reports a failure.
         ValueError: a line is too long, or no JSON.
     """
     if "json" in media:
-        yield json.loads(b"".join(_bounded(parts)))
+        yield _json(b"".join(_bounded(parts)))
         return
     kind = b""
     for line in _lines(parts):
@@ -61,7 +61,7 @@ def events(parts: Iterable[bytes], media: str) -> Iterator[object]:
         elif name == b"data" and kind == b"error":
             raise ErrorEvent(_readable(value))
         elif name == b"data" and value:
-            yield json.loads(value.decode())
+            yield _json(value)
         elif not line:
             kind = b""
 
@@ -91,14 +91,21 @@ def _bounded(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _readable(value: bytes) -> object:
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return _json(value)
+    except ValueError:
         return value.decode("utf-8", "replace")
+
+
+def _json(text: bytes) -> object:
+    try:
+        return read_json(text, "an event")
+    except ConfigError as error:  # an error of the server, and not of the app's configuration
+        raise ValueError(str(error)) from error
 
 
 @dataclass(slots=True)
 class _Call:
-    """A call of a tool, as far as it has come."""
+    """A call of a tool, as far as it has arrived."""
 
     index: object
     identity: object
@@ -109,16 +116,16 @@ class _Call:
 
 @dataclass(slots=True)
 class ChatReader:
-    """Adds up the events of one answer.
+    """Adds up the events of one reply.
 
     Attributes:
-        is_complete: whether the server has said that the answer ends.
-        finish: why it says so; empty where it does not.
-        length: characters that came: text, thoughts and calls.
+        is_complete: whether the server has said that the reply ends.
+        finish: the reason that it gives; "" without one.
+        length: characters so far, in text, thoughts and calls.
         has_text: whether there is text that is not blank.
         has_thought: whether there is a thought in a field of its own.
-        has_begun: whether there was a choice, be it empty.
-        prompt_tokens: how long the server says the prompt was, in tokens; 0 where it does not.
+        has_begun: whether there was a choice, even an empty one.
+        prompt_tokens: the length of the prompt in tokens, as the server counts; 0 if it does not.
     """
 
     is_complete: bool = False
@@ -131,11 +138,11 @@ class ChatReader:
     _calls: list[_Call] = field(default_factory=list[_Call])
 
     def read(self, event: object) -> str | None:
-        """The new text of an event; None for one that says nothing of the answer.
+        """The new text of an event; None for one that is not about the reply.
 
         Raises:
-            ErrorEvent: the server says that it failed.
-            ValueError, TypeError: it is something else than an event of a chat.
+            ErrorEvent: the server reports a failure.
+            ValueError, TypeError: it is no event of a chat.
         """
         if event is DONE:
             self.is_complete = True
@@ -148,7 +155,7 @@ class ChatReader:
         return "".join(pieces) if pieces else None
 
     def count(self, event: object) -> None:
-        """Take the count of tokens of an event, where it has one, and nothing else."""
+        """Take the count of tokens from an event that has one, and nothing else."""
         usage = cast("dict[str, object]", event).get("usage") if isinstance(event, dict) else None
         if isinstance(usage, dict):
             tokens = cast("dict[str, object]", usage).get("prompt_tokens")
@@ -156,11 +163,11 @@ class ChatReader:
                 self.prompt_tokens = tokens
 
     def calls(self) -> list[WrittenCall]:
-        """The calls that came."""
+        """The calls of tools so far."""
         return [_written(call) for call in self._calls]
 
     def _choice(self, choice: dict[str, object]) -> str:
-        if choice.get("index") not in (0, None):  # one of several answers, which nobody asked for
+        if choice.get("index") not in (0, None):  # one of several replies, not asked for
             return ""
         self.has_begun = True
         delta = _object(choice.get("delta"))
@@ -180,7 +187,7 @@ class ChatReader:
         return text
 
     def _take(self, part: dict[str, object]) -> None:
-        """Take a part of a call: some servers number them, some name them, some do neither."""
+        """Take a part of a call. Some servers number the calls, some name them, some do neither."""
         function = _object(part.get("function"))
         name, arguments = function.get("name") or "", function.get("arguments")
         index, identity = part.get("index"), part.get("id")
@@ -203,7 +210,7 @@ class ChatReader:
 
 
 def for_server(messages: list[Message]) -> list[dict[str, object]]:
-    """The messages as OpenAI's interface has them: arguments of calls as text."""
+    """The messages in the form of OpenAI's interface, with the arguments of calls as text."""
     return [_sent(message) for message in alternating(messages)]
 
 
@@ -227,20 +234,13 @@ def _arguments(function: object) -> str:
 def _written(call: _Call) -> WrittenCall:
     text = "".join(call.text)
     try:
-        given: object = call.arguments
-        if given is None:
-            given = json.loads(text) if text.strip() else {}
-        if isinstance(given, str):  # JSON in JSON
-            given = json.loads(given)
-        if not call.name or not isinstance(given, dict):
-            raise ValueError(f"wanted a name and an object of arguments, got {call.name!r}, {text}")
-    except (ValueError, RecursionError) as error:
+        return read_call(call.name, text if call.arguments is None else call.arguments)
+    except ValueError as error:
         return WrittenCall(call.name or "unreadable", {"text": text}, error)
-    return WrittenCall(call.name, cast("dict[str, object]", given))
 
 
 def _text(content: object) -> str:
-    """The text of a content, which may be a list of parts, some of them thoughts."""
+    """The text of a content. It may be a list of parts, some of which are thoughts."""
     if content is None:
         return ""
     if isinstance(content, list):

@@ -1,4 +1,4 @@
-"""How much of a conversation a server can take, which only it can count."""
+"""An estimate of how much of a conversation fits into a server's context."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from rxvoice.conversation import Message
 from rxvoice.conversation._turns import without_oldest
 from rxvoice.remote._chat import for_server
 
-__all__ = ["Context"]
-
 Schemas: TypeAlias = list[dict[str, object]]
 
 _TOKENS_PER_BYTE = 1 / 3
-"""Of most texts this is too many, and so on the safe side until the server has counted."""
+"""Too many for most texts, and so on the safe side until the server has counted."""
 
 
 class Context:
-    """Trims conversations to a number of tokens that is estimated by their length.
+    """Says how many turns have to go. It estimates tokens by the length of the text.
 
     Args:
-        room: tokens for all but the answer; None where that is not known.
+        room: tokens for all but the reply; None if that is not known.
     """
 
     def __init__(self, room: int | None) -> None:
@@ -30,10 +28,10 @@ class Context:
         self._tokens_per_byte = _TOKENS_PER_BYTE
 
     def excess(self, question: Question, tools: Schemas) -> int:
-        """How many of the oldest turns are to go, which leaves a quarter; 0 where there is room.
+        """How many of the oldest turns have to go to free a quarter; 0 while there is room.
 
         Args:
-            tools: the schemas that are sent with the question.
+            tools: the schemas that go with the question.
         """
         room = self._room
         if room is None or self._tokens(question.messages, tools) <= room:
@@ -41,16 +39,16 @@ class Context:
         return fewest_turns(question.messages, lambda it: self._tokens(it, tools) <= room * 3 / 4)
 
     def half(self, question: Question, tools: Schemas) -> int:
-        """How many turns the older half of the conversation has; 0 if there is only one."""
+        """How many turns are in the older half of the conversation; 0 if there is only one turn."""
         messages = question.messages
-        # All but what has to stay: the system prompt, this question and the tools.
+        # What has to stay: the system prompt, this question and the tools.
         least = _size(without_oldest(messages, len(messages)), tools)
         half = (least + _size(messages, tools)) / 2
         return fewest_turns(messages, lambda it: _size(it, tools) <= half)
 
     def learn(self, messages: list[Message], tools: Schemas, tokens: int) -> None:
-        """Set the estimate right by what the server has counted for these messages."""
-        # Within what a tokenizer can come to, whatever a server says.
+        """Correct the estimate by the number of tokens that the server counted for the messages."""
+        # Within what tokenizers give, whatever the server says.
         self._tokens_per_byte = min(1.0, max(0.05, tokens / _size(messages, tools)))
 
     def _tokens(self, messages: list[Message], tools: Schemas) -> float:

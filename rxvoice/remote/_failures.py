@@ -1,4 +1,4 @@
-"""What goes wrong at a server, as errors that say what to do."""
+"""Failures at a server, as errors that say what to do."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from rxvoice.remote._limits import BEFORE_IT_BEGINS, OutOfTime, TooMuch
 if TYPE_CHECKING:
     from openai import APIStatusError
 
-__all__ = ["ContextExceeded", "Failures", "RemoteError"]
-
 _SHOWN = 200  # characters of what a server says about its failure
 _SEARCHED = 2_000
-_NESTED = 8  # objects in one another, in which a server says what failed
+_NESTED = 8  # levels of objects in which a server may report a failure
 
 _TOO_LONG = re.compile(
     r"context[ _-]?(length|window|size)|(maximum|exceeds?|exceed the|available)[ _]context"
@@ -25,17 +23,17 @@ _TOO_LONG = re.compile(
     r"|maximum number of tokens|max_new_tokens|(input|token count).* exceeds",
     re.IGNORECASE,
 )
-"""How servers say that a prompt does not fit; few of them have a code for it."""
+"""The words for a prompt that does not fit; few servers have a code for it."""
 
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
-"""What comes of taking an answer apart that is none."""
+"""The errors of reading an answer that is not in the expected form."""
 
 
 class RemoteError(RxvoiceError):
     """A server could not be reached, refused, broke off, or answered with something else.
 
     Attributes:
-        status: the HTTP status, where the server refused with one.
+        status: the HTTP status, if the server refused with one.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -44,18 +42,18 @@ class RemoteError(RxvoiceError):
 
 
 class ContextExceeded(RemoteError):
-    """A server refused a question that is, with the conversation before it, too long for it."""
+    """A question, with the conversation before it, is too long for the server."""
 
 
-class Failures:
-    """Says what a failure at one server means.
+class ServerFailures:
+    """Explains the failures of one model at a server.
 
     Args:
-        name: what is asked and where, as errors begin.
-        api_key: what must not be shown.
+        name: the model and its server, with which every message begins.
+        api_key: kept out of messages.
         timeout_s: how long the server may be silent.
         total_timeout_s: how long it may take in all.
-        has_context: whether what is asked may be too long together with what was said before.
+        has_context: whether a question carries the conversation, which may be too long.
     """
 
     def __init__(
@@ -74,11 +72,11 @@ class Failures:
         self._has_context = has_context
 
     def error(self, what: str, status: int | None = None) -> RemoteError:
-        """The error that the model has done that."""
+        """An error that says what the model did."""
         return RemoteError(f"{self._name} {what}", status)
 
     def of(self, error: Exception) -> RemoteError:
-        """What an error of the client, or of reading what came, means."""
+        """Explain an error of the client, or of reading the answer."""
         import openai
 
         why = self._shown(f"{type(error).__name__}: {error}")
@@ -93,7 +91,7 @@ class Failures:
                 f"sent more than {BEFORE_IT_BEGINS // 1024} KB before its answer began: see "
                 "whether base_url is that of a server with OpenAI's interface"
             )
-        # A client that is older gives its transport's errors in mid-stream as they are.
+        # Older clients let the transport's errors through in mid-stream.
         if isinstance(error, openai.APITimeoutError) or "Timeout" in type(error).__name__:
             return self.error(
                 f"gave nothing for {self._timeout_s:g} s: see whether the server is busy or still "
@@ -117,10 +115,10 @@ class Failures:
         return self.error(f"broke off its answer ({why}): see the server's log")
 
     def told(self, body: object) -> RemoteError:
-        """The error that a server gave for an answer.
+        """Explain an error that the server sent in place of an answer.
 
         Args:
-            body: what it says about it.
+            body: what the server says about it.
         """
         said = self._shown(_text(body))
         if self._is_too_long(body):
@@ -165,7 +163,7 @@ class Failures:
 
 
 def _broke_off(cause: BaseException | None) -> bool:
-    """Whether there was a connection, by the names that httpx has for what can go wrong."""
+    """Whether there was a connection, by the names of httpx's errors."""
     return type(cause).__name__ in ("ReadError", "RemoteProtocolError")
 
 
@@ -177,7 +175,7 @@ def _titled(status: int) -> str:
 
 
 def _code(body: object) -> str:
-    """What kind of failure a server says it is, where it says so."""
+    """The kinds of failure that the server names; "" if it names none."""
     kinds = ""
     for _ in range(_NESTED):
         if not isinstance(body, dict):
@@ -189,7 +187,7 @@ def _code(body: object) -> str:
 
 
 def _text(body: object) -> str:
-    """What a server says about its failure, from any of the places where they put it."""
+    """The server's message, from any of the places where servers put it."""
     for _ in range(_NESTED):
         if not isinstance(body, dict):
             break

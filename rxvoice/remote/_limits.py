@@ -1,4 +1,4 @@
-"""How long a server may keep one call, and how much it may send before its answer begins."""
+"""How long one call to a server may take, and how much may come before the answer begins."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["BEFORE_IT_BEGINS", "Allowance", "OutOfTime", "TooMuch", "bound"]
-
 T = TypeVar("T")
 
 BEFORE_IT_BEGINS = 256 * 1024
 """Bytes of headers, and of the body of a refusal, that a server may send."""
 
-_WRITTEN_AT_ONCE = 16_384  # bytes; the time is looked at between two of these
+_WRITTEN_AT_ONCE = 16_384  # bytes; the time is checked between two of these
 
 
 class OutOfTime(Exception):
-    """The time for a call is used up."""
+    """A call took too much time."""
 
 
 class TooMuch(Exception):
-    """A server sends more than it may."""
+    """A server sent more than it may."""
 
 
 class Allowance:
-    """What one call may still take: only the time that is spent waiting for the server counts.
+    """The time and the bytes that one call may still take.
 
-    So a voice that is read as fast as it is played may go on for as long as it is played.
+    Only the time counts in which the client waits for the server. So a voice that is read as fast
+    as it is played may go on for as long as it is played.
 
     Args:
         seconds: in all; None for no limit.
@@ -42,15 +41,15 @@ class Allowance:
 
     @property
     def left(self) -> float:
-        """Seconds; not below 0."""
+        """Seconds, 0 or more."""
         return max(0.0, min(self._left, self._deadline - time.monotonic()))
 
     @contextmanager
     def spent(self, *, bytes: int | None = None) -> Generator[None]:
-        """Within it, what connections of this thread take is taken from here.
+        """Count what this thread's connections take in this block.
 
         Args:
-            bytes: how much may be received meanwhile; None for any amount.
+            bytes: how many may be received meanwhile; None for any number.
         """
         began = time.monotonic()
         self._deadline, self._bytes = began + self._left, bytes
@@ -63,12 +62,12 @@ class Allowance:
             self._deadline = float("inf")
 
     def hurry(self, seconds: float) -> None:
-        """Have no more than this left."""
+        """Reduce what is left to at most this."""
         self._left = min(self._left, seconds)
         self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def within(self, timeout: float | None, act: Callable[[float | None], T]) -> T:
-        """Do what takes a time limit, with what is left where that is less.
+        """Call `act` with a time limit: `timeout`, or what is left if that is less.
 
         Raises:
             OutOfTime: nothing is left, before or after.
@@ -85,10 +84,10 @@ class Allowance:
             raise
 
     def took(self, bytes: int) -> None:
-        """Count what was received.
+        """Count received bytes.
 
         Raises:
-            TooMuch: it is more than may be.
+            TooMuch: they are more than allowed.
         """
         if self._bytes is not None:
             self._bytes -= bytes
@@ -100,10 +99,10 @@ _current: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
 
 
 def bound(client: Any) -> None:
-    """Have the connections of an httpx client keep to the `Allowance` of whoever waits.
+    """Make the connections of an httpx client keep to the `Allowance` of the thread that waits.
 
-    httpx itself counts only silence: each byte that comes starts its time limit again, and so do
-    those of a header. No public way leads to its connections; a test holds this one.
+    httpx itself counts only silence: each byte restarts its time limit, even one of a header. It
+    has no public way to its connections; a test holds the private one that is used here.
     """
     for transport in (client._transport, *client._mounts.values()):
         if transport is not None:
@@ -112,7 +111,7 @@ def bound(client: Any) -> None:
 
 
 class _Connection(Protocol):
-    """What httpcore calls a NetworkStream."""
+    """A ``NetworkStream`` of httpcore."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes: ...
     def write(self, buffer: bytes, timeout: float | None = None) -> None: ...

@@ -1,4 +1,4 @@
-"""A server behind OpenAI's interface: how it is asked, and what its failures are called."""
+"""A server with OpenAI's interface: how it is asked, and how its failures are reported."""
 
 from __future__ import annotations
 
@@ -6,65 +6,66 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from ipaddress import ip_address
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urlsplit
 
-from rxvoice._check import at_least, whole
+from rxvoice._check import above, whole
 from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
-from rxvoice.remote._failures import Failures, RemoteError
+from rxvoice.remote._failures import RemoteError, ServerFailures
 from rxvoice.remote._limits import BEFORE_IT_BEGINS, Allowance, OutOfTime, TooMuch, bound
 
 if TYPE_CHECKING:
     from openai import APIError, OpenAI
 
-__all__ = ["Server"]
-
 T = TypeVar("T")
 
-_LONGEST_PAUSE = 60.0  # seconds, that a server may have us wait
+_LONGEST_PAUSE = 60.0  # seconds that a server may ask the client to wait
 
 
 class Server:
-    """One model at a server; the arguments are those of the public functions.
+    """One model at a server; `ServerOptions` describes the options.
 
     Args:
         kind: what the model is, for messages.
-        has_context: whether it is asked with all that was said before.
+        model: the name that the server knows it by.
+        has_context: whether a question carries all that was said before.
     """
 
     def __init__(
         self,
         kind: str,
         model: str,
+        has_context: bool = False,
         *,
         base_url: str,
-        api_key: str | None,
-        timeout_s: float,
-        total_timeout_s: float | None,
-        retries: int,
-        has_context: bool = False,
+        api_key: str | None = None,
+        timeout_s: float = 30,
+        total_timeout_s: float | None = 120,
+        retries: int = 2,
+        extra_body: Mapping[str, object] | None = None,
     ) -> None:
         if not isinstance(cast("object", model), str) or not model.strip():
             raise ConfigError(f"model must be the name that the server knows, got {model!r}")
         host = _host(base_url)
-        _seconds("timeout_s", timeout_s)
+        above("timeout_s", timeout_s, 0, "seconds")
         if total_timeout_s is not None:
-            _seconds("total_timeout_s", total_timeout_s)
+            above("total_timeout_s", total_timeout_s, 0, "seconds")
         whole("retries", retries, 0, "times")
         if api_key is not None and not re.fullmatch(r"[!-~]+", api_key):
             raise ConfigError(
                 f"api_key must be one or more visible ASCII characters, got {len(api_key)} "
                 "characters with others among them: look for a space or a line's end around it"
             )
+        self.extra_body = dict(extra_body or {})
         self.model = model
         self._name = f"the {kind} {model!r} at {base_url}"
         self._base_url = base_url
         self._api_key = api_key
-        self._why = Failures(
+        self._why = ServerFailures(
             self._name, api_key, timeout_s, total_timeout_s, has_context=has_context
         )
         self._timeout_s = timeout_s
@@ -88,10 +89,10 @@ class Server:
     def streamed(
         self, ask: Callable[[OpenAI, Allowance], AbstractContextManager[Iterator[T]]]
     ) -> Generator[T, None, None]:
-        """What the server gives, item by item as it comes; closed, the connection is closed.
+        """Yield what the server gives, as it comes. Closing the generator closes the connection.
 
         Args:
-            ask: sends the question; given what the answer may take, which it may shorten.
+            ask: sends the question. It gets the time that the answer may take, and may shorten it.
 
         Raises:
             RemoteError: for whatever fails.
@@ -115,7 +116,7 @@ class Server:
         ask: Callable[[], AbstractContextManager[Iterator[T]]],
         allowance: Allowance,
     ) -> Iterator[T]:
-        """Ask until the answer begins, as often as it is worth it and the time allows."""
+        """Ask until the answer begins, as often as it makes sense and the time allows."""
         import openai
 
         attempt = 0
@@ -133,17 +134,17 @@ class Server:
 
     @contextmanager
     def _failures(self) -> Generator[None]:
-        """Within it, whatever fails is a `RemoteError`."""
+        """Turn whatever fails in this block into a `RemoteError`."""
         try:
             yield
         except RxvoiceError:
             raise
         except Exception as error:
-            # Without the cause: its text may repeat what was sent, the key too.
+            # Without the cause, whose text may repeat the key.
             raise self._why.of(error) from None
 
     def error(self, what: str) -> RemoteError:
-        """The error that the model has done that."""
+        """An error that says what the model did."""
         return self._why.error(what)
 
     def _connected(self) -> OpenAI:
@@ -154,14 +155,14 @@ class Server:
                 f"{self._name} is asked through the package openai, which is not installed: "
                 "pip install 'rxvoice[remote]'"
             ) from error
-        # All said outright: what is missing the client takes from the environment. It wants a key
-        # even for a server that wants none.
+        # Every setting is given, since the client takes what is missing from the environment. It
+        # also needs a key for a server that wants none.
         key = self._api_key or "none"
         headers = {
             "Authorization": f"Bearer {key}",
             "OpenAI-Organization": openai.Omit(),
             "OpenAI-Project": openai.Omit(),
-            "Accept-Encoding": "identity",  # a few bytes must not become a thousand times as many
+            "Accept-Encoding": "identity",  # so that a few bytes cannot unpack to many
         }
         http = openai.DefaultHttpxClient(trust_env=not self._is_local)
         bound(http)
@@ -170,7 +171,7 @@ class Server:
             api_key=key,
             base_url=self._base_url,
             timeout=self._timeout_s,
-            max_retries=0,  # its own pauses know of no limit in all
+            max_retries=0,  # its own pauses know no limit in all
             default_headers=cast("dict[str, str]", headers),
             http_client=http,
         )
@@ -202,14 +203,8 @@ def _is_loopback(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def _seconds(name: str, value: float) -> None:
-    at_least(name, value, 0, "seconds")
-    if value == 0:
-        raise ConfigError(f"{name} must be above 0 seconds, got 0")
-
-
 def _pause(error: APIError, attempt: int) -> float | None:
-    """Seconds until it is worth asking again; None where it is not."""
+    """Seconds until it makes sense to ask again; None if it does not."""
     import openai
 
     if isinstance(error, openai.APIConnectionError):
@@ -222,11 +217,11 @@ def _pause(error: APIError, attempt: int) -> float | None:
         for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
             try:
                 told = float(headers.get(name, "")) * scale
-            except ValueError:  # none, or a date
+            except ValueError:  # missing, or a date
                 continue
             if told >= 0:
                 return told if told <= _LONGEST_PAUSE else None
     else:
         return None
-    # Longer each time, and not all clients at once.
+    # Longer each time, and at random, so that clients do not all ask at once.
     return min(0.5 * 2**attempt, 8) * random.uniform(0.75, 1)

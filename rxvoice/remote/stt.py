@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 from rxvoice._answers.recognised import recognised
 from rxvoice._audio.pcm16 import to_pcm16
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._audio.wav import header
+from rxvoice._language.options import shows_options_of
 from rxvoice._text.unicode import whole_text
 from rxvoice.elements import Recognised
 from rxvoice.remote._chat import ErrorEvent, events
+from rxvoice.remote._options import ServerOptions
 from rxvoice.remote._server import Server
 
 if TYPE_CHECKING:
@@ -22,82 +24,40 @@ if TYPE_CHECKING:
 __all__ = ["RemoteStt", "stt"]
 
 
-def stt(
-    model: str,
-    *,
-    base_url: str,
-    api_key: str | None = None,
-    language: str | None = None,
-    timeout_s: float = 30,
-    total_timeout_s: float | None = 120,
-    retries: int = 2,
-    extra_body: Mapping[str, object] | None = None,
-) -> RemoteStt:
-    """A recogniser behind a server, for `transcribe`. Nothing is sent before the first turn.
+@shows_options_of(Server.__init__)
+def stt(model: str, *, language: str | None = None, **server: Unpack[ServerOptions]) -> RemoteStt:
+    """A recogniser behind a server, for `transcribe`. It sends nothing before the first turn.
+
+    ```python
+    rxv.remote.stt("whisper-large-v3-turbo", base_url="http://127.0.0.1:8000/v1")
+    ```
 
     Args:
         model: the name that the server knows it by.
-        base_url: where the interface begins, such as ``"http://127.0.0.1:8000/v1"``.
-        api_key: sent as the bearer token; None where the server wants none.
-        language: what is spoken, as the model names it, such as ``"en"``; None lets it decide.
-        timeout_s: how long the server may be silent, in seconds, above 0: a turn's recognition
-            has to fit in.
-        total_timeout_s: how long one turn may take in all, in seconds, above 0, pauses between
-            retries included. None for no limit.
-        retries: how often to ask again, at least 0, when the server cannot be reached, is silent
-            or refuses for the moment (408, 409, 429, 5xx). Waits half a second at first, then
-            longer, or as long as the server says.
-        extra_body: what else the request says, as the server names it, such as
-            ``{"prompt": "rxvoice, RxPY"}``.
+        language: what the user speaks, as the model names it, such as ``"en"``; None lets the model
+            decide.
+        **server: where the model is and how patiently to ask it, as `rxvoice.remote.ServerOptions`
+            describes it: `base_url`, which is required, `api_key`, `timeout_s`, `total_timeout_s`,
+            `retries` and `extra_body`. The transcription of one turn has to fit into `timeout_s`.
 
     Raises:
-        ConfigError: an argument out of range, or no such `base_url`.
+        ConfigError: an argument out of range, or a `base_url` that is none.
     """
-    return RemoteStt(
-        model,
-        base_url=base_url,
-        api_key=api_key,
-        language=language,
-        timeout_s=timeout_s,
-        total_timeout_s=total_timeout_s,
-        retries=retries,
-        extra_body=extra_body,
-    )
+    return RemoteStt(Server("recogniser", model, **server), language)
 
 
 class RemoteStt:
-    """A recogniser; made by `stt`, whose arguments it takes. Waits on the thread that calls."""
+    """A recogniser behind a server; made by `stt`. It waits on the thread that calls."""
 
     sample_rate = 16_000
     """Hz"""
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        base_url: str,
-        api_key: str | None = None,
-        language: str | None = None,
-        timeout_s: float = 30,
-        total_timeout_s: float | None = 120,
-        retries: int = 2,
-        extra_body: Mapping[str, object] | None = None,
-    ) -> None:
-        self._server = Server(
-            "recogniser",
-            model,
-            base_url=base_url,
-            api_key=api_key,
-            timeout_s=timeout_s,
-            total_timeout_s=total_timeout_s,
-            retries=retries,
-        )
-        self._extra_body = dict(extra_body or {})
-        if language is not None:
-            self._extra_body["language"] = language
+    def __init__(self, server: Server, language: str | None) -> None:
+        self._server = server
+        self._body = {**server.extra_body, **({} if language is None else {"language": language})}
 
     def load(self) -> None:
-        """Load the client now rather than at the first turn; nothing is sent.
+        """Load the client now, and not with the first turn. It sends nothing.
 
         Raises:
             MissingDependency: the package openai is not installed.
@@ -105,7 +65,7 @@ class RemoteStt:
         self._server.client()
 
     def transcribe_turn(self, audio: Samples, /) -> str:
-        """The text of a turn, without space around it. No audio is no text, and not sent.
+        """The text of a turn, without white space around it. An empty turn is not sent.
 
         Args:
             audio: float32 of shape ``(n,)`` at 16 kHz; sent as a WAV of 16 bits.
@@ -119,9 +79,9 @@ class RemoteStt:
         return self.recognise_turn(audio).text
 
     def recognise_turn(self, audio: Samples, /) -> Recognised:
-        """As `transcribe_turn`, with the language and the times that the server tells.
+        """As `transcribe_turn`, with the language and the times that the server gives.
 
-        Most tell them when they are asked: ``extra_body={"response_format": "verbose_json",
+        Most servers give them on request: ``extra_body={"response_format": "verbose_json",
         "timestamp_granularities": ["word"]}``.
         """
         if not len(audio_samples(audio)):
@@ -136,7 +96,7 @@ class RemoteStt:
             model=self._server.model,
             file=("turn.wav", turn, "audio/wav"),
             response_format="json",
-            extra_body=self._extra_body,
+            extra_body=self._body,
         ) as response:
             yield map(_recognised, events(response.iter_bytes(), "json"))
 

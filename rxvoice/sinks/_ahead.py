@@ -53,9 +53,9 @@ class AheadSignal:
     """
 
     def __init__(self, rate: int, device_rate: int) -> None:
-        from rxvoice.mlx.resample import Resampler
+        from rxvoice.mlx.resample import MlxResampler
 
-        self._resampler = Resampler(rate, device_rate)
+        self._resampler = MlxResampler(rate, device_rate)
         self._made = self._number = 0
         self._held: Samples = np.empty(0, np.float32)
         # For the thread that writes:

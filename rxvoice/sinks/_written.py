@@ -17,7 +17,7 @@ def as_written(samples: Samples) -> Samples:
         AudioFormatError: for samples that are not mono audio in [-1, 1].
     """
     if is_mlx(samples):
-        from rxvoice.mlx.dsp import as_samples
+        from rxvoice.mlx._samples import as_samples
 
         samples = cast("Samples", as_samples(samples))
     return audio_samples(np.array(samples, np.float32))

@@ -1,4 +1,4 @@
-"""A function as a language model is told of it, and as it is called with what the model gives."""
+"""Describes a function to a language model, and reads the arguments that the model gives."""
 
 from __future__ import annotations
 
@@ -24,16 +24,14 @@ from rxvoice.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
-__all__ = ["Described"]
-
 _SHOWN = 100  # characters of a value in an error
 
 
 class Described:
-    """A function with the schema of its arguments, and the reader of them.
+    """A function with the schema of its arguments, and with what reads them.
 
     Args:
-        function: with type hints and a docstring in Google's style.
+        function: has type hints and a docstring in Google's style.
 
     Attributes:
         schema: in the form that chat templates and servers take.
@@ -50,7 +48,7 @@ class Described:
             self._hints = _hints(function)
             self._readers = {name: _reader(hint) for name, hint in self._hints.items()}
             self.schema = self._described()
-        except Exception as error:  # pydantic's own, and those of hints that cannot be resolved
+        except Exception as error:  # pydantic's, and that of a hint that cannot be resolved
             raise ConfigError(
                 f"the tool {self.name} cannot be described to a model: {_why(error)}. It needs a "
                 "type hint for every argument and a docstring that says what it does, with a line "
@@ -58,10 +56,11 @@ class Described:
             ) from error
 
     def read(self, arguments: Mapping[str, object]) -> dict[str, object]:
-        """The arguments as the hints want them.
+        """The arguments, converted to what the hints say.
 
         Raises:
-            TypeError: one that is missing, unknown or does not fit; says what came and was wanted.
+            TypeError: an argument is missing, unknown or does not fit; says what came and what was
+                wanted.
         """
         from pydantic import ValidationError
 
@@ -135,7 +134,7 @@ def _reader(hint: Any) -> TypeAdapter[Any]:
 
 
 def _guarded(hint: Any) -> Any:
-    """The hint, with truth values and numbers kept apart, which pydantic takes for one another."""
+    """The hint, kept from taking truth values for numbers, and the other way round."""
     from pydantic import BeforeValidator
 
     origin, args = get_origin(hint), get_args(hint)
@@ -171,14 +170,14 @@ def _only_bool(value: object) -> object:
     raise ValueError("no truth value")
 
 
-# What the model is told.
+# What the model is told about an argument that does not fit.
 
 
 def _misfit(name: str, hint: Any, given: object, error: ValidationError) -> str:
-    """What did not fit, where, and what was wanted there."""
+    """What came, where, and what was wanted there."""
     reason = error.errors(include_url=False, include_input=False)[0]
     where, value, wanted, rest = name, given, hint, list(reason["loc"])
-    # Down as far as the hints go; behind that the path names members of a union or a class.
+    # Follow the hints. Behind them the path names members of a union or a class.
     while rest:
         inner, found = _inside(wanted, rest[0]), _item(value, rest[0])
         if inner is None or found is None:
@@ -194,13 +193,13 @@ def _misfit(name: str, hint: Any, given: object, error: ValidationError) -> str:
 
 
 def _is_class(hint: Any) -> bool:
-    """Whether it is one class, or that and None, whose fields an error can name."""
+    """Whether it is one class, perhaps with None, so that an error can name its fields."""
     members = [it for it in get_args(hint) or (hint,) if it is not NoneType]
     return len(members) == 1 and isinstance(members[0], type) and hint not in _PLAIN
 
 
 def _inside(hint: Any, step: int | str) -> Any:
-    """The hint of an item of a list, tuple or dict; None for something else."""
+    """The hint of an item in a list, tuple or dict; None for any other hint."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is list and isinstance(step, int):
         return args[0]
@@ -210,7 +209,7 @@ def _inside(hint: Any, step: int | str) -> Any:
 
 
 def _item(value: object, step: int | str) -> tuple[object] | None:
-    """The item there, in a tuple of its own; None where there is none."""
+    """The item there, in a tuple of one; None if there is none."""
     try:
         return (cast("Any", value)[step],)
     except (LookupError, TypeError):
@@ -231,7 +230,7 @@ def _wanted(hint: Any) -> str:
         return f"one of {', '.join(map(repr, get_args(hint)))}"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"one of {', '.join(repr(member.value) for member in hint)}"
-    # Without the modules, which say nothing to a model.
+    # Without the names of modules, which mean nothing to a model.
     text = inspect.formatannotation(cast("Any", hint))
     return _PLAIN.get(cast("object", hint)) or re.sub(r"\b(\w+\.)+", "", text)
 
@@ -245,11 +244,11 @@ def _why(error: Exception) -> str:
     return text
 
 
-# The schema, without what chat templates and smaller servers stumble over.
+# The schema, without what chat templates and small servers cannot read.
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its definitions where they are used."""
+    """The schema with each definition at the place where it is used."""
     definitions: dict[str, Any] = schema.pop("$defs", {})
 
     def resolved(node: Any, within: tuple[str, ...]) -> Any:
@@ -270,7 +269,7 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without the titles that pydantic makes of names, and `T | None` as a type."""
+    """The schema without the titles that pydantic adds, and with `T | None` as a type."""
     plain: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "properties":
@@ -283,7 +282,7 @@ def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
             plain[key] = value
     arms = [it for it in plain.get("anyOf", ()) if it != {"type": "null"}]
     if len(arms) == 1 and "type" in arms[0]:
-        # mlx-lm's parsers of calls look for the type there.
+        # mlx-lm's parsers of calls look for the type here.
         return {
             **{key: it for key, it in plain.items() if key != "anyOf"},
             **arms[0],

@@ -17,19 +17,17 @@ from rxvoice._answers.slow_call import SlowCall, called, scheduler_of
 from rxvoice.errors import ConfigError
 from rxvoice.tools._schema import Described
 
-__all__ = ["Tool", "ToolCall", "ToolWorker", "Toolbox", "Tools", "WhileCalling"]
-
 Tool: TypeAlias = Callable[..., object]
-"""A function or method, async ones too, with type hints and a docstring, for `Toolbox`."""
+"""A function or method with type hints and a docstring, for `Toolbox`. It may be async."""
 
 Tools: TypeAlias = Iterable[Tool] | Callable[[str], Iterable[Tool]]
-"""The tools of a language model, or a function of each question that gives those for its answer."""
+"""The tools of a language model, or a function that takes the question and returns them."""
 
 ToolWorker: TypeAlias = abc.SchedulerBase | ThreadPoolExecutor | None
-"""Where tools run that are not async; None: on the thread of the answer."""
+"""Where tools run that are not async. None: on the thread of the reply."""
 
 WhileCalling: TypeAlias = str | Callable[[str, Mapping[str, object]], str | None] | None
-"""What is said before a tool is called; a function of the tool's name and its arguments."""
+"""What to say before a tool is called, or a function of its name and arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,8 @@ class ToolCall:
     Args:
         name: the tool.
         arguments: as the model gave them.
-        result: what the model was told.
-        error: why there was no result: the arguments did not fit, or what the function raised.
+        result: what the model is told.
+        error: what the function raised, or why the arguments do not fit; None for neither.
     """
 
     name: str
@@ -51,7 +49,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolRun:
-    """A call of a tool that takes its time.
+    """A call of a slow tool, in progress.
 
     Args:
         name: the tool.
@@ -65,39 +63,39 @@ class ToolRun:
 
     @property
     def pause(self) -> Waiting:
-        """The pause until it is over; it begins with that."""
+        """The pause until the call is over. Taking the pause begins the call."""
         return self.slow.waiting
 
     def result(self) -> ToolCall:
-        """The call, with its result; waits for it."""
+        """The call with its result. Waits for it."""
         return _outcome(self.name, self.arguments, self.slow.result)
 
     def given_up(self) -> ToolCall | None:
-        """The call, for which nobody waits any more; None where it was not made."""
+        """Give the call up. Returns it as far as it came; None if it had not begun."""
         self.slow.give_up()
         return self.result() if self.slow.has_begun else None
 
 
 class Toolbox:
-    """The functions that a model may call, described to it by their hints and docstrings.
+    """The functions that a model may call, described by their type hints and docstrings.
 
-    The docstring says what a function is for and, under ``Args:``, what each argument is. A hint is
-    anything that pydantic reads: str, int, float, bool, None, list, tuple, dict, Any, Literal, an
-    Enum, a date, a dataclass, and unions of them.
+    The docstring says what the function is for and, under ``Args:``, what each argument is. A hint
+    may be anything that pydantic reads: str, int, float, bool, None, list, tuple, dict, Any,
+    Literal, an Enum, a date, a dataclass, and unions of them.
 
     Args:
-        functions: functions and methods, async ones too. What they return is told to the model:
-            text as it is, everything else as JSON. One may return an awaitable or an observable:
-            what is awaited, and the last element, is its result.
-        worker: the threads on which functions are called that are not async, a
-            ``ThreadPoolExecutor`` or an RxPY scheduler; None: the thread of the answer.
+        functions: functions and methods; they may be async. The model is told what they return:
+            text as it is, anything else as JSON. A function may return an awaitable or an
+            observable; its result is then what is awaited, or the last element.
+        worker: the threads for functions that are not async, a ``ThreadPoolExecutor`` or an RxPY
+            scheduler. None: the thread of the reply.
 
     Attributes:
-        schemas: a JSON schema for each, in the form that chat templates and servers take.
+        schemas: a JSON schema for each function, in the form that chat templates and servers take.
 
     Raises:
-        ConfigError: something that is no plain function, or cannot be described; two of one name;
-            no such worker.
+        ConfigError: something that is no plain function or cannot be described, two functions of
+            one name, or a `worker` that is none.
     """
 
     def __init__(self, functions: Iterable[Tool] = (), *, worker: ToolWorker = None) -> None:
@@ -114,19 +112,19 @@ class Toolbox:
         return len(self._tools)
 
     def call(self, name: str, arguments: Mapping[str, object]) -> ToolCall:
-        """Call a tool, and wait for it here. Its errors are not raised but told, as the result.
+        """Call a tool and wait for it. It raises nothing: an error becomes the result.
 
         Args:
-            name: which one.
-            arguments: by name, as JSON has them; checked against the hints, and converted where
-                nothing is lost: ``"5"`` and ``5.0`` to the int 5, ``"true"`` to True, a value to
+            name: the tool.
+            arguments: by name, as JSON has them. They are checked against the hints, and converted
+                if nothing is lost: ``"5"`` and ``5.0`` to the int 5, ``"true"`` to True, a value to
                 its Enum, a list to a tuple.
         """
         made = self.run(name, arguments)
         return made.result() if isinstance(made, ToolRun) else made
 
     def run(self, name: str, arguments: Mapping[str, object]) -> ToolCall | ToolRun:
-        """Call a tool, as `call` does; one that takes its time is to be waited for."""
+        """Call a tool as `call` does. For a slow tool, return the call in progress."""
         slow: SlowCall | None = None
 
         def ask() -> object:
@@ -149,7 +147,7 @@ class Toolbox:
 
 
 def _outcome(name: str, arguments: Mapping[str, object], ask: Callable[[], object]) -> ToolCall:
-    """What became of a call: what is given, or raised."""
+    """The call with what `ask` returns or raises."""
     try:
         result = ask()
         told = result if isinstance(result, str) else _json(result)

@@ -626,4 +626,3 @@ def test_the_defaults_are_those_of_the_session() -> None:
     assert options["threshold"].default == config.turn_threshold
     assert options["ask_after_ms"].default == config.vad_end_silence_ms
     assert options["max_silence_ms"].default == config.turn_max_incomplete_silence_ms
-    assert options == inspect.signature(SmartTurn).parameters

@@ -261,7 +261,7 @@ def test_too_long_a_text_of_a_session_is_cut_with_a_notice(nemotron: Path) -> No
     before, after, _ = hear(stt(nemotron, max_turn_tokens=9).session(), sound())
     assert text(before + after).split() == whole[:9]
     assert "cut at max_turn_tokens=9" in told(before + after)
-    assert "s of a turn were not heard" in told(before + after)
+    assert "s of a turn were not transcribed" in told(before + after)
 
 
 @pytest.mark.models

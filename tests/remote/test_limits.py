@@ -232,9 +232,7 @@ def test_an_answer_beyond_max_tokens_ends(stub: Stub, part: bytes) -> None:
         pieces.append(piece)
         if isinstance(piece, Notice):
             break
-    assert pieces[-1] == Notice(
-        "the server went on far beyond max_tokens=50: the answer ends there"
-    )
+    assert pieces[-1] == Notice("the server went on far beyond max_tokens=50: the reply ends there")
     assert len("".join(it for it in pieces if isinstance(it, str))) < 50 * 20
     bot.forget()
     assert stub.left.wait(10)

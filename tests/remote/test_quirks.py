@@ -201,11 +201,11 @@ def test_an_answer_that_is_only_a_thought_is_told(stub: Stub) -> None:
     ]
     bot = talk(stub)
     assert notices(bot) == [
-        "the answer ended within a thought, which is not spoken: raise max_tokens, or turn the "
+        "the reply ended within a thought, which is not spoken: raise max_tokens, or turn the "
         "model's thinking off"
     ]
     assert notices(bot) == [
-        "the answer came without text, only thoughts (finish_reason 'length'): see whether "
+        "the reply came without text, only thoughts (finish_reason 'length'): see whether "
         "max_tokens is enough, and the server's log"
     ]
     assert "came without text:" in notices(bot)[0]

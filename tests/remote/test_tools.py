@@ -176,12 +176,14 @@ def test_what_is_wrong_with_a_call_is_told_to_the_model(stub: Stub) -> None:
         "Error: LookupError: no such city",
         "Error: TypeError: days must be a whole number, got 'many'",
     ]
-    assert results[2].startswith(f"{unread}Expecting property name")
+    assert results[2].startswith(
+        f"{unread}what the model wrote is not JSON: Expecting property name"
+    )
     assert results[3].startswith(f"{unread}wanted a name and an object of arguments")
     assert results[4] == "Error: TypeError: the argument 'city' is missing"
     assert results[5].startswith(f"{unread}wanted a name and an object of arguments, got ''")
     assert results[6] == "Error: LookupError: there is no tool 'time'; there are: weather"
-    assert results[7].startswith(f"{unread}maximum recursion depth")
+    assert results[7].startswith(f"{unread}what the model wrote has more than 100 levels")
     # And all of it can be sent again, and saved.
     assert len(stub.requests[1].json["messages"]) == 10
     assert Conversation.from_json(bot.conversation.to_json()) == bot.conversation

@@ -40,9 +40,9 @@ def tone(size: int) -> Samples:
 
 
 def resampled(samples: Samples) -> Samples:
-    from rxvoice.mlx.resample import Resampler
+    from rxvoice.mlx.resample import MlxResampler
 
-    resampler = Resampler(24_000, 48_000)
+    resampler = MlxResampler(24_000, 48_000)
     return np.concatenate([np.asarray(resampler.feed(samples)), np.asarray(resampler.end())])
 
 
@@ -62,7 +62,7 @@ def test_no_mlx_runs_on_the_conversation_thread(
 
     monkeypatch.setattr(resample, "is_faster_than_soxr", lambda: faster)
     threads: set[str] = set()
-    real_eval, real_feed = mx.eval, resample.Resampler.feed
+    real_eval, real_feed = mx.eval, resample.MlxResampler.feed
 
     def evaluate(*arrays: object) -> None:
         threads.add(threading.current_thread().name)
@@ -73,7 +73,7 @@ def test_no_mlx_runs_on_the_conversation_thread(
         return real_feed(self, samples)
 
     monkeypatch.setattr(mx, "eval", evaluate)
-    monkeypatch.setattr(resample.Resampler, "feed", feed)
+    monkeypatch.setattr(resample.MlxResampler, "feed", feed)
 
     def speak(text: str) -> Iterator[Any]:
         for _ in range(3):

@@ -154,7 +154,7 @@ def test_mlx_is_converted_by_mlx_as_one_signal(
     import mlx.core as mx
 
     from rxvoice.mlx import resample
-    from rxvoice.mlx.resample import Resampler
+    from rxvoice.mlx.resample import MlxResampler
 
     monkeypatch.setattr(resample, "is_faster_than_soxr", lambda: True)
     whole = tone(6000, 24_000)
@@ -166,7 +166,7 @@ def test_mlx_is_converted_by_mlx_as_one_signal(
         sink.write_samples(piece)
     thread, _ = aside(sink.flush)
     heard = played_out(sound, thread)
-    resampler = Resampler(24_000, 48_000)
+    resampler = MlxResampler(24_000, 48_000)
     wanted = np.concatenate([np.asarray(resampler.feed(whole)), np.asarray(resampler.end())])
     assert len(wanted) == 12_000
     assert np.abs(heard[:12_000] - wanted).max() < 1e-6

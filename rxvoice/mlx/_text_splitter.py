@@ -1,14 +1,12 @@
-"""What of a model's text is said, and what is thought or calls a tool."""
+"""Splits what a model generates into text to say, thoughts and calls of tools."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
-__all__ = ["Markers", "Spoken"]
-
 
 class Markers(Protocol):
-    """What mlx-lm's tokenizer knows about the marks that a model sets in its text."""
+    """What mlx-lm's tokenizer knows of the marks that a model sets in its text."""
 
     has_thinking: bool
     response_initial_state: str | None
@@ -17,15 +15,15 @@ class Markers(Protocol):
     def rfind_think_end(self, tokens: list[int], start: int) -> int: ...
 
 
-class Spoken:
-    """Parts the text of one generation, piece by piece.
+class TextSplitter:
+    """Splits the text of one generation, piece by piece.
 
     Args:
         markers: the tokenizer.
-        prompt: what the generation continues; some templates end it inside a thought.
+        prompt: the tokens before the generation. Some templates end the prompt inside a thought.
 
     Attributes:
-        calls: the text of each call of a tool that has ended.
+        calls: the text of each call of a tool that is complete.
     """
 
     def __init__(self, markers: Markers, prompt: list[int]) -> None:
@@ -41,13 +39,13 @@ class Spoken:
         self._state: Any = states.make_state(_first_state(markers, prompt))
 
     def feed(self, text: str) -> str:
-        """What of the text is to be said; empty where that is not known yet."""
+        """The part of the text to say; empty while that is not known."""
         was = self._state[0]
         self._state, segments = self._machine.split(self._state, text)
         return self._sort(was, segments)
 
     def end(self) -> str:
-        """There is no more text: what was held back and is to be said."""
+        """End the text. Gives what was held back and is to be said."""
         self._state, rest, state = self._machine.flush(self._state)
         said = self._sort(state, [(state, rest)])
         self._end_call()
