@@ -8,8 +8,6 @@ from rxvoice.elements import Speech
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.slots import AudioSink
 
-__all__ = ["SpeechWriter", "refuse_conversation", "write_all"]
-
 
 def write_all(sink: AudioSink, samples: Samples) -> None:
     """Offer the samples to the sink until it has taken all of them.

@@ -11,8 +11,6 @@ from rxvoice.events import Dropped
 from rxvoice.operators._job import Job
 from rxvoice.turn import Turn
 
-__all__ = ["listen_to"]
-
 T = TypeVar("T")
 
 
