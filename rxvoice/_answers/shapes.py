@@ -46,7 +46,7 @@ def text(piece: object) -> str:
     found = _worded(piece)
     if isinstance(found, str):
         return str.__str__(found)  # a plain str, also of a subclass such as numpy's
-    error = TypeError(f"wanted a str, or pieces that are, got {named(piece)}{_help(piece)}")
+    error = TypeError(f"wanted a str or pieces of str, got {named(piece)}{_help(piece)}")
     raise error from (piece if isinstance(piece, BaseException) else None)
 
 

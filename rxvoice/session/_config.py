@@ -200,14 +200,14 @@ class SessionConfig:
         """
         if model is None:
             if worker is not None:
-                raise ConfigError("turn_policy takes a worker for its model: give a model, or none")
+                raise ConfigError("turn_policy takes a worker for its model only: give a model too")
             tell_unused(self, ("vad_end_silence_ms", "turn_threshold"), "on a turn without a model")
             return silence(self.turn_max_incomplete_silence_ms)
         if not 1 <= self.vad_end_silence_ms < self.turn_max_incomplete_silence_ms:
             raise ConfigError(
                 "vad_end_silence_ms must be from 1 ms to below turn_max_incomplete_silence_ms="
-                f"{self.turn_max_incomplete_silence_ms} ms, got {self.vad_end_silence_ms}: a model "
-                "is asked in between"
+                f"{self.turn_max_incomplete_silence_ms} ms, got {self.vad_end_silence_ms}: the "
+                "model is asked between the two"
             )
         from rxvoice.mlx.smart_turn import smart_turn
 

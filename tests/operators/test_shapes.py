@@ -211,7 +211,7 @@ def test_what_is_no_text(slot: str, make: Make, came: str, where: str) -> None:
     run = Run(slot, make, "yes", where)
     failed = run.of(1)[-1]
     assert isinstance(failed, TurnFailed)
-    wanted = f"{slot} (turn 1) failed: TypeError: wanted a str, or pieces that are, got {came}"
+    wanted = f"{slot} (turn 1) failed: TypeError: wanted a str or pieces of str, got {came}"
     assert str(failed.error) == wanted
     assert not any(getattr(it, "final", False) for it in run.of(1))
     assert run.of(2)[-1].text == "yes"
@@ -308,7 +308,7 @@ def test_what_is_news(news: Any, wanted: str, where: str) -> None:
 def test_what_is_no_news(news: Any, came: str, where: str) -> None:
     failed, last = heard(Listening(news), where)
     assert str(failed.error) == (
-        f"transcribe (turn 1) failed: TypeError: wanted a str, or pieces that are, got {came}"
+        f"transcribe (turn 1) failed: TypeError: wanted a str or pieces of str, got {came}"
     )
     assert last.text == "yes"
 
