@@ -115,6 +115,15 @@ def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:
         assert not re.search(r"url\(['\"]?https?:|@import", sheet.read_text("utf-8")), sheet
 
 
+@pytest.mark.slow
+def test_the_search_works_from_the_disk(site: Path) -> None:
+    # A page of file:// may neither fetch an index nor start a worker.
+    assert (site / "search" / "search_index.js").read_text("utf-8").startswith("var __index = ")
+    page = (site / "guides" / "echo.html").read_text("utf-8")
+    assert '<script src="../assets/iframe-worker.js">' in page
+    assert (site / "assets" / "iframe-worker.js").is_file()
+
+
 # What is not there
 
 FAULTS = {
