@@ -20,7 +20,7 @@ pytest.importorskip("mkdocs", reason="the site is built with mkdocs: pip install
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("rxvoice", "operators", "examples", "docs")
-FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "mkdocs.yml")
+FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml")
 
 
 def build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
