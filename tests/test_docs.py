@@ -105,7 +105,7 @@ def test_a_console_snippet_prints_what_it_shows(text: str, checkout: Path) -> No
 
 
 def without_measures(text: str) -> str:
-    """The text with every moment of a turn as one, and every space: a longer number wraps a line."""
+    """The text with every moment, and all space, as one: a longer number wraps a line."""
     moments = r"(turn ended|transcript|first token|first audio|first heard) \d+"
     return re.sub(moments, r"\1 #", " ".join(text.split()))
 
