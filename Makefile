@@ -11,7 +11,7 @@ help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
 	@echo "make floors  the quick tests, with the lowest versions that pyproject.toml allows"
-	@echo "make check   lint, types and the executed documentation"
+	@echo "make check   lint (workflows too), types and the executed documentation"
 	@echo "make docs    executes the documentation, and builds the site into out/site"
 	@echo "make bench   the benchmarks, as a table"
 
@@ -38,6 +38,10 @@ check: lint types docs
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@# actionlint has no wheel; CI runs it, and so does this where it is installed.
+	@if command -v actionlint >/dev/null; then actionlint; fi
 
 types: $(VENV)/dev.installed
 	$(BIN)/pyright
@@ -45,9 +49,12 @@ types: $(VENV)/dev.installed
 
 docs: $(VENV)/dev.installed
 	$(BIN)/python -m docs.spec --check operators
+	$(BIN)/python -m docs.layers --check
+	$(BIN)/python -m docs.interruption --check
 	@# mkdocs-material advertises its successor at every build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
-	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py
+	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py \
+		tests/test_design.py tests/test_glossary.py tests/test_support.py
 	@echo "The site is out/site/index.html"
 
 bench: $(VENV)/dev.installed

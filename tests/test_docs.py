@@ -105,8 +105,9 @@ def test_a_console_snippet_prints_what_it_shows(text: str, checkout: Path) -> No
 
 
 def without_measures(text: str) -> str:
-    """The text with every latency, and the space before it, as one."""
-    return re.sub(r" +\d+ ms", " # ms", text.strip())
+    """The text with every moment, and all space, as one: a longer number wraps a line."""
+    moments = r"(turn ended|transcript|first token|first audio|first heard) \d+"
+    return re.sub(moments, r"\1 #", " ".join(text.split()))
 
 
 def test_the_readme_names_every_option() -> None:
@@ -138,11 +139,52 @@ def test_the_pages_name_only_commands_and_options_that_there_are() -> None:
 
 def test_make_says_what_the_readme_says() -> None:
     readme = PAGES[0].read_text("utf-8")
-    screen = "\n".join(readme.splitlines()[:30])
+    screen = readme.partition("\n## ")[0]
     assert "make demo" in screen
     assert "make test" in screen
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert {"demo", "test"} <= set(targets)
+
+
+def test_the_readme_s_first_screen_says_what_a_reader_wants_to_know_in_order() -> None:
+    screen = PAGES[0].read_text("utf-8").partition("\n## ")[0]
+    wanted = [
+        "Spoken conversations in Python",
+        "**For whom:**",
+        "**Why rxvoice:**",
+        "`python -m benchmarks interruption`",
+        "](docs/assets/interruption.svg)",
+        "```python\n",
+        "make demo",
+        "make test",
+        "pip install",
+    ]
+    places = [screen.index(it) for it in wanted]
+    assert places == sorted(places)
+    program = screen.partition("```python\n")[2].partition("```")[0]
+    assert len(program.splitlines()) <= 12
+
+
+@pytest.mark.parametrize("page", PAGES[:1] + MORE, ids=lambda page: page.name)
+def test_a_program_needs_no_checkout(page: Path) -> None:
+    for it in snippets(page):
+        if it.language in ("python", "console"):
+            assert "rxvoice/" not in it.code, f"{page.name}:{it.line}"
+
+
+def test_the_benchmarks_that_the_pages_name_are_there() -> None:
+    from benchmarks.__main__ import LONG, NAMES
+
+    for page in PAGES + MORE:
+        for name in re.findall(r"`python -m benchmarks (\w+)`", page.read_text("utf-8")):
+            assert name in NAMES + LONG, f"{page.name}: {name}"
+
+
+def test_the_picture_of_an_interruption_is_of_its_run() -> None:
+    from docs import interruption
+
+    drawn = interruption.picture(interruption.run())
+    assert interruption.PICTURE.read_text("utf-8") == drawn, "run python -m docs.interruption"
 
 
 def test_the_changelog_is_of_this_version() -> None:

@@ -45,26 +45,6 @@ def test_importing_rxvoice_loads_no_model_and_no_device() -> None:
     assert HEAVY.isdisjoint(shown.stdout.split())
 
 
-def test_only_rxvoice_mlx_imports_mlx() -> None:
-    importing = {
-        path.relative_to(PACKAGE)
-        for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        for name in _imported(node)
-        if name.partition(".")[0] in {"mlx", "mlx_lm", "mlx_audio"}
-    }
-    assert importing
-    assert {path.parts[0] for path in importing} == {"mlx"}
-
-
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        return [node.module]
-    return []
-
-
 PARTS = {*rxv.__all__, "aio", "operators.kernel", "qt", "tk", "web"}
 PUBLIC = ["rxvoice", *sorted(f"rxvoice.{it}" for it in PARTS if find_spec(f"rxvoice.{it}"))]
 

@@ -20,7 +20,7 @@ pytest.importorskip("mkdocs", reason="the site is built with mkdocs: pip install
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("rxvoice", "operators", "examples", "docs")
-FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "mkdocs.yml")
+FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "mkdocs.yml")
 
 
 def build(root: Path, site: Path) -> subprocess.CompletedProcess[str]:
@@ -113,6 +113,15 @@ def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:
         assert not loads.search(page.read_text("utf-8")), page
     for sheet in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?https?:|@import", sheet.read_text("utf-8")), sheet
+
+
+@pytest.mark.slow
+def test_the_search_works_from_the_disk(site: Path) -> None:
+    # A page of file:// may neither fetch an index nor start a worker.
+    assert (site / "search" / "search_index.js").read_text("utf-8").startswith("var __index = ")
+    page = (site / "guides" / "echo.html").read_text("utf-8")
+    assert '<script src="../assets/iframe-worker.js">' in page
+    assert (site / "assets" / "iframe-worker.js").is_file()
 
 
 # What is not there

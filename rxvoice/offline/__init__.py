@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from rxvoice.offline.demo_stt import demo_phrases, demo_stt
 from rxvoice.offline.llm import llm, phrases
+from rxvoice.offline.recording import recording
 from rxvoice.offline.stt import SphinxSession, SphinxStt, stt
 from rxvoice.offline.tts import EspeakTts, tts, voices
 from rxvoice.offline.vad import silero
@@ -26,6 +27,7 @@ __all__ = [
     "demo_stt",
     "llm",
     "phrases",
+    "recording",
     "silero",
     "stt",
     "tts",
