@@ -7,7 +7,8 @@ Each command has a public module. The private modules are their parts:
 - conversations: `_talk_pipe` and `_run_pipe`
 - what is shown: `_scene` follows the events; `_view` and `_live_view` print it; `_reply_progress`
 - what is written: `_both`, `_transcript`
-- the process: `_hold`, `_keys`, `_main_loop`, `_signals`, `_streams`, `_stderr`, `_usage`, `_commands`
+- the process: `_hold`, `_main_loop`, `_keys`, `_signals`, `_streams`, `_stderr`
+- the command line: `_usage`, `_commands`
 """
 
 from __future__ import annotations
