@@ -7,8 +7,8 @@ Each command has a public module. The private modules are their parts:
 - conversations: `_talk_pipe` and `_run_pipe`
 - what is shown: `_scene` follows the events; `_view`, `_live_view` and `_reply_progress` print
 - what is written: `_both`, `_transcript`
-- the process: `_hold`, `_keys`, `_main_loop`, `_signals`, `_streams`, `_stderr`, `_usage`,
-  `_commands`
+- the process: `_hold`, `_main_loop`, `_keys`, `_signals`, `_streams`, `_stderr`
+- the command line: `_usage`, `_commands`
 """
 
 from __future__ import annotations
