@@ -399,11 +399,9 @@ def test_what_can_be_said_to_the_demonstration_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_model_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
+    options: dict[str, Any] = {"models": "mlx", **wrong} if "phrases" not in wrong else wrong
     with ExitStack() as stack, pytest.raises(ConfigError, match=message):
-        choose(
-            CommandSettings(**{"models": "mlx", **wrong} if "phrases" not in wrong else wrong),
-            stack,
-        )
+        choose(CommandSettings(**options), stack)
 
 
 def test_a_summary_counts_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
