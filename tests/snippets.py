@@ -127,11 +127,11 @@ class Stage:
         import rxvoice as rxv
         from rxvoice import mlx, offline
 
-        real_llm = mlx.llm
+        real_llm, real_stt = mlx.llm, mlx.stt
         here = Path(offline.__file__).parent
 
-        def stt(*_: object, **__: object) -> object:
-            return offline.demo_stt()
+        def stt(model: str | Path, **__: object) -> object:
+            return real_stt(model) if Path(model).is_dir() else offline.demo_stt()
 
         def llm(*_: object, tools: object = None, **options: Any) -> object:
             return real_llm(str(here / "demo-llm"), **options)
