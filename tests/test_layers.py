@@ -15,7 +15,10 @@ from docs import layers
 ROOT = Path(__file__).parent.parent
 HOUSE = layers.floors()
 LONGEST = 320  # lines
-LONGER: dict[str, str] = {}
+LONGER = {
+    "rxvoice/offline/stt.py": "a recogniser and its session, on one process",
+    "rxvoice/sinks/speaker.py": "the methods of a sink, with their docstrings",
+}
 """Files that are longer, and why."""
 
 SAME_NAME: dict[str, str] = {}
@@ -147,7 +150,6 @@ def _modules_of(node: ast.AST) -> list[str]:
     return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
 
 
-@pytest.mark.xfail(reason="the goal: others rename them", strict=False)
 def test_a_class_has_a_name_of_its_own() -> None:
     where: dict[str, list[str]] = defaultdict(list)
     for name, path in modules(ROOT).items():
@@ -159,7 +161,6 @@ def test_a_class_has_a_name_of_its_own() -> None:
     assert set(SAME_NAME) <= set(same), "no longer the same: delete it from SAME_NAME"
 
 
-@pytest.mark.xfail(reason="the goal: others split them", strict=False)
 def test_a_file_can_be_read_in_one_sitting() -> None:
     lines = {
         path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())

@@ -48,7 +48,7 @@ _REMEMBERED = 64
 
 
 @dataclass(slots=True, eq=False)
-class _Record:
+class _Moments:
     """What is known of a turn whose reply is not over."""
 
     turn: Turn
@@ -116,7 +116,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         now = _clock(out.scheduler)
-        records: dict[_Key, _Record] = {}
+        records: dict[_Key, _Moments] = {}
         over: deque[_Key] = deque(maxlen=_REMEMBERED)
         underrun = 0
 
@@ -126,7 +126,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
             if isinstance(event, Underrun):
                 underrun = max(underrun, event.total)
 
-        def record_of(turn: Turn) -> _Record | None:
+        def record_of(turn: Turn) -> _Moments | None:
             key = _key(turn)
             if key in over:
                 return None
@@ -134,11 +134,11 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
             if record is None:
                 if len(records) == _REMEMBERED:  # turns without a reply
                     forget(next(iter(records.values())).turn)
-                record = records[key] = _Record(turn, underrun)
+                record = records[key] = _Moments(turn, underrun)
                 watch(record)
             return record
 
-        def watch(record: _Record) -> None:
+        def watch(record: _Moments) -> None:
             was_open = record.turn.is_open
             replaying = True
 
