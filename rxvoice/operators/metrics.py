@@ -90,8 +90,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
     Put it after ``converse``, or before `play`, where it sees the elements of every stage:
 
     ```python
-    vox.converse(vox.transcribe(stt), vox.respond(llm), vox.synthesize(tts), sink=speaker),
-    vox.metrics(sink=speaker),
+    turns.pipe(vox.converse(listen, *reply, sink=speaker), vox.metrics(sink=speaker))
     ```
 
     Emits: the same elements; and a `TurnMetrics` after the one that ends a turn's reply:
