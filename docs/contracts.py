@@ -34,6 +34,8 @@ def spell_out(function: griffe.Function) -> None:
     options = function.parameters[-1] if len(function.parameters) else None
     if options is None or "Unpack" not in str(options.annotation):
         return
+    if not function.path.startswith("rxvoice.operators."):  # only an operator spells its own
+        return
     del function.parameters[options.name]
     for it in inspect.signature(getattr(operators, function.name)).parameters.values():
         if it.name not in function.parameters:
