@@ -165,7 +165,7 @@ FAULTS = {
     ),
     "an undocumented method": (
         "rxvoice/sinks/memory.py",
-        '"""How many times it was flushed."""',
+        '"""How many times `flush` was called."""',
         "",
         "rxvoice.sinks.memory.MemorySink.flushes has no docstring",
     ),
