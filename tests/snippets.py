@@ -6,8 +6,9 @@ from the hub and a press of Enter. Here they get substitutes, and nothing else i
 - ``rxv.microphone(...)`` is the recorded voice of the demo, at once rather than in its time, on a
   thread of its own as the real one; it ends where the recording does;
 - ``rxv.speaker(...)`` keeps what it is given, and has played it at once;
-- ``rxv.silero``, ``rxv.mlx.stt``, ``llm`` and ``tts`` give the embedded parts, whatever the name
-  (``stt`` opens a directory that there is), and without the tools, which the embedded language model was not taught to call;
+- ``rxv.silero``, ``rxv.mlx.stt``, ``llm`` and ``tts`` give the embedded parts, whatever the name,
+  and without the tools, which the embedded language model was not taught to call; ``stt`` opens
+  a directory that is there;
 - ``input(...)`` returns when the microphone has ended.
 
 A text block that directly follows a snippet is what it must print; ``...`` stands for anything.
