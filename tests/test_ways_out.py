@@ -279,7 +279,7 @@ def test_what_a_model_raises_when_it_is_told_something_is_logged(
     worker = EventLoopScheduler()
     operator: Any = vox.respond(Llm(), worker=worker)
     with caplog.at_level(logging.ERROR, "rxvoice"):
-        getattr(operator, method)(*(["hi"] if method == "heard" else []))
+        getattr(operator.memory, method)(*(["hi"] if method == "heard" else []))
         alive = threading.Event()
         worker.schedule(lambda *_: alive.set())
         assert alive.wait(WAIT)
