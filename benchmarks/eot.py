@@ -41,7 +41,7 @@ from rxvoice.mlx.smart_turn import Endpoint, EndpointSlot
 
 BUDGETS = (0.05, 0.10)
 LATENCIES_MS = (300, 600)
-DELAYS_MS = (200, 400, 600, 800)
+DELAYS_MS = (200, 400, 600, 800, 1000, 1200, 1600)
 TIMEOUTS_MS = (1000, 1600, 2400, 3000)
 THRESHOLDS = (0.05, 0.09, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -83,6 +83,8 @@ def smart_turns(model: EndpointSlot, examples: list[Example]) -> Iterator[Score]
     """`smart_turn`, at every threshold, delay and longest silence."""
     kept = Remembered(model)
     for threshold, delay, most in product(THRESHOLDS, DELAYS_MS, TIMEOUTS_MS):
+        if delay >= most:
+            continue
         policy = rxv.mlx.smart_turn(
             kept, threshold=threshold, ask_after_ms=delay, max_silence_ms=most
         )

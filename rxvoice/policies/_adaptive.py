@@ -56,7 +56,7 @@ def adaptive_silence(
     """End a turn after a silence that is longer than this user's pauses.
 
     ```python
-    vox.turn_window(rxv.adaptive_silence(400, 1600))
+    vox.turn_window(rxv.adaptive_silence(400, 2400))
     ```
 
     A pause is a silence of 100 ms to `max_ms`, with the user's speech before and after it. It
