@@ -62,8 +62,8 @@ def read(directory: Path) -> Iterator[Example]:
             silences = [(float(it["start"]), float(it["end"])) for it in row["silence_spans"]]
             if not silences:
                 raise ValueError(f"{file}:{number}: silence_spans is empty")
-            audio = row["audio"]
-            path = directory / (audio["path"] if isinstance(audio, dict) else audio)
+            audio: Any = row["audio"]
+            path = directory / (audio if isinstance(audio, str) else audio["path"])
             blocks: list[rxv.Samples] = []
             rxv.sources.wav(path, block_ms=1000).subscribe(
                 lambda chunk, blocks=blocks: blocks.append(chunk.samples), _raise
@@ -149,8 +149,8 @@ def hesitating(
     end = (length + len(sound) - at) / RATE
     silences.append((end, end + PATIENCE_MS / 1000))
     audio = with_silence(np.concatenate(parts), end)
-    room = np.random.default_rng(1).standard_normal(len(audio), np.float32)
-    return audio + room * np.float32(_ROOM), silences
+    room = _ROOM * np.random.default_rng(1).standard_normal(len(audio), np.float32)
+    return (audio + room).astype(np.float32), silences
 
 
 def with_silence(audio: rxv.Samples, end: float) -> rxv.Samples:
@@ -195,7 +195,7 @@ def _synthesized() -> Iterator[tuple[str, rxv.Samples]]:
 def _spoken(voice: Any, text: str) -> rxv.Samples:
     pieces = voice.synthesize_stream(text)
     samples = np.concatenate([getattr(it, "samples", it) for it in pieces])
-    return trimmed(soxr.resample(samples, voice.sample_rate, RATE))
+    return trimmed(np.asarray(soxr.resample(samples, voice.sample_rate, RATE), np.float32))
 
 
 def _raise(error: Exception) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from typing import cast
+from typing import Any, cast
 
 from reactivex import Observable
 
@@ -96,7 +96,7 @@ def score(name: str, setting: str, policy: PolicySlot, examples: Iterable[Exampl
 
 def ended_after(policy: PolicySlot, audio: rxv.Samples, start: float, lasts: int) -> int | None:
     """The milliseconds of silence after which the policy ends the turn; None if it does not."""
-    ask = getattr(policy, "user_finished", policy)
+    ask: Any = getattr(policy, "user_finished", policy)
     for silence_ms in range(STEP_MS, lasts + 1, STEP_MS):
         until = round(start * RATE) + silence_ms * RATE // 1000
         if _yes(ask(audio[:until], silence_ms)):

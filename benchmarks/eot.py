@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import rxvoice as rxv
 from benchmarks._eot_data import made, read
@@ -63,7 +64,7 @@ class Remembered:
     """A Smart Turn model whose verdicts are kept, so that a sweep asks once about each audio."""
 
     def __init__(self, model: EndpointSlot) -> None:
-        self._ask = getattr(model, "predict_endpoint", model)
+        self._ask: Any = getattr(model, "predict_endpoint", model)
         self._kept: dict[int, float] = {}  # by where the audio ends in memory
 
     def predict_endpoint(self, audio: rxv.Samples, rate: int, threshold: float, /) -> Endpoint:
@@ -137,6 +138,6 @@ def measure() -> list[Result]:
 
 
 def _loaded(directory: str) -> EndpointSlot:
-    from mlx_audio.vad import load
+    from mlx_audio.vad import load  # pyright: ignore[reportUnknownVariableType]
 
     return load(directory, strict=True)

@@ -76,7 +76,7 @@ def test_later_answers_count_when_they_come_at_once() -> None:
     by = {it.setting: it for it in scores}
     assert (by["0.3, 400, 1600"].cut, by["0.3, 400, 1600"].mean_ms) == (2 / 3, 400)
     assert (by["0.4, 400, 1600"].cut, by["0.4, 400, 1600"].mean_ms) == (0, 1600)
-    assert len(asked) == len(set(zip(asked, asked, strict=True))) or len(asked) < 100
+    assert len(asked) < 100  # each audio once, whatever the threshold
 
 
 def test_the_best_are_those_within_a_budget() -> None:
@@ -102,7 +102,13 @@ def test_there_must_be_pauses() -> None:
 def test_rows_in_the_schema_of_eot_bench_are_read(tmp_path: Path) -> None:
     with rxv.sinks.wav(tmp_path / "a.wav", sample_rate=16_000) as out:
         out.write_samples(np.full(16_000, 0.5, np.float32))
-    row = {"id": 7, "language": "en", "audio": "a.wav", "words": [], "messages": None}
+    row: dict[str, Any] = {
+        "id": 7,
+        "language": "en",
+        "audio": "a.wav",
+        "words": [],
+        "messages": None,
+    }
     spans = [{"start": 0.2, "end": 0.4}, {"start": 0.9, "end": 1.0}]
     (tmp_path / "rows.jsonl").write_text(
         json.dumps({**row, "silence_spans": spans})

@@ -167,7 +167,10 @@ def test_a_policy_that_raises_when_it_is_told_fails_only_its_turn() -> None:
         (lambda: rxv.adaptive_silence(1, 5, weight=1.1), "adaptive_silence weight must be"),
         (lambda: rxv.end_word("", str), "word must be a word such as \"over\", got ''"),
         (lambda: rxv.end_word("?!", str), "got '\\?!'"),
-        (lambda: rxv.end_word("over", None), r"transcribe_turn\(...\) or a callable .* got None"),
+        (
+            lambda: rxv.end_word("over", cast("Any", None)),
+            r"transcribe_turn\(...\) or a callable .* got None",
+        ),
         (
             lambda: rxv.end_word("over", FakeTranscriber("x"), after_ms=0),
             "end_word after_ms must be at least 1 ms, got 0",
@@ -245,7 +248,8 @@ def test_it_reads_every_shape_of_an_answer() -> None:
         rxv.Recognised("over"),
         iter(["over"]),
     ):
-        policy = rxv.end_word("over", cast("Any", lambda audio, a=answer: a))
+        script: list[Any] = [answer]
+        policy = rxv.end_word("over", lambda audio, script=script: script[0])
         verdict = policy.user_finished(NOTHING, 200)
         assert isinstance(verdict, Observable)
         seen: list[Any] = []

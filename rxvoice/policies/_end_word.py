@@ -75,6 +75,9 @@ class EndWord:
             life = CompositeDisposable()
             said = Text()
 
+            def on_piece(piece: str) -> None:
+                said.add(piece)
+
             def on_end() -> None:
                 said.end()
                 observer.on_next(self.ends(str(said)))
@@ -85,7 +88,7 @@ class EndWord:
 
             deliver(
                 lambda: self._transcribe(audio),
-                said.add,
+                on_piece,
                 on_end,
                 on_error,
                 life=life,
