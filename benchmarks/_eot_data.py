@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import soxr
@@ -195,7 +195,8 @@ def _synthesized() -> Iterator[tuple[str, rxv.Samples]]:
 def _spoken(voice: Any, text: str) -> rxv.Samples:
     pieces = voice.synthesize_stream(text)
     samples = np.concatenate([getattr(it, "samples", it) for it in pieces])
-    return trimmed(cast("rxv.Samples", soxr.resample(samples, voice.sample_rate, RATE)))
+    resampled: Any = soxr.resample(samples, voice.sample_rate, RATE)
+    return trimmed(resampled)
 
 
 def _raise(error: Exception) -> None:
