@@ -177,7 +177,7 @@ def _prompts() -> Iterator[tuple[str, rxv.Samples]]:
         plain = not re.search(r"[\[\]\d;…]|[.?!].*\w|\.\.\.|tone", text)
         if plain and len(text.split()) >= 5 and path.is_file():
             decoder = import_module("G722").G722(16_000, 64_000)
-            samples = np.asarray(decoder.decode(path.read_bytes()), np.float32) / 32_768
+            samples = np.asarray(decoder.decode(path.read_bytes()), np.float32) * np.float32(2**-15)
             yield name, trimmed(samples)
 
 
