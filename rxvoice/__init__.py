@@ -40,7 +40,14 @@ from rxvoice.errors import (
 from rxvoice.events import Event, Notice, TurnFailed
 from rxvoice.operators import only
 from rxvoice.operators.kernel import Operator
-from rxvoice.policies import any_of, energy, max_duration, silence
+from rxvoice.policies import (
+    adaptive_silence,
+    any_of,
+    end_word,
+    energy,
+    max_duration,
+    silence,
+)
 from rxvoice.session import SessionConfig, VoiceSession
 from rxvoice.slots import (
     AudioSink,
@@ -125,9 +132,11 @@ __all__ = [
     "TurnPolicy",
     "VoiceActivityDetector",
     "VoiceSession",
+    "adaptive_silence",
     "aio",
     "any_of",
     "echo",
+    "end_word",
     "energy",
     "events",
     "live",

@@ -215,7 +215,9 @@ class TurnPolicy(Protocol):
     """Says whether the user has finished, given the turn's audio and the silence at its end.
 
     Optional: ``sample_rate``, with which each chunk must agree; ``fresh()``, which makes a policy
-    for one subscription: a policy with state needs it.
+    for one subscription: a policy with state needs it; ``user_spoke_again(silence_ms)``, called
+    when the user speaks after a silence of this many milliseconds, counted in samples. The silence
+    is within a turn, or between two.
     """
 
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]: ...

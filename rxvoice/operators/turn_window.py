@@ -73,7 +73,8 @@ def turn_window(
             at its end, counted in samples. The result may be an ``Observable[bool]``: the turn ends
             when that emits True, unless the user has spoken since. If the policy has ``fresh()``,
             that makes a policy for each subscription; if it has a ``sample_rate``, each chunk must
-            have it.
+            have it. If it has ``user_spoke_again(silence_ms)``, that is called with the silence
+            that the user's speech ends, within a turn or between two.
         max_duration_ms: the longest turn, in milliseconds, 1 or more, pre-roll included. A longer
             one is ended (``"max_duration"``); if speech goes on it opens the next turn, and no
             sample is lost.
@@ -102,12 +103,14 @@ def turn_window(
         own = fresh(policy)
         user_finished: Callable[[Samples, int], object] = method(own, "user_finished")
         rate: int | None = getattr(own, "sample_rate", None)
+        spoke_again: Callable[[int], object] | None = getattr(own, "user_spoke_again", None)
         open_turn: TurnWriter | None = None
         silence_ms = 0
         count = 0
         turns = 0
         muted = False
         since_turn: int | None = None  # samples since the last turn ended
+        silence_before = 0  # ms of silence at the end of the last turn
         asked: CompositeDisposable | None = None
         asked_at: int | None = None  # the silence at the first question without an answer yet
 
@@ -125,11 +128,12 @@ def turn_window(
 
         def reset() -> TurnWriter | None:
             """Forget the turn before anything is emitted, so that an error downstream is safe."""
-            nonlocal open_turn, silence_ms, since_turn
-            ended, open_turn, silence_ms = open_turn, None, 0
+            nonlocal open_turn, silence_ms, since_turn, silence_before
+            ended, open_turn = open_turn, None
             void_answers()
             if ended:
-                since_turn = 0
+                since_turn, silence_before = 0, silence_ms
+            silence_ms = 0
             return ended
 
         def let_go_if_left() -> None:
@@ -189,6 +193,13 @@ def turn_window(
             else:
                 on_answer(finished)
 
+        def tell_policy(tell: Callable[[int], object], broken_ms: int) -> None:
+            try:
+                tell(broken_ms)
+            except BaseException as error:
+                fail_turn(error)
+                raise_if_ctrl_c(error)
+
         def on_answer(finished: object) -> None:
             nonlocal asked_at
             asked_at = None
@@ -230,8 +241,12 @@ def turn_window(
             if chunk.speech and not muted:  # a detector may be late to notice the mute
                 if asked:
                     void_answers()
-                silence_ms = 0
+                broken_ms, silence_ms = silence_ms, 0
+                if open_turn is None and since_turn is not None:
+                    broken_ms = silence_before + since_turn * 1000 // chunk.sample_rate
                 turn = open_turn or open_with(chunk)
+                if spoke_again and broken_ms:
+                    tell_policy(spoke_again, broken_ms)
             elif open_turn:
                 silence_ms += chunk.ms
                 turn = open_turn

@@ -1,8 +1,7 @@
-"""Policies for the end of a turn, and the detector of barge-in."""
+"""`any_of`: a policy made of others; `fresh`: a policy for one subscription."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -13,34 +12,11 @@ from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
-from rxvoice._check import method, milliseconds, whole, within
+from rxvoice._check import method
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot
 
-__all__ = ["any_of", "energy", "fresh", "max_duration", "rms", "silence"]
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """An end-of-turn policy: see `silence`."""
-
-    ms: int
-
-    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool:
-        """Whether the silence has lasted long enough."""
-        return silence_ms >= self.ms
-
-
-@dataclass(frozen=True, slots=True)
-class MaxDuration:
-    """An end-of-turn policy: see `max_duration`."""
-
-    ms: float
-    sample_rate: int
-
-    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool:
-        """Whether the turn is long enough."""
-        return len(audio) * 1000 >= self.ms * self.sample_rate
+__all__ = ["AnyOf", "any_of", "fresh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +34,13 @@ class AnyOf:
         """A copy for one subscription, made of its policies' own copies."""
         return AnyOf(tuple(map(fresh, self.policies)))
 
+    def user_spoke_again(self, silence_ms: int, /) -> None:
+        """Tell the policies that want to know it."""
+        for policy in self.policies:
+            tell = getattr(policy, "user_spoke_again", None)
+            if callable(tell):
+                tell(silence_ms)
+
     def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]:
         """Whether any policy says that the user has finished, at once or later."""
         later: list[Observable[bool]] = []
@@ -70,44 +53,6 @@ class AnyOf:
         if len(later) < 2:
             return later[0] if later else False
         return _until_yes(later)
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """A barge-in detector: see `energy`."""
-
-    threshold: float
-
-    def detect(self, samples: Samples, playing: bool, /) -> bool:
-        """Whether the assistant is playing and the chunk is loud enough."""
-        return playing and rms(samples) > self.threshold
-
-
-def silence(ms: int = 1600) -> Silence:
-    """End a turn once the user has been silent this long.
-
-    Args:
-        ms: milliseconds of silence, 0 or more. With 0 the first chunk without speech ends the
-            turn. The default is that of ``turn_max_incomplete_silence_ms`` in mlx-audio's
-            ``VoicePipelineConfig``.
-    """
-    milliseconds("silence ms", ms, 0)
-    return Silence(ms)
-
-
-def max_duration(ms: float, *, sample_rate: int = 16_000) -> MaxDuration:
-    """End a turn that is this long at its next chunk of silence, never within a word.
-
-    Combine it with another policy: ``any_of(silence(1600), max_duration(10_000))``. In contrast,
-    the ``max_duration_ms`` of `turn_window` also ends a turn in the middle of speech.
-
-    Args:
-        ms: milliseconds of the turn's audio, pre-roll included, 1 or more.
-        sample_rate: Hz of that audio.
-    """
-    milliseconds("max_duration ms", ms, 1)
-    whole("max_duration sample_rate", sample_rate, 1, "Hz")
-    return MaxDuration(ms, sample_rate)
 
 
 def any_of(*policies: PolicySlot) -> AnyOf:
@@ -188,18 +133,3 @@ def _until_yes(answers: list[Observable[bool]]) -> Observable[bool]:
 def _rates(policies: tuple[PolicySlot, ...]) -> set[int]:
     rates = (getattr(policy, "sample_rate", None) for policy in policies)
     return {rate for rate in rates if rate is not None}
-
-
-def energy(threshold: float = 0.02) -> Energy:
-    """Speech counts as barge-in while the assistant is playing, if the chunk is louder than this.
-
-    Args:
-        threshold: root mean square, 0 to 1. 0.02 is about -34 dBFS, above a quiet room.
-    """
-    within("energy threshold", threshold, 0.0, 1.0, "RMS")
-    return Energy(threshold)
-
-
-def rms(samples: Samples) -> float:
-    """The root mean square of the samples; 0 if there are none."""
-    return math.sqrt(float(samples.dot(samples)) / len(samples)) if len(samples) else 0.0
