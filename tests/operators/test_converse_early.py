@@ -1,0 +1,125 @@
+"""Replies that are begun before the turn is over, and idle users.
+
+The user says something from 0 to 20 ms, and the turn is over at 40 ms. The reply takes no time to
+make: "One two." is heard from 40 to 120 ms, "Three four." to 230 ms.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reactivex as rx
+from converse_kit import HI, pad
+from interruption_kit import RATE, VOICE, Scene, Talk, clock
+from reactivex import Observable
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+from rxvoice.testing import (
+    FakeSpeaker,
+    FakeStreamingTranscriber,
+)
+
+# Begun early
+
+
+def test_a_reply_begun_early_comes_out_with_the_transcript() -> None:
+    stt = FakeStreamingTranscriber("what is it", "")
+    scene = Scene(
+        "~~~~" + pad(400) + "|",
+        stt=stt,
+        silence_ms=100,
+        preempt_after_ms=30,
+        llm=Talk("One.", every_ms=50),
+    )
+    assert scene.lines[4:] == [
+        "130 Transcribed 1 'what is it'",
+        "130 ReplyStarted 1",
+        "130 ReplyDelta 1 'One.'",
+        "131 Speaking 1",
+        "170 FinishedTurn 'what is it' 'One.'",
+        "170 Finished 1 'One.'",
+        "440 completed",
+    ]
+    assert scene.llm.asked == ["what is it"]
+
+
+def test_a_reply_begun_early_is_forgotten_when_the_user_goes_on() -> None:
+    stt = FakeStreamingTranscriber("a b c d e f g h")
+    llm = Talk("One.", every_ms=10)
+    # The words come with the chunks; the early reply is to those of the first pause.
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+
+    def listen(turns: Observable[Any]) -> Observable[Any]:
+        def written(it: rxv.Turn) -> Observable[Any]:
+            told = {
+                "P": rxv.Transcript(it, "what", final=False),
+                "Q": rxv.Transcript(it, "what now", final=False),
+                "F": rxv.Transcript(it, "what now"),
+            }
+            return m.cold("-P------------Q----------------(F|)", told)
+
+        return turns.pipe(rx.operators.flat_map(written))
+
+    operator = vox.converse(
+        listen, vox.respond(llm), vox.synthesize(VOICE), sink=speaker, preempt_after_ms=50
+    )
+    mic = m.cold("~~_______~~~~____________________________|")
+    m.record(mic.pipe(vox.turn_window(rxv.silence(100)), operator))
+    assert llm.asked == ["what", "what now"]
+    assert llm.history == [("user", "what now"), ("assistant", "One.")]
+    assert llm.open == 0
+    assert stt.sessions == []
+
+
+def test_a_reply_is_begun_early_so_many_times_at_most() -> None:
+    llm = Talk("One.")
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+
+    def listen(turns: Observable[Any]) -> Observable[Any]:
+        def written(it: rxv.Turn) -> Observable[Any]:
+            told: dict[str, Any] = {c: rxv.Transcript(it, f"word {c}", final=False) for c in "PQRS"}
+            return m.cold("-P---Q---R---S---(F|)", told | {"F": rxv.Transcript(it, "word F")})
+
+        return turns.pipe(rx.operators.flat_map(written))
+
+    operator = vox.converse(
+        listen,
+        vox.respond(llm),
+        vox.synthesize(VOICE),
+        sink=speaker,
+        preempt_after_ms=20,
+        preempt_tries=2,
+    )
+    mic = m.cold("~_______________________|")
+    m.record(mic.pipe(vox.turn_window(rxv.silence(300)), operator))
+    assert llm.asked == ["word P", "word Q", "word F"]
+    assert llm.history == [("user", "word F"), ("assistant", "One.")]
+
+
+# Idle
+
+
+def test_idle_is_told_once_nobody_has_spoken_for_so_long() -> None:
+    scene = Scene(HI + pad(800) + "|", idle_ms=200)
+    assert scene.only("Finished", "Idle") == [
+        "230 Finished 1 'One two. Three four.'",
+        "430 Idle 200",
+    ]
+
+
+def test_speech_puts_it_off() -> None:
+    scene = Scene(HI + pad(280) + "~~___" + pad(800) + "|", "hi", "", idle_ms=200)
+    assert scene.only("Candidate", "Dropped", "Idle") == [
+        "330 Candidate 2",
+        "370 Dropped 2 no_words",
+        "570 Idle 200",
+    ]
+
+
+def test_it_is_not_told_before_anything_was_heard_nor_while_thinking() -> None:
+    llm = Talk("One.", every_ms=500)
+    scene = Scene(pad(500) + HI + pad(1000) + "|", idle_ms=200, llm=llm)
+    assert scene.only("Idle", "Finished") == ["1080 Finished 1 'One.'", "1280 Idle 200"]
