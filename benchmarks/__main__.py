@@ -30,7 +30,7 @@ NAMES = (
     "aio",
     "web",
 )
-LONG = ("live_echo",)
+LONG = ("live_echo", "wakeword")
 """Benchmarks that take minutes; they run only by name."""
 
 

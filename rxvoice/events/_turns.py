@@ -24,7 +24,7 @@ class WakeWord(Event):
     Args:
         word: the word, as the detector names it.
         position: index of the sample after that chunk, counted from the subscription. Detectors
-            are late: the word itself ends some 100 to 300 ms before.
+            are late: the word itself ends up to 350 ms before.
         score: how sure the detector is, 0 to 1. None if it gives no score.
     """
 

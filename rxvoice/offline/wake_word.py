@@ -15,6 +15,9 @@ __all__ = ["MicroWakeWord", "wake_word"]
 
 _WORDS = ("okay_nabu", "hey_jarvis", "hey_mycroft", "alexa")
 
+_ONCE = 100
+"""Features, of 10 ms each, below the threshold after which the word is another one."""
+
 
 def wake_word(word: str | Path = "okay_nabu", *, threshold: float | None = None) -> MicroWakeWord:
     """A detector of a wake word, for the operator `wake_word`. It needs no download.
@@ -67,7 +70,8 @@ class MicroWakeWord:
         self._given = threshold
         self._model = library.MicroWakeWord.from_config(path)
         self._features = library.MicroWakeWordFeatures()
-        self._above = False
+        self._fed = 0
+        self._above = -_ONCE  # when the score was last above the threshold
         self.threshold: float = self._model.probability_cutoff if threshold is None else threshold
         self.word: str = self._model.id
         self.score = 0.0
@@ -77,12 +81,19 @@ class MicroWakeWord:
         return MicroWakeWord(self._library, self._path, self._given)
 
     def spot(self, samples: Samples, /) -> str | None:
-        """The word, with the chunk in which its score rises above the threshold; or None."""
+        """The word, with the chunk in which its score rises above the threshold; or None.
+
+        It gives the word once, until the score has been below the threshold for a second.
+        """
         self.score = 0.0
         spotted = False
         for features in self._features.process_streaming(to_pcm16(samples).tobytes()):
             score = float(self._model.process_streaming_prob(features))
-            spotted = spotted or (score > self.threshold and not self._above)
-            self._above = score > self.threshold
+            self._fed += 1
+            if self._fed % self._model.stride:
+                continue  # the model has not run: it takes several features at once
+            if score > self.threshold:
+                spotted = spotted or self._fed - self._above >= _ONCE
+                self._above = self._fed
             self.score = max(self.score, score)
         return self.word if spotted else None

@@ -35,8 +35,8 @@ def wake_word(
     reply plays it stays open: an interruption and the next question need no word.
 
     Put it between `vad` and `preroll`. There it is asked for each chunk, and what the user says
-    right behind the word comes back as the ``lead_in`` of the turn. A detector is up to 300 ms
-    late, and ``tail_ms`` comes on top of that: use ``preroll(500)``.
+    right behind the word comes back as the ``lead_in`` of the turn. A detector is up to 350 ms
+    late, and ``tail_ms`` comes on top of that: use ``preroll(600)``.
 
     Emits: each chunk. While it is closed, a chunk of speech has ``speech=False``; all else of it
         stays, so that time and sample counts are exact. A `WakeWord` before the chunk in which
