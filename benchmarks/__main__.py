@@ -30,7 +30,7 @@ NAMES = (
     "aio",
     "web",
 )
-LONG = ("live_echo", "eot")
+LONG = ("live_echo", "eot", "wakeword")
 """Benchmarks that take minutes; they run only by name."""
 
 

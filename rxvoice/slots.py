@@ -18,6 +18,7 @@ An answer must have one of these shapes, each of which can mean only one thing:
 - *answer*: what *synthesize* takes, a str, and a `Recognised`; a result with ``audio`` may have a
   ``sample_rate`` of its own and a ``text``.
 - *vad*: a bool, or a number from 0 to 1.
+- *wake word*: a str, the word; or None.
 - *end-of-turn policy, barge-in and echo detectors, ``playing``*: a bool.
 
 A bool or a number may be an array of one element. If a piece of text ends with half a character (a
@@ -28,8 +29,8 @@ float32 stays as it is.
 Everything else fails the turn, with an error that says what came and what was wanted: for a text,
 None, bytes or a number; a set, which has no order, and any other mapping; for sound, integers,
 which have no scale, two dimensions, NaN, a plain number or list, or a pair of samples and sample
-rate. The vad, the echo and barge-in detectors and ``playing`` are called for each chunk: a wrong
-answer costs that chunk. A wrong answer of an end-of-turn policy fails its turn.
+rate. The vad, the wake word, echo and barge-in detectors and ``playing`` are called for each chunk:
+a wrong answer costs that chunk. A wrong answer of an end-of-turn policy fails its turn.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ __all__ = [
     "TurnPolicy",
     "VadSlot",
     "VoiceActivityDetector",
+    "WakeWordDetector",
+    "WakeWordSlot",
     "Worded",
 ]
 
@@ -114,6 +117,18 @@ class ProbabilityDetector(Protocol):
     """
 
     def probability(self, samples: Samples, /) -> float: ...
+
+
+class WakeWordDetector(Protocol):
+    """Spots a wake word: gives it with the chunk in which it is sure, and None with all others.
+
+    The same word in chunks in a row counts once.
+
+    Optional: ``score``, how sure it was of its last answer, 0 to 1; and the same as in
+    `VoiceActivityDetector`.
+    """
+
+    def spot(self, samples: Samples, /) -> str | None: ...
 
 
 class Transcriber(Protocol):
@@ -283,6 +298,7 @@ class AudioSink(Protocol):
 
 
 VadSlot: TypeAlias = VoiceActivityDetector | ProbabilityDetector | Callable[[Samples], bool | float]
+WakeWordSlot: TypeAlias = WakeWordDetector | Callable[[Samples], str | None]
 TranscriberSlot: TypeAlias = (
     Transcriber | StreamingTranscriber | Callable[[Samples], Answer[Worded | Notice]]
 )

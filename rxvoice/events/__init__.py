@@ -44,6 +44,7 @@ from rxvoice.events._turns import (
     Transcribed,
     TurnEnded,
     TurnOpened,
+    WakeWord,
 )
 
 __all__ = [
@@ -77,4 +78,5 @@ __all__ = [
     "TurnMetrics",
     "TurnOpened",
     "Underrun",
+    "WakeWord",
 ]

@@ -18,6 +18,22 @@ ResumeReason: TypeAlias = DropReason | Literal["quiet", "too_long", "joined", "w
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WakeWord(Event):
+    """Emitted by `wake_word` when the user says the word, before the chunk that tells it.
+
+    Args:
+        word: the word, as the detector names it.
+        position: index of the sample after that chunk, counted from the subscription. Detectors
+            are late: the word itself ends up to 350 ms before.
+        score: how sure the detector is, 0 to 1. None if it gives no score.
+    """
+
+    word: str
+    position: int
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TurnOpened(Event):
     """Emitted when a turn begins, and after `Confirmed` when a candidate becomes a turn."""
 

@@ -3,6 +3,7 @@
 - `silero` detects voice activity. The weights, Silero 6.2, are in this package.
 - `stt` transcribes English with pocketsphinx.
 - `tts` speaks with espeak-ng, which is GPL-3.
+- `wake_word` spots a wake word with microWakeWord: ``pip install 'rxvoice[wakeword]'``.
 - `llm` and `demo_stt` are demonstrations: real models, trained for this package, that know about
   twenty sentences.
 
@@ -18,9 +19,11 @@ from rxvoice.offline.recording import recording
 from rxvoice.offline.stt import SphinxSession, SphinxStt, stt
 from rxvoice.offline.tts import EspeakTts, tts, voices
 from rxvoice.offline.vad import silero
+from rxvoice.offline.wake_word import MicroWakeWord, wake_word
 
 __all__ = [
     "EspeakTts",
+    "MicroWakeWord",
     "SphinxSession",
     "SphinxStt",
     "demo_phrases",
@@ -32,4 +35,5 @@ __all__ = [
     "stt",
     "tts",
     "voices",
+    "wake_word",
 ]

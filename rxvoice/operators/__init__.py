@@ -25,6 +25,7 @@ from rxvoice.operators.synthesize import synthesize
 from rxvoice.operators.transcribe import transcribe
 from rxvoice.operators.turn_window import turn_window
 from rxvoice.operators.vad import vad
+from rxvoice.operators.wake_word import wake_word
 
 __all__ = [
     "answer",
@@ -52,4 +53,5 @@ __all__ = [
     "transcribe",
     "turn_window",
     "vad",
+    "wake_word",
 ]

@@ -9,13 +9,13 @@ from rxvoice._answers.shapes import judgement
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
-from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.errors import ConfigError
 from rxvoice.events import Event
+from rxvoice.operators._detector import misfit_of, own_detector
 from rxvoice.operators._echo_judge import echo_judge
 from rxvoice.operators._failures import Failures
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 from rxvoice.slots import EchoSlot, VadSlot
-from rxvoice.stage_error import StageError
 
 __all__ = ["vad"]
 
@@ -75,15 +75,10 @@ def vad(
         method(echo, "is_echo")
 
     def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
-        try:
-            own = _own(detector)
-        except BaseException as error:
-            raise_if_ctrl_c(error)
-            raise StageError("vad", None, error) from error
+        own = own_detector("vad", detector)
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
         is_echo = None if echo is None else echo_judge(echo)
-        size: int | None = getattr(own, "chunk_size", None)
-        rate: int | None = getattr(own, "sample_rate", None)
+        misfit = misfit_of(own)
         failures = Failures("vad", out, max_failures)
         echo_failures = Failures("vad", out, max_failures)
         speaking = False
@@ -113,16 +108,8 @@ def vad(
             if chunk.partial:
                 out.emit(chunk)
                 return
-            if (size and len(chunk.samples) != size) or (rate and chunk.sample_rate != rate):
-                wanted = f"{size or 'any number of'} samples at {rate or 'any'} Hz"
-                came = f"{len(chunk.samples)} at {chunk.sample_rate} Hz"
-                out.fail(
-                    AudioFormatError(
-                        f"this detector wants chunks of {wanted}, got {came}: "
-                        f"use chunk({size or len(chunk.samples)}, "
-                        f"sample_rate={rate or chunk.sample_rate})"
-                    )
-                )
+            if wrong := misfit(chunk):
+                out.fail(wrong)
                 return
             try:
                 answer = judgement(ask(chunk.samples))
@@ -160,14 +147,3 @@ def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> Audio
         chunk.partial,
         chunk.time,
     )
-
-
-def _own(detector: VadSlot) -> object:
-    """The detector for one subscription, without the state of an earlier one."""
-    fresh = getattr(detector, "fresh", None)
-    if callable(fresh):
-        return fresh()
-    reset = getattr(detector, "reset", None)
-    if callable(reset):
-        reset()
-    return detector

@@ -20,6 +20,7 @@ from rxvoice.testing.fakes import (
     FakeSynthesizer,
     FakeTranscriber,
     FakeVad,
+    FakeWakeWord,
     failing,
 )
 from rxvoice.testing.marbles import (
@@ -45,6 +46,7 @@ __all__ = [
     "FakeSynthesizer",
     "FakeTranscriber",
     "FakeVad",
+    "FakeWakeWord",
     "Marbles",
     "Recorded",
     "Source",

@@ -6,7 +6,7 @@ model costs a test nothing. A fake keeps what it was given, for the test to look
 
 from __future__ import annotations
 
-from rxvoice.testing.fakes._detectors import FakeBargeIn, FakePolicy, FakeVad
+from rxvoice.testing.fakes._detectors import FakeBargeIn, FakePolicy, FakeVad, FakeWakeWord
 from rxvoice.testing.fakes._failing import failing
 from rxvoice.testing.fakes._sink import FakeSink
 from rxvoice.testing.fakes._speaker import FakeSpeaker
@@ -28,5 +28,6 @@ __all__ = [
     "FakeSynthesizer",
     "FakeTranscriber",
     "FakeVad",
+    "FakeWakeWord",
     "failing",
 ]

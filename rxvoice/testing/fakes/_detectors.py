@@ -1,4 +1,4 @@
-"""`FakeVad`, `FakePolicy` and `FakeBargeIn`: fakes that answer with yes or no."""
+"""Fakes of the parts that judge a chunk, or a turn's silence."""
 
 from __future__ import annotations
 
@@ -47,6 +47,34 @@ class FakeVad:
             return rms(samples) >= self._threshold
         self._asked += 1
         return self._answers[self._asked - 1] if self._asked <= len(self._answers) else False
+
+
+class FakeWakeWord:
+    """A wake word detector.
+
+    Args:
+        answers: one character for each chunk: the word is told with a ``w``, and with no other.
+            Each subscription starts at the first.
+        word: the word.
+    """
+
+    def __init__(self, answers: str = "", word: str = "computer") -> None:
+        self._answers = answers
+        self._word = word
+        self._asked = 0
+        self.given: list[Samples] = []
+        """The samples of each chunk, in all subscriptions."""
+
+    def fresh(self) -> FakeWakeWord:
+        """A detector for one subscription, which starts at the first answer."""
+        own = FakeWakeWord(self._answers, self._word)
+        own.given = self.given
+        return own
+
+    def spot(self, samples: Samples, /) -> str | None:
+        self.given.append(samples)
+        self._asked += 1
+        return self._word if self._answers[self._asked - 1 : self._asked] == "w" else None
 
 
 class FakePolicy:
