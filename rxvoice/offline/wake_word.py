@@ -52,7 +52,7 @@ def wake_word(word: str | Path = "okay_nabu", *, threshold: float | None = None)
             "pip install 'rxvoice[wakeword]'"
         ) from error
     if word in _WORDS:
-        path = Path(library.__file__).parent / "models" / f"{word}.json"
+        path = Path(str(library.__file__)).parent / "models" / f"{word}.json"
     return MicroWakeWord(library, path, threshold)
 
 

@@ -1,4 +1,4 @@
-"""microWakeWord on synthetic words and on human prompts. The hour: python -m benchmarks wakeword."""
+"""microWakeWord on synthetic words and human prompts. An hour: python -m benchmarks wakeword."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_most_voices_wake_it(word: str) -> None:
     spoken = [say(f"{SPOKEN[word]}.", *voice) for voice in FLITE]
     told = [spots(detector, in_a_room(it)) for it in spoken if it is not None]
     assert len(told) == 12
-    assert told.count(0) <= 5  # MISSES
+    assert told.count(0) <= 5  # okay_nabu 1, hey_mycroft 5
     assert max(told) == 1
 
 
