@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from queue import Empty
 from typing import Any
@@ -83,6 +84,53 @@ def test_passing_elements_go_first_and_are_reported_at_the_front() -> None:
     for element in (0, "a", 1, "b"):
         queue.put(element)
     assert taken(queue) == ["lost 1", 0, 1, "b"]
+
+
+class Checked(type):
+    """Counts how often somebody asks whether a thing is of the type."""
+
+    asked = 0
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        Checked.asked += 1
+        return type(instance) is float
+
+
+class Passing(metaclass=Checked):
+    """In these tests a float."""
+
+
+def test_dropping_passing_elements_looks_at_each_element_once() -> None:
+    queue = bounded("drop_oldest", 1000, passing=(Passing,))
+    for n in range(1000):
+        queue.put(n)
+    Checked.asked = 0
+    dropped = [each for n in range(500) for each in queue.put(float(n))]
+    assert dropped == [0, *map(float, range(499))]
+    assert Checked.asked < 1000 + 5 * 500
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_passing_elements_are_dropped_as_by_a_search_from_the_front(seed: int) -> None:
+    rng = random.Random(seed)
+    queue = bounded("drop_oldest", 5, passing=(float,))
+    waiting: list[int | float] = []
+    for n in range(300):
+        if rng.random() < 0.35 and waiting:
+            got = queue.take()
+            while isinstance(got, Notice):
+                got = queue.take()
+            assert got == waiting.pop(0)
+            continue
+        element = float(n) if rng.random() < 0.5 else n
+        wanted: list[int | float] = []
+        if len(waiting) == 5:
+            oldest = next((it for it in waiting if isinstance(it, float)), waiting[0])
+            waiting.remove(oldest)
+            wanted = [oldest]
+        waiting.append(element)
+        assert queue.put(element) == wanted
+    assert [it for it in taken(queue) if not isinstance(it, str)] == waiting
 
 
 def test_the_end_comes_after_what_waits_and_nothing_after_it() -> None:

@@ -97,6 +97,7 @@ class Bounded(Generic[T, R]):
         self._full = full
         self._passing = passing
         self._passing_count = 0
+        self._passing_from = 0  # no passing element waits before this place
         self._kept = Kept(life)
         self._lock = Lock()
         self._waiting: deque[tuple[T, Room, int] | Hole] = deque()
@@ -139,6 +140,7 @@ class Bounded(Generic[T, R]):
             if not self._waiting:
                 raise Ended(self._error) if self._ended else Empty
             first = self._waiting.popleft()
+            self._passing_from = max(0, self._passing_from - 1)
             if isinstance(first, Hole):
                 self._reports.extend(self._report(first))
                 return self._reports.popleft()
@@ -173,23 +175,29 @@ class Bounded(Generic[T, R]):
                 return [element]
             dropped.append(self._drop_oldest(room))
         room.taken += size
-        self._passing_count += isinstance(element, self._passing)
+        if isinstance(element, self._passing):
+            self._passing_count += 1
+            self._passing_from = min(self._passing_from, len(self._waiting))
         self._waiting.append((element, room, size))
         return dropped
 
     def _drop_oldest(self, room: Room) -> T:
         only_passing = self._passing_count > 0
-        for at, entry in enumerate(self._waiting):
-            if isinstance(entry, Hole) or entry[1] is not room:
-                continue
-            element = entry[0]
-            if only_passing and not isinstance(element, self._passing):
-                continue
-            del self._waiting[at]
-            self._leaves(entry)
-            self._note(element, 0 if only_passing else at)
-            return element
-        raise AssertionError("a room that is full has an element in the queue")
+        # Each element is looked at once on the way to a passing one, however many are dropped.
+        at = self._passing_from if only_passing else 0
+        while True:
+            entry = self._waiting[at]
+            if not isinstance(entry, Hole) and entry[1] is room:
+                element = entry[0]
+                if not only_passing or isinstance(element, self._passing):
+                    break
+            at += 1
+        del self._waiting[at]
+        self._leaves(entry)
+        if only_passing:
+            self._passing_from = at
+        self._note(element, 0 if only_passing else at)
+        return element
 
     def _leaves(self, entry: tuple[T, Room, int]) -> None:
         element, room, size = entry
@@ -215,6 +223,7 @@ class Bounded(Generic[T, R]):
         else:
             hole = Hole()
             self._waiting.insert(at, hole)
+            self._passing_from += at <= self._passing_from
         if isinstance(element, AudioChunk):
             hole.chunks += 1
             hole.samples += len(element.samples)
