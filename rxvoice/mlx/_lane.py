@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 from reactivex import abc, typing
-from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxvoice._answers.stuck import SharedThread
 from rxvoice._threads.ready import ReadyLane, Step
+from rxvoice._threads.relative import RelativeScheduler
 
 S = TypeVar("S")
 
@@ -17,7 +17,7 @@ Add: TypeAlias = Callable[[ReadyLane, Step, float], None]
 """Puts a step into the queue of a lane; takes the delay in seconds."""
 
 
-class Lane(PeriodicScheduler):
+class Lane(RelativeScheduler):
     """A lane of an `MlxScheduler`: an RxPY scheduler on the same thread, with a priority.
 
     Actions run on the model thread, one at a time, in the order in which they become ready: at
@@ -58,31 +58,15 @@ class Lane(PeriodicScheduler):
         """The longest that an action of this lane was ready before its turn came."""
         return 1000 * self._ready.longest_wait
 
-    def schedule(
-        self, action: abc.ScheduledAction[S], state: S | None = None
+    def schedule_relative(
+        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
-        """Run `action` when its turn comes.
+        """Run `action` after `duetime`, in seconds or a timedelta; at once if it is negative.
 
         Args:
             state: what `action` is called with. A generator that still waits here at shutdown is
                 closed, on the model thread.
         """
-        return self.schedule_relative(0.0, action, state)
-
-    def schedule_relative(
-        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` after `duetime`, in seconds or a timedelta; at once if it is negative."""
         step = Step(lambda: action(self, state), state)
         self._add(self._ready, step, max(0.0, self.to_seconds(duetime)))
         return step
-
-    def schedule_absolute(
-        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Run `action` at `duetime`, a datetime or seconds since 1970, by the wall clock.
-
-        The delay is worked out at once, so setting the clock afterwards does not move it.
-        """
-        delay = self.to_datetime(duetime) - self.now
-        return self.schedule_relative(delay, action, state)

@@ -38,11 +38,12 @@ def wake_word(
     right behind the word comes back as the ``lead_in`` of the turn. A detector is up to 350 ms
     late, and ``tail_ms`` comes on top of that: use ``preroll(600)``.
 
-    Emits: each chunk. While it is closed, a chunk of speech has ``speech=False``; all else of it
-        stays, so that time and sample counts are exact. A `WakeWord` before the chunk in which
-        the word was spotted, also while it is open. Events from upstream pass. When the detector or
-        ``playing`` raises, or gives something else, a `Notice` with the `StageError` as its
-        ``detail``: then that chunk has no word, or nothing plays.
+    Emits: each chunk. While it is closed, a chunk of speech has ``speech=False`` and
+        ``barge_in=False``; all else of it stays, so that time and sample counts are exact. A
+        `WakeWord` before the chunk in which the word was spotted, also while it is open. Events
+        from upstream pass. When the detector or ``playing`` raises, or gives something else, a
+        `Notice` with the `StageError` as its ``detail``: then that chunk has no word, or nothing
+        plays.
     Completes: with the source.
     Errors: with the source; with the `StageError` at the ``max_failures``-th failure in a row, or
         if the detector cannot begin; with an `AudioFormatError` for a chunk that no `vad` has
@@ -180,6 +181,5 @@ def _no_speech(chunk: AudioChunk) -> AudioChunk:
         chunk.start,
         False,
         chunk.probability,
-        partial=chunk.partial,
         time=chunk.time,
     )
