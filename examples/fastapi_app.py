@@ -21,7 +21,7 @@ from rxvoice import mlx, offline, web
 from rxvoice import operators as vox
 
 models = mlx.MlxScheduler()  # the model thread
-ears, mind, voice = offline.stt(phrases=offline.phrases()), offline.llm(), offline.tts()
+ears, mind, voice = offline.stt(), offline.llm(), offline.tts()
 recording = rxv.sources.wav(Path(rxv.__file__).parent / "data" / "demo.wav")
 
 

