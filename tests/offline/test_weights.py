@@ -86,4 +86,4 @@ def test_the_published_files(known: Weights):
 
 
 def test_the_licence_of_the_voice_is_stated_plainly():
-    assert "data CC0, finetuned from the voice lessac" in JOE.licence
+    assert "data CC0, finetuned from the voice lessac" in JOE.note
