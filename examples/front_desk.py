@@ -29,7 +29,7 @@ AGENTS = {
 
 
 def agent(transcript: rxv.Transcript):
-    return AGENTS["night" if "goodbye" in transcript.text else "desk"]
+    return AGENTS["night" if "goodbye" in transcript.text.lower() else "desk"]
 
 
 def tell(event: object) -> None:
