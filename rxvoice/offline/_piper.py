@@ -45,7 +45,7 @@ class _Chunk(Protocol):
     phoneme_alignments: Sequence[_Alignment] | None
 
 
-class _Voice(Protocol):
+class _PiperVoice(Protocol):
     """What is used of piper.PiperVoice."""
 
     def phonemize(self, text: str) -> list[list[str]]: ...
@@ -121,7 +121,7 @@ class PiperTts:
             said = last
 
     @cached_property
-    def _voice(self) -> _Voice:
+    def _voice(self) -> _PiperVoice:
         path = JOE.file()
         runtime = import_module("onnxruntime")
         runtime.set_default_logger_severity(3)  # it complains of a machine without a GPU
@@ -135,7 +135,7 @@ class PiperTts:
         )
         config = json.loads(path.with_name(f"{path.name}.json").read_text("utf-8"))
         made = import_module("piper.config").PiperConfig.from_dict(config)
-        return cast("_Voice", import_module("piper").PiperVoice(session, made))
+        return cast("_PiperVoice", import_module("piper").PiperVoice(session, made))
 
     @cached_property
     def _settings(self) -> object:
@@ -168,7 +168,7 @@ def _samples_after(chunk: _Chunk, phonemes: int, total: int) -> list[int]:
     return [min(total, int(it)) for it in over[:-1]] + [total]
 
 
-def _word_ends(text: str, phonemes: list[str], voice: _Voice) -> list[tuple[int, int]]:
+def _word_ends(text: str, phonemes: list[str], voice: _PiperVoice) -> list[tuple[int, int]]:
     """Of each word, where it ends in the text, and how many of the phonemes are over then.
 
     espeak-ng does not say which phonemes are of which word. Each word is phonemized alone as well;
