@@ -20,17 +20,11 @@ LINES = {
     "very well thank you": "nice weather today",
     "nice weather today": "goodbye",
 }
-
-
-def reply(text: str) -> str:
-    """The next line; Whisper writes capitals and punctuation."""
-    return LINES.get("".join(it for it in text.lower() if it.isalpha() or it == " "), "")
+PLAIN = str.maketrans("", "", ",.?!")  # Whisper writes punctuation
 
 
 def assistant(name: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> None:
     """Listen to the ear, and push the speech of each reply to the mouth."""
-    tts = offline.tts(VOICES[name], rate_wpm=150)
-    stt = offline.stt()
 
     def say(speech: rxv.Speech | rxv.Event) -> None:
         if isinstance(speech, rxv.Speech) and speech.final and speech.reply.text:
@@ -44,9 +38,9 @@ def assistant(name: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> Non
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(500)),
-        vox.transcribe(stt),
-        vox.respond(reply, min_chars=1),
-        vox.synthesize(tts),
+        vox.transcribe(offline.stt()),
+        vox.respond(lambda text: LINES.get(text.lower().translate(PLAIN), ""), min_chars=1),
+        vox.synthesize(offline.tts(VOICES[name], rate_wpm=150)),
     ).subscribe(say)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from rxvoice._audio.growing import Growing
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._silero import Silero
-from rxvoice.elements import Recognised
+from rxvoice.elements import Recognised, Word
 from rxvoice.errors import MissingDependency, RxvoiceError
 from rxvoice.offline._agreement import Agreement
 from rxvoice.offline._speech_end import SpeechEnd, spans
@@ -244,20 +244,23 @@ def _decode(
     parts = [(start, part) for start, part in parts if part.text]
     return Recognised(
         " ".join(part.text for _, part in parts),
-        words=[
-            (word, start / RATE + begins, start / RATE + ends, *sure)
-            for start, part in parts
-            for word, begins, ends, *sure in part.words
-        ],
+        words=[_later(word, start / RATE) for start, part in parts for word in part.words],
         language="en",
         confidence=min((part.confidence or 0.0 for _, part in parts), default=None),
     )
+
+
+def _later(word: Word, seconds: float) -> Word:
+    text, start, end = word[:3]
+    times = text, start + seconds, end + seconds
+    return (*times, word[3]) if len(word) == 4 else times
 
 
 def _begun(found: Recognised, start: float) -> Recognised:
     """The first word begins with the speech; Whisper has it begin with the recording."""
     if not found.words:
         return found
-    word, begins, ends, *sure = found.words[0]
-    first = (word, min(max(begins, start), ends), ends, *sure)
+    text, begins, end = found.words[0][:3]
+    times = text, min(max(begins, start), end), end
+    first = (*times, found.words[0][3]) if len(found.words[0]) == 4 else times
     return replace(found, words=(first, *found.words[1:]))
