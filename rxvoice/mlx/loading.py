@@ -20,6 +20,7 @@ from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._families import WHAT, Kind, check_family
 from rxvoice.mlx._hub import Remote, weights_in
 from rxvoice.mlx._opening import patterns, reason
+from rxvoice.mlx._precision import Dtype, check_dtype
 from rxvoice.mlx._progress import Progress, ProgressLine, gigabytes, no_bars
 from rxvoice.mlx._warm_up import warm_up
 from rxvoice.mlx.llm import Llm
@@ -65,6 +66,7 @@ def load(
     worker: abc.SchedulerBase | None = None,
     progress: Callable[[Progress], None] | None = None,
     memory: int | None = None,
+    dtype: Dtype | None = None,
     trust_remote_code: bool = False,
 ) -> list[Loaded]:
     """Fetch, load and warm up the models of these parts, and return when all are ready.
@@ -91,6 +93,9 @@ def load(
         progress: called as a download goes on; None for a `ProgressLine`.
         memory: how many bytes the weights of all these models may take. None for what MLX
             recommends on this machine, or three quarters of its memory.
+        dtype: as if each part of `rxvoice.mlx` that has the option had been made with it:
+            ``"float32"``, ``"bfloat16"`` or ``"float16"``. None leaves each as it is. A model that
+            is loaded already stays as it is.
         trust_remote_code: as if each part had been made with it: the models' own code and pickles
             are fetched and may run. Without it, a model that has any is refused, unless its part
             was made with it.
@@ -106,6 +111,10 @@ def load(
     if memory is not None:
         at_least("memory", memory, 1, "bytes")
     given = [part for part in parts if isinstance(part, Loadable)]
+    check_dtype(dtype)
+    for part in given:
+        if dtype is not None and isinstance(part, Stt | Llm | Tts):
+            part.dtype = dtype
     if trust_remote_code:
         for part in given:
             if hasattr(part, "trust_remote_code"):
