@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
 
+from rxvoice._blas import OPENBLAS_COMMAND, load_openblas
 from rxvoice.cli._cached import Cached, cache_directory, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
 from rxvoice.cli._commands import Commands
@@ -107,6 +108,8 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
     lines += ["", f"kept in {cache_directory()}"]
     if memory is None and machine is not None and machine >= MEMORIES[0]:
         lines.append(f"this machine has {machine} GB: rxvoice models --memory {machine}")
+    if load_openblas() == "missing":
+        lines.append(f"models on MLX are slow without OpenBLAS: {OPENBLAS_COMMAND}")
     return "\n".join(lines)
 
 
@@ -115,6 +118,7 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "memory_gb": memory,
         "machine_gb": _machine_gb(),
         "cache": str(cache_directory()),
+        "blas": load_openblas(),
         "slots": {slot: what for slot, (what, _) in SLOTS.items()},
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
         "models": [

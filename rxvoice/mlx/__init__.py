@@ -16,6 +16,7 @@ import os
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 from rxvoice._language.options import LlmOptions
+from rxvoice.mlx import _before as _before
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
 from rxvoice.mlx.resample import MlxResampler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Protocol, cast, runtime_checkable
 import mlx.core as mx
 from reactivex import abc
 
+from rxvoice._blas import advice, load_openblas
 from rxvoice._check import at_least
 from rxvoice._silero import Silero
 from rxvoice.errors import ConfigError, RxvoiceError
@@ -29,6 +31,10 @@ from rxvoice.mlx.stt import Stt
 from rxvoice.mlx.tts import Tts
 
 __all__ = ["Kind", "Loadable", "Loaded", "Progress", "ProgressLine", "load"]
+
+_LARGE = 20_000_000  # bytes of weights; smaller models are fast anyway
+
+_LOG = logging.getLogger("rxvoice")
 
 
 @runtime_checkable
@@ -75,7 +81,10 @@ def load(
     rxv.mlx.load(stt, llm, tts, worker=worker)
     ```
 
-    After it, the first turn waits for nothing. Any part of a conversation may be given; one without
+    After it, the first turn waits for nothing. On a Linux CPU without OpenBLAS, a warning names the
+    command that installs it.
+
+    Any part of a conversation may be given; one without
     ``load()`` is skipped. First, what is missing is fetched, one model after the other. So a fault
     of one (no such model, an unknown architecture, too little memory or disk) shows before another
     is loaded. Then each model is loaded and makes one step: a language model one token, a
@@ -121,6 +130,7 @@ def load(
                 part.trust_remote_code = True  # pyright: ignore[reportAttributeAccessIssue]
     wanted = [_Part(part) for part in given]
     _check_memory(wanted, memory)
+    tell_of_blas(sum(part.bytes for part in wanted))
     line = ProgressLine()
     try:
         for part in wanted:
@@ -130,6 +140,12 @@ def load(
     loaded: list[Loaded] = []
     _run((step for part in wanted for step in part.steps(loaded)), worker)
     return loaded
+
+
+def tell_of_blas(size: int) -> None:
+    """Log what would make models of this size, in bytes, faster on this machine."""
+    if size >= _LARGE and (told := advice(load_openblas())):
+        _LOG.warning("%s", told)
 
 
 class _Part:
