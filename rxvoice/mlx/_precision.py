@@ -30,7 +30,12 @@ def wanted(dtype: Dtype | None) -> mx.Dtype | None:
     """
     if dtype is not None:
         return cast("mx.Dtype", getattr(mx, dtype))
-    return mx.float32 if mx.default_device().type == mx.cpu else None
+    return mx.float32 if on_cpu() else None
+
+
+def on_cpu() -> bool:
+    """Whether this thread computes on the CPU."""
+    return mx.default_device().type == mx.cpu
 
 
 def convert(model: object, dtype: mx.Dtype | None) -> None:

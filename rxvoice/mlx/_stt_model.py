@@ -18,7 +18,7 @@ from rxvoice.events import Notice
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
 from rxvoice.mlx._precision import Dtype, convert, wanted
 from rxvoice.mlx._stream import same_stream
-from rxvoice.mlx._whisper import convert_whisper
+from rxvoice.mlx._whisper import convert_whisper, repair_tokenizer
 
 EXAMPLE = "mlx-community/whisper-large-v3-turbo-asr-fp16"
 
@@ -90,6 +90,8 @@ def load_stt(
             "preprocessor_config.json, from the model it was converted from, or use a "
             f"conversion that has them, such as {EXAMPLE!r}"
         )
+    if family == "whisper":
+        repair_tokenizer(name, model)
     rate = getattr(model, "sample_rate", sample_rate)
     if rate != sample_rate:
         raise ConfigError(

@@ -14,11 +14,11 @@ from rxvoice._answers.recognised import recognised
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import model_name
 from rxvoice.elements import Recognised
-from rxvoice.mlx._precision import Dtype, check_dtype
+from rxvoice.mlx._precision import Dtype, check_dtype, on_cpu
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._stt_model import EXAMPLE, LiveTurn, SttModel, known_options, load_stt
 from rxvoice.mlx._stt_session import SAMPLE_RATE, Recognition, SttSession, WholeTurn
-from rxvoice.mlx._whisper import own_options
+from rxvoice.mlx._whisper import Windows, own_options
 
 __all__ = ["Stt", "SttSession", "stt"]
 
@@ -112,6 +112,7 @@ class Stt:
         self.trust_remote_code = trust_remote_code
         self._recognition = recognition
         self._model: SttModel | None = None
+        self._windows: Windows | None = None
 
     @property
     def transcription_delay_ms(self) -> int:
@@ -168,6 +169,10 @@ class Stt:
         model = self._loaded()
         if not audio.any():
             return Recognised(""), ""
+        more: dict[str, object] = own_options(model)
+        if self._windows is not None:
+            model, sized = self._windows.fitting(len(audio) / SAMPLE_RATE)
+            more |= sized
         wanted = self._recognition
         options = known_options(
             model.generate,
@@ -177,7 +182,7 @@ class Stt:
             # canary has two: the language spoken and the one written.
             **dict.fromkeys(("language", "source_lang", "target_lang"), wanted.language),
         )
-        options |= own_options(model)
+        options |= more
         with same_stream():
             result = model.generate(mx.array(audio), **options)
             # A lazy array would belong to this thread; text and numbers do not.
@@ -222,4 +227,6 @@ class Stt:
                     language,
                 )
             self._model = model
+            if family == "whisper" and on_cpu():
+                self._windows = Windows(model)
         return self._model
