@@ -13,12 +13,16 @@ import mlx.core as mx
 
 from rxvoice.errors import ConfigError
 
-_TIMES = [f"<|{number * 0.02:.2f}|>" for number in range(1501)]
+TIMES = [f"<|{number * 0.02:.2f}|>" for number in range(1501)]
 """The last tokens of every Whisper: times, 20 ms apart."""
 
 _FULL_S = 30
 _SHORT_S = (10, 15)
 _POSITIONS = 50  # of the encoder, in a second
+
+_LOG_PROBABILITY = -1.0
+_COMPRESSION = 2.4
+"""Beyond these, Whisper itself decodes again."""
 
 _SPARE_S = 1
 """The least silence in a window behind the turn."""
@@ -61,17 +65,17 @@ def repair_tokenizer(name: str, model: Any) -> None:
     """
     tokenizer = model._processor.tokenizer
     known = cast("dict[str, int]", tokenizer.get_vocab())
-    if _TIMES[0] in known:
+    if TIMES[0] in known:
         return
     first = known.get("<|notimestamps|>", -1) + 1
-    if not first or first != max(known.values()) + 1 or first + len(_TIMES) > model.dims.n_vocab:
+    if not first or first != max(known.values()) + 1 or first + len(TIMES) > model.dims.n_vocab:
         raise ConfigError(
             f"the recogniser {name!r} has a tokenizer without the tokens of times, <|0.00|> to "
             f"<|30.00|>, and with {len(known)} others for {model.dims.n_vocab} in its config.json: "
             "put the tokenizer.json of the model there from which it was converted"
         )
     token = import_module("tokenizers").AddedToken
-    tokenizer.add_tokens([token(it, normalized=False, special=False) for it in _TIMES])
+    tokenizer.add_tokens([token(it, normalized=False, special=False) for it in TIMES])
 
 
 class Windows:
@@ -98,7 +102,20 @@ class Windows:
         if size not in self._short:
             self._short[size] = _shortened(self._model, size)
         # mlx-audio takes the window for 30 s when it works out the latest start of the first word.
-        return self._short[size], {"max_initial_timestamp": _FULL_S / size}
+        options: dict[str, object] = {"max_initial_timestamp": _FULL_S / size, "temperature": 0.0}
+        return self._short[size], options
+
+
+def is_doubtful(result: object) -> bool:
+    """Whether Whisper's own measures say that a text is not to be trusted.
+
+    A short window makes a few turns worse, and these show it. The whole window decides then.
+    """
+    segments = cast("list[dict[str, float]] | None", getattr(result, "segments", None))
+    return any(
+        it["avg_logprob"] < _LOG_PROBABILITY or it["compression_ratio"] > _COMPRESSION
+        for it in segments or ()
+    )
 
 
 def _shortened(model: Any, seconds: int) -> Any:

@@ -18,7 +18,7 @@ from rxvoice.mlx._precision import Dtype, check_dtype, on_cpu
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._stt_model import EXAMPLE, LiveTurn, SttModel, known_options, load_stt
 from rxvoice.mlx._stt_session import SAMPLE_RATE, Recognition, SttSession, WholeTurn
-from rxvoice.mlx._whisper import Windows, own_options
+from rxvoice.mlx._whisper import Windows, is_doubtful, own_options
 
 __all__ = ["Stt", "SttSession", "stt"]
 
@@ -169,10 +169,10 @@ class Stt:
         model = self._loaded()
         if not audio.any():
             return Recognised(""), ""
-        more: dict[str, object] = own_options(model)
+        whole = model
+        sized: dict[str, object] = {}
         if self._windows is not None:
             model, sized = self._windows.fitting(len(audio) / SAMPLE_RATE)
-            more |= sized
         wanted = self._recognition
         options = known_options(
             model.generate,
@@ -182,9 +182,11 @@ class Stt:
             # canary has two: the language spoken and the one written.
             **dict.fromkeys(("language", "source_lang", "target_lang"), wanted.language),
         )
-        options |= more
+        options |= own_options(model)
         with same_stream():
-            result = model.generate(mx.array(audio), **options)
+            result = model.generate(mx.array(audio), **options, **sized)
+            if sized and is_doubtful(result):
+                result = whole.generate(mx.array(audio), **options)
             # A lazy array would belong to this thread; text and numbers do not.
             found = recognised(result)
         found = Recognised(found) if isinstance(found, str) else found

@@ -78,7 +78,9 @@ def test_a_turn_gets_the_shortest_window_that_takes_it(
 
     monkeypatch.setattr(encoder, "__call__", encode)
     stt.transcribe_turn(sound(seconds))
-    assert set(sizes) == {frames}
+    # The whole window may follow, where the text is doubtful.
+    assert sizes[0] == frames
+    assert set(sizes) <= {frames, 3000}
     # The model itself, and mlx-audio's module, are as before.
     assert model.dims.n_audio_ctx == model.encoder._positional_embedding.shape[0] == 1500
     mel, frames = model._prepare_audio(mx.zeros(16_000))
