@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
 
+from rxvoice._blas import OPENBLAS_COMMAND, load_openblas
 from rxvoice.cli._cached import Cached, cache_directory, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._usage import UsageError
 from rxvoice.offline.weights import PUBLISHED, Weights
 
-__all__ = ["add_models", "models"]
+__all__ = ["add_models", "convert_model", "models"]
 
 _EPILOG = """\
 Each slot of a conversation takes one model. Begin with the first model of each slot. A model is
@@ -26,6 +27,7 @@ examples:
   rxvoice models --memory 16          list the models for a machine with 16 GB
   rxvoice models --json               print JSON for programs, with sizes in bytes
   HF_HOME=/big/disk rxvoice models    list the models of another cache
+  rxvoice models convert SOURCE DIR   convert published weights for MLX
 
 columns:
   size   the size of the weights, which is about the memory that they take
@@ -54,6 +56,32 @@ def add_models(commands: Commands) -> None:
         help="list only the models for a machine with this much memory (8 or more)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    actions = parser.add_subparsers(title="commands", dest="action")
+    converter = actions.add_parser(
+        "convert",
+        help="convert published weights for MLX",
+        description="Convert a model into a new directory that rxvoice.mlx loads. SOURCE is the "
+        "directory of a Whisper in CTranslate2's layout (model.bin, config.json and "
+        "tokenizer.json), in float32, float16 or bfloat16. Does not use the network.",
+    )
+    converter.add_argument("source", metavar="SOURCE", help="the model")
+    converter.add_argument("directory", metavar="DIR", help="the directory to write; a new one")
+
+
+def convert_model(source: str, directory: str) -> int:
+    """Convert a model, and print each step and the call that loads it.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError: the source is no model that can be converted, or the directory is not empty.
+    """
+    from rxvoice.mlx import convert
+
+    call = convert(source, directory, progress=print)
+    print(f"done: {call}")
+    return 0
 
 
 def models(*, memory: int | None = None, as_json: bool = False) -> int:
@@ -115,6 +143,8 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
     lines += ["", f"kept in {cache_directory()}"]
     if memory is None and machine is not None and machine >= MEMORIES[0]:
         lines.append(f"this machine has {machine} GB: rxvoice models --memory {machine}")
+    if load_openblas() == "missing":
+        lines.append(f"models on MLX are slow without OpenBLAS: {OPENBLAS_COMMAND}")
     return "\n".join(lines)
 
 
@@ -123,6 +153,7 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "memory_gb": memory,
         "machine_gb": _machine_gb(),
         "cache": str(cache_directory()),
+        "blas": load_openblas(),
         "slots": {slot: what for slot, (what, _) in SLOTS.items()},
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
         "weights": [asdict(it) | {"installed": it.is_installed} for it in PUBLISHED],
