@@ -88,7 +88,7 @@ class Windows:
         self._model = model
         self._short: dict[int, Any] = {}
         # Another version of mlx-audio may be built in another way.
-        function = cast("FunctionType", type(model).generate)
+        function = cast("FunctionType", cast("Any", type(model)).generate)
         self._can = (
             "N_FRAMES" in function.__code__.co_names
             and model.dims.n_audio_ctx == _FULL_S * _POSITIONS
