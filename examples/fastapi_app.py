@@ -55,5 +55,5 @@ if __name__ == "__main__":
         for message in client:
             if isinstance(message, str) and (event := json.loads(message))["event"] == "turn":
                 print(f"{event['user_text']}: {event['assistant_text']}")
-                if "goodbye" in event["user_text"]:
+                if "goodbye" in event["user_text"].lower():
                     break
