@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from weakref import WeakSet
 
 from reactivex import abc, typing
 
@@ -19,6 +21,12 @@ _log = logging.getLogger("rxvoice")
 
 leaving: list[Callable[[], object]] = []
 """Each thread calls these last, before it ends. MLX adds one that frees what it holds there."""
+
+
+_ending: WeakSet[threading.Thread] = WeakSet()
+
+_EXIT_S = 1.0
+"""How long the interpreter's exit waits for threads that are ending."""
 
 
 class Loop(RelativeScheduler):
@@ -68,6 +76,8 @@ class Loop(RelativeScheduler):
         """Run nothing more. Returns at once; the thread ends after the action in progress."""
         with self._changed:
             self._ended = True
+            if self._thread is not None:
+                _ending.add(self._thread)
             self._changed.notify()
 
     def join(self, timeout: float) -> bool:
@@ -127,3 +137,12 @@ def next_step(ready: Ready, changed: threading.Condition, ended: Callable[[], bo
             seconds = min(seconds, threading.TIMEOUT_MAX)
         changed.wait(seconds)
     return None
+
+
+@atexit.register
+def _wait() -> None:
+    """Wait for threads that are ending: one that frees MLX's memory later aborts the process."""
+    until = time.monotonic() + _EXIT_S
+    for thread in [*_ending]:
+        if thread is not threading.current_thread():
+            thread.join(max(0.0, until - time.monotonic()))
