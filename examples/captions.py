@@ -33,7 +33,7 @@ def main(*options: str) -> None:
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(700)),
-        vox.transcribe(offline.stt(phrases=None if live else offline.phrases())),
+        vox.transcribe(offline.stt()),
     )
     rxv.live(captions).run(caption)
 

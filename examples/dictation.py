@@ -39,7 +39,7 @@ def main(notes: str = "dictation.txt", *options: str) -> None:
             vox.vad(offline.silero()),
             vox.preroll(250),
             vox.turn_window(rxv.silence(700)),
-            vox.transcribe(offline.stt(phrases=None if live else offline.phrases())),
+            vox.transcribe(offline.stt()),
         ).pipe(ops.map(sentence), ops.filter(bool), ops.do_action(lambda line: write(file, line)))
         count = rxv.live(sentences.pipe(ops.scan(lambda n, _: n + 1, 0))).run()
     print(f"{notes}: {count or 0} sentences")

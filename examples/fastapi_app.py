@@ -21,7 +21,7 @@ from rxvoice import mlx, offline, web
 from rxvoice import operators as vox
 
 models = mlx.MlxScheduler()  # the model thread
-ears, mind, voice = offline.stt(phrases=offline.phrases()), offline.llm(), offline.tts()
+ears, mind, voice = offline.stt(), offline.llm(), offline.tts()
 recording = rxv.sources.wav(Path(rxv.__file__).parent / "data" / "demo.wav")
 
 
@@ -55,5 +55,5 @@ if __name__ == "__main__":
         for message in client:
             if isinstance(message, str) and (event := json.loads(message))["event"] == "turn":
                 print(f"{event['user_text']}: {event['assistant_text']}")
-                if "goodbye" in event["user_text"]:
+                if "goodbye" in event["user_text"].lower():
                     break

@@ -29,7 +29,7 @@ AGENTS = {
 
 
 def agent(transcript: rxv.Transcript):
-    return AGENTS["night" if "goodbye" in transcript.text else "desk"]
+    return AGENTS["night" if "goodbye" in transcript.text.lower() else "desk"]
 
 
 def tell(event: object) -> None:
@@ -47,7 +47,7 @@ def main() -> None:
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
     )
-    listen = vox.transcribe(offline.stt(phrases=offline.phrases()))
+    listen = vox.transcribe(offline.stt())
     sink = rxv.sinks.null()
     talk = vox.converse(listen, vox.choose(agent), sink=sink, says=rx.of(GREETING))
     rxv.live(turns.pipe(talk)).run(tell)

@@ -50,7 +50,7 @@ def show(event):
 sink = rxv.speaker() if LIVE else rxv.sinks.null()
 source = rxv.microphone() if LIVE else rxv.sources.wav(DEMO)
 turns = vox.vad(offline.silero()), vox.preroll(), vox.turn_window(rxv.silence(800))
-listen, think = vox.transcribe(offline.stt(phrases=offline.phrases())), vox.respond(offline.llm())
+listen, think = vox.transcribe(offline.stt()), vox.respond(offline.llm())
 talk = vox.converse(listen, think, vox.synthesize(offline.tts()), sink=sink)
 pipe = source.pipe(ops.map(gate), vox.chunk(), vox.meter(), *turns, talk)
 session = rxv.live(pipe, deliver_on=qt.scheduler()).subscribe(show, print, window.close)

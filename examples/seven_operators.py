@@ -28,7 +28,7 @@ def main(recording: str = str(DEMO), reply: str = "reply.wav") -> None:
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(1600)),
-        vox.transcribe(offline.stt(phrases=offline.phrases())),
+        vox.transcribe(offline.stt()),
         ops.do_action(tell),
     )
     speech = transcripts.pipe(

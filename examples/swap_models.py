@@ -18,7 +18,7 @@ DEMO = Path(rxv.__file__).parent / "data" / "demo.wav"
 EMBEDDED = {
     "vad": offline.silero(),
     "turn": rxv.silence(1600),
-    "stt": offline.stt(phrases=offline.phrases()),
+    "stt": offline.stt(),
     "llm": offline.llm(),
     "tts": offline.tts(),
 }

@@ -13,18 +13,18 @@ from rxvoice import offline
 from rxvoice import operators as vox
 
 RATE = offline.tts().sample_rate
+VOICES = {"Ann": "espeak:en-us+klatt4", "Bob": "en_US-joe-medium"}
 LINES = {
     "good morning": "how do you do",
     "how do you do": "very well thank you",
     "very well thank you": "nice weather today",
     "nice weather today": "goodbye",
 }
+PLAIN = str.maketrans("", "", ",.?!")  # Whisper writes punctuation
 
 
-def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> None:
+def assistant(name: str, ear: Observable[rxv.AudioChunk], mouth: Subject) -> None:
     """Listen to the ear, and push the speech of each reply to the mouth."""
-    tts = offline.tts(voice, rate_wpm=150)
-    stt = offline.stt(phrases=[*LINES, "goodbye"])
 
     def say(speech: rxv.Speech | rxv.Event) -> None:
         if isinstance(speech, rxv.Speech) and speech.final and speech.reply.text:
@@ -38,16 +38,16 @@ def assistant(name: str, voice: str, ear: Observable[rxv.AudioChunk], mouth: Sub
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(500)),
-        vox.transcribe(stt),
-        vox.respond(lambda text: LINES.get(text, ""), min_chars=1),
-        vox.synthesize(tts),
+        vox.transcribe(offline.stt()),
+        vox.respond(lambda text: LINES.get(text.lower().translate(PLAIN), ""), min_chars=1),
+        vox.synthesize(offline.tts(VOICES[name], rate_wpm=150)),
     ).subscribe(say)
 
 
 def main() -> None:
     to_bob, to_ann = Subject[rxv.AudioChunk](), Subject[rxv.AudioChunk]()
-    assistant("Ann", "en-us+f3", to_ann, to_bob)
-    assistant("Bob", "en-us", to_bob, to_ann)
+    assistant("Ann", to_ann, to_bob)
+    assistant("Bob", to_bob, to_ann)
     print("You: good morning")
     for piece in offline.tts(rate_wpm=150).synthesize_stream("good morning"):
         to_ann.on_next(rxv.AudioChunk(piece, RATE))

@@ -11,19 +11,19 @@ import rxvoice as rxv
 from rxvoice import offline
 from rxvoice import operators as vox
 
-REQUESTS = [f"set a timer for {n}" for n in ("two", "three", "five", "ten")]
+REQUESTS = [f"set a timer for {n} minutes" for n in ("three", "five")]
 
 
 def reply(request: str) -> str:
-    minutes = request.split()[-1]
-    return f"The timer is set for {minutes} minutes."
+    minutes = request.rstrip(".").partition(" for ")[2]
+    return f"The timer is set for {minutes}."
 
 
 def microphone() -> np.ndarray:
-    """Two requests in a voice of espeak-ng, each followed by silence."""
+    """Two requests in a voice of Piper, each followed by silence."""
     voice = offline.tts(rate_wpm=150)
     quiet = np.zeros(2 * voice.sample_rate, np.float32)
-    spoken = [list(voice.synthesize_stream(text)) for text in (REQUESTS[1], REQUESTS[2])]
+    spoken = [list(voice.synthesize_stream(text)) for text in REQUESTS]
     return np.concatenate([quiet, *spoken[0], quiet, *spoken[1], quiet])
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
-        vox.transcribe(offline.stt(phrases=REQUESTS)),
+        vox.transcribe(offline.stt()),
         vox.respond(reply, min_chars=1),
         vox.synthesize(voice),
     ).pipe(vox.play(rxv.sinks.null())).subscribe(tell)

@@ -24,14 +24,14 @@ def after(word: str) -> rxv.Operator[Element, Element]:
 
     def awake(element: Element) -> rx.Observable[Element]:
         if isinstance(element, rxv.Transcript) and element.final:
-            first, _, rest = element.text.partition(" ")
-            return rx.of(replace(element, text=rest)) if first == word else rx.empty()
+            first, _, rest = element.text.rstrip(".").partition(" ")
+            return rx.of(replace(element, text=rest)) if word in first.lower() else rx.empty()
         return rx.empty()
 
     return ops.concat_map(awake)
 
 
-def requests(voice: offline.EspeakTts) -> np.ndarray:
+def requests(voice: offline.PiperTts | offline.EspeakTts) -> np.ndarray:
     quiet = np.zeros(2 * voice.sample_rate, np.float32)
     spoken = [piece for text in REQUESTS for piece in (*voice.synthesize_stream(text), quiet)]
     return np.concatenate([quiet, *spoken])
@@ -44,7 +44,7 @@ def main() -> None:
         vox.vad(offline.silero()),
         vox.preroll(250),
         vox.turn_window(rxv.silence(800)),
-        vox.transcribe(offline.stt(phrases=REQUESTS)),
+        vox.transcribe(offline.stt()),
         after("computer"),
     )
     awake.pipe(vox.respond(lambda text: f"I {text}.", min_chars=1)).subscribe(tell)

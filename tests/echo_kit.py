@@ -108,7 +108,7 @@ def room(samples: Array, *, delay_ms: float = 120, db: float = -12) -> Array:
 @cache
 def say(text: str, voice: str = "en-us", peak: float = 0.8) -> Array:
     """Speech at 16 kHz."""
-    tts = offline.tts(voice)
+    tts = offline.tts(f"espeak:{voice}")
     made = np.concatenate(list(tts.synthesize_stream(text)))
     at_rate = soxr.resample(made, tts.sample_rate, RATE)
     return (at_rate / np.abs(at_rate).max() * peak).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import Any
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*([^;]*)(;.*)?")
-_FLOOR = re.compile(r">=\s*([0-9][^,\s]*)")
+_FLOOR = re.compile(r"[>=]=\s*([0-9][^,\s]*)")
 
 
 def floors(project: dict[str, Any]) -> Iterator[str]:

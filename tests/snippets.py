@@ -138,7 +138,7 @@ class Stage:
             return real_llm(str(here / "demo-llm"), **options)
 
         def tts(*_: object, **__: object) -> object:
-            return offline.tts()
+            return offline.tts("espeak:en-us")
 
         places: list[tuple[Any, str, object]] = [
             (mlx, "stt", stt),

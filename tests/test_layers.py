@@ -16,7 +16,6 @@ ROOT = Path(__file__).parent.parent
 HOUSE = layers.floors()
 LONGEST = 320  # lines
 LONGER = {
-    "rxvoice/offline/stt.py": "a recogniser and its session, on one process",
     "rxvoice/sinks/speaker.py": "the methods of a sink, with their docstrings",
 }
 """Files that are longer, and why."""

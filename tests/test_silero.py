@@ -58,7 +58,7 @@ def real_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sounds(rate: int) -> dict[str, rxv.Samples]:
     random = np.random.default_rng(0)
     demo, _ = sf.read(DEMO, dtype="float32", frames=6 * 16_000)
-    voice = rxv.offline.tts()
+    voice = rxv.offline.tts("espeak:en-us")
     spoken = np.concatenate(list(voice.synthesize_stream("Is anybody there? I can hear you.")))
     noise = random.standard_normal(32_000).astype(np.float32)
     at_16k = {

@@ -112,7 +112,7 @@ FLITE_HELD_OUT = (("awb", 1.0), ("awb", 1.2), ("rms", 0.8), ("rms", 1.3))
 def espeak(text: str, voice: str, rate_wpm: int, pitch: int) -> Samples:
     from rxvoice import offline
 
-    talker = offline.tts(voice, rate_wpm=rate_wpm, pitch=pitch)
+    talker = offline.tts(f"espeak:{voice}", rate_wpm=rate_wpm, pitch=pitch)
     samples = np.concatenate(list(talker.synthesize_stream(text)))
     return soxr.resample(samples, talker.sample_rate, RATE)
 

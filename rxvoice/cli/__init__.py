@@ -129,8 +129,10 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
 
         return demo(options.out, models=options.models, realtime=options.realtime)
     if options.command == "models":
-        from rxvoice.cli.models import models
+        from rxvoice.cli.models import convert_model, models
 
+        if options.action == "convert":
+            return convert_model(options.source, options.directory)
         return models(memory=options.memory, as_json=options.json)
     from rxvoice.cli.run import run
 

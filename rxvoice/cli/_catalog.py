@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rxvoice.offline.weights import WHISPER_TINY
+
 Slot: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts"]
 
 SLOTS: dict[Slot, tuple[str, str]] = {
@@ -71,9 +73,9 @@ class BuiltIn:
 BUILT_IN = (
     BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", None),
     BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
-    BuiltIn("stt", "rxv.offline.stt()", "pocketsphinx, English", "BSD-2-Clause", "pocketsphinx"),
+    BuiltIn("stt", "rxv.offline.stt()", WHISPER_TINY.name, WHISPER_TINY.licence, "faster_whisper"),
     BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),
-    BuiltIn("tts", "rxv.offline.tts()", "espeak-ng", "GPL-3.0-or-later", "espeakng_loader"),
+    BuiltIn("tts", "rxv.offline.tts()", "Piper, or espeak-ng", "GPL-3.0-or-later", "piper"),
 )
 
 MODELS = (

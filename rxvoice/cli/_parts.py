@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 from rxvoice.cli._scene import UNBROKEN
@@ -63,11 +61,8 @@ def labelled(label: str, text: str, columns: int) -> list[str]:
     return textwrap.wrap(text, columns, initial_indent=head, subsequent_indent=" " * len(head))
 
 
-def choose(settings: CommandSettings, stack: ExitStack) -> Chosen:
+def choose(settings: CommandSettings) -> Chosen:
     """Make the models that the settings ask for.
-
-    Args:
-        stack: ends the models that have a process of their own.
 
     Raises:
         ConfigError: an option belongs to a model that was not chosen, or a model does not exist.
@@ -76,7 +71,7 @@ def choose(settings: CommandSettings, stack: ExitStack) -> Chosen:
     from rxvoice import offline
 
     vad = offline.silero()
-    stt, transcribes = _stt(settings, stack)
+    stt, transcribes = _stt(settings)
     llm, replies = _llm(settings)
     tts, speaks = _tts(settings)
     # With either demonstration model, only the sentences that both know are of use.
@@ -84,7 +79,7 @@ def choose(settings: CommandSettings, stack: ExitStack) -> Chosen:
     return Chosen(Parts(vad, stt, llm, tts), transcribes, replies, speaks, tuple(known))
 
 
-def _stt(settings: CommandSettings, stack: ExitStack) -> tuple[TranscriberSlot, str]:
+def _stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
     from rxvoice import offline
 
     if settings.stt is not None:
@@ -94,35 +89,11 @@ def _stt(settings: CommandSettings, stack: ExitStack) -> tuple[TranscriberSlot, 
         return stt(settings.stt, trust_remote_code=trust), f"{settings.stt}, on MLX"
     if _is_demo_stt(settings):
         return offline.demo_stt(), "a small Moonshine that knows twenty sentences, on MLX"
-    told = {"demo": "the sentences that the demonstration knows", "any": "any English, roughly"}
-    what = told.get(settings.phrases, f"the sentences in {settings.phrases}")
-    stt = offline.stt(phrases=_phrases(settings.phrases))
-    return stack.enter_context(stt), f"pocketsphinx, {what}"
+    return offline.stt(), "Whisper tiny.en, any English"
 
 
 def _is_demo_stt(settings: CommandSettings) -> bool:
     return settings.stt is None and settings.models == "mlx"
-
-
-def _phrases(phrases: str) -> list[str] | None:
-    from rxvoice import offline
-
-    if phrases == "any":
-        return None
-    if phrases == "demo":
-        return offline.phrases()
-    path = Path(phrases).expanduser()
-    try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise ConfigError(
-            "--phrases is 'demo', 'any' or a file with one sentence per line; cannot read "
-            f"{phrases!r}: {reason}"
-        ) from error
-    if not any(lines):
-        raise ConfigError(f"there are no phrases in {phrases}: write one sentence per line")
-    return [line for line in lines if line]
 
 
 def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
@@ -157,8 +128,9 @@ def _tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:
         return model, f"{settings.tts}, on MLX"
     from rxvoice import offline
 
-    voice = settings.voice or "en-us"
+    voice = settings.voice or "en_US-joe-medium"
+    made_by = "espeak-ng" if voice.startswith("espeak:") else "Piper"
     try:
-        return offline.tts(voice), f"espeak-ng, {voice}"
+        return offline.tts(voice), f"{made_by}, {voice.removeprefix('espeak:')}"
     except ConfigError as error:
         raise UsageError(str(error)) from error

@@ -28,9 +28,9 @@ class CommandSettings:
         "offline",
         "models",
         "text",
-        "what transcribes: pocketsphinx ('offline'), which knows any voice, or a small Moonshine "
-        "on MLX ('mlx'); either way a demonstration that knows about twenty subjects writes the "
-        "replies, and espeak-ng speaks them",
+        "what transcribes: Whisper tiny.en ('offline'), or a small Moonshine on MLX that knows "
+        "twenty sentences ('mlx'); either way a demonstration that knows about twenty subjects "
+        "writes the replies, and a Piper voice speaks them",
         choices=("offline", "mlx"),
     )
     stt: str | None = setting(
@@ -49,19 +49,11 @@ class CommandSettings:
         "run the code and the pickles that these models bring; when off, a model that has any is "
         "refused",
     )
-    phrases: str = setting(
-        "demo",
-        "models",
-        "text",
-        "what pocketsphinx listens for: 'demo', the sentences that the demonstration knows; "
-        "'any', any English, roughly; or a file with one sentence per line",
-        metavar="FILE",
-    )
     voice: str | None = setting(
         None,
         "models",
         "text",
-        "a voice of the speech model, such as af_heart or en-gb-x-rp",
+        "a voice of the speech model, such as af_heart or espeak:en-gb-x-rp",
     )
     system_prompt: str | None = setting(
         None, "models", "text", "instructions for the language model", metavar="TEXT"

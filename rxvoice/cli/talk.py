@@ -109,14 +109,13 @@ def talk(arguments: argparse.Namespace) -> int:
     chosen = settings(arguments)
     check_distinct(
         {"--record": chosen.record, "--transcript": chosen.transcript},
-        {"the settings file": arguments.settings or settings_path()}
-        | {"the file of phrases": Path(chosen.phrases).expanduser()},
+        {"the settings file": arguments.settings or settings_path()},
     )
     with ExitStack() as stack:
         # A missing device shows before the models are loaded.
         refresh()
         names = find(chosen.microphone, "microphone").name, find(chosen.speaker, "speaker").name
-        models = choose(chosen, stack)
+        models = choose(chosen)
         _talk(chosen, models, names, stack)
     return 0
 

@@ -2,6 +2,7 @@
 
 - `llm`, `stt`, `tts`, `smart_turn`: one model each, for a slot of the conversation.
 - `load`: fetches, loads and warms up models before the conversation.
+- `convert`: published weights in other layouts, made into directories that these load.
 - `MlxScheduler`: the model thread, with its lanes.
 - `MlxResampler`: the sound of models, at the rate of a device.
 
@@ -16,6 +17,8 @@ import os
 os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 from rxvoice._language.options import LlmOptions
+from rxvoice.mlx import _before as _before
+from rxvoice.mlx.convert import convert
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
 from rxvoice.mlx.resample import MlxResampler
@@ -40,6 +43,7 @@ __all__ = [
     "Stt",
     "SttSession",
     "Tts",
+    "convert",
     "llm",
     "load",
     "smart_turn",

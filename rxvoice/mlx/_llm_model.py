@@ -14,6 +14,7 @@ from rxvoice.conversation import Message
 from rxvoice.conversation._turns import alternating
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
+from rxvoice.mlx._precision import Dtype, convert, wanted
 from rxvoice.mlx._prompt_cache import Layer
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._template import check_template
@@ -159,6 +160,7 @@ def load_llm(
     max_tokens: int,
     temperature: float,
     context_tokens: int | None,
+    dtype: Dtype | None,
     trust: bool,
 ) -> LoadedLlm:
     """Load a model, and check that it can hold a conversation with these tools.
@@ -177,10 +179,13 @@ def load_llm(
         path = directory_of(name, "mlx_lm", trust_remote_code=trust)
         model, tokenizer, config = mlx_lm.load(  # pyright: ignore
             str(path),
+            lazy=True,
             tokenizer_config={"trust_remote_code": trust},
             return_config=True,
             trust_remote_code=trust,
         )[:3]
+        convert(model, wanted(dtype))
+        mx.eval(model.parameters())  # pyright: ignore
     sampler = make_sampler(
         temp=temperature, top_p=decoding.top_p, top_k=decoding.top_k, min_p=decoding.min_p
     )

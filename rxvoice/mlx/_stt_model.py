@@ -16,7 +16,9 @@ from rxvoice.elements import Recognised
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
+from rxvoice.mlx._precision import Dtype, convert, wanted
 from rxvoice.mlx._stream import same_stream
+from rxvoice.mlx._whisper import convert_whisper, repair_tokenizer
 
 EXAMPLE = "mlx-community/whisper-large-v3-turbo-asr-fp16"
 
@@ -54,7 +56,9 @@ class SttModel(Protocol):
     def sanitize(self, weights: dict[str, mx.array]) -> dict[str, mx.array]: ...
 
 
-def load_stt(name: str, sample_rate: int, *, trust: bool) -> tuple[SttModel, str]:
+def load_stt(
+    name: str, sample_rate: int, *, dtype: Dtype | None, trust: bool
+) -> tuple[SttModel, str]:
     """Load a recogniser; gives it with its family.
 
     Raises:
@@ -69,6 +73,10 @@ def load_stt(name: str, sample_rate: int, *, trust: bool) -> tuple[SttModel, str
         path = directory_of(name, "mlx_audio", trust_remote_code=trust)
         family = _family(path)
         model = _load(path, family)
+        if family == "whisper":
+            convert_whisper(name, model, path, wanted(dtype))
+        else:
+            convert(model, wanted(dtype))
     generate = getattr(model, "generate", None)
     if generate is None or _required(generate) > 1:
         raise ConfigError(
@@ -82,6 +90,8 @@ def load_stt(name: str, sample_rate: int, *, trust: bool) -> tuple[SttModel, str
             "preprocessor_config.json, from the model it was converted from, or use a "
             f"conversion that has them, such as {EXAMPLE!r}"
         )
+    if family == "whisper":
+        repair_tokenizer(name, model)
     rate = getattr(model, "sample_rate", sample_rate)
     if rate != sample_rate:
         raise ConfigError(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 from rxvoice.errors import ConfigError, MissingDependency
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
+from rxvoice.mlx._precision import Dtype, convert, wanted
 
 _NAMES = {
     "voice": ("voice",),
@@ -42,7 +43,7 @@ class TtsModel(Protocol):
     def generate(self) -> Callable[..., Iterable[SpeechPiece]]: ...
 
 
-def load_tts(name: str, *, trust: bool) -> TtsModel:
+def load_tts(name: str, *, dtype: Dtype | None, trust: bool) -> TtsModel:
     """Load a speech model.
 
     Raises:
@@ -55,9 +56,11 @@ def load_tts(name: str, *, trust: bool) -> TtsModel:
     path = Path(str(_config(name, trust=trust)["model_path"]))
     with opening(name, _refusal(name)), code_refused(trust_remote_code=trust):
         try:
-            return cast("TtsModel", load(path, model_name_parts=get_model_name_parts(name)))
+            model = load(path, model_name_parts=get_model_name_parts(name))
         except ImportError as error:
             raise missing(error) from error
+        convert(model, wanted(dtype))
+    return cast("TtsModel", model)
 
 
 def declared_rate(name: str, *, trust: bool) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,12 +15,14 @@ from typing import Protocol, cast, runtime_checkable
 import mlx.core as mx
 from reactivex import abc
 
+from rxvoice._blas import advice, load_openblas
 from rxvoice._check import at_least
 from rxvoice._silero import Silero
 from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._families import WHAT, Kind, check_family
 from rxvoice.mlx._hub import Remote, weights_in
 from rxvoice.mlx._opening import patterns, reason
+from rxvoice.mlx._precision import Dtype, check_dtype
 from rxvoice.mlx._progress import Progress, ProgressLine, gigabytes, no_bars
 from rxvoice.mlx._warm_up import warm_up
 from rxvoice.mlx.llm import Llm
@@ -28,6 +31,10 @@ from rxvoice.mlx.stt import Stt
 from rxvoice.mlx.tts import Tts
 
 __all__ = ["Kind", "Loadable", "Loaded", "Progress", "ProgressLine", "load"]
+
+_LARGE = 20_000_000  # bytes of weights; smaller models are fast anyway
+
+_LOG = logging.getLogger("rxvoice")
 
 
 @runtime_checkable
@@ -65,6 +72,7 @@ def load(
     worker: abc.SchedulerBase | None = None,
     progress: Callable[[Progress], None] | None = None,
     memory: int | None = None,
+    dtype: Dtype | None = None,
     trust_remote_code: bool = False,
 ) -> list[Loaded]:
     """Fetch, load and warm up the models of these parts, and return when all are ready.
@@ -73,7 +81,10 @@ def load(
     rxv.mlx.load(stt, llm, tts, worker=worker)
     ```
 
-    After it, the first turn waits for nothing. Any part of a conversation may be given; one without
+    After it, the first turn waits for nothing. On a Linux CPU without OpenBLAS, a warning names the
+    command that installs it.
+
+    Any part of a conversation may be given; one without
     ``load()`` is skipped. First, what is missing is fetched, one model after the other. So a fault
     of one (no such model, an unknown architecture, too little memory or disk) shows before another
     is loaded. Then each model is loaded and makes one step: a language model one token, a
@@ -91,6 +102,9 @@ def load(
         progress: called as a download goes on; None for a `ProgressLine`.
         memory: how many bytes the weights of all these models may take. None for what MLX
             recommends on this machine, or three quarters of its memory.
+        dtype: as if each part of `rxvoice.mlx` that has the option had been made with it:
+            ``"float32"``, ``"bfloat16"`` or ``"float16"``. None leaves each as it is. A model that
+            is loaded already stays as it is.
         trust_remote_code: as if each part had been made with it: the models' own code and pickles
             are fetched and may run. Without it, a model that has any is refused, unless its part
             was made with it.
@@ -106,12 +120,17 @@ def load(
     if memory is not None:
         at_least("memory", memory, 1, "bytes")
     given = [part for part in parts if isinstance(part, Loadable)]
+    check_dtype(dtype)
+    for part in given:
+        if dtype is not None and isinstance(part, Stt | Llm | Tts):
+            part.dtype = dtype
     if trust_remote_code:
         for part in given:
             if hasattr(part, "trust_remote_code"):
                 part.trust_remote_code = True  # pyright: ignore[reportAttributeAccessIssue]
     wanted = [_Part(part) for part in given]
     _check_memory(wanted, memory)
+    tell_of_blas(sum(part.bytes for part in wanted))
     line = ProgressLine()
     try:
         for part in wanted:
@@ -121,6 +140,12 @@ def load(
     loaded: list[Loaded] = []
     _run((step for part in wanted for step in part.steps(loaded)), worker)
     return loaded
+
+
+def tell_of_blas(size: int) -> None:
+    """Log what would make models of this size, in bytes, faster on this machine."""
+    if size >= _LARGE and (told := advice(load_openblas())):
+        _LOG.warning("%s", told)
 
 
 class _Part:

@@ -18,6 +18,7 @@ from rxvoice._audio.samples import Samples
 from rxvoice._check import method, model_name, whole, within
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._opening import directory_of, opening, refusal
+from rxvoice.mlx._precision import convert, wanted
 
 __all__ = ["Endpoint", "EndpointModel", "EndpointSlot", "SmartTurn", "smart_turn"]
 
@@ -250,6 +251,7 @@ def _open(model: str, *, trust: bool) -> _Predict:
         path = directory_of(model, "mlx_audio", trust_remote_code=trust)
         # Unless it is strict, it leaves missing weights random.
         loaded = load(path, strict=True, model_name_parts=get_model_name_parts(model))
+        convert(loaded, wanted(None))
     predict = getattr(loaded, "predict_endpoint", None)
     if not callable(predict):
         family = type(loaded).__module__.rpartition(".")[2]

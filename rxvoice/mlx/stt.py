@@ -14,9 +14,11 @@ from rxvoice._answers.recognised import recognised
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import model_name
 from rxvoice.elements import Recognised
+from rxvoice.mlx._precision import Dtype, check_dtype, on_cpu
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._stt_model import EXAMPLE, LiveTurn, SttModel, known_options, load_stt
 from rxvoice.mlx._stt_session import SAMPLE_RATE, Recognition, SttSession, WholeTurn
+from rxvoice.mlx._whisper import Windows, is_doubtful, own_options
 
 __all__ = ["Stt", "SttSession", "stt"]
 
@@ -34,6 +36,7 @@ def stt(
     max_turn_tokens: int = 256,
     finalization_max_steps: int = 96,
     transcription_delay_ms: int = 480,
+    dtype: Dtype | None = None,
     trust_remote_code: bool = False,
     word_times: bool = False,
 ) -> Stt:
@@ -60,6 +63,10 @@ def stt(
             least 1. The rest is cut, with a warning.
         transcription_delay_ms: how far a streaming model listens ahead, at least 80 ms. More is
             slower and more accurate. A model made for a few values gets the nearest.
+        dtype: the type of number that it computes in: ``"float32"``, ``"bfloat16"`` or
+            ``"float16"``. None for float32 on a CPU, where MLX is 3 to 30 times slower in the
+            others, and for that of the weights on Metal. float32 takes twice the memory of 16-bit
+            weights. Whisper has no bfloat16.
         trust_remote_code: let the model's own code and pickles run. Without it, a model that has
             any is refused before anything of it is loaded.
         word_times: ask Whisper for the times of words, which takes it longer; without it, Whisper
@@ -77,7 +84,7 @@ def stt(
         transcription_delay_ms,
         word_times,
     )
-    return Stt(model, recognition, trust_remote_code=trust_remote_code)
+    return Stt(model, recognition, dtype=dtype, trust_remote_code=trust_remote_code)
 
 
 class Stt:
@@ -91,13 +98,21 @@ class Stt:
     """Hz"""
 
     def __init__(
-        self, model: str | Path, recognition: Recognition, *, trust_remote_code: bool
+        self,
+        model: str | Path,
+        recognition: Recognition,
+        *,
+        dtype: Dtype | None = None,
+        trust_remote_code: bool,
     ) -> None:
         model_name("model", model, EXAMPLE)
+        check_dtype(dtype)
         self.model = str(model)
+        self.dtype: Dtype | None = dtype
         self.trust_remote_code = trust_remote_code
         self._recognition = recognition
         self._model: SttModel | None = None
+        self._windows: Windows | None = None
 
     @property
     def transcription_delay_ms(self) -> int:
@@ -154,6 +169,10 @@ class Stt:
         model = self._loaded()
         if not audio.any():
             return Recognised(""), ""
+        whole = model
+        sized: dict[str, object] = {}
+        if self._windows is not None:
+            model, sized = self._windows.fitting(len(audio) / SAMPLE_RATE)
         wanted = self._recognition
         options = known_options(
             model.generate,
@@ -163,8 +182,11 @@ class Stt:
             # canary has two: the language spoken and the one written.
             **dict.fromkeys(("language", "source_lang", "target_lang"), wanted.language),
         )
+        options |= own_options(model)
         with same_stream():
-            result = model.generate(mx.array(audio), **options)
+            result = model.generate(mx.array(audio), **options, **sized)
+            if sized and is_doubtful(result):
+                result = whole.generate(mx.array(audio), **options)
             # A lazy array would belong to this thread; text and numbers do not.
             found = recognised(result)
         found = Recognised(found) if isinstance(found, str) else found
@@ -194,7 +216,9 @@ class Stt:
 
     def _loaded(self) -> SttModel:
         if self._model is None:
-            model, family = load_stt(self.model, SAMPLE_RATE, trust=self.trust_remote_code)
+            model, family = load_stt(
+                self.model, SAMPLE_RATE, dtype=self.dtype, trust=self.trust_remote_code
+            )
             language = self._recognition.language
             takes = known_options(model.generate, language="", source_lang="")
             if language is not None and not takes:
@@ -205,4 +229,6 @@ class Stt:
                     language,
                 )
             self._model = model
+            if family == "whisper" and on_cpu():
+                self._windows = Windows(model)
         return self._model

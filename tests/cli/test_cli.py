@@ -43,6 +43,8 @@ def shown_in_the_readme() -> str:
 
 def measured(told: str) -> str:
     """Without the numbers that differ from machine to machine."""
+    # The voice speaks a little differently each time.
+    told = re.sub(r"\d+\.\d s of both", "N s of both", told)
     return re.sub(r"(ended|transcript|token|audio) \d+", r"\1 N", told)
 
 
@@ -58,7 +60,7 @@ def test_the_demo_hears_every_turn_and_writes_both_sides(
     assert told.count(" you  ") == told.count(" assistant  ") == len(said)
     assert told.count(" transcript ") == len(said)
     assert f"{len(said)} of {len(said)} turns transcribed as they were said" in told
-    if models == "mlx":
+    if models == "offline":
         assert measured(told.replace(str(tmp_path), "out")) == measured(shown_in_the_readme())
 
     reply, rate = soundfile.read(tmp_path / "reply.wav", dtype="float32")
@@ -179,7 +181,7 @@ def test_run_answers_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture[s
     question = tmp_path / "question.flac"
     soundfile.write(question, user[: int((first["end_s"] + 0.5) * rate)], rate)
     reply, both = tmp_path / "reply.wav", tmp_path / "both.wav"
-    arguments = [question, "-o", reply, "--both", both, "--phrases", "demo"]
+    arguments = [question, "-o", reply, "--both", both]
     assert main(["run", *map(str, arguments)]) == 0
     told = capsys.readouterr().out
     assert "you         hello who are you" in told.lower().replace(",", "").replace("?", "")
@@ -215,10 +217,10 @@ def test_run_answers_what_there_is_of_a_truncated_recording(
 ) -> None:
     cut, reply = tmp_path / "cut.wav", tmp_path / "reply.wav"
     cut.write_bytes((DATA / "demo.wav").read_bytes()[:90_000])
-    arguments = ["run", str(cut), "-o", str(reply), "--phrases", "demo"]
+    arguments = ["run", str(cut), "-o", str(reply)]
     assert main(arguments) == 1
     told = capsys.readouterr()
-    assert "hello who are you" in told.out
+    assert "Hello? Who are you?" in told.out
     assert "the file ends after 2.81 s of" in told.err
     assert soundfile.info(reply).duration > 1
 
@@ -258,7 +260,7 @@ def test_help_names_every_command_and_gives_examples(capsys: pytest.CaptureFixtu
             parser().parse_args(arguments)
         assert left.value.code == 0
     shown = capsys.readouterr().out
-    for word in ("demo", "run", "--realtime", "--both", "--phrases", "rxvoice run question.wav"):
+    for word in ("demo", "run", "--realtime", "--both", "rxvoice run question.wav"):
         assert word in shown
 
 

@@ -39,7 +39,7 @@ def think(text):
             time.sleep(0.01)
     asked.append(text)
 asked = []
-run.choose = lambda settings, stack: chosen(settings, llm=think)
+run.choose = lambda settings: chosen(settings, llm=think)
 run.warm_up = lambda parts: None
 from rxvoice.cli import main
 raise SystemExit(main())
@@ -67,7 +67,7 @@ def chosen(settings: CommandSettings, **parts: Any) -> Chosen:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(rxvoice.cli.run, "choose", lambda settings, stack: chosen(settings))
+    monkeypatch.setattr(rxvoice.cli.run, "choose", lambda settings: chosen(settings))
     monkeypatch.setattr(rxvoice.cli.run, "warm_up", lambda parts: None)
     monkeypatch.chdir(tmp_path)
     soundfile.write("two.wav", np.concatenate([LOUD, QUIET] * 2), RATE)
@@ -151,7 +151,7 @@ def test_turns_that_all_fail_cost_no_file(
     def broken(text: str) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(rxvoice.cli.run, "choose", lambda s, stack: chosen(s, llm=broken))
+    monkeypatch.setattr(rxvoice.cli.run, "choose", lambda s: chosen(s, llm=broken))
     Path("reply.wav").write_bytes(b"precious")
     run("two.wav", "-o", "reply.wav", "--both", "both.wav", status=1)
     assert Path("reply.wav").read_bytes() == b"precious"
@@ -160,7 +160,7 @@ def test_turns_that_all_fail_cost_no_file(
 
 
 def test_models_that_cannot_be_cost_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(settings: CommandSettings, stack: object) -> Chosen:
+    def none(settings: CommandSettings) -> Chosen:
         raise rxvoice.cli.run.RxvoiceError("no such model")
 
     monkeypatch.setattr(rxvoice.cli.run, "choose", none)
@@ -200,7 +200,6 @@ def test_a_reply_replaces_an_old_file() -> None:
         (["-o", "soft.wav"], "-o soft.wav is the recording"),
         (["-o", "a.wav", "--both", "two.wav"], "--both two.wav is the recording"),
         (["-o", "-", "--both", "-"], "only one thing can be written to '-'"),
-        (["-o", "a.wav", "--phrases", "p.txt", "--transcript", "p.txt"], "the file of phrases"),
     ],
 )
 def test_one_file_for_two_things_is_refused_before_anything_is_opened(
@@ -261,11 +260,7 @@ def test_a_mistake_in_an_option_is_told_in_a_line_and_ends_with_2(
 @pytest.mark.parametrize(
     ("arguments", "told", "status"),
     [
-        (["--phrases", "nofile"], "one sentence per line; cannot read 'nofile': No such file", 1),
-        (["--phrases", "."], "cannot read '.': Is a directory", 1),
-        (["--phrases", "two.wav"], "cannot read 'two.wav': it is not text in UTF-8", 1),
-        (["--phrases", "empty.wav"], "there are no phrases in empty.wav", 1),
-        (["--voice", "klingon"], "tts voice must be one of", 2),
+        (["--voice", "klingon"], "or one of espeak-ng, such as", 2),
         (["--system-prompt", "Hi"], "takes no --system-prompt", 2),
         (["--llm", "no such"], "there is no directory 'no such'", 1),
     ],
@@ -289,18 +284,18 @@ def test_a_model_that_cannot_be_is_told_in_a_line(
 def test_the_options_of_talk_reach_the_models(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[CommandSettings] = []
 
-    def note(settings: CommandSettings, stack: object) -> Chosen:
+    def note(settings: CommandSettings) -> Chosen:
         seen.append(settings)
         return chosen(settings)
 
     monkeypatch.setattr(rxvoice.cli.run, "choose", note)
     run("two.wav", "-o", "reply.wav")
-    assert seen.pop() == CommandSettings(phrases="any", silence_ms=1600)
+    assert seen.pop() == CommandSettings(silence_ms=1600)
     models = ("--models", "mlx", "--stt", "a/b", "--llm", "c/d", "--tts", "e/f", "--voice", "af")
     run("two.wav", "-o", "reply.wav", *models, "--system-prompt", "Hi", "--max-turn-ms", "96")
     assert seen.pop() == CommandSettings(
         models="mlx", stt="a/b", llm="c/d", tts="e/f", voice="af", system_prompt="Hi",
-        phrases="any", silence_ms=1600, max_turn_ms=96,
+        silence_ms=1600, max_turn_ms=96,
     )  # fmt: skip
     assert length("reply.wav") > 2 * REPLY  # though nobody was silent
 

@@ -9,7 +9,6 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -351,33 +350,31 @@ def test_what_libraries_write_waits_until_the_screen_is_free() -> None:
 
 
 @pytest.mark.models
-def test_models_are_chosen_slot_by_slot(tmp_path: Path) -> None:
-    phrases = tmp_path / "phrases.txt"
-    phrases.write_text("hello\n\n how are you\n", "utf-8")
-    with ExitStack() as stack:
-        offline = choose(CommandSettings(phrases=str(phrases), voice="en-gb-x-rp"), stack)
-        assert offline.transcribes == f"pocketsphinx, the sentences in {phrases}"
-        assert offline.speaks == "espeak-ng, en-gb-x-rp"
-        names = CommandSettings(
-            models="mlx", llm="a/language-model", tts="a/voice", system_prompt="Be brief."
-        )
-        mlx = choose(names, stack)
-        assert "Moonshine" in mlx.transcribes
-        assert (mlx.replies, mlx.speaks) == ("a/language-model, on MLX", "a/voice, on MLX")
-        assert choose(CommandSettings(stt="a/ears"), stack).transcribes == "a/ears, on MLX"
-        for trust in (False, True):
-            three = CommandSettings(stt="a/b", llm="c/d", tts="e/f", trust_remote_code=trust)
-            parts = choose(three, stack).parts
-            for part in (parts.stt, parts.llm, parts.tts):
-                assert part.trust_remote_code is trust  # type: ignore[union-attr]
+def test_models_are_chosen_slot_by_slot() -> None:
+    offline = choose(CommandSettings())
+    assert offline.transcribes == "Whisper tiny.en, any English"
+    assert offline.speaks == "Piper, en_US-joe-medium"
+    other = choose(CommandSettings(voice="espeak:en-gb-x-rp"))
+    assert other.speaks == "espeak-ng, en-gb-x-rp"
+    names = CommandSettings(
+        models="mlx", llm="a/language-model", tts="a/voice", system_prompt="Be brief."
+    )
+    mlx = choose(names)
+    assert "Moonshine" in mlx.transcribes
+    assert (mlx.replies, mlx.speaks) == ("a/language-model, on MLX", "a/voice, on MLX")
+    assert choose(CommandSettings(stt="a/ears")).transcribes == "a/ears, on MLX"
+    for trust in (False, True):
+        three = CommandSettings(stt="a/b", llm="c/d", tts="e/f", trust_remote_code=trust)
+        parts = choose(three).parts
+        for part in (parts.stt, parts.llm, parts.tts):
+            assert part.trust_remote_code is trust  # type: ignore[union-attr]
 
 
 @pytest.mark.models
-def test_what_can_be_said_to_the_demonstration_is_told(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        told = choose(CommandSettings(models="mlx"), stack).told(98)
-        ears = choose(CommandSettings(models="mlx", llm="a/language-model"), stack)
-        free = choose(CommandSettings(stt="a/ears", llm="a/language-model"), stack)
+def test_what_can_be_said_to_the_demonstration_is_told() -> None:
+    told = choose(CommandSettings(models="mlx")).told(98)
+    ears = choose(CommandSettings(models="mlx", llm="a/language-model"))
+    free = choose(CommandSettings(stt="a/ears", llm="a/language-model"))
     assert [line.split()[0] for line in told[:4]] == ["transcribes", "replies", "speaks", "say"]
     assert len(told) <= 10
     assert max(map(len, told)) <= 98
@@ -393,15 +390,14 @@ def test_what_can_be_said_to_the_demonstration_is_told(tmp_path: Path) -> None:
     ("wrong", "message"),
     [
         ({"system_prompt": "Be brief."}, "takes no --system-prompt: choose another model with"),
-        ({"phrases": "/nowhere/phrases.txt"}, "phrases is 'demo', 'any' or a file"),
-        ({"voice": "klingon"}, "tts voice must be one of"),
+        ({"voice": "klingon"}, "or one of espeak-ng, such as \"espeak:en-us\"; got 'klingon'"),
+        ({"voice": "espeak:klingon"}, "tts voice espeak: must be followed by one of"),
         ({"stt": "no such model"}, "there is no directory 'no such model'"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
-    options: dict[str, Any] = {"models": "mlx", **wrong} if "phrases" not in wrong else wrong
-    with ExitStack() as stack, pytest.raises(ConfigError, match=message):
-        choose(CommandSettings(**options), stack)
+    with pytest.raises(ConfigError, match=message):
+        choose(CommandSettings(**{"models": "mlx", **wrong}))
 
 
 def test_a_summary_counts_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
@@ -432,11 +428,6 @@ def test_a_recording_does_not_overwrite_its_transcript(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert main(["talk", "--record", "a.wav", "--transcript", "./a.wav"]) == 2
     assert "--record and --transcript are both a.wav: name two files" in capsys.readouterr().err
-    phrases = tmp_path / "phrases.txt"
-    phrases.write_text("hello\n", "utf-8")
-    assert main(["talk", "--phrases", str(phrases), "--transcript", str(phrases)]) == 2
-    assert f"{phrases} is the file of phrases: choose another" in capsys.readouterr().err
-    assert phrases.read_text("utf-8") == "hello\n"
 
 
 def test_the_top_level_help_begins_with_talk(capsys: pytest.CaptureFixture[str]) -> None:

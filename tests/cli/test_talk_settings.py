@@ -37,7 +37,7 @@ def test_without_anything_they_are_the_defaults() -> None:
 def test_every_setting_is_an_option_and_the_other_way_round() -> None:
     options = told(
         *("--models", "mlx", "--stt", "a/b", "--llm", "c/d", "--tts", "e/f", "--voice", "en-gb"),
-        *("--phrases", "any", "--system-prompt", "Be brief.", "--microphone", "3"),
+        *("--system-prompt", "Be brief.", "--microphone", "3"),
         *("--speaker", "USB", "--silence-ms", "600", "--vad-start", "0.6", "--vad-stop", "0"),
         *("--preroll-ms", "100", "--max-turn-ms", "9000", "--push-to-talk", "--no-interruptions"),
         *("--min-speech-ms", "90", "--min-words", "2", "--echo", "off", "--record", "a.wav"),

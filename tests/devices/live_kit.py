@@ -376,7 +376,7 @@ class Talk:
 
     def play_on(self, seconds: float) -> None:
         """Wait until so much more of an answer has been heard, or it is over."""
-        tts_rate = offline.tts().sample_rate
+        tts_rate = offline.tts("espeak:en-us").sample_rate
         wanted = self.tap.position + round(seconds * tts_rate)
         watch = self.tap.played.subscribe(lambda _: self.heard.look())
         try:
@@ -406,8 +406,8 @@ def talking(
     """
     models = rxv.mlx.MlxScheduler()
     listener = Listener(audio)
-    stt = offline.stt(phrases=offline.phrases())
-    with rxv.speaker() as speaker, stt:
+    stt = offline.stt()
+    with rxv.speaker() as speaker:
         tap = rxv.echo.tap(speaker)
         talk = Talk(audio, tap, listener)
 
@@ -429,7 +429,7 @@ def talking(
             vox.converse(
                 vox.transcribe(stt, worker=models.listening),
                 vox.respond(answer, worker=models.text),
-                vox.synthesize(offline.tts(), worker=rxv.paced(models.speech, tap)),
+                vox.synthesize(offline.tts("espeak:en-us"), worker=rxv.paced(models.speech, tap)),
                 sink=tap,
                 echo=rxv.echo.correlation(tap) if echo == "cancel" else None,
                 **options,

@@ -129,7 +129,7 @@ def test_a_cough_is_talked_over_and_after_a_syllable_it_goes_on_where_it_was(
     assert finished.text == text
     assert dropped.reason == "short"
 
-    voice = offline.tts()
+    voice = offline.tts("espeak:en-us")
     sentences = text.replace("! ", "!\n").replace("? ", "?\n").replace(". ", ".\n").split("\n")
     spoken = np.concatenate([it for each in sentences for it in voice.synthesize_stream(each)])
     expected = resampled(spoken, voice.sample_rate)

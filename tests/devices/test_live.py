@@ -39,7 +39,7 @@ def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio) -> Non
     assert told[1].text == "hello who are you"
     assert told[3].text == ANSWER
 
-    voice = offline.tts()
+    voice = offline.tts("espeak:en-us")
     spoken = np.concatenate(list(voice.synthesize_stream(ANSWER.partition(" What")[0])))
     _, alike = likeness(resampled(spoken, voice.sample_rate), recorded)
     assert alike > 0.9 or talk.heard.of(events.Underrun)

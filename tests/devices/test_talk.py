@@ -131,7 +131,7 @@ def likeness(
 
 
 def spoken(text: str) -> tuple[Audio, int]:
-    tts = offline.tts()
+    tts = offline.tts("espeak:en-us")
     return np.concatenate(list(tts.synthesize_stream(text))), tts.sample_rate
 
 

@@ -61,7 +61,7 @@ def test_it_hears_nothing_in_noise(recogniser: Stt, rms: float) -> None:
 @pytest.mark.models
 @pytest.mark.parametrize("voice", ["en-us+klatt3", "en+Denis"])
 def test_it_hears_voices_that_it_was_not_trained_on(recogniser: Stt, voice: str) -> None:
-    talker = offline.tts(voice)
+    talker = offline.tts(f"espeak:{voice}")
     room = np.random.default_rng(5)
     right = 0
     for phrase in demo_phrases():
@@ -78,7 +78,7 @@ def test_it_hears_voices_that_it_was_not_trained_on(recogniser: Stt, voice: str)
 def test_it_hears_nothing_in_most_foreign_sentences(recogniser: Stt, voice: str) -> None:
     dialogues = Path(__file__).parents[2] / "training" / "dialogues.json"
     foreign = json.loads(dialogues.read_text("utf-8"))["held_out"]["foreign"]
-    talker = offline.tts(voice)
+    talker = offline.tts(f"espeak:{voice}")
     room = np.random.default_rng(5)
     nothing = 0
     for sentence in foreign:

@@ -1,0 +1,130 @@
+"""OpenBLAS is loaded before MLX, or its absence is told."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rxvoice import _blas
+from rxvoice._blas import advice, load_openblas
+
+ROOT = Path(__file__).parent.parent.parent
+linux = pytest.mark.skipif(sys.platform != "linux", reason="OpenBLAS replaces MLX's BLAS on Linux")
+
+
+def is_here() -> bool:
+    try:
+        ctypes.CDLL("libopenblas.so.0")
+    except OSError:
+        return False
+    return True
+
+
+openblas = pytest.mark.skipif(not is_here(), reason=f"no OpenBLAS: {_blas.OPENBLAS_COMMAND}")
+
+
+def run(program: str) -> str:
+    """What a fresh interpreter prints."""
+    inherited = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    program = f"from pathlib import Path\n{program}"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=inherited | {"PYTHONPATH": str(ROOT)},
+    )
+    return done.stdout.strip()
+
+
+@linux
+@openblas
+@pytest.mark.models
+def test_it_is_loaded_before_mlx() -> None:
+    program = """
+import rxvoice.mlx
+from rxvoice._blas import load_openblas
+print(load_openblas(), "libopenblas" in Path("/proc/self/maps").read_text())
+"""
+    assert run(program) == "openblas True"
+
+
+@linux
+@openblas
+@pytest.mark.models
+def test_after_mlx_it_has_no_effect_and_that_is_said() -> None:
+    program = """
+import mlx.core
+import rxvoice.mlx
+from rxvoice._blas import load_openblas
+print(load_openblas())
+"""
+    assert run(program) == "late"
+    assert advice("late").endswith("import rxvoice.mlx first")
+
+
+def test_importing_rxvoice_loads_none() -> None:
+    program = """
+import sys, rxvoice
+print("rxvoice._blas" in sys.modules)
+"""
+    assert run(program) == "False"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A Linux machine without OpenBLAS, on which MLX is not yet imported."""
+    monkeypatch.setattr(_blas, "_is_linux_cpu", lambda: True)
+    monkeypatch.setattr(_blas, "_LIBRARY", "libno-such-blas.so.0")
+    monkeypatch.setattr(_blas, "_is_loaded", lambda: False)
+    load_openblas.cache_clear()
+    return monkeypatch
+
+
+def test_where_there_is_none_the_command_is_named(
+    machine: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rxvoice.cli.models import models
+
+    try:
+        assert load_openblas() == "missing"
+        models()
+        assert "sudo apt-get install libopenblas0-pthread" in capsys.readouterr().out
+        models(as_json=True)
+        assert json.loads(capsys.readouterr().out)["blas"] == "missing"
+    finally:
+        load_openblas.cache_clear()
+
+
+@pytest.mark.models
+def test_loading_a_large_model_names_the_command(
+    machine: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from rxvoice.mlx import loading
+
+    with caplog.at_level(logging.WARNING, "rxvoice"):
+        try:
+            loading.tell_of_blas(10_000)
+            assert not caplog.messages
+            loading.tell_of_blas(100_000_000)
+        finally:
+            load_openblas.cache_clear()
+    (message,) = caplog.messages
+    assert message.endswith("without: sudo apt-get install libopenblas0-pthread")
+
+
+def test_elsewhere_it_is_not_needed(machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(_blas, "_is_linux_cpu", lambda: False)
+    try:
+        assert load_openblas() == "not needed"
+        assert advice("not needed") == advice("openblas") == ""
+    finally:
+        load_openblas.cache_clear()
