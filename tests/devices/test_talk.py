@@ -191,7 +191,7 @@ def test_it_falls_silent_when_the_user_speaks_over_it(audio: VirtualAudio, tmp_p
     assert interrupted["turn"] == 1
     assert HELLO.startswith(interrupted["heard"])
     assert interrupted["heard"] != HELLO
-    assert errors(words("how far away is the moon"), words(asked["text"])) <= 2
+    assert "moon" in words(asked["text"])
     assert any("(interrupted" in line for line in talk.printed)
 
 
