@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rxvoice.serve import Models
-from rxvoice.serve.realtime._commands import Commands
+from rxvoice.serve.realtime._commands import WireCommands
 from rxvoice.serve.realtime._errors import ClientError
 from rxvoice.serve.realtime._server_events import ServerEvents
 from rxvoice.serve.realtime._session_config import first_session
@@ -70,7 +70,7 @@ class VirtualSession:
             on_failed=self.failures.append,
             new_id=new_id,
         )
-        self.commands = Commands(self.dialogue, config, new_id, self._updated)
+        self.commands = WireCommands(self.dialogue, config, new_id, self._updated)
         self.dialogue.open()
 
     # The client

@@ -21,7 +21,7 @@ _LONGEST_S = 0.5
 """Seconds of sound in one event, at most: clients limit their messages."""
 
 
-class SoundReader:
+class SoundDecoder:
     """Reads a client's sound, piece by piece, as float32 at 16 kHz."""
 
     def __init__(self, encoding: Format) -> None:
@@ -44,7 +44,7 @@ class SoundReader:
         return self._resampler.feed(samples)
 
 
-class SoundWriter:
+class SoundEncoder:
     """Writes the sound of one reply for a client, in pieces of at most half a second."""
 
     def __init__(self, encoding: Format) -> None:

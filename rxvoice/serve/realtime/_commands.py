@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rxvoice.serve.realtime import _client_events as wire
-from rxvoice.serve.realtime._audio import SoundReader
+from rxvoice.serve.realtime._audio import SoundDecoder
 from rxvoice.serve.realtime._errors import ClientError, error_of
 from rxvoice.serve.realtime._items import item_of
 from rxvoice.serve.realtime._session_config import merged
@@ -39,7 +39,7 @@ def updated(config: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return merged(config, change)
 
 
-class Commands:
+class WireCommands:
     """Follows the events of one client.
 
     Args:
@@ -63,7 +63,7 @@ class Commands:
         self.config = config
         self._new_id = new_id
         self._on_updated = on_updated
-        self._reader = SoundReader(config["audio"]["input"]["format"]["type"])
+        self._reader = SoundDecoder(config["audio"]["input"]["format"]["type"])
 
     def follow(self, text: str) -> Iterator[None]:
         """Do what a message says, step by step: between two steps others may run.
@@ -129,7 +129,7 @@ class Commands:
         self.config = updated(self.config, given)
         encoding = self.config["audio"]["input"]["format"]["type"]
         if encoding != self._reader.encoding:
-            self._reader = SoundReader(encoding)
+            self._reader = SoundDecoder(encoding)
         self._dialogue.configure(dialogue_settings(self.config))
         self._on_updated(self.config)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from rxvoice._text.unicode import whole_text
 from rxvoice.serve.realtime._client_events import ContentWire, ItemWire
 from rxvoice.serve.realtime._errors import ClientError
-from rxvoice.serve.session.items import Item, Part
+from rxvoice.serve.session.items import Item, ItemPart
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def _wanted(value: T | None, where: str) -> T:
     return value
 
 
-def _part(content: ContentWire) -> Part:
+def _part(content: ContentWire) -> ItemPart:
     if content.type == "input_image":
         message = "Invalid value: 'input_image'. These models take no pictures."
         raise ClientError("invalid_value", message, "item.content.type")
@@ -56,8 +56,8 @@ def _part(content: ContentWire) -> Part:
         if content.transcript is None:
             message = "Audio in an item needs its transcript: append it to the input buffer."
             raise ClientError("invalid_value", message, "item.content.transcript")
-        return Part(True, whole_text(content.transcript))
-    return Part(False, whole_text(_wanted(content.text, "item.content.text")))
+        return ItemPart(True, whole_text(content.transcript))
+    return ItemPart(False, whole_text(_wanted(content.text, "item.content.text")))
 
 
 def item_wire(item: Item) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def item_wire(item: Item) -> dict[str, Any]:
     }
 
 
-def _content(part: Part, output: bool) -> dict[str, Any]:
+def _content(part: ItemPart, output: bool) -> dict[str, Any]:
     way = "output" if output else "input"
     if part.spoken:
         return {"type": f"{way}_audio", "transcript": part.text}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from secrets import token_hex
 from typing import Any
 
-from rxvoice.serve.realtime._audio import SoundWriter
+from rxvoice.serve.realtime._audio import SoundEncoder
 from rxvoice.serve.realtime._items import item_wire
 from rxvoice.serve.session import happenings as it
 
@@ -36,7 +36,7 @@ class ServerEvents:
     ) -> None:
         self.conversation_id = conversation_id
         self._new_id = new_id
-        self._writers: dict[str, SoundWriter] = {}  # of the responses that are not over
+        self._writers: dict[str, SoundEncoder] = {}  # of the responses that are not over
 
     def event(self, type: str, **fields: Any) -> Event:
         """An event of any kind."""
@@ -49,7 +49,7 @@ class ServerEvents:
                 yield from self._output(happening)
             case it.ReplyBegan(reply):
                 frozen = reply.settings.extra
-                self._writers[reply.id] = SoundWriter(frozen.encoding)
+                self._writers[reply.id] = SoundEncoder(frozen.encoding)
                 yield self.event("response.created", response=self._response(reply))
                 yield self.event("rate_limits.updated", rate_limits=[])
             case it.ReplyOver(reply):

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from rxvoice._threads.async_loop import Slice
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer
-from rxvoice.serve.realtime._commands import Commands
+from rxvoice.serve.realtime._commands import WireCommands
 from rxvoice.serve.realtime._errors import ClientError
 from rxvoice.serve.realtime._outbox import Outbox, TooSlow
 from rxvoice.serve.realtime._server_events import Event, ServerEvents
@@ -75,7 +76,7 @@ class RealtimeSession:
             new_id=_new_id,
             observer=observer,
         )
-        self._commands = Commands(
+        self._commands = WireCommands(
             self._dialogue, config, _new_id, lambda _: self._send_session("session.updated")
         )
 
@@ -164,6 +165,7 @@ def _new_id(kind: str) -> str:
 
 
 def _version() -> str:
-    from rxvoice import __version__
-
-    return __version__
+    try:
+        return version("rxvoice")
+    except PackageNotFoundError:  # it runs from its sources
+        return "unknown"

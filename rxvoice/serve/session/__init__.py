@@ -20,7 +20,7 @@ decides who speaks: whether sound over a reply is an interruption, and what was 
 from __future__ import annotations
 
 from rxvoice.serve.session.dialogue import Dialogue
-from rxvoice.serve.session.items import Item, Part
+from rxvoice.serve.session.items import Item, ItemPart
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.replies import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings, TurnTaking
@@ -29,7 +29,7 @@ __all__ = [
     "Dialogue",
     "DialogueSettings",
     "Item",
-    "Part",
+    "ItemPart",
     "Refused",
     "ReplyRequest",
     "ReplySettings",

@@ -21,7 +21,7 @@ from rxvoice.events import (
 )
 from rxvoice.serve._observer import Observer
 from rxvoice.serve.session.moments import Moments
-from rxvoice.serve.session.pipe import Question
+from rxvoice.serve.session.pipe import Asking
 
 if TYPE_CHECKING:
     from rxvoice.serve.session.replies import Replies
@@ -117,7 +117,7 @@ class Following:
 
         self._later(tell)
 
-    def on_question(self, question: Question) -> None:
+    def on_question(self, question: Asking) -> None:
         """An answer is wanted."""
 
         def answer() -> None:

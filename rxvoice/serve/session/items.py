@@ -16,7 +16,7 @@ FIRST = "root"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ItemPart:
     """A part of a message.
 
     Args:
@@ -47,7 +47,7 @@ class Item:
     kind: Literal["message", "call", "result"] = "message"
     role: Role = "user"
     status: Status = "completed"
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ItemPart, ...] = ()
     name: str = ""
     call_id: str = ""
     text: str = ""

@@ -30,7 +30,7 @@ from rxvoice.serve.session.happenings import (
     TextDone,
     TextGrew,
 )
-from rxvoice.serve.session.items import Item, Items, Part
+from rxvoice.serve.session.items import Item, Items, ItemPart
 from rxvoice.serve.session.settings import ReplySettings
 from rxvoice.turn import Turn
 
@@ -250,7 +250,7 @@ class LiveReply:
             self._tell(SoundDone(**self._where))
         self._tell(TextDone(**self._where, text=text))
         self._tell(PartDone(**self._where, text=text))
-        part = Part(self.settings.speaks, text)
+        part = ItemPart(self.settings.speaks, text)
         self._done(replace(item, status=status, parts=(part,)), 0)
         if self._heard is not None:
             self.keep_heard(self._heard)

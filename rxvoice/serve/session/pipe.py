@@ -28,7 +28,7 @@ _LONGEST_MS = 300_000
 """The longest turn."""
 
 
-class Question:
+class Asking:
     """What the pipe wants an answer to. The answer's text goes to `answer`.
 
     Attributes:
@@ -61,7 +61,7 @@ class PipeOwner(Protocol):
         """All words of a turn are known."""
         ...
 
-    def on_question(self, question: Question) -> None:
+    def on_question(self, question: Asking) -> None:
         """An answer is wanted."""
         ...
 
@@ -91,7 +91,7 @@ class _Speaker(FarSpeaker):
 class Answering:
     """Asks the owner for each answer; a model for `respond`."""
 
-    def __init__(self, ask: Callable[[Question], None]) -> None:
+    def __init__(self, ask: Callable[[Asking], None]) -> None:
         self._ask = ask
         self._transcript: Transcript | None = None
 
@@ -108,7 +108,7 @@ class Answering:
         def subscribe(
             observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            question = Question(transcript, observer)
+            question = Asking(transcript, observer)
             self._ask(question)
             return question.life
 
@@ -222,7 +222,7 @@ class Pipe:
         self,
         turn: Turn,
         voice: Voice,
-        ask: Callable[[Question], None],
+        ask: Callable[[Asking], None],
         on_text: Callable[[Reply], None],
         on_element: Callable[[object], None],
         on_over: Callable[[Exception | None], None],
@@ -239,7 +239,7 @@ class Pipe:
 
     def _reply_stages(
         self,
-        ask: Callable[[Question], None],
+        ask: Callable[[Asking], None],
         on_text: Callable[[Reply], None],
         voice: Voice,
     ) -> tuple[Callable[[Observable[Any]], Observable[Any]], ...]:

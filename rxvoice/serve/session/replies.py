@@ -17,7 +17,7 @@ from rxvoice.serve._models import Models
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Item, Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
-from rxvoice.serve.session.pipe import Pipe, Question
+from rxvoice.serve.session.pipe import Pipe, Asking
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
 from rxvoice.serve.session.voice import Voice
@@ -159,7 +159,7 @@ class Replies:
 
     # The pipe asks
 
-    def answer(self, question: Question, *, wanted: bool) -> None:
+    def answer(self, question: Asking, *, wanted: bool) -> None:
         """Answer what the pipe asks.
 
         Args:
@@ -190,7 +190,7 @@ class Replies:
             self.active = reply
         return reply
 
-    def _write(self, reply: LiveReply, question: Question, writer: Writer, voice: Voice) -> None:
+    def _write(self, reply: LiveReply, question: Asking, writer: Writer, voice: Voice) -> None:
         reply.turn = question.turn
         reply.phase = ReplyPhase.MAKING
         reply.life.add(question.life)

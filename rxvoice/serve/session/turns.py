@@ -20,7 +20,7 @@ from rxvoice.serve.session.happenings import (
     WordsGrew,
     WordsKnown,
 )
-from rxvoice.serve.session.items import Item, Items, Part
+from rxvoice.serve.session.items import Item, Items, ItemPart
 from rxvoice.serve.session.judging import RATE
 from rxvoice.serve.session.pipe import MIN_SPEECH_MS
 from rxvoice.serve.session.settings import DialogueSettings
@@ -281,7 +281,7 @@ class Turns:
 
 def take_item(items: Items, tell: Callable[[Happening], None], item_id: str) -> None:
     """Make the sound of the user an item, whose words are not known yet."""
-    item = Item(id=item_id, parts=(Part(spoken=True),))
+    item = Item(id=item_id, parts=(ItemPart(spoken=True),))
     after = items.insert(item)
     tell(SoundTaken(item_id, after))
     tell(ItemAdded(item, after))
