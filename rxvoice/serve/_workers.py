@@ -28,6 +28,6 @@ class StageWorkers:
     speech: abc.SchedulerBase | None = None
 
 
-def waiting(sessions: int) -> abc.SchedulerBase:
+def waiting(sessions: int) -> ThreadPoolScheduler:
     """A worker for a model behind a server: threads that wait, one for each session at most."""
     return ThreadPoolScheduler(sessions)

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
-from rxvoice._check import at_least, whole
-from rxvoice.serve._door import Door
+from rxvoice.serve._content_log import logging_content
+from rxvoice.serve._drain import Drain
+from rxvoice.serve._health import routes
+from rxvoice.serve._keys import Keys
+from rxvoice.serve._metrics import Metrics
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
-from rxvoice.serve.realtime import ClientError, RealtimeSession, Secrets, first_session, updated
+from rxvoice.serve._turn_away import turn_away
+from rxvoice.serve.realtime import ClientError, RealtimeSession, first_session, updated
 from rxvoice.web._origin import is_welcome, origins
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.requests import HTTPConnection, Request
+    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.websockets import WebSocket
 
 _log = logging.getLogger("rxvoice")
 
-_INSECURE = "openai-insecure-api-key."
 MAX_MESSAGE_BYTES = 24 * 2**20
 """What the server that runs the app must take; uvicorn's ``ws_max_size``."""
 
@@ -40,6 +43,8 @@ def app(
     drain_timeout_s: float = 30.0,
     beta: bool = False,
     observer: Observer | None = None,
+    on_load: Callable[[Models | Exception], None] | None = None,
+    log_content: bool = False,
 ) -> Starlette:
     """Make an app that serves `/v1/realtime`.
 
@@ -55,114 +60,116 @@ def app(
         max_sessions: how many sessions there may be at a time.
         drain_timeout_s: seconds that sessions may go on when the server stops.
         beta: whether clients that ask for the beta protocol get its names.
-        observer: is told what metrics are made of.
+        observer: is told what metrics are made of. A `Metrics` is shown at ``/metrics``.
+        on_load: called on the event loop with the models once they are loaded, or with the error.
+        log_content: whether what is said is logged, at level INFO.
+
+    Returns:
+        the app; ``app.state.drain`` counts its sessions, and lets them come to their end.
 
     Raises:
-        ConfigError: an argument out of range, or an origin that is none.
+        ConfigError: an argument out of range, or an origin or a key that is none.
     """
     from starlette.applications import Starlette
     from starlette.routing import Route, WebSocketRoute
 
-    whole("app max_sessions", max_sessions, 1, "sessions")
-    at_least("app drain_timeout_s", drain_timeout_s, 0, "s")
+    drain = Drain(max_sessions, drain_timeout_s)
+    metrics = observer if isinstance(observer, Metrics) else None
+    if metrics is not None:
+        metrics.watch(drain)
     server = _Server(
         models,
-        api_key,
+        Keys(api_key),
         origins(allow_origins),
-        Door(max_sessions),
-        drain_timeout_s,
+        drain,
         beta,
         observer or Unobserved(),
+        on_load,
+        log_content,
     )
-    return Starlette(
+    made = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", server.talk),
             Route("/v1/realtime/client_secrets", server.make_secret, methods=["POST"]),
             Route("/v1/models", server.list_models),
-            Route("/healthz", server.health),
-            Route("/readyz", server.ready),
+            *routes(drain, metrics),
         ],
         lifespan=server.lifespan,
     )
+    made.state.drain = drain
+    return made
 
 
 class _Server:
     def __init__(
         self,
         models: Models | Callable[[], Models],
-        api_key: str | None,
+        keys: Keys,
         allowed: frozenset[str],
-        door: Door,
-        drain_timeout_s: float,
+        drain: Drain,
         beta: bool,
         observer: Observer,
+        on_load: Callable[[Models | Exception], None] | None,
+        log_content: bool,
     ) -> None:
         self._given = models
         self._models: Models | None = models if isinstance(models, Models) else None
-        self._api_key = api_key
+        self._keys = keys
         self._allowed = allowed
-        self._door = door
-        self._drain_timeout_s = drain_timeout_s
+        self._drain = drain
         self._beta = beta
         self._observer = observer
-        self._secrets = Secrets()
+        self._on_load = on_load
+        self._log_content = log_content
         self._failure: Exception | None = None
+        if self._models is not None:
+            drain.loaded()
 
     @asynccontextmanager
-    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def lifespan(self, _: Starlette) -> AsyncGenerator[None]:
         """Load the models, and drain at the end."""
         loading = asyncio.create_task(self._load())
         try:
             yield
         finally:
             loading.cancel()
-            await self._door.drain(self._drain_timeout_s)
+            await self._drain.done()
 
     async def _load(self) -> None:
-        if self._models is None and not isinstance(self._given, Models):
-            try:
-                self._models = await asyncio.to_thread(self._given)
-            except Exception as error:
-                self._failure = error
-                _log.exception("the models could not be loaded")
+        result = await _made(self._given)
+        if isinstance(result, Exception):
+            self._failure = result
+            _log.error("the models could not be loaded: %s", result, exc_info=result)
+        else:
+            self._models = result
+            self._drain.loaded()
+        if self._on_load is not None:
+            self._on_load(result)
 
     # HTTP
 
-    async def health(self, _: Request) -> Response:
-        """Say that the server runs."""
-        from starlette.responses import PlainTextResponse
-
-        return PlainTextResponse("ok")
-
-    async def ready(self, _: Request) -> Response:
-        """Say whether a session would be let in."""
-        from starlette.responses import PlainTextResponse
-
-        reason = self._refusal()
-        return PlainTextResponse(reason or "ready", 503 if reason else 200)
-
     async def list_models(self, request: Request) -> Response:
         """Name the models."""
-        if not self._has_key(request, ()):
+        if not self._keys.allows(request.headers):
             return _error("invalid_api_key", "Incorrect API key provided.", 401)
         return _json({"object": "list", "data": [self._model()]})
 
     async def make_secret(self, request: Request) -> Response:
         """Make a key for a browser."""
-        if not self._has_key(request, ()):
+        if not self._keys.may_make_secrets(request.headers):
             return _error("invalid_api_key", "Incorrect API key provided.", 401)
         try:
-            given = json.loads(await request.body() or b"{}")
-            session = given.get("session") or {}
-            after = given.get("expires_after") or {}
-            config = self._first(transcribes=session.get("type") == "transcription")
-            config = updated(config, session)
-            value, expires_at = self._secrets.make(config, float(after.get("seconds", 600)))
+            given: dict[str, Any] = json.loads(await request.body() or b"{}")
+            session: dict[str, Any] = given.get("session") or {}
+            after: dict[str, Any] = given.get("expires_after") or {}
+            config = self._configured(session)
+            secret = self._keys.secret(float(after.get("seconds", 600)), session)
         except (ValueError, TypeError, AttributeError) as error:
             return _error("invalid_value", f"Invalid request: {error}", 400)
         except ClientError as error:
             return _error(error.code, str(error), 400)
-        return _json({"value": value, "expires_at": expires_at, "session": config})
+        made = {"value": secret.value, "expires_at": secret.expires_at, "session": config}
+        return _json(made)
 
     # WebSocket
 
@@ -172,59 +179,34 @@ class _Server:
             self._observer.refused("origin")
             await socket.close(1008, "origin")
             return
-        protocols = [it.strip() for it in socket.scope.get("subprotocols", [])]
-        await socket.accept("realtime" if "realtime" in protocols else None)
-        if not self._has_key(socket, protocols):
-            await self._refuse(socket, 1008, "invalid_api_key", "Incorrect API key provided.")
+        if not self._keys.allows(socket.headers):
+            self._observer.refused("invalid_api_key")
+            await socket.accept("realtime" if "realtime" in socket.scope["subprotocols"] else None)
+            await socket.send_text(_refusal("invalid_api_key", "Incorrect API key provided."))
+            await socket.close(1008, "invalid_api_key")
             return
-        reason = self._refusal()
+        reason = "failed" if self._failure is not None else self._drain.unready
         if reason is not None:
+            self._observer.refused(reason)
             code = "model_load_error" if reason in ("loading", "failed") else reason
-            await self._refuse(socket, 1013, reason, f"No session: {reason}.", code)
+            await turn_away(socket, reason, _refusal(code, f"No session: {reason}."))
             return
-        models = cast("Models", self._models)
-        config = self._secret_config(socket, protocols) or self._first(
-            transcribes=socket.query_params.get("intent") == "transcription"
+        await socket.accept("realtime" if "realtime" in socket.scope["subprotocols"] else None)
+        given = self._keys.session_of(socket.headers)
+        config = self._first(transcribes=socket.query_params.get("intent") == "transcription")
+        session = RealtimeSession(
+            socket,
+            cast("Models", self._models),
+            config if given is None else self._configured(given),
+            self._observer,
+            logging_content(None) if self._log_content else None,
         )
-        session = RealtimeSession(socket, models, config, self._observer)
-        with self._door.enter(session.end):
+        with self._drain.session(session.end):
             await session.run()
 
-    async def _refuse(
-        self, socket: WebSocket, close: int, reason: str, message: str, code: str | None = None
-    ) -> None:
-        self._observer.refused(reason)
-        error = {"type": "invalid_request_error", "code": code or reason, "message": message}
-        await socket.send_text(json.dumps({"type": "error", "event_id": "event_0", "error": error}))
-        await socket.close(close, reason)
-
-    def _refusal(self) -> str | None:
-        if self._failure is not None:
-            return "failed"
-        if self._models is None:
-            return "loading"
-        return self._door.admit()
-
-    def _keys(self, connection: HTTPConnection, protocols: Iterable[str]) -> list[str]:
-        bearer = connection.headers.get("authorization", "")
-        keys = [bearer[7:].strip()] if bearer.lower().startswith("bearer ") else []
-        return [
-            *keys,
-            *(it.removeprefix(_INSECURE) for it in protocols if it.startswith(_INSECURE)),
-        ]
-
-    def _has_key(self, connection: HTTPConnection, protocols: Iterable[str]) -> bool:
-        if self._api_key is None:
-            return True
-        wanted = self._api_key.encode()
-        return any(
-            hmac.compare_digest(key.encode(), wanted) or self._secrets.find(key) is not None
-            for key in self._keys(connection, protocols)
-        )
-
-    def _secret_config(self, socket: WebSocket, protocols: Iterable[str]) -> dict[str, Any] | None:
-        found = (self._secrets.find(key) for key in self._keys(socket, protocols))
-        return next((it for it in found if it is not None), None)
+    def _configured(self, session: dict[str, Any]) -> dict[str, Any]:
+        first = self._first(transcribes=session.get("type") == "transcription")
+        return updated(first, session)
 
     def _first(self, *, transcribes: bool) -> dict[str, Any]:
         models = self._models
@@ -234,6 +216,34 @@ class _Server:
     def _model(self) -> dict[str, Any]:
         name = self._models.name if self._models else "rxvoice"
         return {"id": name, "object": "model", "created": int(time.time()), "owned_by": "rxvoice"}
+
+
+async def _made(given: Models | Callable[[], Models]) -> Models | Exception:
+    """The models; made on a thread that the end of the process does not wait for."""
+    if isinstance(given, Models):
+        return given
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Models | Exception] = loop.create_future()
+
+    def settle(result: Models | Exception) -> None:
+        if not done.done():
+            done.set_result(result)
+
+    def make() -> None:
+        try:
+            result: Models | Exception = given()
+        except Exception as error:
+            result = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result)
+
+    Thread(target=make, name="rxvoice-loading", daemon=True).start()
+    return await done
+
+
+def _refusal(code: str, message: str) -> str:
+    error = {"type": "invalid_request_error", "code": code, "message": message}
+    return json.dumps({"type": "error", "event_id": "event_0", "error": error})
 
 
 def _json(content: dict[str, Any], status: int = 200) -> Response:
