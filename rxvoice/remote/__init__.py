@@ -5,15 +5,15 @@ environment's ``OPENAI_API_KEY`` is not read, and a server on this machine is as
 
 ``llm``, ``stt`` and ``tts`` each hold one kind of model. All of them ask through ``_server``,
 within the time that ``_limits`` allows, and ``_failures`` says what went wrong. Where a model has
-several servers, ``_pool`` chooses one for each call; each is an ``_endpoint``. ``_chat`` reads the
+several servers, ``_pool`` chooses one for each call; each is a ``_host``. ``_chat`` reads the
 stream of a reply, and ``_context`` estimates how much of a conversation fits.
 """
 
 from __future__ import annotations
 
 from rxvoice._language.options import LlmOptions
-from rxvoice.remote._endpoint import ServerState
 from rxvoice.remote._failures import RemoteError
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
 from rxvoice.remote.llm import RemoteLlm, RemoteLlmOptions, llm
 from rxvoice.remote.stt import RemoteStt, stt

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import Lock, Thread
 
-from rxvoice.remote._endpoint import Endpoint, ServerState
+from rxvoice.remote._host import Host, ServerState
 
 _log = logging.getLogger("rxvoice")
 
@@ -28,7 +28,7 @@ class Affinity:
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    last: Endpoint | None = None
+    last: Host | None = None
 
 
 def in_background(act: Callable[[], None]) -> None:
@@ -50,12 +50,12 @@ class Pool:
 
     def __init__(
         self,
-        endpoints: Sequence[Endpoint],
+        hosts: Sequence[Host],
         *,
         clock: Callable[[], float] = time.monotonic,
         start: Callable[[Callable[[], None]], None] = in_background,
     ) -> None:
-        self._endpoints = tuple(endpoints)
+        self._hosts = tuple(hosts)
         self._clock = clock
         self._start = start
         self._lock = Lock()
@@ -64,17 +64,17 @@ class Pool:
     @property
     def states(self) -> tuple[ServerState, ...]:
         """How the servers fare, in the order in which they were given."""
-        return tuple(it.state for it in self._endpoints)
+        return tuple(it.state for it in self._hosts)
 
     def __len__(self) -> int:
-        return len(self._endpoints)
+        return len(self._hosts)
 
     def load(self) -> None:
         """Make the clients; nothing is sent."""
-        for it in self._endpoints:
+        for it in self._hosts:
             it.client()
 
-    def take(self, affinity: Affinity | None, tried: Collection[Endpoint] = ()) -> Endpoint:
+    def take(self, affinity: Affinity | None, tried: Collection[Host] = ()) -> Host:
         """Choose the server to ask, and count an answer of it in progress.
 
         It is the one that answered last in this conversation, or the least busy one if that has
@@ -84,7 +84,7 @@ class Pool:
             tried: which servers have failed this time; not all of them.
         """
         with self._lock:
-            left = [it for it in self._endpoints if it not in tried]
+            left = [it for it in self._hosts if it not in tried]
             due = [it for it in left if self._is_due(it)]
             well = [it for it in left if not it.rests_until]
             if well:
@@ -98,33 +98,33 @@ class Pool:
             self._start(lambda it=it: self._probe(it))
         return chosen
 
-    def leave(self, endpoint: Endpoint) -> None:
+    def leave(self, host: Host) -> None:
         """An answer is over."""
         with self._lock:
-            endpoint.in_progress -= 1
+            host.in_progress -= 1
 
-    def worked(self, endpoint: Endpoint, affinity: Affinity | None) -> None:
+    def worked(self, host: Host, affinity: Affinity | None) -> None:
         """The server has begun an answer."""
         with self._lock:
-            is_back = endpoint.rests_until > 0
-            endpoint.failures, endpoint.rests_until = 0, 0.0
+            is_back = host.rests_until > 0
+            host.failures, host.rests_until = 0, 0.0
             if affinity is not None:
-                affinity.last = endpoint
+                affinity.last = host
         if is_back:
-            _log.info("%s answers again", endpoint.base_url)
+            _log.info("%s answers again", host.base_url)
 
-    def failed(self, endpoint: Endpoint, status: int | None) -> None:
+    def failed(self, host: Host, status: int | None) -> None:
         """The server has failed a call before its answer began."""
         if len(self) == 1:
             return  # there is no other
         with self._lock:
-            endpoint.failures += 1
-            rest = min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(endpoint.failures - 1, 10))
-            endpoint.rests_until = self._clock() + rest
+            host.failures += 1
+            rest = min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(host.failures - 1, 10))
+            host.rests_until = self._clock() + rest
         why = "it gave no answer" if status is None else f"it refused with {status}"
-        _log.warning("%s is left out for %g s: %s", endpoint.base_url, rest, why)
+        _log.warning("%s is left out for %g s: %s", host.base_url, rest, why)
 
-    def _least_busy(self, well: list[Endpoint], affinity: Affinity | None) -> Endpoint:
+    def _least_busy(self, well: list[Host], affinity: Affinity | None) -> Host:
         least = min(it.in_progress for it in well)
         own = affinity.last if affinity is not None else None
         if own in well and own.in_progress <= least + _STAYS:
@@ -133,18 +133,18 @@ class Pool:
         idle = [it for it in well if it.in_progress == least]
         return idle[self._turn % len(idle)]
 
-    def _is_due(self, endpoint: Endpoint) -> bool:
-        rests = endpoint.rests_until
-        return 0 < rests <= self._clock() and not endpoint.is_probed
+    def _is_due(self, host: Host) -> bool:
+        rests = host.rests_until
+        return 0 < rests <= self._clock() and not host.is_probed
 
-    def _probe(self, endpoint: Endpoint) -> None:
-        is_there = endpoint.is_there(_PROBE_S)
+    def _probe(self, host: Host) -> None:
+        is_there = host.is_there(_PROBE_S)
         with self._lock:
-            endpoint.is_probed = False
+            host.is_probed = False
             if is_there:
                 # Its failures still count: if it fails at once, it rests for longer.
-                endpoint.rests_until = 0.0
+                host.rests_until = 0.0
             else:
-                endpoint.rests_until = self._clock() + _LONGEST_REST
+                host.rests_until = self._clock() + _LONGEST_REST
         if is_there:
-            _log.info("%s is asked again", endpoint.base_url)
+            _log.info("%s is asked again", host.base_url)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from rxvoice._check import above, whole
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.remote._endpoint import Endpoint, ServerState
 from rxvoice.remote._failures import ContextExceeded, RemoteError
+from rxvoice.remote._host import Host, ServerState
 from rxvoice.remote._limits import BEFORE_IT_BEGINS, Allowance, OutOfTime, TooMuch
 from rxvoice.remote._pool import Affinity, Pool
 
@@ -85,7 +85,7 @@ class Server:
         self._retries = retries
         self._pool = Pool(
             [
-                Endpoint(
+                Host(
                     f"the {kind} {model!r}",
                     url,
                     api_key,
@@ -125,27 +125,27 @@ class Server:
         """
         self.load()
         allowance = Allowance(self._total_timeout_s)
-        tried: list[Endpoint] = []
+        tried: list[Host] = []
         rounds = 0
         while True:
-            endpoint = self._pool.take(affinity, tried)
-            attempt = _Attempt(endpoint, ask, allowance)
+            host = self._pool.take(affinity, tried)
+            attempt = _Attempt(host, ask, allowance)
             try:
                 for item in attempt.pieces():
                     if not attempt.has_piece and _is_piece(item):
                         attempt.has_piece = True
-                        self._pool.worked(endpoint, affinity)
+                        self._pool.worked(host, affinity)
                     yield item
                 if not attempt.has_piece:
-                    self._pool.worked(endpoint, affinity)
+                    self._pool.worked(host, affinity)
                 return
             except RemoteError as error:
-                tried.append(endpoint)
+                tried.append(host)
                 pause = self._pause_after(attempt, error, tried, rounds)
                 if pause is None:
                     raise _with_others(error, tried) from None
             finally:
-                self._pool.leave(endpoint)
+                self._pool.leave(host)
             if len(tried) == len(self._pool):
                 rounds += 1
                 tried.clear()
@@ -153,7 +153,7 @@ class Server:
                     time.sleep(pause)
 
     def _pause_after(
-        self, attempt: _Attempt[T], error: RemoteError, tried: list[Endpoint], rounds: int
+        self, attempt: _Attempt[T], error: RemoteError, tried: list[Host], rounds: int
     ) -> float | None:
         """Seconds until it makes sense to ask on; None if it does not."""
         several = len(self._pool) > 1
@@ -162,7 +162,7 @@ class Server:
         if attempt.has_piece or not of_server or not left:
             return None
         if several:
-            self._pool.failed(attempt.endpoint, error.status)
+            self._pool.failed(attempt.host, error.status)
             if len(tried) < len(self._pool):
                 return 0.0
         elif attempt.has_begun:
@@ -181,8 +181,8 @@ class _Attempt(Generic[T]):
         refused: the error of the client, if it failed before that.
     """
 
-    def __init__(self, endpoint: Endpoint, ask: Ask[T], allowance: Allowance) -> None:
-        self.endpoint = endpoint
+    def __init__(self, host: Host, ask: Ask[T], allowance: Allowance) -> None:
+        self.host = host
         self.allowance = allowance
         self._ask = ask
         self.has_begun = self.has_piece = False
@@ -191,7 +191,7 @@ class _Attempt(Generic[T]):
     def pieces(self) -> Generator[T, None, None]:
         """Yield the answer. Every failure is a `RemoteError`."""
         allowance = self.allowance
-        call = Call(self.endpoint.client(), allowance, self.endpoint.why.error)
+        call = Call(self.host.client(), allowance, self.host.why.error)
         with ExitStack() as connection:
             with self._failures(), allowance.spent(bytes=BEFORE_IT_BEGINS):
                 items = connection.enter_context(self._ask(call))
@@ -214,7 +214,7 @@ class _Attempt(Generic[T]):
         except Exception as error:
             self.refused = error
             # Without the cause, whose text may repeat the key.
-            raise self.endpoint.why.of(error) from None
+            raise self.host.why.of(error) from None
 
 
 def _is_piece(item: object) -> bool:
@@ -231,7 +231,7 @@ def _several(given: object) -> list[str]:
     return cast("list[str]", urls)
 
 
-def _with_others(error: RemoteError, tried: list[Endpoint]) -> RemoteError:
+def _with_others(error: RemoteError, tried: list[Host]) -> RemoteError:
     """The error of the last server, which names those that failed before."""
     if others := [it.base_url for it in tried[:-1]]:
         told = f"{error}; before it failed: {', '.join(others)}"

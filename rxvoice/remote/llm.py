@@ -15,8 +15,8 @@ from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.remote._chat import ChatReader, events, for_server
 from rxvoice.remote._context import Context
-from rxvoice.remote._endpoint import ServerState
 from rxvoice.remote._failures import ContextExceeded
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
 from rxvoice.remote._pool import Affinity
 from rxvoice.remote._server import Call, Server

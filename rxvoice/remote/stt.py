@@ -15,7 +15,7 @@ from rxvoice._language.options import shows_options_of
 from rxvoice._text.unicode import whole_text
 from rxvoice.elements import Recognised
 from rxvoice.remote._chat import ErrorEvent, events
-from rxvoice.remote._endpoint import ServerState
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
 from rxvoice.remote._server import Call, Server
 

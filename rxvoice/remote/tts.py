@@ -12,7 +12,7 @@ from rxvoice._check import above, whole
 from rxvoice._language.options import shows_options_of
 from rxvoice._text.unicode import whole_text
 from rxvoice.errors import ConfigError
-from rxvoice.remote._endpoint import ServerState
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
 from rxvoice.remote._server import Call, Server
 from rxvoice.remote._wav_stream import WavStream

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from rxvoice.remote._endpoint import Endpoint
+from rxvoice.remote._host import Host
 from rxvoice.remote._pool import Affinity, Pool
 
 
-class _Endpoint(Endpoint):
+class _FakeHost(Host):
     """A server that is there or not, as it is told."""
 
     def __init__(self, number: int) -> None:
@@ -28,7 +28,7 @@ class _Endpoint(Endpoint):
 class World:
     def __init__(self, servers: int) -> None:
         self.now = 100.0
-        self.servers = [_Endpoint(number + 1) for number in range(servers)]
+        self.servers = [_FakeHost(number + 1) for number in range(servers)]
         self.probes: list[Callable[[], None]] = []
         self.pool = Pool(self.servers, clock=lambda: self.now, start=self.probes.append)
 
@@ -38,7 +38,7 @@ class World:
 
     def index(self, affinity: Affinity | None = None) -> int:
         chosen = self.pool.take(affinity)
-        assert isinstance(chosen, _Endpoint)
+        assert isinstance(chosen, _FakeHost)
         self.pool.worked(chosen, affinity)
         return self.servers.index(chosen)
 

@@ -1,4 +1,4 @@
-"""`Endpoint`: one server, the client that asks it, and how it fares."""
+"""`Host`: one server, the client that asks it, and how it fares."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ServerState:
     is_available: bool
 
 
-class Endpoint:
+class Host:
     """One server. Its health is written by the `Pool` that it belongs to, under the pool's lock.
 
     Args:
@@ -59,7 +59,7 @@ class Endpoint:
         connect_s: float,
         has_context: bool,
     ) -> None:
-        self._is_local = is_loopback(_host(base_url))
+        self._is_local = is_loopback(_host_of(base_url))
         self.base_url = base_url
         self._name = f"{what} at {base_url}"
         self.why = ServerFailures(
@@ -110,7 +110,6 @@ class Endpoint:
 
     def _connected(self) -> OpenAI:
         try:
-            import httpx
             import openai
         except ImportError as error:
             raise MissingDependency(
@@ -132,14 +131,14 @@ class Endpoint:
         return openai.OpenAI(
             api_key=key,
             base_url=self.base_url,
-            timeout=httpx.Timeout(self._timeout_s, connect=self._connect_s),
+            timeout=openai.Timeout(self._timeout_s, connect=self._connect_s),
             max_retries=0,  # its own pauses know no limit in all
             default_headers=cast("dict[str, str]", headers),
             http_client=http,
         )
 
 
-def _host(base_url: object) -> str:
+def _host_of(base_url: object) -> str:
     """The host of an address.
 
     Raises:
