@@ -102,11 +102,13 @@ class Metrics:
         Args:
             workers: has attributes ``listening``, ``text`` and ``speech``.
         """
+        from rxvoice.mlx import Lane
+
         lanes = {it: getattr(workers, it, None) for it in ("listening", "text", "speech")}
-        used = {name: lane for name, lane in lanes.items() if hasattr(lane, "waiting")}
+        used = [(name, lane) for name, lane in lanes.items() if isinstance(lane, Lane)]
         if used:
             gauge = self._gauge("model_queue", "Steps that wait for the model thread.", "lane")
-            for name, lane in used.items():
+            for name, lane in used:
                 gauge.labels(name).set_function(lambda lane=lane: lane.waiting)
 
     def watch_servers(self, model: str, states: Callable[[], Iterable[ServerState]]) -> None:
