@@ -30,7 +30,7 @@ from rxvoice.serve.session.happenings import (
     TextDone,
     TextGrew,
 )
-from rxvoice.serve.session.items import Item, Items, ItemPart
+from rxvoice.serve.session.items import Item, ItemPart, Items
 from rxvoice.serve.session.settings import ReplySettings
 from rxvoice.turn import Turn
 

@@ -17,7 +17,7 @@ from rxvoice.serve._models import Models
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Item, Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
-from rxvoice.serve.session.pipe import Pipe, Asking
+from rxvoice.serve.session.pipe import Asking, Pipe
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
 from rxvoice.serve.session.voice import Voice

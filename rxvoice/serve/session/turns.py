@@ -20,7 +20,7 @@ from rxvoice.serve.session.happenings import (
     WordsGrew,
     WordsKnown,
 )
-from rxvoice.serve.session.items import Item, Items, ItemPart
+from rxvoice.serve.session.items import Item, ItemPart, Items
 from rxvoice.serve.session.judging import RATE
 from rxvoice.serve.session.pipe import MIN_SPEECH_MS
 from rxvoice.serve.session.settings import DialogueSettings
