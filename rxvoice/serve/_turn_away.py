@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rxvoice.serve._drain import Unready
+
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
@@ -12,16 +14,13 @@ _FORWARDED = ("x-forwarded-for", "forwarded")
 _DENIAL = "websocket.http.response"
 
 
-async def turn_away(socket: WebSocket, reason: str, event: str = "") -> None:
+async def turn_away(socket: WebSocket, reason: Unready) -> None:
     """Refuse a client whose socket has not been accepted yet, because there is no room now.
 
     Its WebSocket is opened and closed with 1013 and the reason, which a browser can read. Behind a
     proxy it gets HTTP's 503 instead, before the WebSocket is opened: then the proxy can try another
     replica, and the client notices nothing.
-
-    Args:
-        reason: such as ``"full"``.
-        event: what is sent before the WebSocket is closed; "" for nothing.
+    No event is sent before: a client that reconnects by itself would take it for its end.
     """
     from starlette.responses import JSONResponse
 
@@ -31,6 +30,4 @@ async def turn_away(socket: WebSocket, reason: str, event: str = "") -> None:
         await socket.send_denial_response(told)
         return
     await socket.accept("realtime" if "realtime" in socket.scope["subprotocols"] else None)
-    if event:
-        await socket.send_text(event)
     await socket.close(TRY_AGAIN_LATER, reason)
