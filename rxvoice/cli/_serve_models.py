@@ -16,13 +16,10 @@ from rxvoice.cli._usage import UsageError
 from rxvoice.remote import ServerState
 from rxvoice.serve import Models
 from rxvoice.serve._one_at_a_time import OneAtATime
-from rxvoice.serve._workers import StageWorkers, waiting
+from rxvoice.serve._workers import MakeWorker, StageWorkers, WaitingThreads
 from rxvoice.slots import SynthesizerSlot
 
 if TYPE_CHECKING:
-    from reactivex import abc
-    from reactivex.scheduler import ThreadPoolScheduler
-
     from rxvoice.mlx import MlxScheduler, Progress
 
 _log = logging.getLogger("rxvoice")
@@ -39,7 +36,7 @@ class ServedModels:
     models: Models
     parts: tuple[object, ...]
     worker: MlxScheduler | None
-    pools: tuple[ThreadPoolScheduler, ...]
+    threads: tuple[WaitingThreads, ...]
     transcribes: str
     replies: str
     speaks: str
@@ -67,8 +64,8 @@ class ServedModels:
         """Let the threads of the models end."""
         if self.worker is not None:
             self.worker.shutdown()
-        for pool in self.pools:
-            pool.executor.shutdown(wait=False, cancel_futures=True)
+        for it in self.threads:
+            it.shutdown()
 
 
 def check_models(settings: ServeSettings) -> None:
@@ -110,7 +107,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
     where: dict[str, Any] = {"api_key": key or None, "timeout_s": settings.model_timeout}
     all_remote = bool(settings.stt_url and settings.llm_url and settings.tts_url)
     mlx = None if all_remote else MlxScheduler()
-    pools: list[ThreadPoolScheduler] = []
+    threads: list[WaitingThreads] = []
     parts: list[object] = []
     servers: dict[str, Callable[[], tuple[ServerState, ...]]] = {}
 
@@ -148,27 +145,27 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         own = {it: _shared(voice, mlx) for it, voice in own.items()}
         voices = {settings.voice[0]: tts, **own} if settings.voice else {}
 
-    def lane(elsewhere: object, name: str) -> abc.SchedulerBase:
+    def worker(elsewhere: object, lane: str) -> MakeWorker:
         if mlx is not None and not elsewhere:
-            return getattr(mlx, name)
-        pools.append(waiting(settings.max_sessions))
-        return pools[-1]
+            return lambda: getattr(mlx, lane)
+        threads.append(WaitingThreads(settings.max_sessions))
+        return threads[-1].worker
 
     models = Models(
         stt=stt,
         llm=llm.fresh,
         tts=tts,
         scheduler=StageWorkers(
-            listening=lane(settings.stt_url, "listening"),
-            text=lane(settings.llm_url, "text"),
-            speech=lane(settings.tts_url, "speech"),
+            make_listening=worker(settings.stt_url, "listening"),
+            make_text=worker(settings.llm_url, "text"),
+            make_speech=worker(settings.tts_url, "speech"),
         ),
         speak_as=(lambda voice, speed: voices.get(voice, tts)) if len(voices) > 1 else None,
         voices=settings.voice,
         name=settings.llm or "rxvoice-demo",
     )
     return ServedModels(
-        models, tuple(parts), mlx, tuple(pools), transcribes, replies, speaks, servers
+        models, tuple(parts), mlx, tuple(threads), transcribes, replies, speaks, servers
     )
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -40,7 +40,8 @@ class Ender:
         if self._loop is None:
             self._early = True
         else:
-            self._loop.call_soon_threadsafe(self._asked.set)
+            with suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._asked.set)
 
     def fail(self, error: Exception) -> None:
         """End the server, and raise this from `hold`."""

@@ -130,7 +130,6 @@ def serve(arguments: argparse.Namespace) -> int:
             if isinstance(result, Exception):
                 ender.fail(result)
                 return
-            metrics.watch_lanes(models.models.scheduler)
             for kind, states in models.servers.items():
                 metrics.watch_servers(kind, states)
             _tell(f"ready after {time.monotonic() - began:.1f} s; ctrl-c ends")
@@ -189,5 +188,9 @@ def _log_to_stderr(content: bool) -> None:
         log = logging.getLogger(name)
         log.handlers[:] = [handler]
         log.propagate = False
+    # uvicorn says so of each client that is refused by HTTP, which is no fault.
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda it: "without completing handshake" not in str(it.msg)
+    )
     _log.setLevel(logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -139,7 +139,10 @@ class _Loader:
                 _log.error("the models could not be loaded: %s", made, exc_info=made)
                 self._lobby.failure = made
         if self._on_load is not None:
-            self._on_load(made)
+            try:
+                self._on_load(made)
+            except Exception:  # nobody waits for this task
+                _log.exception("on_load raised")
 
     def _take(self, models: Models) -> None:
         self._lobby.models = models
