@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 import numpy as np
 
+from rxvoice.conversation import Message
 from rxvoice.serve import Models
 from rxvoice.serve.realtime._commands import WireCommands
 from rxvoice.serve.realtime._errors import ClientError
@@ -20,6 +20,7 @@ from rxvoice.serve.session.dialogue import Dialogue
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.testing import FakeResponder, FakeSynthesizer, FakeTranscriber
 from rxvoice.testing._timeline import VirtualClock
+from rxvoice.testing.fakes._script import later
 
 RATE = 24_000
 BLOCK_MS = 20
@@ -102,7 +103,7 @@ class VirtualSession:
 
     def advance(self, ms: float) -> None:
         """Let time pass."""
-        self.clock.advance_to(self.clock.clock + ms / 1000 + 1e-9)
+        self.clock.advance_to(self.clock.clock + ms / 1000 + 2e-6)
 
     def configure(self, **session: Any) -> None:
         self.send("session.update", session={"type": "realtime", **session})
@@ -133,4 +134,28 @@ class VirtualSession:
         self.events.append(self._wire.event("session.updated", session={**config, "id": "sess_1"}))
 
 
-Check = Callable[[VirtualSession], None]
+class ToolCaller:
+    """A model that writes what it is told, and remembers what it was given.
+
+    Args:
+        answers: each a list of pieces; a `WrittenCall` is a call of a tool.
+        every_ms: milliseconds before each piece; None gives them at once.
+    """
+
+    def __init__(self, *answers: list[Any], every_ms: float | None = None) -> None:
+        self._answers = list(answers)
+        self._every_ms = every_ms
+        self.given: list[list[Message]] = []
+        self.tools: list[list[Any]] = []
+
+    def write(self, messages: list[Message], *, tools: list[Any]) -> Any:
+        self.given.append(messages)
+        self.tools.append(tools)
+        pieces = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return iter(pieces) if self._every_ms is None else later(pieces, self._every_ms)
+
+
+def message(text: str, **others: Any) -> dict[str, Any]:
+    """A message of the user."""
+    content = [{"type": "input_text", "text": text}]
+    return {"type": "message", "role": "user", "content": content, **others}

@@ -186,9 +186,28 @@ class ServerEvents:
             "output": [item_wire(item) for item in reply.items],
             "conversation_id": None if reply.aside else self.conversation_id,
             **reply.settings.extra.wire,
-            "usage": None,
+            "usage": _usage(reply.usage),
         }
 
 
 def _part(spoken: bool, text: str) -> Event:
     return {"type": "audio", "transcript": text} if spoken else {"type": "text", "text": text}
+
+
+def _usage(usage: it.Usage | None) -> Event | None:
+    if usage is None:
+        return None
+    known = {"text_tokens": usage.known, "audio_tokens": 0, "image_tokens": 0}
+    return {
+        "total_tokens": usage.read + usage.written,
+        "input_tokens": usage.read,
+        "output_tokens": usage.written,
+        "input_token_details": {
+            "text_tokens": usage.read,
+            "audio_tokens": 0,
+            "image_tokens": 0,
+            "cached_tokens": usage.known,
+            "cached_tokens_details": known,
+        },
+        "output_token_details": {"text_tokens": usage.written, "audio_tokens": 0},
+    }

@@ -129,6 +129,21 @@ class ItemCut:
 # Replies
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The tokens of a reply.
+
+    Args:
+        read: of everything that it follows.
+        known: those of them that the model still knew.
+        written: of the reply.
+    """
+
+    read: int
+    known: int
+    written: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyView:
     """A reply as it is now.
@@ -148,7 +163,7 @@ class ReplyView:
     message: str = ""
     aside: bool = False
     items: tuple[Item, ...] = ()
-    usage: Mapping[str, int] | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

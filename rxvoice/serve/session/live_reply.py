@@ -29,6 +29,7 @@ from rxvoice.serve.session.happenings import (
     SoundGrew,
     TextDone,
     TextGrew,
+    Usage,
 )
 from rxvoice.serve.session.items import Item, ItemPart, Items
 from rxvoice.serve.session.settings import ReplySettings
@@ -102,7 +103,7 @@ class LiveReply:
         self._cut_short = False  # by the longest reply
         self._sentence: object = None
         self._cursor = 0  # in the spoken text
-        self._usage: Mapping[str, int] | None = None
+        self._usage: Usage | None = None
         self._heard: str | None = None  # None: all of it
         self._tell(ReplyBegan(self.view()))
 
@@ -167,7 +168,7 @@ class LiveReply:
         if not self.over:
             self._calls.append(call)
 
-    def end_text(self, *, cut_short: bool = False, usage: Mapping[str, int] | None = None) -> None:
+    def end_text(self, usage: Usage | None, *, cut_short: bool = False) -> None:
         """The model writes no more."""
         self._text_over, self._cut_short, self._usage = True, cut_short, usage
         self._finish_if_made()

@@ -215,11 +215,11 @@ class Replies:
                 if settings.speaks:
                     answer.on_next(piece)
                 if settings.max_tokens is not None and reply.pieces >= settings.max_tokens:
-                    reply.end_text(cut_short=True)
+                    reply.end_text(writer.usage, cut_short=True)
                     answer.on_completed()
 
         def on_end() -> None:
-            reply.end_text()
+            reply.end_text(writer.usage)
             answer.on_completed()
 
         def on_error(error: BaseException) -> None:

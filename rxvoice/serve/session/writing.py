@@ -17,6 +17,7 @@ from rxvoice._check import method
 from rxvoice._language.calls import WrittenCall
 from rxvoice.conversation import Message
 from rxvoice.events import Notice
+from rxvoice.serve.session.happenings import Usage
 from rxvoice.serve.session.items import Item
 
 _SILENT_MS = 30_000
@@ -92,6 +93,15 @@ class Writer:
         """The model's own system prompt."""
         conversation = getattr(self._model, "conversation", None)
         return cast("str | None", getattr(conversation, "system", None)) or ""
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last answer cost; None if the model does not tell."""
+        stats = getattr(self._model, "stats", None)
+        if stats is None:
+            return None
+        read = stats.prompt_tokens
+        return Usage(read, max(0, read - stats.prefilled_tokens), stats.generated_tokens)
 
     def write(
         self,
