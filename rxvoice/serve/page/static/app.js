@@ -64,6 +64,7 @@ function opened(session) {
 
 function problem(reason, detail) {
   const { text, action } = words(reason, detail);
+  if (action === "key") get("key-why").textContent = text;
   get("notice").hidden = false;
   get("notice").dataset.reason = reason;
   get("notice-text").textContent = text;
@@ -193,7 +194,9 @@ get("notice-action").addEventListener("click", ({ target }) => {
 
 get("open-settings").addEventListener("click", () => get("settings").showModal());
 for (const dialog of document.querySelectorAll("dialog")) {
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // beside it
+  dialog.addEventListener("click", ({ target }) => {
+    if (target === dialog || target.closest(".close")) dialog.close(); // beside it, or its cross
+  });
 }
 
 // The key
@@ -205,7 +208,9 @@ function askKey() {
 get("key").addEventListener("close", () => {
   const given = get("key-value").value.trim();
   get("key-value").value = "";
-  if (get("key").returnValue !== "use" || !given) return;
+  const use = get("key").returnValue === "use" && given;
+  get("key").returnValue = "";
+  if (!use) return;
   key = given;
   sessionStorage.setItem(KEY, key);
   hideNotice();

@@ -55,7 +55,7 @@ export class Timing {
     let before = 0;
     const there = (name) => this.seen[name] !== undefined && (name !== "turn_ended" || this.silence);
     return MOMENTS.filter(there).map((name) => {
-      const at = Math.min(Math.max(before, this.seen[name]), this.total);
+      const at = Math.max(before, this.seen[name]);
       const part = { name, ms: at - before };
       before = at;
       return part;
@@ -63,7 +63,7 @@ export class Timing {
   }
 
   get total() {
-    return this.seen.first_heard ?? Math.max(...Object.values(this.seen));
+    return Math.max(...Object.values(this.seen));
   }
 }
 

@@ -18,6 +18,7 @@ export class Talk {
     this.on = on;
     this.connection = null;
     this.opening = null;
+    this.ended = false; // by the server, or the network
     this.sounding = true; // false where the browser opens no sound
     this.#forget();
   }
@@ -39,7 +40,7 @@ export class Talk {
 
   get state() {
     if (this.opening) return "connecting";
-    if (!this.connection) return "idle";
+    if (!this.connection) return this.ended ? "lost" : "idle";
     if (this.hearing || this.holding) return "hearing";
     if (this.playing.size) return "speaking";
     if (this.waiting) return "thinking";
@@ -69,6 +70,7 @@ export class Talk {
       this.on.problem("silent");
     }
     this.#forget();
+    this.ended = false;
     const on = { event: (event) => this.take(event), closed: (refusal) => this.#closed(refusal) };
     this.connection = await Connection.open(key, on);
     this.configure();
@@ -153,6 +155,7 @@ export class Talk {
 
   #closed(refusal) {
     this.connection = null;
+    this.ended = true;
     this.#end();
     this.on.problem(refusal.reason, refusal.detail);
   }

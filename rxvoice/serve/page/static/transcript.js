@@ -85,6 +85,7 @@ export class TranscriptView {
       this.longest = Math.max(this.longest, entry.timing.total);
       this.list.style.setProperty("--longest", this.longest);
       parts.latency = bar(entry.timing);
+      parts.latency.addEventListener("toggle", () => parts.latency.scrollIntoView({ block: "nearest" }));
       body.append(parts.latency);
     }
   }

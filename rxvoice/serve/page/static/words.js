@@ -36,15 +36,19 @@ export function words(reason, detail = "") {
   return { text: said && !/^\w+$/.test(said) ? `${text} It says: ${said}.` : text, action };
 }
 
+/** Whether there may be no keyboard. */
+const coarse = matchMedia("(pointer: coarse)").matches;
+
 export const ACTIONS = { reconnect: "Reconnect", microphone: "Try again", key: "Enter key" };
 
 export const STATUS = {
   idle: ["Ready when you are", "Press the microphone and talk, or type"],
+  lost: ["Not connected", "Press the microphone to begin again"],
   connecting: ["Connecting", ""],
   listening: ["Listening", "Say something"],
   hearing: ["Hearing you", ""],
   thinking: ["Thinking", ""],
-  speaking: ["Speaking", "Talk over it to interrupt, or press Esc"],
-  holding: ["Ready when you are", "Hold the microphone, or the space bar, while you talk"],
+  speaking: ["Speaking", coarse ? "Talk over it to interrupt" : "Talk over it to interrupt, or press Esc"],
+  holding: ["Ready when you are", coarse ? "Hold the microphone to talk" : "Hold the microphone or the space bar"],
   typing: ["Connected", "Press the microphone and talk, or type"],
 };
