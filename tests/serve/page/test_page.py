@@ -277,7 +277,9 @@ def test_a_push_that_is_too_short_is_no_turn(at_page: Visit, server: FakeServer)
     server.send(*user_stops("u1")[1:], transcript("u1", ""))
     reply(server, 1, seconds=0.2)
     at_page.is_in("holding")
-    page.evaluate("document.getElementById('talk').click(), document.getElementById('talk').click()")
+    page.evaluate(
+        "document.getElementById('talk').click(), document.getElementById('talk').click()"
+    )
     expect(page.get_by_role("alert")).to_contain_text("That was too short.")
     assert "input_audio_buffer.commit" not in {it["type"] for it in server.received()}
 
@@ -287,7 +289,9 @@ def test_the_latencies_of_a_turn_sum(at_page: Visit, server: FakeServer) -> None
     say(server, "u1", "Who are you?")
     reply(server, 1)
     at_page.page.locator(".latency summary").click()
-    names = at_page.page.locator(".parts dt").evaluate_all("all => all.map(it => it.firstChild.data)")
+    names = at_page.page.locator(".parts dt").evaluate_all(
+        "all => all.map(it => it.firstChild.data)"
+    )
     assert names == ["Turn ended", "Transcript", "First token", "First audio", "First heard"]
     parts = [int(it.split()[0]) for it in at_page.page.locator(".parts dd").all_inner_texts()]
     assert parts[:4] == [520, 80, 40, 60]  # as the server said

@@ -48,6 +48,18 @@ function refusalOf({ code, reason }) {
   return new Refusal(CLOSED[code] ?? "lost", reason);
 }
 
+/** Why a WebSocket was not opened: a browser is not told what HTTP answered to it. */
+async function why(key) {
+  try {
+    await look(key);
+    const ready = await fetch(new URL("readyz", base()), { cache: "no-store" });
+    const said = ready.status === 503 ? await ready.text() : "";
+    return refusalOf({ code: said ? 1013 : 1006, reason: said });
+  } catch (refusal) {
+    return refusal instanceof Refusal ? refusal : new Refusal("unreachable");
+  }
+}
+
 export class Connection {
   /**
    * Connect, and resolve with the connection once the server has said `session.created`.
@@ -79,10 +91,9 @@ export class Connection {
       };
       socket.onclose = async (event) => {
         if (connection.done) return;
-        let refusal = refusalOf(event);
-        if (!open && refusal.reason === "lost") refusal = await look(key).then(() => refusal, (it) => it);
+        const refusal = refusalOf(event);
         if (open) on.closed(refusal);
-        else reject(refusal);
+        else reject(refusal.reason === "lost" ? await why(key) : refusal);
       };
     });
   }
