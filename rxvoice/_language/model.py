@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from asyncio import CancelledError
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
 from copy import copy
 from functools import partial
@@ -112,6 +112,38 @@ class LanguageModel(ABC):
         """
         if self._question is not None:
             self._question.forget()
+
+    def write(
+        self,
+        messages: Iterable[Message],
+        /,
+        *,
+        tools: Iterable[Mapping[str, object]] = (),
+    ) -> Generator[str | Notice | WrittenCall, None, None]:
+        """Write what follows the messages, for an app that keeps the conversation itself.
+
+        Gives pieces of text as `respond` does, and after them the calls of tools that the model
+        wrote. They are not made. `conversation` does not change, and the model's own tools are not
+        offered. What the model has computed is kept for the next call: messages that begin as the
+        last ones did cost only what is new.
+
+        Args:
+            messages: all of them, the system prompt first if there is one.
+            tools: JSON schemas of the tools, in the form that `rxvoice.tools.Toolbox` has.
+        """
+        own, offered = self._caller, Caller((), None, None, 1)
+        offered.toolbox.schemas.extend(dict(it) for it in tools)
+        self._caller = offered
+        calls: list[WrittenCall] = []
+        try:
+            self._prepare()
+            question = Question(Conversation(messages=messages), None)
+            with closing(self._said(question, calls)) as pieces:
+                yield from pieces
+            yield from calls
+        finally:
+            if self._caller is offered:
+                self._caller = own
 
     @abstractmethod
     def _prepare(self) -> None:

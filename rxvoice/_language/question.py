@@ -19,13 +19,13 @@ class Question:
 
     Args:
         conversation: the question joins it at once.
-        text: the question.
+        text: the question. None: the conversation ends with it already.
     """
 
-    def __init__(self, conversation: Conversation, text: str) -> None:
+    def __init__(self, conversation: Conversation, text: str | None) -> None:
         self._conversation = conversation
         self._lock = Lock()
-        self._own: list[Message] = [conversation.add_user(text)]
+        self._own: list[Message] = [] if text is None else [conversation.add_user(text)]
         self._reply: Message | None = None
         self._is_settled = False
         self.was_compacted = False

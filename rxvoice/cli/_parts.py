@@ -71,15 +71,16 @@ def choose(settings: CommandSettings) -> Chosen:
     from rxvoice import offline
 
     vad = offline.silero()
-    stt, transcribes = _stt(settings)
-    llm, replies = _llm(settings)
-    tts, speaks = _tts(settings)
+    stt, transcribes = choose_stt(settings)
+    llm, replies = choose_llm(settings)
+    tts, speaks = choose_tts(settings)
     # With either demonstration model, only the sentences that both know are of use.
     known = offline.demo_phrases() if settings.llm is None or _is_demo_stt(settings) else ()
     return Chosen(Parts(vad, stt, llm, tts), transcribes, replies, speaks, tuple(known))
 
 
-def _stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
+def choose_stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
+    """The recogniser, and what it is."""
     from rxvoice import offline
 
     if settings.stt is not None:
@@ -96,7 +97,8 @@ def _is_demo_stt(settings: CommandSettings) -> bool:
     return settings.stt is None and settings.models == "mlx"
 
 
-def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+def choose_llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+    """The language model, and what it is."""
     if settings.llm is not None:
         from rxvoice.mlx import llm
 
@@ -116,7 +118,8 @@ def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
     return offline.llm(), _DEMO_LLM
 
 
-def _tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:
+def choose_tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:
+    """The voice, and what it is."""
     if settings.tts is not None:
         from rxvoice.mlx import tts
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
-Kind: TypeAlias = Literal["text", "device", "whole", "number", "switch", "path"]
+Kind: TypeAlias = Literal["text", "texts", "device", "whole", "number", "switch", "path"]
 
 _MOST = 1_000_000_000  # keeps every count within a machine's numbers
 
@@ -44,9 +44,8 @@ class Setting:
             of = f" of {self.unit}" if self.unit else ""
             most = f" to {self.most:g}" if self.most < _MOST else f" or more, to {_MOST:,}"
             return f"{what}{of}, {self.least:g}{most}"
-        return {"device": "a device's name or number", "path": "the path of a file"}.get(
-            self.kind, "a text"
-        )
+        others = {"device": "a device's name or number", "path": "the path of a file"}
+        return {**others, "texts": "a text or a list of texts"}.get(self.kind, "a text")
 
     def read(self, text: str) -> object:
         """Turn a typed text into the value that TOML would give; leave a bad one as it is."""
@@ -58,12 +57,16 @@ class Setting:
             return text
 
     def check(self, value: object) -> object:
-        """Return the value as `CommandSettings` holds it.
+        """Return the value as the settings hold it; several texts as a tuple.
 
         Raises:
             ValueError: the value is not `wanted`.
         """
-        if self.kind == "switch":
+        if self.kind == "texts":
+            texts = cast("list[object]", value) if isinstance(value, list) else [value]
+            good = all(isinstance(it, str) and it.strip() for it in texts)
+            value = tuple(texts)
+        elif self.kind == "switch":
             good = isinstance(value, bool)
         elif self.kind in ("whole", "number"):
             numbers = (int,) if self.kind == "whole" else (int, float)

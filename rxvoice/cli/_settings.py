@@ -127,9 +127,9 @@ class CommandSettings:
     )
 
 
-def table() -> dict[str, tuple[Setting, object]]:
-    """Each setting and its default, by the name of its option."""
+def table(of: type = CommandSettings) -> dict[str, tuple[Setting, object]]:
+    """Each setting of a dataclass and its default, by the name of its option."""
     return {
         it.name.replace("_", "-"): (cast(Setting, it.metadata["setting"]), cast(object, it.default))
-        for it in fields(CommandSettings)
+        for it in fields(of)
     }

@@ -54,6 +54,11 @@ class Lane(RelativeScheduler):
         return self._ready.taken
 
     @property
+    def waiting(self) -> int:
+        """How many actions wait for their turn now."""
+        return len(self._ready.waiting)
+
+    @property
     def longest_wait_ms(self) -> float:
         """The longest that an action of this lane was ready before its turn came."""
         return 1000 * self._ready.longest_wait

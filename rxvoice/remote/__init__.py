@@ -4,7 +4,8 @@
 environment's ``OPENAI_API_KEY`` is not read, and a server on this machine is asked without a proxy.
 
 ``llm``, ``stt`` and ``tts`` each hold one kind of model. All of them ask through ``_server``,
-within the time that ``_limits`` allows, and ``_failures`` says what went wrong. ``_chat`` reads the
+within the time that ``_limits`` allows, and ``_failures`` says what went wrong. Where a model has
+several servers, ``_pool`` chooses one for each call; each is a ``_host``. ``_chat`` reads the
 stream of a reply, and ``_context`` estimates how much of a conversation fits.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from rxvoice._language.options import LlmOptions
 from rxvoice.remote._failures import RemoteError
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
 from rxvoice.remote.llm import RemoteLlm, RemoteLlmOptions, llm
 from rxvoice.remote.stt import RemoteStt, stt
@@ -25,6 +27,7 @@ __all__ = [
     "RemoteStt",
     "RemoteTts",
     "ServerOptions",
+    "ServerState",
     "llm",
     "stt",
     "tts",

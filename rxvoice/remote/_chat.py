@@ -137,6 +137,10 @@ class ChatReader:
     prompt_tokens: int = 0
     _calls: list[_Call] = field(default_factory=list[_Call])
 
+    def restart(self) -> None:
+        """Forget what has come, since another server is asked."""
+        self.__init__()
+
     def read(self, event: object) -> str | None:
         """The new text of an event; None for one that is not about the reply.
 

@@ -53,6 +53,7 @@ class ServerFailures:
         api_key: kept out of messages.
         timeout_s: how long the server may be silent.
         total_timeout_s: how long it may take in all.
+        connect_s: how long connecting may take.
         has_context: whether a question carries the conversation, which may be too long.
     """
 
@@ -63,12 +64,14 @@ class ServerFailures:
         timeout_s: float,
         total_timeout_s: float | None,
         *,
+        connect_s: float,
         has_context: bool,
     ) -> None:
         self._name = name
         self._api_key = api_key
         self._timeout_s = timeout_s
         self._total_timeout_s = total_timeout_s
+        self._connect_s = connect_s
         self._has_context = has_context
 
     def error(self, what: str, status: int | None = None) -> RemoteError:
@@ -90,6 +93,11 @@ class ServerFailures:
             return self.error(
                 f"sent more than {BEFORE_IT_BEGINS // 1024} KB before its answer began: see "
                 "whether base_url is that of a server with OpenAI's interface"
+            )
+        if type(cause).__name__ == "ConnectTimeout" and self._connect_s < self._timeout_s:
+            return self.error(
+                f"cannot be reached (no connection within {self._connect_s:g} s): see whether the "
+                "server runs there, and base_url"
             )
         # Older clients let the transport's errors through in mid-stream.
         if isinstance(error, openai.APITimeoutError) or "Timeout" in type(error).__name__:

@@ -1,33 +1,52 @@
-"""A server with OpenAI's interface: how it is asked, and how its failures are reported."""
+"""A model behind one server or several: how it is asked, and what happens when that fails."""
 
 from __future__ import annotations
 
 import random
 import re
 import time
-import weakref
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Sized
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from ipaddress import ip_address
-from threading import Lock
-from typing import TYPE_CHECKING, TypeVar, cast
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from rxvoice._check import above, whole
-from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
-from rxvoice.remote._failures import RemoteError, ServerFailures
-from rxvoice.remote._limits import BEFORE_IT_BEGINS, Allowance, OutOfTime, TooMuch, bound
+from rxvoice.errors import ConfigError, RxvoiceError
+from rxvoice.remote._failures import ContextExceeded, RemoteError
+from rxvoice.remote._host import Host, ServerState
+from rxvoice.remote._limits import BEFORE_IT_BEGINS, Allowance, OutOfTime, TooMuch
+from rxvoice.remote._pool import Affinity, Pool
 
 if TYPE_CHECKING:
-    from openai import APIError, OpenAI
+    from openai import OpenAI
 
 T = TypeVar("T")
 
 _LONGEST_PAUSE = 60.0  # seconds that a server may ask the client to wait
+_CONNECT_S = 3.0  # to one of several servers; the next one is asked after that
+_OF_THE_QUESTION = (400, 413, 422)  # another server would refuse it as well
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt to get an answer.
+
+    Attributes:
+        allowance: the time that the answer may take; it may be shortened.
+        error: makes an error that says what the model did.
+    """
+
+    client: OpenAI
+    allowance: Allowance
+    error: Callable[[str], RemoteError]
+
+
+Ask: TypeAlias = Callable[[Call], AbstractContextManager[Iterator[T]]]
+"""Sends the question, and gives the answer's pieces. An empty piece, such as "", is none yet."""
 
 
 class Server:
-    """One model at a server; `ServerOptions` describes the options.
+    """One model at a server, or at several; `ServerOptions` describes the options.
 
     Args:
         kind: what the model is, for messages.
@@ -41,7 +60,7 @@ class Server:
         model: str,
         has_context: bool = False,
         *,
-        base_url: str,
+        base_url: str | Sequence[str],
         api_key: str | None = None,
         timeout_s: float = 30,
         total_timeout_s: float | None = 120,
@@ -50,7 +69,6 @@ class Server:
     ) -> None:
         if not isinstance(cast("object", model), str) or not model.strip():
             raise ConfigError(f"model must be the name that the server knows, got {model!r}")
-        host = _host(base_url)
         above("timeout_s", timeout_s, 0, "seconds")
         if total_timeout_s is not None:
             above("total_timeout_s", total_timeout_s, 0, "seconds")
@@ -60,48 +78,124 @@ class Server:
                 f"api_key must be one or more visible ASCII characters, got {len(api_key)} "
                 "characters with others among them: look for a space or a line's end around it"
             )
+        urls = _several(base_url)
         self.extra_body = dict(extra_body or {})
         self.model = model
-        self._name = f"the {kind} {model!r} at {base_url}"
-        self._base_url = base_url
-        self._api_key = api_key
-        self._why = ServerFailures(
-            self._name, api_key, timeout_s, total_timeout_s, has_context=has_context
-        )
-        self._timeout_s = timeout_s
         self._total_timeout_s = total_timeout_s
         self._retries = retries
-        self._is_local = _is_loopback(host)
-        self._lock = Lock()
-        self._client: OpenAI | None = None
+        self._pool = Pool(
+            [
+                Host(
+                    f"the {kind} {model!r}",
+                    url,
+                    api_key,
+                    timeout_s,
+                    total_timeout_s,
+                    connect_s=timeout_s if len(urls) == 1 else min(timeout_s, _CONNECT_S),
+                    has_context=has_context,
+                )
+                for url in urls
+            ]
+        )
 
-    def client(self) -> OpenAI:
-        """The client, made once; no connection is opened.
+    @property
+    def states(self) -> tuple[ServerState, ...]:
+        """How each server fares."""
+        return self._pool.states
+
+    def load(self) -> None:
+        """Make the clients; no connection is opened.
 
         Raises:
             MissingDependency: the package openai is not installed.
         """
-        with self._lock:
-            if self._client is None:
-                self._client = self._connected()
-            return self._client
+        self._pool.load()
 
-    def streamed(
-        self, ask: Callable[[OpenAI, Allowance], AbstractContextManager[Iterator[T]]]
-    ) -> Generator[T, None, None]:
+    def streamed(self, ask: Ask[T], affinity: Affinity | None = None) -> Generator[T, None, None]:
         """Yield what the server gives, as it comes. Closing the generator closes the connection.
 
+        Another server is asked if one fails before it gave a piece, and never after that. A single
+        server is asked again if it fails before its answer begins.
+
         Args:
-            ask: sends the question. It gets the time that the answer may take, and may shorten it.
+            affinity: the conversation, which stays at one server as long as that makes sense.
 
         Raises:
             RemoteError: for whatever fails.
         """
-        client = self.client()
+        self.load()
         allowance = Allowance(self._total_timeout_s)
+        tried: list[Host] = []
+        rounds = 0
+        while True:
+            host = self._pool.take(affinity, tried)
+            attempt = _Attempt(host, ask, allowance)
+            try:
+                for item in attempt.pieces():
+                    if not attempt.has_piece and _is_piece(item):
+                        attempt.has_piece = True
+                        self._pool.worked(host, affinity)
+                    yield item
+                if not attempt.has_piece:
+                    self._pool.worked(host, affinity)
+                return
+            except RemoteError as error:
+                tried.append(host)
+                pause = self._pause_after(attempt, error, tried, rounds)
+                if pause is None:
+                    raise _with_others(error, tried) from None
+            finally:
+                self._pool.leave(host)
+            if len(tried) == len(self._pool):
+                rounds += 1
+                tried.clear()
+                with allowance.spent():
+                    time.sleep(pause)
+
+    def _pause_after(
+        self, attempt: _Attempt[T], error: RemoteError, tried: list[Host], rounds: int
+    ) -> float | None:
+        """Seconds until it makes sense to ask on; None if it does not."""
+        several = len(self._pool) > 1
+        left = attempt.allowance.left
+        of_server = not isinstance(error, ContextExceeded) and error.status not in _OF_THE_QUESTION
+        if attempt.has_piece or not of_server or not left:
+            return None
+        if several:
+            self._pool.failed(attempt.host, error.status)
+            if len(tried) < len(self._pool):
+                return 0.0
+        elif attempt.has_begun:
+            return None
+        refused = attempt.refused
+        pause = None if refused is None else _pause(refused, rounds)
+        return None if rounds == self._retries or pause is None or pause >= left else pause
+
+
+class _Attempt(Generic[T]):
+    """Asks one server once.
+
+    Attributes:
+        has_begun: whether the server has begun to answer.
+        has_piece: whether it has given a piece.
+        refused: the error of the client, if it failed before that.
+    """
+
+    def __init__(self, host: Host, ask: Ask[T], allowance: Allowance) -> None:
+        self.host = host
+        self.allowance = allowance
+        self._ask = ask
+        self.has_begun = self.has_piece = False
+        self.refused: Exception | None = None
+
+    def pieces(self) -> Generator[T, None, None]:
+        """Yield the answer. Every failure is a `RemoteError`."""
+        allowance = self.allowance
+        call = Call(self.host.client(), allowance, self.host.why.error)
         with ExitStack() as connection:
-            with self._failures():
-                items = self._opened(connection, lambda: ask(client, allowance), allowance)
+            with self._failures(), allowance.spent(bytes=BEFORE_IT_BEGINS):
+                items = connection.enter_context(self._ask(call))
+            self.has_begun = True
             while True:
                 with self._failures(), allowance.spent():
                     try:
@@ -109,28 +203,6 @@ class Server:
                     except StopIteration:
                         return
                 yield item
-
-    def _opened(
-        self,
-        connection: ExitStack,
-        ask: Callable[[], AbstractContextManager[Iterator[T]]],
-        allowance: Allowance,
-    ) -> Iterator[T]:
-        """Ask until the answer begins, as often as it makes sense and the time allows."""
-        import openai
-
-        attempt = 0
-        while True:
-            try:
-                with allowance.spent(bytes=BEFORE_IT_BEGINS):
-                    return connection.enter_context(ask())
-            except openai.APIError as error:
-                pause = _pause(error, attempt)
-                if attempt == self._retries or pause is None or pause >= allowance.left:
-                    raise
-                with allowance.spent():
-                    time.sleep(pause)
-                attempt += 1
 
     @contextmanager
     def _failures(self) -> Generator[None]:
@@ -140,70 +212,34 @@ class Server:
         except RxvoiceError:
             raise
         except Exception as error:
+            self.refused = error
             # Without the cause, whose text may repeat the key.
-            raise self._why.of(error) from None
-
-    def error(self, what: str) -> RemoteError:
-        """An error that says what the model did."""
-        return self._why.error(what)
-
-    def _connected(self) -> OpenAI:
-        try:
-            import openai
-        except ImportError as error:
-            raise MissingDependency(
-                f"{self._name} is asked through the package openai, which is not installed: "
-                "pip install 'rxvoice[remote]'"
-            ) from error
-        # Every setting is given, since the client takes what is missing from the environment. It
-        # also needs a key for a server that wants none.
-        key = self._api_key or "none"
-        headers = {
-            "Authorization": f"Bearer {key}",
-            "OpenAI-Organization": openai.Omit(),
-            "OpenAI-Project": openai.Omit(),
-            "Accept-Encoding": "identity",  # so that a few bytes cannot unpack to many
-        }
-        http = openai.DefaultHttpxClient(trust_env=not self._is_local)
-        bound(http)
-        weakref.finalize(self, http.close)
-        return openai.OpenAI(
-            api_key=key,
-            base_url=self._base_url,
-            timeout=self._timeout_s,
-            max_retries=0,  # its own pauses know no limit in all
-            default_headers=cast("dict[str, str]", headers),
-            http_client=http,
-        )
+            raise self.host.why.of(error) from None
 
 
-def _host(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        parts, host = None, None
-    if parts is not None and (parts.username or parts.password or parts.query or parts.fragment):
+def _is_piece(item: object) -> bool:
+    return len(item) > 0 if isinstance(item, Sized) else True
+
+
+def _several(given: object) -> list[str]:
+    urls = list(cast("Sequence[str]", given)) if isinstance(given, (list, tuple)) else [given]
+    if not urls or len(set(map(str, urls))) < len(urls):
         raise ConfigError(
-            "base_url must have no user, password, query or fragment, and the one for "
-            f"{host} has: pass a key as api_key"
+            "base_url must be an address such as 'http://127.0.0.1:8080/v1', or a list of "
+            f"different ones, got {given!r}"
         )
-    if parts is None or parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(
-            f"base_url must be like 'http://127.0.0.1:8080/v1', got {base_url.rpartition('@')[2]!r}"
-        )
-    return host
+    return cast("list[str]", urls)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
+def _with_others(error: RemoteError, tried: list[Host]) -> RemoteError:
+    """The error of the last server, which names those that failed before."""
+    if others := [it.base_url for it in tried[:-1]]:
+        told = f"{error}; before it failed: {', '.join(others)}"
+        return type(error)(told, error.status)
+    return error
 
 
-def _pause(error: APIError, attempt: int) -> float | None:
+def _pause(error: Exception, attempt: int) -> float | None:
     """Seconds until it makes sense to ask again; None if it does not."""
     import openai
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rxvoice.remote._server import Server
+from collections.abc import Callable
+
+from rxvoice.remote._failures import RemoteError
 
 
 class WavStream:
@@ -11,13 +13,13 @@ class WavStream:
     mlx-audio's server sends a WAV for each piece of speech.
 
     Args:
-        server: names the errors.
+        error: makes an error that says what the server did.
         sample_rate: Hz that the WAVs should have.
         most: samples that a WAV can have; one that claims more goes on to the end of the stream.
     """
 
-    def __init__(self, server: Server, sample_rate: int, most: int) -> None:
-        self._server = server
+    def __init__(self, error: Callable[[str], RemoteError], sample_rate: int, most: int) -> None:
+        self._error = error
         self._rate = sample_rate
         self._most = 2 * most  # bytes
         self._held = b""
@@ -84,16 +86,16 @@ class WavStream:
         rate, bits = int.from_bytes(form[4:8], "little"), int.from_bytes(form[14:16], "little")
         encoding, channels = int.from_bytes(form[:2], "little"), form[2]
         if encoding not in (1, 0xFFFE) or channels != 1 or bits != 16:
-            raise self._server.error(
+            raise self._error(
                 f"gave a WAV of {bits} bits and {channels} channels, encoding {encoding}, and "
                 'wanted is 16-bit mono PCM: see whether it has another voice, or "pcm"'
             )
         if rate != self._rate:
-            raise self._server.error(
+            raise self._error(
                 f"speaks at {rate} Hz, and sample_rate is {self._rate}: pass sample_rate={rate}"
             )
 
     def _no_wav(self) -> Exception:
-        return self._server.error(
+        return self._error(
             f"gave something that is no WAV, {self._held[:12]!r}: see the server's log"
         )

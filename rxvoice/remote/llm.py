@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast
+from typing import Any, Self, Unpack, cast
 
 from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.options import LlmOptions, shows_options_of
 from rxvoice._language.question import Question
 from rxvoice.conversation import Message
+from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.remote._chat import ChatReader, events, for_server
 from rxvoice.remote._context import Context
 from rxvoice.remote._failures import ContextExceeded
-from rxvoice.remote._limits import Allowance
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
-from rxvoice.remote._server import Server
-
-if TYPE_CHECKING:
-    from openai import OpenAI
+from rxvoice.remote._pool import Affinity
+from rxvoice.remote._server import Call, Server
 
 __all__ = ["RemoteLlm", "llm"]
 
 _LONGEST_TOKEN = 16  # characters, on average over a reply; more is beyond max_tokens
+_SESSION_HEADER = "X-Session-ID"
+_HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _AFTER_THE_END = 0.5  # seconds for the server to close its stream
 
 
-class RemoteLlmOptions(ServerOptions, LlmOptions):
-    """All options of `llm`."""
+class RemoteLlmOptions(ServerOptions, LlmOptions, total=False):
+    """All options of `llm`.
+
+    Attributes:
+        session_header: the header that names the conversation, by a random id that stays the same;
+            ``"X-Session-ID"`` by default, None for no such header. A router in front of several
+            servers can keep the conversation at the one that has its beginning in the cache.
+    """
+
+    session_header: str | None
 
 
 @shows_options_of(Server.__init__)
@@ -47,14 +57,15 @@ def llm(model: str, **options: Unpack[RemoteLlmOptions]) -> RemoteLlm:
             `retries` and `extra_body`. And what every language model can be told, as
             `rxvoice.remote.LlmOptions` describes it: `system_prompt`, `max_tokens`,
             `temperature`, `tools`, `max_tool_rounds`, `tool_worker`, `while_calling`,
-            `conversation`, `compact` and `context_tokens`.
+            `conversation`, `compact` and `context_tokens`. And `session_header`, for a router.
 
     Raises:
         ConfigError: an argument out of range, or a `base_url` that is none.
     """
     given = cast("dict[str, Any]", options)
     asked = {name: given.pop(name) for name in ServerOptions.__annotations__ if name in given}
-    return RemoteLlm(Server("language model", model, True, **asked), **given)
+    header = given.pop("session_header", _SESSION_HEADER)
+    return RemoteLlm(Server("language model", model, True, **asked), header, **given)
 
 
 class RemoteLlm(LanguageModel):
@@ -67,9 +78,18 @@ class RemoteLlm(LanguageModel):
         conversation: what was said so far. The app may edit or replace it between replies.
     """
 
-    def __init__(self, server: Server, **options: Unpack[LlmOptions]) -> None:
+    def __init__(
+        self, server: Server, session_header: str | None, **options: Unpack[LlmOptions]
+    ) -> None:
         super().__init__(**options)
+        if session_header is not None and not re.fullmatch(_HEADER, session_header):
+            raise ConfigError(
+                f"session_header must be the name of a header, such as {_SESSION_HEADER!r}, or "
+                f"None, got {session_header!r}"
+            )
         self._server = server
+        self._session_header = session_header
+        self._affinity = Affinity()
         limit = self._context_tokens
         self._context = Context(None if limit is None else limit - self._max_tokens)
 
@@ -80,7 +100,14 @@ class RemoteLlm(LanguageModel):
         tools and the system prompt of this one, and its own `conversation`. A server gives each of
         its clients ``respond(llm.fresh(), worker=worker)``.
         """
-        return super().fresh()
+        own = super().fresh()
+        own._affinity = Affinity()
+        return own
+
+    @property
+    def servers(self) -> tuple[ServerState, ...]:
+        """How each server fares."""
+        return self._server.states
 
     def load(self) -> None:
         """Load the client now, and not with the first question. It sends nothing.
@@ -88,7 +115,7 @@ class RemoteLlm(LanguageModel):
         Raises:
             MissingDependency: the package openai is not installed.
         """
-        self._server.client()
+        self._server.load()
 
     def respond(self, text: str, /) -> Generator[str | Notice, None, None]:
         """Reply to `text`, given the conversation so far.
@@ -123,7 +150,7 @@ class RemoteLlm(LanguageModel):
         return self._respond(text)
 
     def _prepare(self) -> None:
-        self._server.client()
+        self._server.load()
 
     def _write(self, question: Question) -> Generator[Written, None, None]:
         tools = self._caller.toolbox.schemas
@@ -152,12 +179,13 @@ class RemoteLlm(LanguageModel):
         request = self._request(asked)
 
         @contextmanager
-        def ask(client: OpenAI, allowance: Allowance) -> Generator[Iterator[str]]:
-            create: Any = client.chat.completions.with_streaming_response.create
+        def ask(call: Call) -> Generator[Iterator[str]]:
+            reader.restart()
+            create: Any = call.client.chat.completions.with_streaming_response.create
             with create(**request) as response:
-                yield self._read(response, reader, allowance)
+                yield self._read(response, reader, call)
 
-        with closing(self._server.streamed(ask)) as pieces:
+        with closing(self._server.streamed(ask, self._affinity)) as pieces:
             for piece in pieces:
                 yield piece
                 if reader.length > self._max_tokens * _LONGEST_TOKEN:
@@ -187,13 +215,13 @@ class RemoteLlm(LanguageModel):
         }
         if self._caller.toolbox.schemas:
             request["tools"] = self._caller.toolbox.schemas
+        if self._session_header is not None:
+            request["extra_headers"] = {self._session_header: self._affinity.id}
         if self._context_tokens is not None:
             request["stream_options"] = {"include_usage": True}
         return request
 
-    def _read(
-        self, response: Any, reader: ChatReader, allowance: Allowance
-    ) -> Generator[str, None, None]:
+    def _read(self, response: Any, reader: ChatReader, call: Call) -> Generator[str, None, None]:
         headers = response.headers
         stream = events(response.iter_bytes(), headers.get("content-type", "").lower())
         for event in stream:
@@ -202,7 +230,7 @@ class RemoteLlm(LanguageModel):
                 yield text
             if reader.is_complete:
                 # The rest is a count of tokens and the end. Read, it keeps the connection open.
-                allowance.hurry(_AFTER_THE_END)
+                call.allowance.hurry(_AFTER_THE_END)
                 with suppress(Exception):
                     for rest in stream:
                         reader.count(rest)
@@ -210,7 +238,7 @@ class RemoteLlm(LanguageModel):
         # An answer with a known end is complete, even if it does not say so.
         has_end = "content-length" in headers or "transfer-encoding" in headers
         if not reader.has_begun or not has_end:
-            raise self._server.error(
+            raise call.error(
                 "broke off its answer (the connection was closed before its end): "
                 "see the server's log"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import Unpack, cast
 
 from rxvoice._answers.recognised import recognised
 from rxvoice._audio.pcm16 import to_pcm16
@@ -15,11 +15,9 @@ from rxvoice._language.options import shows_options_of
 from rxvoice._text.unicode import whole_text
 from rxvoice.elements import Recognised
 from rxvoice.remote._chat import ErrorEvent, events
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
-from rxvoice.remote._server import Server
-
-if TYPE_CHECKING:
-    from openai import OpenAI
+from rxvoice.remote._server import Call, Server
 
 __all__ = ["RemoteStt", "stt"]
 
@@ -56,13 +54,18 @@ class RemoteStt:
         self._server = server
         self._body = {**server.extra_body, **({} if language is None else {"language": language})}
 
+    @property
+    def servers(self) -> tuple[ServerState, ...]:
+        """How each server fares."""
+        return self._server.states
+
     def load(self) -> None:
         """Load the client now, and not with the first turn. It sends nothing.
 
         Raises:
             MissingDependency: the package openai is not installed.
         """
-        self._server.client()
+        self._server.load()
 
     def transcribe_turn(self, audio: Samples, /) -> str:
         """The text of a turn, without white space around it. An empty turn is not sent.
@@ -87,12 +90,12 @@ class RemoteStt:
         if not len(audio_samples(audio)):
             return Recognised("")
         turn = _wav(audio, self.sample_rate)
-        with closing(self._server.streamed(lambda client, _: self._asked(client, turn))) as answers:
+        with closing(self._server.streamed(lambda call: self._asked(call, turn))) as answers:
             return next(answers)
 
     @contextmanager
-    def _asked(self, client: OpenAI, turn: bytes) -> Generator[Iterator[Recognised]]:
-        with client.audio.transcriptions.with_streaming_response.create(
+    def _asked(self, call: Call, turn: bytes) -> Generator[Iterator[Recognised]]:
+        with call.client.audio.transcriptions.with_streaming_response.create(
             model=self._server.model,
             file=("turn.wav", turn, "audio/wav"),
             response_format="json",

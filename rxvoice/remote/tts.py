@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import Literal, Unpack
 
 from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice._audio.samples import Samples
@@ -12,12 +12,10 @@ from rxvoice._check import above, whole
 from rxvoice._language.options import shows_options_of
 from rxvoice._text.unicode import whole_text
 from rxvoice.errors import ConfigError
+from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
-from rxvoice.remote._server import Server
+from rxvoice.remote._server import Call, Server
 from rxvoice.remote._wav_stream import WavStream
-
-if TYPE_CHECKING:
-    from openai import OpenAI
 
 __all__ = ["RemoteTts", "tts"]
 
@@ -92,13 +90,22 @@ class RemoteTts:
         """Hz"""
         return self._sample_rate
 
+    @property
+    def servers(self) -> tuple[ServerState, ...]:
+        """How each server fares."""
+        return self._server.states
+
+    def with_voice(self, voice: str) -> RemoteTts:
+        """The same model in another voice; both ask through the same client."""
+        return RemoteTts(self._server, voice, self._format, self._sample_rate, self._body)
+
     def load(self) -> None:
         """Load the client now, and not with the first text. It sends nothing.
 
         Raises:
             MissingDependency: the package openai is not installed.
         """
-        self._server.client()
+        self._server.load()
 
     def synthesize_stream(self, text: str, /) -> Generator[Samples, None, None]:
         """Speak `text`, in pieces of float32 samples, shape ``(n,)``, never empty, as they come.
@@ -114,34 +121,12 @@ class RemoteTts:
         """
         if not text.strip():
             return
-        seconds = _SECONDS + _SECONDS_PER_LETTER * len(text)
-        most = seconds * self._sample_rate
-        wavs = WavStream(self._server, self._sample_rate, most) if self._format == "wav" else None
-        given = 0
-        odd = b""
-        with closing(self._server.streamed(lambda client, _: self._spoken(client, text))) as parts:
-            for part in parts:
-                data = odd + (part if wavs is None else wavs.feed(part))
-                count = len(data) // 2
-                odd = data[2 * count :]
-                if count:
-                    given += count
-                    if given > most:
-                        raise self._server.error(
-                            f"went on after {seconds} s of sound for {text!r}: see the server's log"
-                        )
-                    yield from_pcm16(data[: 2 * count])
-        if odd or (wavs is not None and not wavs.is_complete):
-            raise self._server.error(
-                f"ended its {self._format} in the middle of a sample or of a header: see whether "
-                "the server sends samples of 16 bits, and its log"
-            )
-        if not given:
-            raise self._server.error(f"gave no sound for {text!r}: see the server's log")
+        with closing(self._server.streamed(lambda call: self._spoken(call, text))) as pieces:
+            yield from pieces
 
     @contextmanager
-    def _spoken(self, client: OpenAI, text: str) -> Generator[Iterator[bytes]]:
-        with client.audio.speech.with_streaming_response.create(
+    def _spoken(self, call: Call, text: str) -> Generator[Iterator[Samples]]:
+        with call.client.audio.speech.with_streaming_response.create(
             model=self._server.model,
             voice=self._voice,
             input=whole_text(text),
@@ -150,8 +135,35 @@ class RemoteTts:
         ) as response:
             media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if self._format == "pcm" and media not in _RAW:
-                raise self._server.error(
+                raise call.error(
                     f"was asked for audio/pcm and gave {media}: see whether this server has it, "
                     'or use response_format="wav"'
                 )
-            yield response.iter_bytes()
+            yield self._pieces(call, response.iter_bytes(), text)
+
+    def _pieces(
+        self, call: Call, parts: Iterator[bytes], text: str
+    ) -> Generator[Samples, None, None]:
+        seconds = _SECONDS + _SECONDS_PER_LETTER * len(text)
+        most = seconds * self._sample_rate
+        wavs = WavStream(call.error, self._sample_rate, most) if self._format == "wav" else None
+        given = 0
+        odd = b""
+        for part in parts:
+            data = odd + (part if wavs is None else wavs.feed(part))
+            count = len(data) // 2
+            odd = data[2 * count :]
+            if count:
+                given += count
+                if given > most:
+                    raise call.error(
+                        f"went on after {seconds} s of sound for {text!r}: see the server's log"
+                    )
+                yield from_pcm16(data[: 2 * count])
+        if odd or (wavs is not None and not wavs.is_complete):
+            raise call.error(
+                f"ended its {self._format} in the middle of a sample or of a header: see whether "
+                "the server sends samples of 16 bits, and its log"
+            )
+        if not given:
+            raise call.error(f"gave no sound for {text!r}: see the server's log")

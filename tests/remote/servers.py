@@ -57,6 +57,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             stub.left.set()
 
+    def setup(self) -> None:
+        self.server.stub.connections += 1
+        super().setup()
+
+    def do_GET(self) -> None:
+        stub = self.server.stub
+        stub.probes += 1
+        gives(b'{"object": "list", "data": []}', status=stub.models_status)(self)
+
     def begin(self, media: str, status: int = 200, **headers: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", media)
@@ -88,6 +97,8 @@ class Stub:
     Attributes:
         left: set once a client was gone while an answer was being written.
         over: set at the end, for answers that hang.
+        connections: how many were opened.
+        probes: how often it was asked for its models, which it answers with `models_status`.
     """
 
     base_url: str = ""
@@ -95,6 +106,9 @@ class Stub:
     requests: list[Request] = field(default_factory=list)
     left: Event = field(default_factory=Event)
     over: Event = field(default_factory=Event)
+    connections: int = 0
+    probes: int = 0
+    models_status: int = 200
 
 
 @contextmanager
@@ -251,6 +265,7 @@ class Process:
 
     def __init__(self, base_url: str, running: subprocess.Popen[bytes]) -> None:
         self.base_url = base_url
+        self.running = running
         assert running.stdout is not None
         self._output = running.stdout.fileno()
 

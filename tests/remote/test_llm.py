@@ -215,7 +215,7 @@ def test_fresh_ones_talk_at_once_through_one_client_each_for_itself(stub: Stub) 
     asked = stub.requests[2].json
     assert asked["messages"] == [prompt, {"role": "user", "content": "hello"}]
     assert asked["max_tokens"] == 7
-    assert bot._server.client() is other._server.client()
+    assert bot._server is other._server
 
 
 @pytest.mark.parametrize(

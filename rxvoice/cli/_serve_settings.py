@@ -1,0 +1,172 @@
+"""The settings of ``rxvoice serve``: one table, for the options and the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rxvoice.cli._setting import setting
+
+GROUPS = {
+    "models": "models on this machine",
+    "elsewhere": "models behind servers with OpenAI's interface",
+    "address": "where it listens, and who may come in",
+    "sessions": "sessions",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """How to serve conversations.
+
+    With dashes, a field's name is the name of the option and of the key in the settings file, in
+    its table ``[serve]``.
+    """
+
+    models: str = setting(
+        "offline",
+        "models",
+        "text",
+        "what transcribes: Whisper tiny.en ('offline'), or a small Moonshine on MLX that knows "
+        "twenty sentences ('mlx'); either way a demonstration that knows about twenty subjects "
+        "writes the replies, and a Piper voice speaks them",
+        choices=("offline", "mlx"),
+    )
+    stt: str | None = setting(
+        None, "models", "text", "transcribe with this model of mlx-audio", metavar="MODEL"
+    )
+    llm: str | None = setting(
+        None, "models", "text", "write the replies with this model of mlx-lm", metavar="MODEL"
+    )
+    tts: str | None = setting(
+        None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
+    )
+    voice: tuple[str, ...] = setting(
+        (),
+        "models",
+        "texts",
+        "a voice of the speech model, such as af_heart; give it again for each further voice that "
+        "clients may choose",
+    )
+    system_prompt: str | None = setting(
+        None,
+        "models",
+        "text",
+        "instructions for the language model, for clients that give none",
+        metavar="TEXT",
+    )
+    trust_remote_code: bool = setting(
+        False,
+        "models",
+        "switch",
+        "run the code and the pickles that these models bring; when off, a model that has any is "
+        "refused",
+    )
+
+    stt_url: tuple[str, ...] = setting(
+        (),
+        "elsewhere",
+        "texts",
+        "ask --stt there, such as http://127.0.0.1:8000/v1; give it again for each further server",
+        metavar="URL",
+    )
+    llm_url: tuple[str, ...] = setting(
+        (), "elsewhere", "texts", "ask --llm there, likewise", metavar="URL"
+    )
+    tts_url: tuple[str, ...] = setting(
+        (), "elsewhere", "texts", "ask --tts there, likewise; needs --voice", metavar="URL"
+    )
+    model_key: str | None = setting(
+        None,
+        "elsewhere",
+        "text",
+        "the key that these servers want: a file with it, or 'env' for $RXVOICE_MODEL_KEY",
+        metavar="FILE",
+    )
+    session_header: str = setting(
+        "X-Session-ID",
+        "elsewhere",
+        "text",
+        "the header that names a conversation to the router in front of a cluster, so that it "
+        "stays where its beginning is cached",
+        metavar="NAME",
+    )
+    model_timeout: float = setting(
+        10,
+        "elsewhere",
+        "number",
+        "seconds that a server may be silent before the next one is asked",
+        least=0.1,
+        most=3600,
+        unit="seconds",
+        metavar="S",
+    )
+
+    host: str = setting("127.0.0.1", "address", "text", "the address to listen at", metavar="HOST")
+    port: int = setting(
+        8321,
+        "address",
+        "whole",
+        "the port to listen at; 0 for any that is free",
+        most=65535,
+        metavar="PORT",
+    )
+    api_key: str | None = setting(
+        None,
+        "address",
+        "text",
+        "the key that clients must bring: a file with it, or 'env' for $RXVOICE_API_KEY",
+        metavar="FILE",
+    )
+    allow_origin: tuple[str, ...] = setting(
+        (),
+        "address",
+        "texts",
+        "let pages of this origin connect too, such as https://app.example.com; give it again for "
+        "each further one",
+        metavar="ORIGIN",
+    )
+    insecure: bool = setting(
+        False, "address", "switch", "let everybody in beyond this machine, without a key"
+    )
+
+    max_sessions: int = setting(
+        64, "sessions", "whole", "sessions at a time", least=1, unit="sessions", metavar="N"
+    )
+    drain_timeout: float = setting(
+        30,
+        "sessions",
+        "number",
+        "seconds that sessions may go on after ctrl-c or SIGTERM",
+        unit="seconds",
+        metavar="S",
+    )
+    beta: bool = setting(
+        False, "sessions", "switch", "send the events under the names of the protocol's beta"
+    )
+    log_content: bool = setting(
+        False,
+        "sessions",
+        "switch",
+        "log what is said, and the texts of errors, which may repeat it",
+    )
+
+
+def key_from(option: str, given: str | None, variable: str, environment: dict[str, str]) -> str:
+    """Read a key from a file, or from the environment if `given` is ``env``; "" without.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from rxvoice._files.json import read_text
+    from rxvoice.errors import ConfigError
+
+    if given is None:
+        return ""
+    if given == "env":
+        found, where = environment.get(variable, ""), f"${variable}"
+    else:
+        found, where = read_text(Path(given).expanduser(), "the key"), given
+    if not (key := found.strip()):
+        raise ConfigError(f"{option} {given}: there is no key in {where}")
+    return key

@@ -1,0 +1,124 @@
+"""`Lobby`: a client's WebSocket is let in and becomes a session, or is turned away."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rxvoice.serve._content_log import logging_content
+from rxvoice.serve._drain import Drain
+from rxvoice.serve._keys import Keys
+from rxvoice.serve._models import Models
+from rxvoice.serve._observer import Observer, Unobserved
+from rxvoice.serve._turn_away import turn_away
+from rxvoice.serve.realtime import RealtimeSession, first_session, to_beta, updated
+from rxvoice.web._origin import is_welcome
+
+if TYPE_CHECKING:
+    from starlette.websockets import WebSocket
+
+
+class Lobby:
+    """Lets clients in.
+
+    Args:
+        drain: says whether there is room.
+        keys: say who may come in.
+        allowed: the origins of pages that may connect.
+        observer: is told of sessions and refusals.
+        beta: whether clients that ask for the beta get its names.
+        log_content: whether what is said is logged.
+
+    Attributes:
+        models: what sessions share; None while they load.
+        failure: why they could not be loaded.
+    """
+
+    def __init__(
+        self,
+        drain: Drain,
+        keys: Keys,
+        allowed: frozenset[str],
+        observer: Observer | None,
+        *,
+        beta: bool,
+        log_content: bool,
+    ) -> None:
+        self._drain = drain
+        self._keys = keys
+        self._allowed = allowed
+        self._observer = observer or Unobserved()
+        self._beta = beta
+        self._log_content = log_content
+        self.models: Models | None = None
+        self.failure: Exception | None = None
+
+    @property
+    def model_name(self) -> str:
+        """What the server calls its models."""
+        return self.models.name if self.models else "rxvoice"
+
+    def first_config(self, *, transcribes: bool) -> dict[str, Any]:
+        """The configuration of a new session."""
+        voices = self.models.voices if self.models else ()
+        voice = voices[0] if voices else "default"
+        return first_session(self.model_name, voice, transcribes=transcribes)
+
+    def config_of(self, session: dict[str, Any]) -> dict[str, Any]:
+        """The configuration of a new session that a client wants so.
+
+        Raises:
+            ClientError: it cannot be so.
+        """
+        transcribes = session.get("type") == "transcription"
+        return updated(self.first_config(transcribes=transcribes), session)
+
+    async def talk(self, socket: WebSocket) -> None:
+        """Hold a session over a socket that is not accepted yet, or turn the client away."""
+        if not is_welcome(socket.headers, self._allowed):
+            self._observer.refused("origin")
+            await socket.close(1008, "origin")
+            return
+        if not self._keys.allows(socket.headers):
+            self._observer.refused("key")
+            await self._accept(socket)
+            await self._refuse(socket, 1008, "invalid_api_key", "Incorrect API key provided.")
+            return
+        models, unready = self.models, self._drain.unready
+        if self.failure is not None:
+            self._observer.refused("failed")
+            await self._accept(socket)
+            message = "The models could not be loaded: see the server's log."
+            await self._refuse(socket, 1011, "model_load_error", message)
+            return
+        if unready is not None or models is None:
+            reason = unready or "loading"
+            self._observer.refused(reason)
+            await turn_away(socket, reason)
+            return
+        await self._accept(socket)
+        wanted = self._keys.session_of(socket.headers)
+        if not wanted:
+            is_transcription = socket.query_params.get("intent") == "transcription"
+            wanted = {"type": "transcription"} if is_transcription else {}
+        is_old = self._beta and "realtime=v1" in socket.headers.get("openai-beta", "")
+        rewrite = to_beta if is_old else None
+        if self._log_content:
+            rewrite = logging_content(rewrite)
+        config = self.config_of(wanted)
+        session = RealtimeSession(socket, models, config, self._observer, rewrite)
+        with self._drain.session(session.end):
+            await session.run()
+
+    async def _accept(self, socket: WebSocket) -> None:
+        offered = socket.scope.get("subprotocols", [])
+        await socket.accept("realtime" if "realtime" in offered else None)
+
+    async def _refuse(self, socket: WebSocket, close: int, code: str, message: str) -> None:
+        await socket.send_text(_error(code, message))
+        await socket.close(close, code)
+
+
+def _error(code: str, message: str) -> str:
+    error = {"type": "invalid_request_error", "code": code, "message": message}
+    return json.dumps({"type": "error", "event_id": "event_0", "error": error})

@@ -1,0 +1,57 @@
+"""`Observer`: what a server tells of its sessions, for metrics and logs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rxvoice.events import TurnMetrics
+
+
+class Observer(Protocol):
+    """Called on the server's event loop; each call must return at once. Nothing said is told."""
+
+    def session_opened(self, session_id: str) -> None:
+        """A session has begun."""
+
+    def session_closed(self, session_id: str, reason: str) -> None:
+        """A session is over. Reasons: "client", "draining", "slow_reader", "failed"."""
+
+    def refused(self, reason: str) -> None:
+        """A client was not let in, such as for "full", "loading", "draining" or "key"."""
+
+    def turn_metrics(self, metrics: TurnMetrics) -> None:
+        """A reply is over."""
+
+    def interrupted(self) -> None:
+        """A user has interrupted a reply."""
+
+    def audio_dropped(self, samples: int) -> None:
+        """So many samples at 16 kHz of a client were not listened to."""
+
+    def queue_depth(self, count: int) -> None:
+        """So many messages wait for a client."""
+
+
+class Unobserved:
+    """An `Observer` that does nothing."""
+
+    def session_opened(self, session_id: str) -> None:
+        """Do nothing."""
+
+    def session_closed(self, session_id: str, reason: str) -> None:
+        """Do nothing."""
+
+    def refused(self, reason: str) -> None:
+        """Do nothing."""
+
+    def turn_metrics(self, metrics: TurnMetrics) -> None:
+        """Do nothing."""
+
+    def interrupted(self) -> None:
+        """Do nothing."""
+
+    def audio_dropped(self, samples: int) -> None:
+        """Do nothing."""
+
+    def queue_depth(self, count: int) -> None:
+        """Do nothing."""

@@ -1,0 +1,122 @@
+"""Speech and the end of a turn, judged by settings that may change at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from reactivex import Observable
+
+from rxvoice._audio.samples import Samples
+from rxvoice._check import method
+from rxvoice.chunks import AudioChunk
+from rxvoice.events import Event
+from rxvoice.serve.session.settings import TurnTaking
+from rxvoice.slots import PolicySlot, VadSlot
+
+CHUNK = 512
+RATE = 16_000
+PREFIX_MS = 2_000
+"""The longest sound before the speech that a turn may have."""
+
+_HYSTERESIS = 0.15
+_DONE = (".", "?", "!", "…", "。", "？", "！")  # what ends a sentence
+_SOONER = 0.4
+"""The part of the patience that a sentence without an end is waited for."""
+
+Taking = Callable[[], TurnTaking | None]
+
+
+class Judge:
+    """Says whether a chunk is speech; for `vad`. Where the client ends turns, everything is.
+
+    Attributes:
+        speaking: whether the last chunk was speech.
+    """
+
+    chunk_size = CHUNK
+    sample_rate = RATE
+
+    def __init__(self, detector: VadSlot, taking: Taking) -> None:
+        self._ask: Callable[[Samples], bool | float]
+        self._ask = method(detector, "probability", "is_speech")
+        self._taking = taking
+        self.speaking = False
+        self._highest = 0.0
+
+    def take_highest(self) -> float:
+        """The highest probability since the last call."""
+        highest, self._highest = self._highest, 0.0
+        return highest
+
+    def is_speech(self, samples: Samples, /) -> bool:
+        """Whether the next chunk is speech."""
+        taking = self._taking()
+        if taking is None:
+            self.speaking = True
+            return True
+        answer = self._ask(samples)
+        probability = float(answer)
+        self._highest = max(self._highest, probability)
+        threshold = taking.threshold
+        if self.speaking and not isinstance(answer, bool):
+            threshold = max(0.01, threshold - _HYSTERESIS)
+        self.speaking = probability >= threshold
+        return self.speaking
+
+
+class TurnEnd:
+    """Says whether the user has finished; a policy for `turn_window`.
+
+    Args:
+        taking: the settings.
+        smart_turn: makes a policy that judges by a model, for a patience in milliseconds.
+
+    Attributes:
+        words: what the user has said so far.
+    """
+
+    sample_rate = RATE
+
+    def __init__(
+        self, taking: Taking, smart_turn: Callable[[int], PolicySlot] | None = None
+    ) -> None:
+        self._taking = taking
+        self._make = smart_turn
+        self._smart: tuple[int, Callable[[Samples, int], object]] | None = None
+        self.words = ""
+
+    def user_finished(self, audio: Samples, silence_ms: int, /) -> bool | Observable[bool]:
+        """Whether the turn ends with this silence."""
+        taking = self._taking()
+        if taking is None:
+            return False
+        if taking.patience_ms is None:
+            return silence_ms >= taking.silence_ms
+        if self._make is not None:
+            asked = self._smart_for(taking.patience_ms)(audio, silence_ms)
+            return cast("bool | Observable[bool]", asked)
+        if self.words.rstrip().endswith(_DONE):
+            return silence_ms >= taking.silence_ms
+        return silence_ms >= max(taking.silence_ms, _SOONER * taking.patience_ms)
+
+    def _smart_for(self, patience_ms: int) -> Callable[[Samples, int], object]:
+        if self._smart is None or self._smart[0] != patience_ms:
+            assert self._make is not None
+            self._smart = patience_ms, method(self._make(patience_ms), "user_finished")
+        return self._smart[1]
+
+
+def with_prefix(taking: Taking) -> Callable[[AudioChunk | Event], AudioChunk | Event]:
+    """Cut the sound before the speech to as much as the settings want."""
+
+    def cut(chunk: AudioChunk | Event) -> AudioChunk | Event:
+        if not isinstance(chunk, AudioChunk) or chunk.lead_in is None:
+            return chunk
+        now = taking()
+        wanted = RATE * now.prefix_ms // 1000 if now else 0
+        kept = chunk.lead_in[max(0, len(chunk.lead_in) - wanted) :]
+        return replace(chunk, lead_in=kept)
+
+    return cut

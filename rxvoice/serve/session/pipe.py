@@ -1,0 +1,267 @@
+"""The pipe of a dialogue: the operators, from the microphone to the speech."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import reactivex as rx
+from reactivex import Observable, Subject, abc
+from reactivex import operators as ops
+from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.subject import BehaviorSubject
+
+from rxvoice import operators as vox
+from rxvoice.chunks import AudioChunk
+from rxvoice.elements import Reply, Transcript
+from rxvoice.serve._models import Models
+from rxvoice.serve.session.judging import PREFIX_MS, Judge, Taking, TurnEnd, with_prefix
+from rxvoice.serve.session.speaker import FarSpeaker
+from rxvoice.serve.session.voice import Voice
+from rxvoice.turn import Turn
+
+MIN_SPEECH_MS = 180
+"""Speech in one go that interrupts a reply, whatever it says."""
+
+_LONGEST_MS = 300_000
+"""The longest turn."""
+
+
+class Asking:
+    """What the pipe wants an answer to. The answer's text goes to `answer`.
+
+    Attributes:
+        turn: the turn that is answered.
+        text: what was said.
+        answer: takes the pieces that are to be spoken.
+        over: whether the pipe does not want the answer any more.
+        life: ends the work for the answer.
+    """
+
+    def __init__(self, transcript: Transcript, answer: abc.ObserverBase[Any]) -> None:
+        self.turn = transcript.turn
+        self.text = transcript.text
+        self.answer = answer
+        self.life = CompositeDisposable()
+
+    @property
+    def over(self) -> bool:
+        return self.life.is_disposed
+
+
+class PipeOwner(Protocol):
+    """What the pipe tells. All but `on_element` is called in the middle of the pipe's work."""
+
+    def on_element(self, element: object) -> None:
+        """Take what comes out of the pipe."""
+        ...
+
+    def on_words(self, transcript: Transcript) -> None:
+        """All words of a turn are known."""
+        ...
+
+    def on_question(self, question: Asking) -> None:
+        """An answer is wanted."""
+        ...
+
+    def on_text(self, reply: Reply) -> None:
+        """Text reaches the voice."""
+        ...
+
+    def on_made(self) -> None:
+        """All sound of a reply was made."""
+        ...
+
+    def on_failed(self, error: Exception | None) -> None:
+        """The pipe has ended."""
+        ...
+
+
+class _Speaker(FarSpeaker):
+    def __init__(self, scheduler: abc.SchedulerBase, on_made: Callable[[], None]) -> None:
+        super().__init__(scheduler)
+        self._on_made = on_made
+
+    def end_reply(self) -> None:
+        super().end_reply()
+        self._on_made()
+
+
+class Answering:
+    """Asks the owner for each answer; a model for `respond`."""
+
+    def __init__(self, ask: Callable[[Asking], None]) -> None:
+        self._ask = ask
+        self._transcript: Transcript | None = None
+
+    def note(self, transcript: Transcript) -> None:
+        """Remember which question comes next."""
+        if isinstance(transcript, Transcript):
+            self._transcript = transcript
+
+    def respond(self, _: str, /) -> Observable[Any]:
+        """The answer, which the owner gives."""
+        transcript = self._transcript
+        assert transcript is not None
+
+        def subscribe(
+            observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            question = Asking(transcript, observer)
+            self._ask(question)
+            return question.life
+
+        return Observable(subscribe)
+
+
+class Pipe:
+    """One subscription of `converse`, with its ways in.
+
+    Args:
+        models: what hears, and speaks.
+        taking: how turns are taken, now.
+        scheduler: where everything runs.
+        owner: takes what happens.
+    """
+
+    def __init__(
+        self, models: Models, taking: Taking, scheduler: abc.SchedulerBase, owner: PipeOwner
+    ) -> None:
+        self._models = models
+        self._scheduler = scheduler
+        self._owner = owner
+        self.judge = Judge(models.vad(), taking)
+        self.turn_end = TurnEnd(taking, models.smart_turn)
+        self.voice = Voice(models)
+        self.speaker = _Speaker(scheduler, owner.on_made)
+        self._microphone: Subject[AudioChunk] = Subject()
+        self._end: Subject[object] = Subject()
+        self._discard: Subject[object] = Subject()
+        self._given: Subject[Turn] = Subject()
+        self._interrupts: Subject[str | None] = Subject()
+        self._allowed: BehaviorSubject[bool] = BehaviorSubject(True)
+        self._life = CompositeDisposable()
+        self._taking = taking
+
+    def open(self) -> None:
+        """Begin to listen."""
+        listening = self._models.scheduler.listening if self._models.scheduler else None
+        turns = self._microphone.pipe(
+            vox.vad(self.judge),
+            vox.preroll(PREFIX_MS),
+            ops.map(with_prefix(self._taking)),
+            vox.turn_window(
+                self.turn_end,
+                max_duration_ms=_LONGEST_MS,
+                end=self._end,
+                discard=self._discard,
+            ),
+        )
+        listen = vox.stages(
+            vox.transcribe(self._models.stt, worker=listening), ops.do_action(self._note_words)
+        )
+        talk: Any = vox.converse(
+            listen,
+            *self._reply_stages(self._owner.on_question, self._owner.on_text, self.voice),
+            sink=self.speaker,
+            interruptions=self._allowed,
+            interrupts=self._interrupts,
+            min_speech_ms=MIN_SPEECH_MS,
+        )
+        self._life.add(
+            rx.merge(turns, self._given)
+            .pipe(talk, vox.metrics())
+            .subscribe(
+                self._owner.on_element,
+                self._owner.on_failed,
+                partial(self._owner.on_failed, None),
+                scheduler=self._scheduler,
+            )
+        )
+
+    def close(self) -> None:
+        """End everything."""
+        self._life.dispose()
+        self.speaker.stop()
+
+    # Ways in
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Take the next chunk of the microphone."""
+        self._microphone.on_next(chunk)
+
+    def end_turn(self) -> None:
+        """End the open turn."""
+        self._end.on_next(None)
+
+    def discard_turn(self) -> None:
+        """Drop the open turn."""
+        self._discard.on_next(None)
+
+    def give_turn(self, turn: Turn) -> None:
+        """Listen to a turn that is over."""
+        self._given.on_next(turn)
+
+    def interrupt(self) -> None:
+        """Confirm the open candidate, or silence the reply."""
+        self._interrupts.on_next(None)
+
+    def ask_for(self, marker: str) -> None:
+        """Have a reply begun. The question's text ends with the marker."""
+        self._interrupts.on_next(marker)
+
+    def allow_interruptions(self, allowed: bool) -> None:
+        """Let turns interrupt replies, or wait for their end."""
+        if allowed != self._allowed.value:
+            self._allowed.on_next(allowed)
+
+    # Beside the conversation
+
+    def answer_aside(
+        self,
+        turn: Turn,
+        voice: Voice,
+        ask: Callable[[Asking], None],
+        on_text: Callable[[Reply], None],
+        on_element: Callable[[object], None],
+        on_over: Callable[[Exception | None], None],
+    ) -> abc.DisposableBase:
+        """Make a reply that is no part of the conversation, at the same time."""
+        made: Observable[Any] = rx.return_value(Transcript(turn, ""))
+        for stage in self._reply_stages(ask, on_text, voice):
+            made = stage(made)
+        asked = made.subscribe(
+            on_element, on_over, partial(on_over, None), scheduler=self._scheduler
+        )
+        self._life.add(asked)
+        return Disposable(partial(self._life.remove, asked))
+
+    def _reply_stages(
+        self,
+        ask: Callable[[Asking], None],
+        on_text: Callable[[Reply], None],
+        voice: Voice,
+    ) -> tuple[Callable[[Observable[Any]], Observable[Any]], ...]:
+        answering = Answering(ask)
+        speech = self._models.scheduler.speech if self._models.scheduler else None
+
+        def note_text(reply: object) -> None:
+            if isinstance(reply, Reply):
+                on_text(reply)
+
+        return (
+            ops.do_action(answering.note),
+            # The owner limits the time of the model itself.
+            vox.respond(answering, timeout_ms=None, total_timeout_ms=None),
+            vox.speakable(),
+            ops.do_action(note_text),
+            vox.synthesize(voice, worker=speech),
+        )
+
+    def _note_words(self, element: object) -> None:
+        if isinstance(element, Transcript):
+            if element.final:
+                self._owner.on_words(element)
+            else:
+                self.turn_end.words = element.text

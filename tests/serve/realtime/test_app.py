@@ -1,0 +1,162 @@
+"""The app over real WebSockets."""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import b64encode
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from serve.realtime_kit import fake_models
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from rxvoice import serve
+from rxvoice.errors import ConfigError
+
+
+def sound(ms: int, value: float = 0.5) -> str:
+    return b64encode(np.full(24 * ms, value * 32767, "<i2").tobytes()).decode()
+
+
+def until(socket: WebSocketTestSession, type: str) -> list[dict[str, Any]]:
+    """Receive until an event of this type has come."""
+    events: list[dict[str, Any]] = []
+    while not events or events[-1]["type"] != type:
+        events.append(socket.receive_json())
+    return events
+
+
+def test_a_client_speaks_and_hears_a_reply() -> None:
+    client = TestClient(serve.app(fake_models()))
+    with client, client.websocket_connect("/v1/realtime?model=x") as socket:
+        assert [it["type"] for it in until(socket, "conversation.created")] == [
+            "session.created",
+            "conversation.created",
+        ]
+        for value, ms in ((0, 200), (0.5, 400), (0, 700)):
+            audio = sound(ms, value)
+            socket.send_json({"type": "input_audio_buffer.append", "audio": audio})
+        events = until(socket, "response.done")
+    types = [event["type"] for event in events]
+    assert types[0] == "input_audio_buffer.speech_started"
+    heard = next(event for event in events if event["type"].endswith("transcription.completed"))
+    assert heard["transcript"] == "hello"
+    assert types.index("response.created") < types.index("response.output_audio.delta")
+    assert events[-1]["response"]["status"] == "completed"
+
+
+def test_a_key_is_wanted() -> None:
+    client = TestClient(serve.app(fake_models(), api_key="sesame"))
+    with client.websocket_connect("/v1/realtime") as socket:
+        assert socket.receive_json()["error"]["code"] == "invalid_api_key"
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+        assert (closed.value.code, closed.value.reason) == (1008, "invalid_api_key")
+    with client.websocket_connect(
+        "/v1/realtime", headers={"Authorization": "Bearer sesame"}
+    ) as socket:
+        assert socket.receive_json()["type"] == "session.created"
+    protocols = ["realtime", "openai-insecure-api-key.sesame"]
+    with client.websocket_connect("/v1/realtime", subprotocols=protocols) as socket:
+        assert socket.accepted_subprotocol == "realtime"
+        assert socket.receive_json()["type"] == "session.created"
+
+
+def test_a_secret_opens_one_configuration() -> None:
+    client = TestClient(serve.app(fake_models(), api_key="sesame"))
+    session = {"type": "realtime", "instructions": "Be brief."}
+    key = {"Authorization": "Bearer sesame"}
+    made = client.post("/v1/realtime/client_secrets", json={"session": session}, headers=key)
+    secret = made.json()
+    assert secret["value"].startswith("ek_")
+    assert secret["session"]["instructions"] == "Be brief."
+    protocols = ["realtime", f"openai-insecure-api-key.{secret['value']}"]
+    with client.websocket_connect("/v1/realtime", subprotocols=protocols) as socket:
+        assert socket.receive_json()["session"]["instructions"] == "Be brief."
+    assert client.post("/v1/realtime/client_secrets", json={}).status_code == 401
+
+
+def test_a_full_server_says_so() -> None:
+    client = TestClient(serve.app(fake_models(), max_sessions=1))
+    with client.websocket_connect("/v1/realtime") as first:
+        first.receive_json()
+        assert client.get("/readyz").status_code == 503
+        with client.websocket_connect("/v1/realtime") as second:
+            with pytest.raises(WebSocketDisconnect) as closed:
+                second.receive_json()
+            assert (closed.value.code, closed.value.reason) == (1013, "full")
+
+
+def test_broken_messages_are_answered_and_the_session_goes_on() -> None:
+    client = TestClient(serve.app(fake_models()))
+    with client.websocket_connect("/v1/realtime") as socket:
+        until(socket, "conversation.created")
+        socket.send_bytes(b"\x00")
+        assert socket.receive_json()["error"]["code"] == "invalid_event"
+        socket.send_text("{")
+        assert socket.receive_json()["error"]["code"] == "invalid_json"
+        socket.send_text(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
+        assert socket.receive_json()["type"] == "session.updated"
+
+
+def test_a_secret_of_one_replica_opens_the_same_session_at_another() -> None:
+    one, other = (TestClient(serve.app(fake_models(), api_key="sesame")) for _ in range(2))
+    session = {"type": "realtime", "instructions": "Be brief."}
+    key = {"Authorization": "Bearer sesame"}
+    made = one.post("/v1/realtime/client_secrets", json={"session": session}, headers=key)
+    protocols = ["realtime", f"openai-insecure-api-key.{made.json()['value']}"]
+    with other.websocket_connect("/v1/realtime", subprotocols=protocols) as socket:
+        assert socket.receive_json()["session"]["instructions"] == "Be brief."
+    again = one.post(
+        "/v1/realtime/client_secrets",
+        json={},
+        headers={"Authorization": f"Bearer {made.json()['value']}"},
+    )
+    assert again.status_code == 401
+
+
+def test_models_are_loaded_while_the_server_answers_and_a_failure_is_told() -> None:
+    go_on = Event()
+    results: list[object] = []
+    loaded = Event()
+
+    def load() -> serve.Models:
+        assert go_on.wait(20)
+        raise ConfigError("no such model")
+
+    def tell(result: object) -> None:
+        results.append(result)
+        loaded.set()
+
+    with TestClient(serve.app(load, on_load=tell)) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").json()["status"] == "loading"
+        with client.websocket_connect("/v1/realtime") as socket:
+            assert socket.receive()["reason"] == "loading"
+        go_on.set()
+        assert loaded.wait(20)
+        assert str(results[0]) == "no such model"
+        assert client.get("/readyz").status_code == 503
+        with client.websocket_connect("/v1/realtime") as socket:
+            assert socket.receive_json()["error"]["code"] == "model_load_error"
+
+
+def test_what_is_said_is_logged_only_if_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rxvoice")
+    for wanted in (False, True):
+        client = TestClient(serve.app(fake_models(), log_content=wanted))
+        with client, client.websocket_connect("/v1/realtime") as socket:
+            item = {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "swordfish"}],
+            }
+            socket.send_json({"type": "conversation.item.create", "item": item})
+            socket.send_json({"type": "response.create"})
+            until(socket, "response.done")
+        assert ("assistant: 'I am rxvoice.'" in caplog.text) is wanted
+        assert ("rxvoice." in caplog.text) is wanted
