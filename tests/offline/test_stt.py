@@ -22,6 +22,7 @@ import rxvoice as rxv
 from rxvoice import offline
 from rxvoice import operators as vox
 from rxvoice.errors import AudioFormatError, MissingDependency, RxvoiceError
+from rxvoice.offline._faster_whisper import Running
 from rxvoice.offline.weights import WHISPER_TINY
 
 pytestmark = [
@@ -188,7 +189,7 @@ class Slow:
         self.futures.append(Future())
         if self.text is not None:
             self.answer(self.text)
-        return self.futures[-1]
+        return Running(self.futures[-1])
 
     def answer(self, text: str) -> None:
         self.futures[-1].set_result(rxv.Recognised(text))
