@@ -29,6 +29,7 @@ NAMES = (
     "interruption",
     "aio",
     "web",
+    "ears",
 )
 LONG = ("live_echo", "eot", "wakeword")
 """Benchmarks that take minutes; they run only by name."""
