@@ -29,6 +29,7 @@ NAMES = (
     "interruption",
     "aio",
     "web",
+    "ears",
 )
 LONG = ("live_echo", "eot", "wakeword", "gpu")
 """Benchmarks that take minutes or want something special; they run only by name."""

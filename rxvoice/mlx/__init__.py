@@ -26,7 +26,7 @@ from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, 
 from rxvoice.mlx.resample import MlxResampler
 from rxvoice.mlx.scheduler import Lane, MlxScheduler
 from rxvoice.mlx.smart_turn import SmartTurn, smart_turn
-from rxvoice.mlx.stt import Stt, SttSession, stt
+from rxvoice.mlx.stt import Stt, SttSession, WhisperText, stt
 from rxvoice.mlx.tts import Tts, tts
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Stt",
     "SttSession",
     "Tts",
+    "WhisperText",
     "convert",
     "llm",
     "load",

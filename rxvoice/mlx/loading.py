@@ -40,8 +40,9 @@ _LOG = logging.getLogger("rxvoice")
 class Loadable(Protocol):
     """A part that can load its model on request, as those of `rxvoice.mlx` can.
 
-    Optional: ``warm_up()``, which runs the model once, in one go or as a generator of steps; and
-    ``model``, the directory or the name on the hub.
+    Optional: ``prepare(progress)``, which makes files that the model needs, once on a machine, and
+    tells each step in words; ``warm_up()``, which runs the model once, in one go or as a generator
+    of steps; and ``model``, the directory or the name on the hub.
     """
 
     def load(self) -> None: ...
@@ -100,7 +101,8 @@ def load(
         parts: such as ``rxv.mlx.llm(...)``, in the order in which to load them.
         worker: the scheduler that will run the models, such as an `MlxScheduler`; None for this
             thread.
-        progress: called as a download goes on; None for a `ProgressLine`.
+        progress: called as a download goes on, and on the worker as a model is made ready for its
+            first use on this machine; None for a `ProgressLine`.
         memory: how many bytes the weights of all these models may take. None for what MLX
             recommends on this machine, or three quarters of its memory.
         dtype: as if each part of `rxvoice.mlx` that has the option had been made with it:
@@ -133,13 +135,14 @@ def load(
     _check_memory(wanted, memory)
     tell_of_blas(sum(part.bytes for part in wanted))
     line = ProgressLine()
+    report = line if progress is None else progress
+    loaded: list[Loaded] = []
     try:
         for part in wanted:
-            part.fetch(line if progress is None else progress)
+            part.fetch(report)
+        _run((step for part in wanted for step in part.steps(loaded, report)), worker)
     finally:
         line.close()
-    loaded: list[Loaded] = []
-    _run((step for part in wanted for step in part.steps(loaded)), worker)
     return loaded
 
 
@@ -173,8 +176,15 @@ class _Part:
         if self._remote is not None:
             self._remote.fetch(lambda config: check_family(self.kind, self.name, config), report)
 
-    def steps(self, loaded: list[Loaded]) -> Generator[None, None, None]:
+    def steps(
+        self, loaded: list[Loaded], report: Callable[[Progress], None]
+    ) -> Generator[None, None, None]:
         """Load the model and warm it up, in steps."""
+        prepare = getattr(self._part, "prepare", None)
+        if callable(prepare):
+            with self._failures("prepared"):
+                prepare(lambda step: report(Progress(self.name, step, 0, 0, 0.0)))
+            yield
         began, before = time.perf_counter(), memory_use().active
         with no_bars(), self._failures("loaded"):
             self._part.load()
