@@ -93,7 +93,7 @@ def read_gguf(path: Path) -> Gguf:
             shape = tuple(reader.number("<Q") for _ in range(reader.rank()))[::-1]
             code, offset = reader.number("<I"), reader.number("<Q")
             known = _TYPES.get(code)
-            kind = known[0] if known else _OTHERS.get(code, f"of number {code}")
+            kind = known[0] if known else _OTHERS.get(code, f"type {code}")
             weights[name] = Stored(kind, shape)
             if known:
                 _, each, bytes_each = known
