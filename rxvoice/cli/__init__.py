@@ -139,7 +139,7 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
         from rxvoice.cli.models import convert_model, models
 
         if options.action == "convert":
-            return convert_model(options.source, options.directory)
+            return convert_model(options.source, options.directory, options.dtype)
         return models(memory=options.memory, as_json=options.json)
     from rxvoice.cli.run import run
 

@@ -21,9 +21,10 @@ from rxvoice.mlx._families import WHAT, Kind, check_family
 from rxvoice.mlx._hub import Remote, weights_in
 from rxvoice.mlx._memory import memory_use, usable_memory
 from rxvoice.mlx._opening import patterns, reason
-from rxvoice.mlx._precision import Dtype, check_dtype
+from rxvoice.mlx._precision import Dtype, check_dtype, wanted
 from rxvoice.mlx._progress import Progress, ProgressLine, gigabytes, no_bars
 from rxvoice.mlx._warm_up import warm_up
+from rxvoice.mlx._weight_size import growth
 from rxvoice.mlx.llm import Llm
 from rxvoice.mlx.smart_turn import SmartTurn
 from rxvoice.mlx.stt import Stt
@@ -103,7 +104,8 @@ def load(
             thread.
         progress: called as a download goes on, and on the worker as a model is made ready for its
             first use on this machine; None for a `ProgressLine`.
-        memory: how many bytes the weights of all these models may take. None for what MLX
+        memory: how many bytes the weights of all these models may take, in the type that they are
+            converted to: 16-bit weights take twice their size on a CPU. None for what MLX
             recommends on this machine, or three quarters of its memory.
         dtype: as if each part of `rxvoice.mlx` that has the option had been made with it:
             ``"float32"``, ``"bfloat16"`` or ``"float16"``. None leaves each as it is. A model that
@@ -131,16 +133,19 @@ def load(
         for part in given:
             if hasattr(part, "trust_remote_code"):
                 part.trust_remote_code = True  # pyright: ignore[reportAttributeAccessIssue]
-    wanted = [_Part(part) for part in given]
-    _check_memory(wanted, memory)
-    tell_of_blas(sum(part.bytes for part in wanted))
+    opened = [_Part(part) for part in given]
+    usable = usable_memory() if memory is None else memory
+    _check_memory(opened, usable)
+    tell_of_blas(sum(part.bytes for part in opened))
     line = ProgressLine()
     report = line if progress is None else progress
     loaded: list[Loaded] = []
     try:
-        for part in wanted:
+        for part in opened:
             part.fetch(report)
-        _run((step for part in wanted for step in part.steps(loaded, report)), worker)
+        # What was not here could not be looked into before.
+        _check_memory(opened, usable)
+        _run((step for part in opened for step in part.steps(loaded, report)), worker)
     finally:
         line.close()
     return loaded
@@ -161,20 +166,42 @@ class _Part:
         named = _model_of(part)
         self.name = named or type(part).__name__
         self._remote: Remote | None = None
-        self.bytes = 0
+        self.bytes = self._growth = 0
         if named is None:
             return
         if Path(named).exists():
             self.bytes = weights_in(Path(named))
+            self._look_into(Path(named))
         elif self.kind != "other":
             trust = getattr(part, "trust_remote_code", False)
             wanted = _patterns(self.kind, trust=trust)
             self._remote = Remote(named, WHAT[self.kind], wanted, trust_remote_code=trust)
             self.bytes = self._remote.weights
 
+    @property
+    def memory(self) -> int:
+        """How many bytes the weights take in memory, as far as that is known."""
+        return self.bytes + self._growth
+
+    @property
+    def told(self) -> str:
+        """The name and the memory, for people."""
+        more = f", {gigabytes(self.bytes)} on the disk" if self._growth else ""
+        return f"{self.name!r} {gigabytes(self.memory)}{more}"
+
     def fetch(self, report: Callable[[Progress], None]) -> None:
         if self._remote is not None:
-            self._remote.fetch(lambda config: check_family(self.kind, self.name, config), report)
+            self._look_into(
+                self._remote.fetch(
+                    lambda config: check_family(self.kind, self.name, config), report
+                )
+            )
+
+    def _look_into(self, directory: Path) -> None:
+        """See what the weights become when they are loaded."""
+        if self.kind not in ("vad", "other"):  # those are not converted
+            dtype = getattr(self._part, "dtype", None)
+            self._growth = growth(directory, wanted(dtype))
 
     def steps(
         self, loaded: list[Loaded], report: Callable[[Progress], None]
@@ -241,12 +268,11 @@ def _patterns(kind: Kind, *, trust: bool) -> list[str]:
     return patterns("mlx_lm" if kind == "llm" else "mlx_audio", trust_remote_code=trust)
 
 
-def _check_memory(parts: list[_Part], memory: int | None) -> None:
-    usable = usable_memory() if memory is None else memory
-    needed = sum(part.bytes for part in parts)
+def _check_memory(parts: list[_Part], usable: int | None) -> None:
+    needed = sum(part.memory for part in parts)
     if usable is None or needed <= usable:
         return
-    each = ", ".join(f"{part.name!r} {gigabytes(part.bytes)}" for part in parts if part.bytes)
+    each = ", ".join(part.told for part in parts if part.memory)
     raise ConfigError(
         f"the models take {gigabytes(needed)} of memory ({each}), and {gigabytes(usable)} can be "
         "used for them: choose smaller ones, such as `rxvoice models` lists by the size of the "

@@ -7,11 +7,13 @@ os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 import errno
 import io
 import json
+import re
 import shutil
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import mlx.core as mx
 import numpy as np
@@ -24,7 +26,7 @@ from benchmarks import _silero_models
 from rxvoice._silero import silero
 from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.mlx import _hub, _warm_up, loading
+from rxvoice.mlx import _hub, _memory, _warm_up, loading
 from rxvoice.mlx._hub import Remote
 from rxvoice.mlx._progress import Meter, gigabytes
 from rxvoice.mlx.llm import llm
@@ -405,7 +407,7 @@ def test_a_model_without_weights_for_mlx(hub: FakeHub) -> None:
 def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
     parts = [llm("tiny/llm"), llm(MODEL)]
     with pytest.raises(ConfigError) as raised:
-        load(*parts, memory=2 * WEIGHTS - 1)
+        load(*parts, memory=2 * WEIGHTS - 1, dtype="float16")
     size = gigabytes(WEIGHTS)
     assert str(raised.value).startswith(
         f"the models take {gigabytes(2 * WEIGHTS)} of memory "
@@ -413,9 +415,39 @@ def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
     )
     assert "rxvoice models" in str(raised.value)
     assert hub.fetched() == []
-    assert len(load(*parts, memory=2 * WEIGHTS)) == 2
+    assert len(load(*parts, memory=2 * WEIGHTS, dtype="float16")) == 2
     with pytest.raises(ConfigError, match="memory must be at least 1 bytes, got 0"):
         load(memory=0)
+
+
+@pytest.mark.models
+def test_weights_of_16_bits_take_twice_as_much_in_float32(hub: FakeHub) -> None:
+    numbers = sum(it.size for it in cast("Any", mx.load(str(MODEL / "model.safetensors"))).values())
+    size = gigabytes(WEIGHTS)
+    needed = WEIGHTS + 2 * numbers
+    local = f"the models take {gigabytes(needed)} of memory ({str(MODEL)!r} {gigabytes(needed)}, "
+    with pytest.raises(ConfigError, match=re.escape(f"{local}{size} on the disk), and ")):
+        load(llm(MODEL), memory=needed - 1)
+    assert len(load(llm(MODEL), memory=needed)) == 1
+    assert len(load(llm(MODEL, dtype="bfloat16"), memory=WEIGHTS)) == 1
+    # That of a model on the hub is known when it was fetched, and before it is loaded.
+    part = llm("tiny/llm")
+    with pytest.raises(ConfigError, match=re.escape(f"({'tiny/llm'!r} {gigabytes(needed)}, ")):
+        load(part, memory=needed - 1)
+    assert "model.safetensors" in hub.fetched()
+    assert part._family.model is None
+    assert len(load(part, memory=needed)) == 1
+
+
+def test_only_floats_grow_and_broken_files_do_not(tmp_path: Path) -> None:
+    assert _memory.growth(MODEL, None) == 0
+    weights = {"a": mx.zeros((4, 8), mx.float16), "b": mx.zeros((3,), mx.uint32)}
+    mx.save_safetensors(str(tmp_path / "m.safetensors"), weights)
+    assert _memory.growth(tmp_path, mx.float32) == 4 * 8 * 2
+    mx.save_safetensors(str(tmp_path / "n.safetensors"), {"c": mx.zeros((5,), mx.float32)})
+    assert _memory.growth(tmp_path, mx.float16) == 5 * -2
+    (tmp_path / "o.safetensors").write_bytes(b"\xff" * 20)
+    assert _memory.growth(tmp_path, mx.float16) == 5 * -2
 
 
 def test_the_memory_of_this_machine(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
