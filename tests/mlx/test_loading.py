@@ -26,7 +26,7 @@ from benchmarks import _silero_models
 from rxvoice._silero import silero
 from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.mlx import _hub, _memory, _warm_up, loading
+from rxvoice.mlx import _hub, _warm_up, _weight_size, loading
 from rxvoice.mlx._hub import Remote
 from rxvoice.mlx._progress import Meter, gigabytes
 from rxvoice.mlx.llm import llm
@@ -440,14 +440,14 @@ def test_weights_of_16_bits_take_twice_as_much_in_float32(hub: FakeHub) -> None:
 
 
 def test_only_floats_grow_and_broken_files_do_not(tmp_path: Path) -> None:
-    assert _memory.growth(MODEL, None) == 0
+    assert _weight_size.growth(MODEL, None) == 0
     weights = {"a": mx.zeros((4, 8), mx.float16), "b": mx.zeros((3,), mx.uint32)}
     mx.save_safetensors(str(tmp_path / "m.safetensors"), weights)
-    assert _memory.growth(tmp_path, mx.float32) == 4 * 8 * 2
+    assert _weight_size.growth(tmp_path, mx.float32) == 4 * 8 * 2
     mx.save_safetensors(str(tmp_path / "n.safetensors"), {"c": mx.zeros((5,), mx.float32)})
-    assert _memory.growth(tmp_path, mx.float16) == 5 * -2
+    assert _weight_size.growth(tmp_path, mx.float16) == 5 * -2
     (tmp_path / "o.safetensors").write_bytes(b"\xff" * 20)
-    assert _memory.growth(tmp_path, mx.float16) == 5 * -2
+    assert _weight_size.growth(tmp_path, mx.float16) == 5 * -2
 
 
 def test_the_memory_of_this_machine(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
