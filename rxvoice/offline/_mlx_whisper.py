@@ -36,7 +36,7 @@ class OnMlx:
     name: BackendName = "mlx"
 
     def __init__(self) -> None:
-        self._whisper: _Whisper | None = None
+        self._whisper: _OnMlx | None = None
 
     def prepare(self, progress: Callable[[str], None]) -> None:
         """Convert the weights, unless that was done before."""
@@ -53,13 +53,13 @@ class OnMlx:
     def _run(self, job: Job) -> Generator[None, None, Recognised]:
         return (yield from job(self._loaded()))
 
-    def _loaded(self) -> _Whisper:
+    def _loaded(self) -> _OnMlx:
         if self._whisper is None:
-            self._whisper = _Whisper()
+            self._whisper = _OnMlx()
         return self._whisper
 
 
-class _Whisper:
+class _OnMlx:
     def __init__(self) -> None:
         from rxvoice.mlx import stt
 

@@ -10,7 +10,16 @@ from typing import Literal, Protocol, TypeAlias
 from rxvoice._audio.samples import Samples
 from rxvoice.elements import Recognised, Word
 
-__all__ = ["NOTHING", "RATE", "Backend", "BackendName", "Decoding", "Job", "Whisper", "believed"]
+__all__ = [
+    "NOTHING",
+    "RATE",
+    "Backend",
+    "BackendName",
+    "Job",
+    "Transcription",
+    "Whisper",
+    "believed",
+]
 
 RATE = 16_000
 """Hz"""
@@ -44,7 +53,7 @@ class Whisper(Protocol):
         ...
 
 
-class Decoding(Protocol):
+class Transcription(Protocol):
     """One job that has begun."""
 
     def is_over(self, *, wait: bool) -> bool:
@@ -80,7 +89,7 @@ class Backend(Protocol):
         """Load the network, and wait for it. The first job does so by itself."""
         ...
 
-    def begin(self, job: Job) -> Decoding:
+    def begin(self, job: Job) -> Transcription:
         """Begin a job."""
         ...
 

@@ -21,7 +21,7 @@ from rxvoice.offline._agreement import Agreement
 from rxvoice.offline._faster_whisper import OnFasterWhisper
 from rxvoice.offline._mlx_whisper import OnMlx
 from rxvoice.offline._speech_end import SpeechEnd, spans
-from rxvoice.offline._whisper import RATE, Backend, BackendName, Decoding, Whisper
+from rxvoice.offline._whisper import RATE, Backend, BackendName, Transcription, Whisper
 from rxvoice.offline.vad import silero
 from rxvoice.offline.weights import WHISPER_TINY
 
@@ -139,7 +139,7 @@ class WhisperStt:
 
     def _decoding(
         self, audio: Samples, pauses: list[int], known: _Known, *, timed: bool
-    ) -> Decoding:
+    ) -> Transcription:
         return self._backend.begin(
             lambda whisper: _decode(whisper, audio, pauses, known, timed=timed)
         )
@@ -148,7 +148,7 @@ class WhisperStt:
 _Known = dict[tuple[int, int], Recognised]
 """What was decoded, with the times of its words, by the span of the turn."""
 
-_Begin = Callable[..., Decoding]
+_Begin = Callable[..., Transcription]
 
 
 class WhisperSession:
@@ -171,7 +171,7 @@ class WhisperSession:
         self._audio = Growing()
         self._agreement = Agreement()
         self._known: _Known = {}
-        self._running: Decoding | None = None
+        self._running: Transcription | None = None
         self._decoded = 0
         """Samples in the decode that runs, or ran last."""
         self._final = False
@@ -226,7 +226,7 @@ class WhisperSession:
         self._done = True
         return _begun(running.result(), self._speech.begin / RATE)
 
-    def _final_one(self) -> Decoding:
+    def _final_one(self) -> Transcription:
         """The decode of the whole turn, which is begun if need be."""
         running = self._running
         if running is None or not (self._final and self._decoded == self._speech.end):
@@ -255,7 +255,7 @@ class WhisperSession:
         rested = time.perf_counter() - self._ended >= self._ended - self._began
         return (rested or not self._agreement.any) and self._speech.end - self._decoded >= _NEW
 
-    def _start(self) -> Decoding:
+    def _start(self) -> Transcription:
         self._decoded = self._speech.end
         self._final = self._closed or self._speech.is_quiet
         self._began = time.perf_counter()
