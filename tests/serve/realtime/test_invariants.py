@@ -88,8 +88,8 @@ worlds = st.fixed_dictionaries(
 
 
 def session_of(world: dict[str, Any]) -> VirtualSession:
-    llm: Any = Failing() if world["fails"] else ToolCaller(
-        world["answer"], every_ms=world["every_ms"]
+    llm: Any = (
+        Failing() if world["fails"] else ToolCaller(world["answer"], every_ms=world["every_ms"])
     )
     transcriber = FakeStreamingTranscriber if world["streams"] else FakeTranscriber
     tts = FakeSynthesizer(samples_per_char=1_200, every_ms=world["voice_ms"])
@@ -154,7 +154,10 @@ def check(session: VirtualSession) -> None:
     for family in ("response.output_item", "conversation.item"):
         check_pairs(events, f"{family}.added", f"{family}.done", lambda it: it["item"]["id"])
     check_pairs(
-        events, "response.content_part.added", "response.content_part.done", lambda it: it["item_id"]
+        events,
+        "response.content_part.added",
+        "response.content_part.done",
+        lambda it: it["item_id"],
     )
     check_replies(events)
     check_turns(events)
@@ -238,7 +241,7 @@ def check_turns(events: list[dict[str, Any]]) -> None:
 
 @pytest.mark.slow
 @settings(
-    max_examples=int(os.environ.get('N',60)),
+    max_examples=int(os.environ.get("N", 60)),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
