@@ -5,4 +5,5 @@ set -euo pipefail
 
 "$(dirname "$0")/virtual_audio.sh" install
 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends xvfb libegl1 libgl1 \
-  libxkbcommon0 libdbus-1-3 libfontconfig1 asterisk-core-sounds-en-g722 asterisk-core-sounds-en
+  libxkbcommon0 libdbus-1-3 libfontconfig1 asterisk-core-sounds-en-g722 asterisk-core-sounds-en \
+  alsa-utils libopenblas0-pthread

@@ -1,13 +1,13 @@
-"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``devices`` and ``models``.
+"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve``, ``devices`` and ``models``.
 
 Each command has a public module. The private modules are their parts:
 
-- settings: `_setting`, `_settings`, `_options`
-- models: `_parts`, `_warm_up`, `_catalog`, `_cached`
+- settings: `_setting`, `_settings`, `_serve_settings`, `_options`
+- models: `_parts`, `_serve_models`, `_warm_up`, `_catalog`, `_cached`
 - conversations: `_talk_pipe` and `_run_pipe`
 - what is shown: `_scene` follows the events; `_view`, `_live_view` and `_reply_progress` print
 - what is written: `_both`, `_transcript`
-- the process: `_hold`, `_main_loop`, `_keys`, `_signals`, `_streams`, `_stderr`
+- the process: `_hold`, `_server`, `_main_loop`, `_keys`, `_signals`, `_streams`, `_stderr`
 - the command line: `_usage`, `_commands`
 """
 
@@ -32,6 +32,7 @@ examples:
   rxvoice devices                          list its microphones and loudspeakers
   rxvoice run question.wav -o reply.wav    answer a recording
   rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
+  rxvoice serve                            serve a page to talk, and the Realtime protocol
   rxvoice models --memory 16               list models that fit a machine with 16 GB
 
 `rxvoice talk --help` explains the options of a command, with examples.
@@ -48,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice.cli.devices import add_devices
     from rxvoice.cli.models import add_models
     from rxvoice.cli.run import add_run
+    from rxvoice.cli.serve import add_serve
     from rxvoice.cli.talk import add_talk
 
     top = Parser(
@@ -62,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     add_demo(commands)
     add_talk(commands)
     add_run(commands)
+    add_serve(commands)
     add_devices(commands)
     add_models(commands)
     return top
@@ -120,6 +123,10 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
         from rxvoice.cli.talk import talk
 
         return talk(options)
+    if options.command == "serve":
+        from rxvoice.cli.serve import serve
+
+        return serve(options)
     if options.command == "devices":
         from rxvoice.cli.devices import devices
 
@@ -127,12 +134,12 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
     if options.command == "demo":
         from rxvoice.cli.demo import demo
 
-        return demo(options.out, models=options.models, realtime=options.realtime)
+        return demo(options.out, play=options.play)
     if options.command == "models":
         from rxvoice.cli.models import convert_model, models
 
         if options.action == "convert":
-            return convert_model(options.source, options.directory)
+            return convert_model(options.source, options.directory, options.dtype)
         return models(memory=options.memory, as_json=options.json)
     from rxvoice.cli.run import run
 

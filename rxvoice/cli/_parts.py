@@ -12,6 +12,7 @@ from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
 from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
+_LIBRARIES = {"mlx": "MLX", "faster-whisper": "faster-whisper"}
 _DEMO_LLM = "a small Llama that knows about twenty subjects, on MLX"
 
 
@@ -90,7 +91,8 @@ def choose_stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
         return stt(settings.stt, trust_remote_code=trust), f"{settings.stt}, on MLX"
     if _is_demo_stt(settings):
         return offline.demo_stt(), "a small Moonshine that knows twenty sentences, on MLX"
-    return offline.stt(), "Whisper tiny.en, any English"
+    ears = offline.stt()
+    return ears, f"{ears.model} by {_LIBRARIES[ears.backend]}, any English"
 
 
 def _is_demo_stt(settings: CommandSettings) -> bool:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from rxvoice import sinks, sources
 from rxvoice._audio.audio_file import AudioFile
@@ -65,7 +65,7 @@ _SETTINGS = (
     *("models", "stt", "llm", "tts", "voice", "system_prompt"),
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
 )
-_DEFAULTS = {"silence_ms": 1600}
+_DEFAULTS: dict[str, Any] = {"silence_ms": 1600}
 """The default that suits a recording better than that of a live conversation."""
 
 

@@ -95,6 +95,10 @@ class RemoteTts:
         """How each server fares."""
         return self._server.states
 
+    def with_voice(self, voice: str) -> RemoteTts:
+        """The same model in another voice; both ask through the same client."""
+        return RemoteTts(self._server, voice, self._format, self._sample_rate, self._body)
+
     def load(self) -> None:
         """Load the client now, and not with the first text. It sends nothing.
 

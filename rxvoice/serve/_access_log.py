@@ -61,6 +61,7 @@ class _Seen:
         self._began = clock()
         self._status: object = None
         self._bytes = [0, 0]
+        self._is_open = False
 
     def receiving(self, receive: Receive) -> Receive:
         """Look at what comes in."""
@@ -81,7 +82,8 @@ class _Seen:
             kind = message["type"]
             if kind == "websocket.accept":
                 self._tell("opened")
-            elif kind == "http.response.start":
+                self._is_open = True
+            elif kind in ("http.response.start", "websocket.http.response.start"):
                 self._status = message["status"]
             elif kind == "websocket.close" and self._status is None:
                 self._status = message.get("code", 1000)
@@ -93,7 +95,9 @@ class _Seen:
     def over(self) -> None:
         """The request has been answered, or the connection is closed."""
         seconds = self._clock() - self._began
-        if self._is_socket:
+        if self._is_socket and not self._is_open:
+            self._tell(f"refused with {self._status or 403}")
+        elif self._is_socket:
             taken, given = self._bytes
             code = 1006 if self._status is None else self._status
             self._tell(f"closed {code} after {seconds:.1f} s, {taken} bytes in, {given} out")

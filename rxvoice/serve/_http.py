@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rxvoice.serve._keys import Keys
 from rxvoice.serve._lobby import Lobby
-from rxvoice.serve.realtime import ClientError, updated
+from rxvoice.serve.realtime import ClientError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,13 +40,12 @@ class HttpRoutes:
             return _wrong_key()
         try:
             session, seconds = _wanted(await request.body())
-            transcribes = session.get("type") == "transcription"
-            config = updated(self._lobby.first_config(transcribes=transcribes), session)
+            config = self._lobby.config_of(session)
+            secret = self._keys.secret(seconds, session)
         except ClientError as error:
             return _error(error.code, str(error), 400)
-        secret = self._keys.secret(seconds)
-        if session:
-            self._lobby.remember(secret.value, config)
+        except ValueError as error:
+            return _error("invalid_value", f"Invalid session: {error}.", 400)
         made = {"value": secret.value, "expires_at": secret.expires_at}
         return _json({**made, "session": config})
 
@@ -54,8 +53,9 @@ class HttpRoutes:
 def _wanted(body: bytes) -> tuple[dict[str, Any], int]:
     """The session, and the seconds that the key is good for."""
     try:
-        given = json.loads(body or b"{}")
-        session, after = given.get("session") or {}, given.get("expires_after") or {}
+        given: dict[str, Any] = json.loads(body or b"{}")
+        session: dict[str, Any] = given.get("session") or {}
+        after: dict[str, Any] = given.get("expires_after") or {}
         return dict(session), int(after.get("seconds", 600))
     except (ValueError, TypeError, AttributeError, RecursionError):
         message = "Invalid JSON: wanted an object with session and expires_after."

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
 import secrets
 import time
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rxvoice.errors import ConfigError
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _PROTOCOL = "openai-insecure-api-key."
 """What a browser puts before its key, among the WebSocket's subprotocols: it cannot set headers."""
+
+_LONGEST = 6000  # characters; servers and proxies take headers of 8 KB
 
 SECRET_S = (10, 7200)
 """How long a secret may be good for, in seconds: at least and at most."""
@@ -61,31 +67,57 @@ class Keys:
 
     def allows(self, headers: Mapping[str, str]) -> bool:
         """Whether a request with these headers may use the server."""
-        return self._key is None or self._is_key(given := key_of(headers)) or self._is_secret(given)
+        given = key_of(headers)
+        return self._key is None or self._is_key(given) or self._claims(given) is not None
 
     def may_make_secrets(self, headers: Mapping[str, str]) -> bool:
         """Whether a request may ask for a secret: with the key itself, not with another secret."""
         return self._key is None or self._is_key(key_of(headers))
 
-    def secret(self, seconds: int = 600) -> Secret:
-        """Make a secret, good for so many seconds, within `SECRET_S`."""
+    def secret(self, seconds: float = 600, session: Mapping[str, object] | None = None) -> Secret:
+        """Make a secret.
+
+        Args:
+            seconds: how long it is good for, within `SECRET_S`.
+            session: the configuration of the sessions that it opens, which it carries.
+
+        Raises:
+            ValueError: the configuration is too large for a header.
+        """
         least, most = SECRET_S
-        expires = int(self._clock()) + max(least, min(most, seconds))
-        claim = f"{expires:x}.{secrets.token_hex(8)}"
+        expires = int(self._clock() + max(least, min(most, seconds)))
+        claims = {"until": expires, "nonce": secrets.token_hex(8), "session": session or {}}
+        packed = zlib.compress(json.dumps(claims, separators=(",", ":")).encode())
+        claim = urlsafe_b64encode(packed).decode().rstrip("=")
+        if len(claim) > _LONGEST:
+            raise ValueError(
+                f"the session takes {len(claim)} characters of the secret, which may have "
+                f"{_LONGEST}: send its instructions or tools with session.update"
+            )
         return Secret(f"ek_{claim}.{self._signed(claim)}", expires)
+
+    def session_of(self, headers: Mapping[str, str]) -> dict[str, Any] | None:
+        """The configuration that a request's secret carries; None if it has no valid secret."""
+        claims = self._claims(key_of(headers))
+        return None if claims is None else claims["session"]
 
     def _is_key(self, given: str) -> bool:
         # Compared in constant time, so that the time does not tell how much of it is right.
         return self._key is not None and hmac.compare_digest(given.encode(), self._key)
 
-    def _is_secret(self, given: str) -> bool:
+    def _claims(self, given: str) -> dict[str, Any] | None:
+        """What a secret says, if it is signed with the key and has not expired."""
         claim, _, signature = given.removeprefix("ek_").rpartition(".")
         if not claim or not hmac.compare_digest(signature.encode(), self._signed(claim).encode()):
-            return False
-        return int(claim.partition(".")[0], 16) > self._clock()
+            return None
+        # Signed, so it is as `secret` made it.
+        claims = json.loads(zlib.decompress(urlsafe_b64decode(claim + "=" * (-len(claim) % 4))))
+        return claims if claims["until"] > self._clock() else None
 
     def _signed(self, claim: str) -> str:
-        return hmac.digest(self._key or b"open", b"rxvoice " + claim.encode(), "sha256").hex()
+        # Without a key, anybody may come in, and say so in any session.
+        key = b"open" if self._key is None else self._key
+        return hmac.digest(key, b"rxvoice secret " + claim.encode(), "sha256").hex()
 
 
 def key_of(headers: Mapping[str, str]) -> str:

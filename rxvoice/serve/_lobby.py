@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from rxvoice.serve._content_log import logging_content
 from rxvoice.serve._drain import Drain
-from rxvoice.serve._keys import Keys, key_of
+from rxvoice.serve._keys import Keys
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
 from rxvoice.serve._turn_away import turn_away
-from rxvoice.serve.realtime import RealtimeSession, first_session, to_beta
+from rxvoice.serve.realtime import RealtimeSession, first_session, to_beta, updated
 from rxvoice.web._origin import is_welcome
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
-
-_MOST_SECRETS = 10_000
 
 
 class Lobby:
@@ -28,6 +27,7 @@ class Lobby:
         allowed: the origins of pages that may connect.
         observer: is told of sessions and refusals.
         beta: whether clients that ask for the beta get its names.
+        log_content: whether what is said is logged.
 
     Attributes:
         models: what sessions share; None while they load.
@@ -42,13 +42,14 @@ class Lobby:
         observer: Observer | None,
         *,
         beta: bool,
+        log_content: bool,
     ) -> None:
         self._drain = drain
         self._keys = keys
         self._allowed = allowed
         self._observer = observer or Unobserved()
         self._beta = beta
-        self._configs: dict[str, dict[str, Any]] = {}  # of sessions, by the secret that opens them
+        self._log_content = log_content
         self.models: Models | None = None
         self.failure: Exception | None = None
 
@@ -63,11 +64,14 @@ class Lobby:
         voice = voices[0] if voices else "default"
         return first_session(self.model_name, voice, transcribes=transcribes)
 
-    def remember(self, secret: str, config: dict[str, Any]) -> None:
-        """Open sessions with this secret with this configuration."""
-        while len(self._configs) >= _MOST_SECRETS:
-            del self._configs[next(iter(self._configs))]
-        self._configs[secret] = config
+    def config_of(self, session: dict[str, Any]) -> dict[str, Any]:
+        """The configuration of a new session that a client wants so.
+
+        Raises:
+            ClientError: it cannot be so.
+        """
+        transcribes = session.get("type") == "transcription"
+        return updated(self.first_config(transcribes=transcribes), session)
 
     async def talk(self, socket: WebSocket) -> None:
         """Hold a session over a socket that is not accepted yet, or turn the client away."""
@@ -88,17 +92,21 @@ class Lobby:
             await self._refuse(socket, 1011, "model_load_error", message)
             return
         if unready is not None or models is None:
-            self._observer.refused(unready or "loading")
-            await turn_away(socket, unready or "loading")
+            reason = unready or "loading"
+            self._observer.refused(reason)
+            await turn_away(socket, reason)
             return
         await self._accept(socket)
-        config = self._configs.get(key_of(socket.headers)) or self.first_config(
-            transcribes=socket.query_params.get("intent") == "transcription"
-        )
+        wanted = self._keys.session_of(socket.headers)
+        if not wanted:
+            is_transcription = socket.query_params.get("intent") == "transcription"
+            wanted = {"type": "transcription"} if is_transcription else {}
         is_old = self._beta and "realtime=v1" in socket.headers.get("openai-beta", "")
-        session = RealtimeSession(
-            socket, models, config, self._observer, to_beta if is_old else None
-        )
+        rewrite = to_beta if is_old else None
+        if self._log_content:
+            rewrite = logging_content(rewrite)
+        config = self.config_of(wanted)
+        session = RealtimeSession(socket, models, config, self._observer, rewrite)
         with self._drain.session(session.end):
             await session.run()
 
@@ -107,6 +115,10 @@ class Lobby:
         await socket.accept("realtime" if "realtime" in offered else None)
 
     async def _refuse(self, socket: WebSocket, close: int, code: str, message: str) -> None:
-        error = {"type": "invalid_request_error", "code": code, "message": message}
-        await socket.send_text(json.dumps({"type": "error", "event_id": "event_0", "error": error}))
+        await socket.send_text(_error(code, message))
         await socket.close(close, code)
+
+
+def _error(code: str, message: str) -> str:
+    error = {"type": "invalid_request_error", "code": code, "message": message}
+    return json.dumps({"type": "error", "event_id": "event_0", "error": error})

@@ -15,11 +15,12 @@ _DENIAL = "websocket.http.response"
 
 
 async def turn_away(socket: WebSocket, reason: Unready) -> None:
-    """Refuse a client whose socket has not been accepted yet.
+    """Refuse a client whose socket has not been accepted yet, because there is no room now.
 
     Its WebSocket is opened and closed with 1013 and the reason, which a browser can read. Behind a
     proxy it gets HTTP's 503 instead, before the WebSocket is opened: then the proxy can try another
     replica, and the client notices nothing.
+    No event is sent before: a client that reconnects by itself would take it for its end.
     """
     from starlette.responses import JSONResponse
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from rxvoice.serve._drain import Drain
@@ -40,6 +41,7 @@ def app(
     beta: bool = False,
     observer: Observer | None = None,
     on_load: OnLoad | None = None,
+    log_content: bool = False,
     pages: Iterable[BaseRoute] = (),
 ) -> Starlette:
     """Make an app that serves `/v1/realtime`, `/v1/models`, `/healthz`, `/readyz` and `/metrics`.
@@ -49,7 +51,7 @@ def app(
     ```
 
     Each WebSocket is a session of its own; all share the models. ``app.state.drain`` is the
-    `Drain` that lets sessions in, and ``app.state.metrics`` the `Metrics`, or None with an
+    `Drain` that lets sessions in, and ``app.state.metrics`` the `Metrics`, or None with another
     `observer`.
 
     Args:
@@ -60,8 +62,9 @@ def app(
         max_sessions: how many sessions there may be at a time.
         drain_timeout_s: seconds that sessions may go on when the server stops.
         beta: whether clients that ask for the beta of the protocol get its names.
-        observer: is told what metrics are made of; None for a `Metrics`.
+        observer: is told what metrics are made of; None for a `Metrics`, which ``/metrics`` shows.
         on_load: called on the event loop with the models, or with why they could not be loaded.
+        log_content: whether what is said is logged, at level INFO.
         pages: more routes, such as those of a web page.
 
     Raises:
@@ -72,16 +75,17 @@ def app(
     from starlette.routing import Route, WebSocketRoute
 
     drain = Drain(max_sessions, drain_timeout_s)
-    metrics = Metrics() if observer is None else None
+    observer = Metrics() if observer is None else observer
+    metrics = observer if isinstance(observer, Metrics) else None
     if metrics is not None:
         metrics.watch(drain)
     keys = Keys(api_key)
-    lobby = Lobby(drain, keys, origins(allow_origins), metrics or observer, beta=beta)
+    lobby = Lobby(drain, keys, origins(allow_origins), observer, beta=beta, log_content=log_content)
     http = HttpRoutes(lobby, keys)
     loader = _Loader(models, lobby, drain, metrics, on_load)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         loading = asyncio.create_task(loader.load())
         try:
             yield
@@ -128,17 +132,41 @@ class _Loader:
         if isinstance(self._models, Models):
             made = self._models
         else:
-            try:
-                made = await asyncio.to_thread(self._models)
+            made = await _called(self._models)
+            if isinstance(made, Models):
                 self._take(made)
-            except Exception as error:
-                _log.exception("the models could not be loaded")
-                made = self._lobby.failure = error
+            else:
+                _log.error("the models could not be loaded: %s", made, exc_info=made)
+                self._lobby.failure = made
         if self._on_load is not None:
-            self._on_load(made)
+            try:
+                self._on_load(made)
+            except Exception:  # nobody waits for this task
+                _log.exception("on_load raised")
 
     def _take(self, models: Models) -> None:
         self._lobby.models = models
         self._drain.loaded()
         if self._metrics is not None and models.scheduler is not None:
             self._metrics.watch_lanes(models.scheduler)
+
+
+async def _called(make: Callable[[], Models]) -> Models | Exception:
+    """The models; made on a thread that the end of the process does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Models | Exception] = loop.create_future()
+
+    def settle(result: Models | Exception) -> None:
+        if not done.done():
+            done.set_result(result)
+
+    def run() -> None:
+        try:
+            result: Models | Exception = make()
+        except Exception as error:
+            result = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(settle, result)
+
+    Thread(target=run, name="rxvoice-loading", daemon=True).start()
+    return await done

@@ -38,6 +38,7 @@ from rxvoice.cli.talk import _also, _sum_up
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.offline import demo_phrases
+from rxvoice.offline.stt import default_backend
 from rxvoice.testing import FakeResponder, FakeSpeaker, FakeSynthesizer, FakeTranscriber, turn
 
 PATIENCE_S = 10.0
@@ -352,7 +353,8 @@ def test_what_libraries_write_waits_until_the_screen_is_free() -> None:
 @pytest.mark.models
 def test_models_are_chosen_slot_by_slot() -> None:
     offline = choose(CommandSettings())
-    assert offline.transcribes == "Whisper tiny.en, any English"
+    library = "MLX" if default_backend() == "mlx" else "faster-whisper"
+    assert offline.transcribes == f"Whisper tiny.en by {library}, any English"
     assert offline.speaks == "Piper, en_US-joe-medium"
     other = choose(CommandSettings(voice="espeak:en-gb-x-rp"))
     assert other.speaks == "espeak-ng, en-gb-x-rp"

@@ -265,6 +265,7 @@ class Process:
 
     def __init__(self, base_url: str, running: subprocess.Popen[bytes]) -> None:
         self.base_url = base_url
+        self.running = running
         assert running.stdout is not None
         self._output = running.stdout.fileno()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
 from rxvoice.errors import ConfigError
@@ -57,9 +59,23 @@ def test_a_secret_is_good_at_every_replica_until_it_expires() -> None:
 
 def test_a_secret_cannot_be_prolonged() -> None:
     keys = Keys(KEY, clock=lambda: 1000.0)
-    expires, nonce, signature = keys.secret(60).value.removeprefix("ek_").split(".")
-    for forged in (f"ek_ffffffff.{nonce}.{signature}", f"ek_{expires}.{nonce}.{'0' * 64}"):
+    claim, signature = keys.secret(60).value.removeprefix("ek_").split(".")
+    later = keys.secret(7200).value.removeprefix("ek_").partition(".")[0]
+    assert keys.allows(_bearer(f"ek_{claim}.{signature}"))
+    for forged in (f"ek_{later}.{signature}", f"ek_{claim}.{'0' * 64}", f"ek_{claim}."):
         assert not keys.allows(_bearer(forged))
+        assert keys.session_of(_bearer(forged)) is None
+
+
+def test_a_secret_carries_the_configuration_of_its_sessions() -> None:
+    session = {"type": "realtime", "instructions": "Be brief. " * 300, "voice": "ä"}
+    keys = Keys(KEY)
+    secret = keys.secret(60, session)
+    assert Keys(KEY).session_of(_browser(secret.value)) == session
+    assert keys.session_of(_bearer(KEY)) is None
+    assert len(secret.value) < 6200
+    with pytest.raises(ValueError, match="send its instructions or tools with session"):
+        keys.secret(60, {"instructions": secrets.token_hex(20_000)})
 
 
 def test_the_time_of_a_secret_has_limits() -> None:

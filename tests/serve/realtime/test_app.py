@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from base64 import b64encode
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from rxvoice import serve
+from rxvoice.errors import ConfigError
 
 
 def sound(ms: int, value: float = 0.5) -> str:
@@ -98,3 +101,62 @@ def test_broken_messages_are_answered_and_the_session_goes_on() -> None:
         assert socket.receive_json()["error"]["code"] == "invalid_json"
         socket.send_text(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
         assert socket.receive_json()["type"] == "session.updated"
+
+
+def test_a_secret_of_one_replica_opens_the_same_session_at_another() -> None:
+    one, other = (TestClient(serve.app(fake_models(), api_key="sesame")) for _ in range(2))
+    session = {"type": "realtime", "instructions": "Be brief."}
+    key = {"Authorization": "Bearer sesame"}
+    made = one.post("/v1/realtime/client_secrets", json={"session": session}, headers=key)
+    protocols = ["realtime", f"openai-insecure-api-key.{made.json()['value']}"]
+    with other.websocket_connect("/v1/realtime", subprotocols=protocols) as socket:
+        assert socket.receive_json()["session"]["instructions"] == "Be brief."
+    again = one.post(
+        "/v1/realtime/client_secrets",
+        json={},
+        headers={"Authorization": f"Bearer {made.json()['value']}"},
+    )
+    assert again.status_code == 401
+
+
+def test_models_are_loaded_while_the_server_answers_and_a_failure_is_told() -> None:
+    go_on = Event()
+    results: list[object] = []
+    loaded = Event()
+
+    def load() -> serve.Models:
+        assert go_on.wait(20)
+        raise ConfigError("no such model")
+
+    def tell(result: object) -> None:
+        results.append(result)
+        loaded.set()
+
+    with TestClient(serve.app(load, on_load=tell)) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").json()["status"] == "loading"
+        with client.websocket_connect("/v1/realtime") as socket:
+            assert socket.receive()["reason"] == "loading"
+        go_on.set()
+        assert loaded.wait(20)
+        assert str(results[0]) == "no such model"
+        assert client.get("/readyz").status_code == 503
+        with client.websocket_connect("/v1/realtime") as socket:
+            assert socket.receive_json()["error"]["code"] == "model_load_error"
+
+
+def test_what_is_said_is_logged_only_if_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rxvoice")
+    for wanted in (False, True):
+        client = TestClient(serve.app(fake_models(), log_content=wanted))
+        with client, client.websocket_connect("/v1/realtime") as socket:
+            item = {
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "swordfish"}],
+            }
+            socket.send_json({"type": "conversation.item.create", "item": item})
+            socket.send_json({"type": "response.create"})
+            until(socket, "response.done")
+        assert ("assistant: 'I am rxvoice.'" in caplog.text) is wanted
+        assert ("rxvoice." in caplog.text) is wanted

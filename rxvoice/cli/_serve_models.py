@@ -1,0 +1,205 @@
+"""The models of ``rxvoice serve``, as the settings choose them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from rxvoice.cli._parts import choose_llm, choose_stt, choose_tts
+from rxvoice.cli._serve_settings import ServeSettings, key_from
+from rxvoice.cli._settings import CommandSettings
+from rxvoice.cli._usage import UsageError
+from rxvoice.remote import ServerState
+from rxvoice.serve import Models
+from rxvoice.serve._one_at_a_time import OneAtATime
+from rxvoice.serve._workers import MakeWorker, StageWorkers, WaitingThreads
+from rxvoice.slots import SynthesizerSlot
+
+if TYPE_CHECKING:
+    from rxvoice.mlx import MlxScheduler, Progress
+
+_log = logging.getLogger("rxvoice")
+
+
+@dataclass(frozen=True)
+class ServedModels:
+    """The models of a server before they are loaded, and a description of each for people.
+
+    Attributes:
+        servers: how the servers of each model fare, for those that are elsewhere.
+    """
+
+    models: Models
+    parts: tuple[object, ...]
+    worker: MlxScheduler | None
+    threads: tuple[WaitingThreads, ...]
+    transcribes: str
+    replies: str
+    speaks: str
+    servers: dict[str, Callable[[], tuple[ServerState, ...]]] = field(
+        default_factory=dict[str, Callable[[], tuple[ServerState, ...]]]
+    )
+
+    def load(self) -> Models:
+        """Load and warm up the models that are here; returns all of them.
+
+        Raises:
+            ConfigError: a model cannot be downloaded or loaded.
+        """
+        from rxvoice.mlx import load
+
+        progress = _Fetching()
+        try:
+            if self.parts:
+                load(*self.parts, worker=self.worker, progress=progress)
+        finally:
+            progress.close()
+        return self.models
+
+    def close(self) -> None:
+        """Let the threads of the models end."""
+        if self.worker is not None:
+            self.worker.shutdown()
+        for it in self.threads:
+            it.shutdown()
+
+
+def check_models(settings: ServeSettings) -> None:
+    """Check that the options of the models go together.
+
+    Raises:
+        UsageError: one lacks another.
+    """
+    for kind in ("stt", "llm", "tts"):
+        if getattr(settings, f"{kind}_url") and getattr(settings, kind) is None:
+            raise UsageError(
+                f"--{kind}-url says where a model is, and not which: name it with --{kind}"
+            )
+    if settings.tts_url and not settings.voice:
+        raise UsageError("--tts-url needs --voice, as the model there names it, such as af_heart")
+
+
+def choose_models(settings: ServeSettings) -> ServedModels:
+    """Make the models that the settings ask for; nothing is loaded.
+
+    Raises:
+        ConfigError: an option belongs to a model that was not chosen, or a model does not exist.
+        MissingDependency: a part is not installed. The message says how to install it.
+    """
+    from rxvoice import remote
+    from rxvoice.mlx import MlxScheduler
+
+    check_models(settings)
+    here = CommandSettings(
+        models=settings.models,
+        stt=settings.stt,
+        llm=settings.llm,
+        tts=settings.tts,
+        voice=settings.voice[0] if settings.voice else None,
+        system_prompt=settings.system_prompt,
+        trust_remote_code=settings.trust_remote_code,
+    )
+    key = key_from("--model-key", settings.model_key, "RXVOICE_MODEL_KEY", dict(os.environ))
+    where: dict[str, Any] = {"api_key": key or None, "timeout_s": settings.model_timeout}
+    all_remote = bool(settings.stt_url and settings.llm_url and settings.tts_url)
+    mlx = None if all_remote else MlxScheduler()
+    threads: list[WaitingThreads] = []
+    parts: list[object] = []
+    servers: dict[str, Callable[[], tuple[ServerState, ...]]] = {}
+
+    if settings.stt_url:
+        stt: Any = remote.stt(settings.stt or "", base_url=settings.stt_url, **where)
+        servers["stt"] = lambda: stt.servers
+        transcribes = _elsewhere(settings.stt, settings.stt_url)
+    else:
+        stt, transcribes = choose_stt(here)
+        parts.append(stt)
+    if settings.llm_url:
+        llm: Any = remote.llm(
+            settings.llm or "",
+            base_url=settings.llm_url,
+            system_prompt=settings.system_prompt,
+            session_header=settings.session_header,
+            **where,
+        )
+        servers["llm"] = lambda: llm.servers
+        replies = _elsewhere(settings.llm, settings.llm_url)
+    else:
+        llm, replies = choose_llm(here)
+        parts.append(llm)
+    if settings.tts_url:
+        voice = settings.voice[0]
+        tts: Any = remote.tts(settings.tts or "", base_url=settings.tts_url, voice=voice, **where)
+        servers["tts"] = lambda: tts.servers
+        voices = {it: tts.with_voice(it) for it in settings.voice}
+        speaks = f"{voice} of {_elsewhere(settings.tts, settings.tts_url)}"
+    else:
+        tts, speaks = choose_tts(here)
+        own = {it: choose_tts(replace(here, voice=it))[0] for it in settings.voice[1:]}
+        parts += [tts, *own.values()]
+        tts = _shared(tts, mlx)
+        own = {it: _shared(voice, mlx) for it, voice in own.items()}
+        voices = {settings.voice[0]: tts, **own} if settings.voice else {}
+
+    def worker(elsewhere: object, lane: str) -> MakeWorker:
+        if mlx is not None and not elsewhere:
+            return lambda: getattr(mlx, lane)
+        threads.append(WaitingThreads(settings.max_sessions))
+        return threads[-1].worker
+
+    models = Models(
+        stt=stt,
+        llm=llm.fresh,
+        tts=tts,
+        scheduler=StageWorkers(
+            make_listening=worker(settings.stt_url, "listening"),
+            make_text=worker(settings.llm_url, "text"),
+            make_speech=worker(settings.tts_url, "speech"),
+        ),
+        speak_as=(lambda voice, speed: voices.get(voice, tts)) if len(voices) > 1 else None,
+        voices=settings.voice,
+        name=settings.llm or "rxvoice-demo",
+    )
+    return ServedModels(
+        models, tuple(parts), mlx, tuple(threads), transcribes, replies, speaks, servers
+    )
+
+
+def _elsewhere(model: str | None, urls: tuple[str, ...]) -> str:
+    return f"{model}, at {' and '.join(urls)}"
+
+
+def _shared(tts: Any, mlx: Any) -> SynthesizerSlot:
+    """A voice that all sessions share. One on MLX speaks one text at a time."""
+    from rxvoice.mlx import Tts
+
+    return OneAtATime(cast("SynthesizerSlot", tts), mlx.speech) if isinstance(tts, Tts) else tts
+
+
+class _Fetching:
+    """Tells how far a download is: a line that changes on a terminal, else a line each tenth."""
+
+    def __init__(self) -> None:
+        from rxvoice.mlx import ProgressLine
+
+        self._line = ProgressLine(sys.stderr) if sys.stderr.isatty() else None
+        self._told = ""
+
+    def __call__(self, progress: Progress) -> None:
+        if self._line is not None:
+            self._line(progress)
+            return
+        tenth = 10 * progress.done // max(1, progress.total)
+        told = f"fetching {progress.model}: {10 * tenth} % of {progress.total / 1e9:.1f} GB"
+        if told != self._told:
+            self._told = told
+            _log.info("%s", told)
+
+    def close(self) -> None:
+        """Go on below the line."""
+        if self._line is not None:
+            self._line.close()
