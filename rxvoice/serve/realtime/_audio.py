@@ -28,15 +28,18 @@ class SoundDecoder:
         self.encoding: Format = encoding
         self._resampler = SoxrResampler(RATES[encoding], _HEARD_RATE)
 
-    def read(self, data: bytes) -> Samples:
-        """Read the next piece.
+    @property
+    def width(self) -> int:
+        """Bytes of a sample."""
+        return 2 if self.encoding == "audio/pcm" else 1
 
-        Raises:
-            ValueError: half a sample.
-        """
+    def bytes_of(self, ms: int) -> int:
+        """How many bytes so many milliseconds have."""
+        return RATES[self.encoding] * ms // 1000 * self.width
+
+    def read(self, data: bytes) -> Samples:
+        """Read the next piece, of whole samples."""
         if self.encoding == "audio/pcm":
-            if len(data) % 2:
-                raise ValueError(f"wanted 16-bit samples, got {len(data)} bytes, an odd number")
             samples = from_pcm16(data)
         else:
             table = _mu_law() if self.encoding == "audio/pcmu" else _a_law()

@@ -15,6 +15,9 @@ from serve.server_kit import a_turn, pcm, serving
 from rxvoice import serve
 from rxvoice._language.calls import WrittenCall
 
+# openai's own use of websockets.
+pytestmark = pytest.mark.filterwarnings("ignore:connect:DeprecationWarning")
+
 LONG = "One two three four five. " * 20
 
 
