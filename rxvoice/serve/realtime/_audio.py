@@ -46,6 +46,12 @@ class SoundDecoder:
             samples = from_pcm16(table[np.frombuffer(data, np.uint8)])
         return self._resampler.feed(samples)
 
+    def end(self) -> Samples:
+        """What was held back; the next piece begins anew."""
+        rest = self._resampler.end()
+        self._resampler = SoxrResampler(RATES[self.encoding], _HEARD_RATE)
+        return rest
+
 
 class SoundEncoder:
     """Writes the sound of one reply for a client, in pieces of at most half a second."""

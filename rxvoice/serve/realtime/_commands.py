@@ -92,8 +92,10 @@ class WireCommands:
             case wire.UpdateSession():
                 self._update(event)
             case wire.BufferEvent(type="input_audio_buffer.commit"):
+                dialogue.hear(self._decoder.end())
                 dialogue.commit()
             case wire.BufferEvent(type="input_audio_buffer.clear"):
+                self._decoder.end()
                 dialogue.clear()
             case wire.BufferEvent():
                 dialogue.stop_sound()

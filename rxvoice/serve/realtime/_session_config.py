@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -83,7 +83,7 @@ class ToolConfig(_Config):
 
 
 Modalities = list[Literal["text", "audio"]]
-Tokens = Literal["inf"] | int
+Tokens = Literal["inf"] | Annotated[int, Field(ge=1, le=4_096)]
 
 
 class ReplyConfig(_Config):
