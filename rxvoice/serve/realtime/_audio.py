@@ -39,12 +39,7 @@ class SoundDecoder:
 
     def read(self, data: bytes) -> Samples:
         """Read the next piece, of whole samples."""
-        if self.encoding == "audio/pcm":
-            samples = from_pcm16(data)
-        else:
-            table = _mu_law() if self.encoding == "audio/pcmu" else _a_law()
-            samples = from_pcm16(table[np.frombuffer(data, np.uint8)])
-        return self._resampler.feed(samples)
+        return self._resampler.feed(decoded(data, self.encoding))
 
     def end(self) -> Samples:
         """What was held back; the next piece begins anew."""
@@ -78,12 +73,24 @@ class SoundEncoder:
     def _encoded(self, samples: Samples) -> Iterator[bytes]:
         step = int(RATES[self.encoding] * _LONGEST_S)
         for at in range(0, len(samples), step):
-            pcm = to_pcm16(samples[at : at + step])
-            if self.encoding == "audio/pcm":
-                yield pcm.tobytes()
-            else:
-                inverse = _to_mu_law() if self.encoding == "audio/pcmu" else _to_a_law()
-                yield inverse[pcm.view(np.uint16)].tobytes()
+            yield encoded(samples[at : at + step], self.encoding)
+
+
+def decoded(data: bytes, encoding: Format) -> Samples:
+    """The samples of whole bytes, at the encoding's rate."""
+    if encoding == "audio/pcm":
+        return from_pcm16(data)
+    table = _mu_law() if encoding == "audio/pcmu" else _a_law()
+    return from_pcm16(table[np.frombuffer(data, np.uint8)])
+
+
+def encoded(samples: Samples, encoding: Format) -> bytes:
+    """The bytes of samples."""
+    pcm = to_pcm16(samples)
+    if encoding == "audio/pcm":
+        return pcm.tobytes()
+    inverse = _to_mu_law() if encoding == "audio/pcmu" else _to_a_law()
+    return inverse[pcm.view(np.uint16)].tobytes()
 
 
 # G.711, by table

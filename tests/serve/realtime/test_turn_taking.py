@@ -228,9 +228,7 @@ def test_the_next_reply_follows_what_was_heard() -> None:
     llm = ToolCaller([LONG])
     session = VirtualSession(fake_models(llm=llm))
     item = interrupted(session)
-    session.send(
-        "conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=700
-    )
+    session.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=700)
     session.be_silent(700)
     session.advance(20)
     assert [it["content"] for it in llm.given[-1]] == ["hello", "One two", "hello"]
@@ -241,9 +239,7 @@ def test_a_truncation_is_clamped(end: int) -> None:
     session = VirtualSession(fake_models("One two."))
     a_turn(session)
     item = session.dialogue._replies.playing.message_id  # type: ignore[union-attr]
-    session.send(
-        "conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=end
-    )
+    session.send("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=end)
     truncated = session.last("conversation.item.truncated")
     assert truncated["audio_end_ms"] == (0 if end == 0 else 800)
     assert truncated["x_rxvoice"]["heard"] == ("" if end == 0 else "One two.")
