@@ -28,20 +28,24 @@ class SoundDecoder:
         self.encoding: Format = encoding
         self._resampler = SoxrResampler(RATES[encoding], _HEARD_RATE)
 
-    def read(self, data: bytes) -> Samples:
-        """Read the next piece.
+    @property
+    def width(self) -> int:
+        """Bytes of a sample."""
+        return 2 if self.encoding == "audio/pcm" else 1
 
-        Raises:
-            ValueError: half a sample.
-        """
-        if self.encoding == "audio/pcm":
-            if len(data) % 2:
-                raise ValueError(f"wanted 16-bit samples, got {len(data)} bytes, an odd number")
-            samples = from_pcm16(data)
-        else:
-            table = _mu_law() if self.encoding == "audio/pcmu" else _a_law()
-            samples = from_pcm16(table[np.frombuffer(data, np.uint8)])
-        return self._resampler.feed(samples)
+    def bytes_of(self, ms: int) -> int:
+        """How many bytes so many milliseconds have."""
+        return RATES[self.encoding] * ms // 1000 * self.width
+
+    def read(self, data: bytes) -> Samples:
+        """Read the next piece, of whole samples."""
+        return self._resampler.feed(decoded(data, self.encoding))
+
+    def end(self) -> Samples:
+        """What was held back; the next piece begins anew."""
+        rest = self._resampler.end()
+        self._resampler = SoxrResampler(RATES[self.encoding], _HEARD_RATE)
+        return rest
 
 
 class SoundEncoder:
@@ -69,12 +73,24 @@ class SoundEncoder:
     def _encoded(self, samples: Samples) -> Iterator[bytes]:
         step = int(RATES[self.encoding] * _LONGEST_S)
         for at in range(0, len(samples), step):
-            pcm = to_pcm16(samples[at : at + step])
-            if self.encoding == "audio/pcm":
-                yield pcm.tobytes()
-            else:
-                inverse = _to_mu_law() if self.encoding == "audio/pcmu" else _to_a_law()
-                yield inverse[pcm.view(np.uint16)].tobytes()
+            yield encoded(samples[at : at + step], self.encoding)
+
+
+def decoded(data: bytes, encoding: Format) -> Samples:
+    """The samples of whole bytes, at the encoding's rate."""
+    if encoding == "audio/pcm":
+        return from_pcm16(data)
+    table = _mu_law() if encoding == "audio/pcmu" else _a_law()
+    return from_pcm16(table[np.frombuffer(data, np.uint8)])
+
+
+def encoded(samples: Samples, encoding: Format) -> bytes:
+    """The bytes of samples."""
+    pcm = to_pcm16(samples)
+    if encoding == "audio/pcm":
+        return pcm.tobytes()
+    inverse = _to_mu_law() if encoding == "audio/pcmu" else _to_a_law()
+    return inverse[pcm.view(np.uint16)].tobytes()
 
 
 # G.711, by table

@@ -63,7 +63,7 @@ class WireCommands:
         self.config = config
         self._new_id = new_id
         self._on_updated = on_updated
-        self._reader = SoundDecoder(config["audio"]["input"]["format"]["type"])
+        self._decoder = SoundDecoder(config["audio"]["input"]["format"]["type"])
 
     def follow(self, text: str) -> Iterator[None]:
         """Do what a message says, step by step: between two steps others may run.
@@ -92,8 +92,10 @@ class WireCommands:
             case wire.UpdateSession():
                 self._update(event)
             case wire.BufferEvent(type="input_audio_buffer.commit"):
+                dialogue.hear(self._decoder.end())
                 dialogue.commit()
             case wire.BufferEvent(type="input_audio_buffer.clear"):
+                self._decoder.end()
                 dialogue.clear()
             case wire.BufferEvent():
                 dialogue.stop_sound()
@@ -114,12 +116,15 @@ class WireCommands:
     def _hear(self, audio: str) -> Iterator[None]:
         try:
             data = b64decode(audio, validate=True)
-            samples = self._reader.read(data)
         except (binascii.Error, ValueError) as error:
             raise ClientError("invalid_value", f"Invalid audio: {error}.", "audio") from None
-        block = 16 * _BLOCK_MS
-        for at in range(0, len(samples), block):
-            self._dialogue.hear(samples[at : at + block])
+        width = self._decoder.width
+        if len(data) % width:
+            message = f"Invalid audio: wanted samples of {width} bytes, got {len(data)} bytes."
+            raise ClientError("invalid_value", message, "audio")
+        block = self._decoder.bytes_of(_BLOCK_MS)
+        for at in range(0, len(data), block):
+            self._dialogue.hear(self._decoder.read(data[at : at + block]))
             yield
 
     def _update(self, event: wire.UpdateSession) -> None:
@@ -128,8 +133,8 @@ class WireCommands:
             given["type"] = "transcription"
         self.config = updated(self.config, given)
         encoding = self.config["audio"]["input"]["format"]["type"]
-        if encoding != self._reader.encoding:
-            self._reader = SoundDecoder(encoding)
+        if encoding != self._decoder.encoding:
+            self._decoder = SoundDecoder(encoding)
         self._dialogue.configure(dialogue_settings(self.config))
         self._on_updated(self.config)
 

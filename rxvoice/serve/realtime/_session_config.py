@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rxvoice.serve.realtime._audio import RATES, Format
 
@@ -20,6 +20,12 @@ class FormatConfig(_Config):
 
     type: Format = "audio/pcm"
     rate: int | None = None
+
+    @model_validator(mode="after")
+    def _has_its_rate(self) -> Self:
+        if self.rate not in (None, RATES[self.type]):
+            raise ValueError(f"the rate of {self.type} is {RATES[self.type]}")
+        return self
 
 
 class TranscriptionConfig(_Config):
@@ -77,7 +83,7 @@ class ToolConfig(_Config):
 
 
 Modalities = list[Literal["text", "audio"]]
-Tokens = Literal["inf"] | int
+Tokens = Literal["inf"] | Annotated[int, Field(ge=1, le=4_096)]
 
 
 class ReplyConfig(_Config):
@@ -95,6 +101,7 @@ class ExtensionConfig(_Config):
     """What rxvoice has beside the protocol."""
 
     voice_activity: bool = False
+    interrupt_on: Literal["speech", "words"] = "speech"
 
 
 class SessionUpdate(ReplyConfig):

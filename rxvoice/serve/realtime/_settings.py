@@ -28,16 +28,17 @@ def dialogue_settings(config: dict[str, Any]) -> DialogueSettings:
     """The settings that a session's configuration stands for."""
     heard = config["audio"]["input"]
     transcribes = config["type"] == "transcription"
+    extra = config.get("x_rxvoice") or {}
     return DialogueSettings(
-        turns=_turns(heard.get("turn_detection")),
+        turns=_turns(heard.get("turn_detection"), extra.get("interrupt_on") == "words"),
         reply=ReplySettings() if transcribes else reply_settings(config),
         only_listens=transcribes,
         tells_words=transcribes or heard.get("transcription") is not None,
-        tells_activity=bool(config.get("x_rxvoice", {}).get("voice_activity")),
+        tells_activity=bool(extra.get("voice_activity")),
     )
 
 
-def _turns(given: dict[str, Any] | None) -> TurnTaking | None:
+def _turns(given: dict[str, Any] | None, on_words: bool) -> TurnTaking | None:
     if given is None:
         return None
     if given["type"] == "semantic_vad":
@@ -45,6 +46,7 @@ def _turns(given: dict[str, Any] | None) -> TurnTaking | None:
             patience_ms=_PATIENCE_MS[given["eagerness"]],
             replies=given["create_response"],
             interrupts=given["interrupt_response"],
+            on_words=on_words,
         )
     return TurnTaking(
         threshold=given["threshold"],
@@ -52,6 +54,7 @@ def _turns(given: dict[str, Any] | None) -> TurnTaking | None:
         silence_ms=given["silence_duration_ms"],
         replies=given["create_response"],
         interrupts=given["interrupt_response"],
+        on_words=on_words,
         idle_ms=given["idle_timeout_ms"],
     )
 

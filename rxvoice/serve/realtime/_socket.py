@@ -147,7 +147,7 @@ class RealtimeSession:
             **self._commands.config,
             "id": self.id,
             "expires_at": self._expires_at,
-            "x_rxvoice": {**self._commands.config.get("x_rxvoice", {}), **self._extra},
+            "x_rxvoice": {**(self._commands.config.get("x_rxvoice") or {}), **self._extra},
         }
         self._send(self._events.event(type, session=session))
 

@@ -22,8 +22,8 @@ PREFIX_MS = 2_000
 
 _HYSTERESIS = 0.15
 _DONE = (".", "?", "!", "…", "。", "？", "！")  # what ends a sentence
-_SOONER = 0.4
-"""The part of the patience that a sentence without an end is waited for."""
+_UNFINISHED, _UNKNOWN = 0.4, 0.2
+"""The part of the patience that is waited for the end of a sentence, and without any words."""
 
 Taking = Callable[[], TurnTaking | None]
 
@@ -99,7 +99,8 @@ class TurnEnd:
             return cast("bool | Observable[bool]", asked)
         if self.words.rstrip().endswith(_DONE):
             return silence_ms >= taking.silence_ms
-        return silence_ms >= max(taking.silence_ms, _SOONER * taking.patience_ms)
+        part = _UNFINISHED if self.words else _UNKNOWN
+        return silence_ms >= max(taking.silence_ms, part * taking.patience_ms)
 
     def _smart_for(self, patience_ms: int) -> Callable[[Samples, int], object]:
         if self._smart is None or self._smart[0] != patience_ms:

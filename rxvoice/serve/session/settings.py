@@ -19,6 +19,8 @@ class TurnTaking:
             so many milliseconds. None: `silence_ms` decides.
         replies: whether a turn is replied to.
         interrupts: whether a turn may interrupt a reply. Else it waits for the end of the reply.
+        on_words: whether only words interrupt, and not mere sound: words that the assistant is
+            saying do not count. For clients whose microphone hears their loudspeaker.
         idle_ms: milliseconds of silence after a reply that count as an empty turn. None: never.
     """
 
@@ -28,6 +30,7 @@ class TurnTaking:
     patience_ms: int | None = None
     replies: bool = True
     interrupts: bool = True
+    on_words: bool = False
     idle_ms: int | None = None
 
 
@@ -42,7 +45,6 @@ class ReplySettings:
         speed: of the voice, 1 is its own.
         max_tokens: the longest reply. None: the model's own limit.
         tools: the tools that the model may call, as JSON schemas in the form of chat templates.
-        must_call: whether the model should call one.
         extra: what the protocol keeps with the reply.
     """
 
@@ -52,7 +54,6 @@ class ReplySettings:
     speed: float = 1.0
     max_tokens: int | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
-    must_call: bool = False
     extra: Any = None
 
 

@@ -12,6 +12,7 @@ from rxvoice._audio.samples import Samples
 
 _FIRST_S = 0.02
 """Seconds after which the first sample counts as heard."""
+_SOONEST_S = 0.001
 
 
 class FarSpeaker:
@@ -120,4 +121,6 @@ class FarSpeaker:
             if self.seconds_left:
                 self._tick(self.seconds_left)
 
-        self._timer.disposable = self._scheduler.schedule_relative(seconds, ring)
+        # Not less: a clock may be coarser than the rest.
+        due = max(_SOONEST_S, seconds)
+        self._timer.disposable = self._scheduler.schedule_relative(due, ring)

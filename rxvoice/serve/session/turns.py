@@ -125,6 +125,9 @@ class Turns:
     def on_candidate(self, turn: Turn) -> None:
         """Sound over a reply: it may be speech. Enough of it is, whatever it says."""
         heard = self._meet(turn)
+        taking = self._settings().turns
+        if taking is None or taking.on_words:
+            return
         spoken = silent = 0.0
 
         def count(chunk: AudioChunk) -> None:
