@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 MICROPHONE_HERTZ = 600
 
 
-@pytest.fixture(scope="package")
+# Playwright keeps an event loop running on this thread: not beyond these modules.
+@pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, whose microphone hears a tone without an end."""
     path = tmp_path_factory.mktemp("microphone") / "tone.wav"
