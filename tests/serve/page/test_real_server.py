@@ -23,7 +23,7 @@ from rxvoice import serve
 from rxvoice.serve import page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 pytest.importorskip("playwright", reason="no playwright: pip install playwright")
 from playwright.sync_api import expect
@@ -71,14 +71,14 @@ const tone = (seconds, gain) => Int16Array.from({ length: 24000 * seconds }, (_,
 
 
 @pytest.fixture(scope="module")
-def chatty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def chatty(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, whose microphone hears somebody for a second, silence for two, and so on."""
     path = tmp_path_factory.mktemp("microphone") / "turns.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         sounds = np.concatenate([np.zeros(RATE), tone(1), np.zeros(RATE)])
         file.writeframes((sounds * 32767).astype("<i2").tobytes())
-    with browser(path) as launched:
+    with browser(playwright, path) as launched:
         yield launched
 
 
@@ -136,7 +136,7 @@ def test_typing_and_the_settings_of_a_server_with_a_key(chatty: Browser) -> None
 
 
 @pytest.mark.models
-def test_real_models_are_asked_aloud_and_answer_aloud() -> None:
+def test_real_models_are_asked_aloud_and_answer_aloud(playwright: Playwright) -> None:
     pytest.importorskip("faster_whisper", reason="no extra: pip install 'rxvoice[offline]'")
     pytest.importorskip("piper", reason="no extra: pip install 'rxvoice[offline]'")
     from rxvoice import mlx, offline
@@ -149,7 +149,7 @@ def test_real_models_are_asked_aloud_and_answer_aloud() -> None:
     recording = Path(rxv.__file__).parent / "data" / "demo.wav"
     try:
         with (
-            browser(Path(f"{recording}%noloop")) as launched,
+            browser(playwright, f"{recording}%noloop") as launched,
             serving(app(models)) as url,
             visit(launched, url) as it,
         ):
