@@ -444,8 +444,11 @@ def test_without_permission_the_page_says_so_and_one_can_type(
 
 
 def test_a_microphone_that_goes_away_is_told(at_page: Visit, server: FakeServer) -> None:
-    catch = """() => { const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-        navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await open(wanted)) }"""
+    catch = """() => {
+        const devices = navigator.mediaDevices;
+        const open = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (wanted) => (window.stream = await open(wanted));
+    }"""
     at_page.page.evaluate(catch)
     listening(at_page, server)
     settings = at_page.page.evaluate("stream.getAudioTracks()[0].getSettings()")

@@ -53,7 +53,8 @@ export class Timing {
   /** The parts, in ms, of which each begins where the one before it ends: their sum is `total`. */
   get parts() {
     let before = 0;
-    const there = (name) => this.seen[name] !== undefined && (name !== "turn_ended" || this.silence);
+    const there = (name) =>
+      this.seen[name] !== undefined && (name !== "turn_ended" || this.silence);
     return MOMENTS.filter(there).map((name) => {
       const at = Math.max(before, this.seen[name]);
       const part = { name, ms: at - before };

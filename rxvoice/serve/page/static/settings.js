@@ -58,7 +58,9 @@ export class Settings {
 
   /** How long the server waits in silence before a turn ends, in ms. */
   get silence() {
-    return this.chosen.silence ?? this.server?.audio?.input?.turn_detection?.silence_duration_ms ?? 500;
+    return (
+      this.chosen.silence ?? this.server?.audio?.input?.turn_detection?.silence_duration_ms ?? 500
+    );
   }
 
   get threshold() {
@@ -73,7 +75,8 @@ export class Settings {
     voice.length = 1;
     for (const name of voices) voice.add(new Option(name, name));
     const own = session.audio?.output?.voice;
-    voice.options[0].text = typeof own === "string" && own ? `The server’s own (${own})` : "The server’s own";
+    voice.options[0].text =
+      typeof own === "string" && own ? `The server’s own (${own})` : "The server’s own";
     this.form.elements.instructions.placeholder = session.instructions || "The server’s own";
     this.show();
   }
@@ -81,7 +84,8 @@ export class Settings {
   show() {
     const { voice, instructions, silence, threshold, interrupt, aloud } = this.form.elements;
     const chosen = this.chosen.voice ?? "";
-    if (chosen && ![...voice.options].some((it) => it.value === chosen)) voice.add(new Option(chosen, chosen));
+    if (chosen && ![...voice.options].some((it) => it.value === chosen))
+      voice.add(new Option(chosen, chosen));
     voice.value = chosen;
     instructions.value = this.chosen.instructions ?? "";
     silence.value = this.silence;

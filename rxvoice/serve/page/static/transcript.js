@@ -77,15 +77,22 @@ export class TranscriptView {
     const all = entry.state === "said";
     const [heard, rest] = all ? [entry.heard.text, ""] : entry.heard.split();
     const pieces = [make("span", "heard", heard)];
-    if (entry.state === "cut") pieces.push(make("span", "cut"), make("span", "hidden", " Interrupted. Not heard: "));
+    if (entry.state === "cut")
+      pieces.push(make("span", "cut"), make("span", "hidden", " Interrupted. Not heard: "));
     if (rest) pieces.push(make("span", "unheard", rest));
     text.replaceChildren(...pieces);
     note.textContent = noteOf(entry, rest);
+    if (entry.silent && entry.over && !entry.announced) {
+      entry.announced = true;
+      this.say(`Voice: ${entry.heard.text}`); // nothing else reads it aloud
+    }
     if (entry.timing?.complete && !parts.latency) {
       this.longest = Math.max(this.longest, entry.timing.total);
       this.list.style.setProperty("--longest", this.longest);
       parts.latency = bar(entry.timing);
-      parts.latency.addEventListener("toggle", () => parts.latency.scrollIntoView({ block: "nearest" }));
+      parts.latency.addEventListener("toggle", () =>
+        parts.latency.scrollIntoView({ block: "nearest" }),
+      );
       body.append(parts.latency);
     }
   }
