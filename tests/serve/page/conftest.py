@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
