@@ -29,9 +29,10 @@ NAMES = (
     "interruption",
     "aio",
     "web",
+    "ears",
 )
-LONG = ("live_echo", "eot", "wakeword")
-"""Benchmarks that take minutes; they run only by name."""
+LONG = ("live_echo", "eot", "wakeword", "gpu")
+"""Benchmarks that take minutes or want something special; they run only by name."""
 
 
 def main() -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from typing import Literal, TypeAlias
@@ -15,6 +18,25 @@ Blas: TypeAlias = Literal["openblas", "missing", "late", "not needed"]
 """``"late"``: it is on this machine, and MLX was imported before it was loaded."""
 
 _LIBRARY = "libopenblas.so.0"
+
+_WAITING = {"OPENBLAS_THREAD_TIMEOUT": "16", "OMP_WAIT_POLICY": "PASSIVE"}
+"""How idle threads of OpenBLAS (a power of two of the CPU's clock) and of OpenMP wait for work."""
+
+
+@contextmanager
+def sleeping_when_idle() -> Generator[None]:
+    """Let the threads of libraries that are loaded in this block sleep soon when they are idle.
+
+    By default they would spin for up to 0.1 s after each product, which takes a core from the rest
+    of the conversation. What the user set in the environment holds.
+    """
+    own = {name: value for name, value in _WAITING.items() if name not in os.environ}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            os.environ.pop(name, None)
 
 
 @cache
@@ -30,7 +52,8 @@ def load_openblas() -> Blas:
     # Loaded late, it has no effect on MLX. LD_PRELOAD has loaded it in time.
     if is_late and not _is_loaded():
         return "late" if _found(ctypes.RTLD_LOCAL) else "missing"
-    return "openblas" if _found(ctypes.RTLD_GLOBAL) else "missing"
+    with sleeping_when_idle():
+        return "openblas" if _found(ctypes.RTLD_GLOBAL) else "missing"
 
 
 def advice(blas: Blas) -> str:

@@ -3,6 +3,11 @@ import signal
 
 import pytest
 
+from rxvoice._blas import load_openblas
+
+# It has an effect only before MLX is imported, as the tests themselves do.
+load_openblas()
+
 # MLX compiles kernels with g++ at a model's first call on a CPU: seconds, and nothing to test.
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 

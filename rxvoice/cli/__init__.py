@@ -134,12 +134,12 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
     if options.command == "demo":
         from rxvoice.cli.demo import demo
 
-        return demo(options.out, models=options.models, realtime=options.realtime)
+        return demo(options.out, play=options.play)
     if options.command == "models":
         from rxvoice.cli.models import convert_model, models
 
         if options.action == "convert":
-            return convert_model(options.source, options.directory)
+            return convert_model(options.source, options.directory, options.dtype)
         return models(memory=options.memory, as_json=options.json)
     from rxvoice.cli.run import run
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from rxvoice.offline.stt import default_backend
 from rxvoice.offline.weights import WHISPER_TINY
 
 Slot: TypeAlias = Literal["vad", "turn", "stt", "llm", "tts"]
@@ -70,10 +71,18 @@ class BuiltIn:
     module: str | None
 
 
+def _ears() -> BuiltIn:
+    """The recogniser, with the library that runs it on this machine."""
+    on_mlx = default_backend() == "mlx"
+    what = f"{WHISPER_TINY.name} by {'MLX' if on_mlx else 'faster-whisper'}"
+    module = WHISPER_TINY.module if on_mlx else "faster_whisper"
+    return BuiltIn("stt", "rxv.offline.stt()", what, WHISPER_TINY.licence, module)
+
+
 BUILT_IN = (
     BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", None),
     BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
-    BuiltIn("stt", "rxv.offline.stt()", WHISPER_TINY.name, WHISPER_TINY.licence, "faster_whisper"),
+    _ears(),
     BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),
     BuiltIn("tts", "rxv.offline.tts()", "Piper, or espeak-ng", "GPL-3.0-or-later", "piper"),
 )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from dataclasses import dataclass
 from typing import cast
 
+from rxvoice.cli._key import key_from
 from rxvoice.cli._scene import UNBROKEN
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
 from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
+_LIBRARIES = {"mlx": "MLX", "faster-whisper": "faster-whisper"}
 _DEMO_LLM = "a small Llama that knows about twenty subjects, on MLX"
 
 
@@ -90,7 +93,8 @@ def choose_stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
         return stt(settings.stt, trust_remote_code=trust), f"{settings.stt}, on MLX"
     if _is_demo_stt(settings):
         return offline.demo_stt(), "a small Moonshine that knows twenty sentences, on MLX"
-    return offline.stt(), "Whisper tiny.en, any English"
+    ears = offline.stt()
+    return ears, f"{ears.model} by {_LIBRARIES[ears.backend]}, any English"
 
 
 def _is_demo_stt(settings: CommandSettings) -> bool:
@@ -99,6 +103,8 @@ def _is_demo_stt(settings: CommandSettings) -> bool:
 
 def choose_llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
     """The language model, and what it is."""
+    if settings.llm_url:
+        return _llm_elsewhere(settings)
     if settings.llm is not None:
         from rxvoice.mlx import llm
 
@@ -116,6 +122,21 @@ def choose_llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
     from rxvoice import offline
 
     return offline.llm(), _DEMO_LLM
+
+
+def _llm_elsewhere(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+    from rxvoice import remote
+
+    if settings.llm is None:
+        raise UsageError("--llm-url says where a model is, and not which: name it with --llm")
+    key = key_from("--llm-key", settings.llm_key, "RXVOICE_LLM_KEY", dict(os.environ))
+    model = remote.llm(
+        settings.llm,
+        base_url=settings.llm_url,
+        api_key=key or None,
+        system_prompt=settings.system_prompt,
+    )
+    return model, f"{settings.llm}, at {' and '.join(settings.llm_url)}"
 
 
 def choose_tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:

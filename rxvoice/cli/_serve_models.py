@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from rxvoice.cli._key import key_from
 from rxvoice.cli._parts import choose_llm, choose_stt, choose_tts
-from rxvoice.cli._serve_settings import ServeSettings, key_from
+from rxvoice.cli._serve_settings import ServeSettings
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.remote import ServerState

@@ -39,6 +39,21 @@ class CommandSettings:
     llm: str | None = setting(
         None, "models", "text", "write the replies with this model of mlx-lm", metavar="MODEL"
     )
+    llm_url: tuple[str, ...] = setting(
+        (),
+        "models",
+        "texts",
+        "ask --llm at a server with OpenAI's interface, such as http://127.0.0.1:8000/v1; give it "
+        "again for each further server",
+        metavar="URL",
+    )
+    llm_key: str | None = setting(
+        None,
+        "models",
+        "text",
+        "the key that this server wants: a file with it, or 'env' for $RXVOICE_LLM_KEY",
+        metavar="FILE",
+    )
     tts: str | None = setting(
         None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
     )

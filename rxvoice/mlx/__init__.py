@@ -4,6 +4,7 @@
 - `load`: fetches, loads and warms up models before the conversation.
 - `convert`: published weights in other layouts, made into directories that these load.
 - `MlxScheduler`: the model thread, with its lanes.
+- `memory_use`: how much memory the models hold.
 - `MlxResampler`: the sound of models, at the rate of a device.
 
 The public file of a model has its options and what it does. ``_llm_model``, ``_stt_model`` and
@@ -18,13 +19,14 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 from rxvoice._language.options import LlmOptions
 from rxvoice.mlx import _before as _before
+from rxvoice.mlx._memory import MemoryUse, memory_use
 from rxvoice.mlx.convert import convert
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
 from rxvoice.mlx.resample import MlxResampler
 from rxvoice.mlx.scheduler import Lane, MlxScheduler
 from rxvoice.mlx.smart_turn import SmartTurn, smart_turn
-from rxvoice.mlx.stt import Stt, SttSession, stt
+from rxvoice.mlx.stt import Stt, SttSession, WhisperText, stt
 from rxvoice.mlx.tts import Tts, tts
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "LlmStats",
     "Loadable",
     "Loaded",
+    "MemoryUse",
     "MlxResampler",
     "MlxScheduler",
     "Progress",
@@ -43,9 +46,11 @@ __all__ = [
     "Stt",
     "SttSession",
     "Tts",
+    "WhisperText",
     "convert",
     "llm",
     "load",
+    "memory_use",
     "smart_turn",
     "stt",
     "tts",

@@ -20,10 +20,10 @@ class Progress:
     """How far the download of a model is.
 
     Attributes:
-        model: its name on the hub.
-        file: the file that is being fetched.
+        model: its name.
+        file: the file that is being fetched; or what else is being done, if `total` is 0.
         done: how many bytes of the model are on the disk, earlier ones included.
-        total: how many bytes the model has.
+        total: how many bytes the model has; 0 where nothing is fetched.
         rate: bytes per second over the last five seconds; 0 while that is not known.
     """
 
@@ -172,7 +172,9 @@ def no_bars() -> Generator[None, None, None]:
 
 def _line(progress: Progress) -> str:
     model = progress.model.rpartition("/")[2]
-    percent = 100 * progress.done // progress.total if progress.total else 100
+    if not progress.total:
+        return f"{model}  {progress.file}"
+    percent = 100 * progress.done // progress.total
     told = f"{model}  {gigabytes(progress.done)} of {gigabytes(progress.total)}  {percent} %"
     if progress.rate:
         left = round((progress.total - progress.done) / progress.rate)

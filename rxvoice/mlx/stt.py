@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -14,13 +14,15 @@ from rxvoice._answers.recognised import recognised
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._check import model_name
 from rxvoice.elements import Recognised
+from rxvoice.errors import ConfigError
 from rxvoice.mlx._precision import Dtype, check_dtype, on_cpu
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._stt_model import EXAMPLE, LiveTurn, SttModel, known_options, load_stt
 from rxvoice.mlx._stt_session import SAMPLE_RATE, Recognition, SttSession, WholeTurn
 from rxvoice.mlx._whisper import Windows, is_doubtful, own_options
+from rxvoice.mlx._whisper_steps import WhisperSteps, WhisperText
 
-__all__ = ["Stt", "SttSession", "stt"]
+__all__ = ["Stt", "SttSession", "WhisperText", "stt"]
 
 _LOG = logging.getLogger("rxvoice")
 
@@ -113,6 +115,7 @@ class Stt:
         self._recognition = recognition
         self._model: SttModel | None = None
         self._windows: Windows | None = None
+        self._steps: WhisperSteps | None = None
 
     @property
     def transcription_delay_ms(self) -> int:
@@ -162,6 +165,32 @@ class Stt:
         )
         live = WholeTurn(self._recognised) if create is None else self._live(model, create)
         return SttSession(live, name=self.model, recognition=self._recognition)
+
+    def decoding(
+        self, audio: Samples, /, *, word_times: bool = False
+    ) -> Generator[None, None, WhisperText]:
+        """Decode a recording with Whisper a step at a time; the generator returns the text.
+
+        It searches with five beams. Beside the text it returns what tells a text that Whisper makes
+        up in noise from one that was said. A step is a layer of the encoder, a token, or the times
+        of all words.
+
+        Errors: `AudioFormatError` for other audio; `ConfigError` as `load`, for a model that is no
+            Whisper, and for one of several languages without `language`.
+        Runs on: this thread; any other may take over between two steps, if MLX allows that.
+
+        Args:
+            audio: float32 of shape ``(n,)`` in [-1, 1], at 16 kHz. After 30 s the rest is left out.
+            word_times: find the times of the words too.
+        """
+        audio_samples(audio)
+        if self._steps is None:
+            model = self._loaded()
+            language = self._recognition.language
+            if not type(model).__module__.startswith("mlx_audio.stt.models.whisper"):
+                raise ConfigError(f"{self.model!r} is no Whisper, which decoding() is for")
+            self._steps = WhisperSteps(model, language)
+        return self._steps.decode(audio, timed=word_times)
 
     def _recognised(self, audio: Samples) -> tuple[Recognised, str]:
         """What was said, and a complaint or ""."""

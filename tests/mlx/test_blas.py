@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,62 @@ def test_elsewhere_it_is_not_needed(machine: pytest.MonkeyPatch) -> None:
         assert advice("not needed") == advice("openblas") == ""
     finally:
         load_openblas.cache_clear()
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str | None, str | None]]]:
+    """How idle threads wait, of each library that is loaded while this is in use."""
+    seen: list[tuple[str | None, str | None]] = []
+
+    def found(_: int) -> bool:
+        names = ("OPENBLAS_THREAD_TIMEOUT", "OMP_WAIT_POLICY")
+        seen.append((os.environ.get(names[0]), os.environ.get(names[1])))
+        return True
+
+    monkeypatch.setattr(_blas, "_is_linux_cpu", lambda: True)
+    monkeypatch.setattr(_blas, "_is_loaded", lambda: True)
+    monkeypatch.setattr(_blas, "_found", found)
+    for name in ("OPENBLAS_THREAD_TIMEOUT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    load_openblas.cache_clear()
+    yield seen
+    load_openblas.cache_clear()
+
+
+def test_idle_threads_sleep(waiting: list[tuple[str | None, str | None]]) -> None:
+    assert load_openblas() == "openblas"
+    assert waiting == [("16", "PASSIVE")]
+    assert "OPENBLAS_THREAD_TIMEOUT" not in os.environ, "programs started later have their own way"
+
+
+def test_what_the_user_set_holds(
+    waiting: list[tuple[str | None, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    load_openblas()
+    assert waiting == [("16", "ACTIVE")]
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+@linux
+@openblas
+@pytest.mark.models
+def test_between_two_products_a_core_is_free() -> None:
+    """The time of the CPU that passes after a product, while nothing is computed."""
+    program = """
+import resource, threading, time
+import rxvoice.mlx
+import mlx.core as mx
+a = mx.random.normal((384, 384))
+def spent():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+idle = 0.0
+for _ in range(40):
+    mx.eval(a @ a)
+    before = spent()
+    threading.Event().wait(0.01)
+    idle += spent() - before
+print(idle)
+"""
+    assert float(run(program)) < 0.02, "of 0.4 s"

@@ -7,11 +7,13 @@ os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 import errno
 import io
 import json
+import re
 import shutil
 import threading
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import mlx.core as mx
 import numpy as np
@@ -24,7 +26,7 @@ from benchmarks import _silero_models
 from rxvoice._silero import silero
 from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.mlx import _hub, _warm_up, loading
+from rxvoice.mlx import _hub, _warm_up, _weight_size, loading
 from rxvoice.mlx._hub import Remote
 from rxvoice.mlx._progress import Meter, gigabytes
 from rxvoice.mlx.llm import llm
@@ -131,6 +133,7 @@ def test_every_kind_is_loaded_and_makes_a_step_on_the_worker(
         str(MODEL),
     ]
     assert loaded[-1].bytes == WEIGHTS
+    assert loaded[-1].memory >= WEIGHTS
     assert talk.stats.generated_tokens == 1
 
 
@@ -143,6 +146,18 @@ def test_a_conversation_is_as_it_was_and_its_system_prompt_known() -> None:
     assert [it["content"] for it in before.messages] == ["Be brief.", "Hm?"]
     "".join(talk.respond("How far away is the moon?"))
     assert 0 < talk.stats.prefilled_tokens < talk.stats.prompt_tokens
+
+
+@pytest.mark.models
+def test_a_language_model_is_warmed_up_with_a_long_prompt_if_it_has_room() -> None:
+    talk = llm(MODEL)
+    load(talk)
+    assert talk.stats.prompt_tokens >= 64
+    assert talk.stats.generated_tokens == 1
+    small = llm(MODEL, context_tokens=60, max_tokens=20)
+    load(small)
+    assert small.stats.prompt_tokens < 40
+    assert small.stats.generated_tokens == 1
 
 
 @pytest.mark.models
@@ -392,7 +407,7 @@ def test_a_model_without_weights_for_mlx(hub: FakeHub) -> None:
 def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
     parts = [llm("tiny/llm"), llm(MODEL)]
     with pytest.raises(ConfigError) as raised:
-        load(*parts, memory=2 * WEIGHTS - 1)
+        load(*parts, memory=2 * WEIGHTS - 1, dtype="float16")
     size = gigabytes(WEIGHTS)
     assert str(raised.value).startswith(
         f"the models take {gigabytes(2 * WEIGHTS)} of memory "
@@ -400,19 +415,52 @@ def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
     )
     assert "rxvoice models" in str(raised.value)
     assert hub.fetched() == []
-    assert len(load(*parts, memory=2 * WEIGHTS)) == 2
+    assert len(load(*parts, memory=2 * WEIGHTS, dtype="float16")) == 2
     with pytest.raises(ConfigError, match="memory must be at least 1 bytes, got 0"):
         load(memory=0)
 
 
+@pytest.mark.models
+def test_weights_of_16_bits_take_twice_as_much_in_float32(hub: FakeHub) -> None:
+    numbers = sum(it.size for it in cast("Any", mx.load(str(MODEL / "model.safetensors"))).values())
+    size = gigabytes(WEIGHTS)
+    needed = WEIGHTS + 2 * numbers
+    local = f"the models take {gigabytes(needed)} of memory ({str(MODEL)!r} {gigabytes(needed)}, "
+    with pytest.raises(ConfigError, match=re.escape(f"{local}{size} on the disk), and ")):
+        load(llm(MODEL), memory=needed - 1)
+    assert len(load(llm(MODEL), memory=needed)) == 1
+    assert len(load(llm(MODEL, dtype="bfloat16"), memory=WEIGHTS)) == 1
+    # That of a model on the hub is known when it was fetched, and before it is loaded.
+    part = llm("tiny/llm")
+    with pytest.raises(ConfigError, match=re.escape(f"({'tiny/llm'!r} {gigabytes(needed)}, ")):
+        load(part, memory=needed - 1)
+    assert "model.safetensors" in hub.fetched()
+    assert part._family.model is None
+    assert len(load(part, memory=needed)) == 1
+
+
+def test_only_floats_grow_and_broken_files_do_not(tmp_path: Path) -> None:
+    assert _weight_size.growth(MODEL, None) == 0
+    weights = {"a": mx.zeros((4, 8), mx.float16), "b": mx.zeros((3,), mx.uint32)}
+    mx.save_safetensors(str(tmp_path / "m.safetensors"), weights)
+    assert _weight_size.growth(tmp_path, mx.float32) == 4 * 8 * 2
+    mx.save_safetensors(str(tmp_path / "n.safetensors"), {"c": mx.zeros((5,), mx.float32)})
+    assert _weight_size.growth(tmp_path, mx.float16) == 5 * -2
+    (tmp_path / "o.safetensors").write_bytes(b"\xff" * 20)
+    assert _weight_size.growth(tmp_path, mx.float16) == 5 * -2
+
+
 def test_the_memory_of_this_machine(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 80}
-    monkeypatch.setattr(loading.mx, "device_info", lambda: {"architecture": "x86_64"})
-    monkeypatch.setattr(loading.os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(mx, "device_info", lambda: {"architecture": "x86_64"})
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
     with pytest.raises(ConfigError, match=r"and 246 kB can be used"):
         load(llm("tiny/llm"))
     info = {"max_recommended_working_set_size": 300_000}
-    monkeypatch.setattr(loading.mx, "device_info", lambda: info)
+    monkeypatch.setattr(mx, "device_info", lambda: info)
+    with pytest.raises(ConfigError, match=r"and 300 kB can be used"):
+        load(llm("tiny/llm"))
+    monkeypatch.setattr(mx, "device_info", lambda: {"total_memory": 400_000})  # CUDA
     with pytest.raises(ConfigError, match=r"and 300 kB can be used"):
         load(llm("tiny/llm"))
 

