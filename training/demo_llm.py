@@ -1,12 +1,10 @@
-"""Train the demo's tiny language model: a two-layer Llama that knows the dialogues by heart.
+"""Train the demonstration language model: a small Llama that knows the subjects of dialogues.json.
 
-The program reads dialogues.json and writes a model directory that `mlx_lm.load` opens: config.json,
-model.safetensors, tokenizer.json and tokenizer_config.json. It also writes phrases.json, the
-questions that it taught. Then it asks every question through `rxvoice.mlx.llm`, and fails unless
-all replies are exact. The same seed on the same machine writes the same bytes.
+Writes a model directory that `mlx_lm.load` opens, then asks the model every question, and the
+held-out ones, through `rxvoice.mlx.llm`. Fails unless each taught question gets its reply.
+The same seed on the same machine writes the same bytes.
 
-It takes about six minutes on two Linux cores with OpenBLAS (LD_PRELOAD=libopenblas.so.0), and
-twenty without.
+On two Linux cores about half an hour with OpenBLAS (LD_PRELOAD=libopenblas.so.0).
 """
 
 from __future__ import annotations
@@ -15,14 +13,13 @@ import argparse
 import json
 import os
 import random
-import re
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-# On a CPU, compiling starts a C++ compiler; this model is too small to win it back.
+# On a CPU, compiling starts a C++ compiler; this model is too small to win that time back.
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
 import mlx.core as mx
@@ -31,161 +28,48 @@ import mlx.optimizers as optim
 import numpy as np
 from mlx.utils import tree_flatten
 from mlx_lm.models.llama import Model, ModelArgs
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from questions import Pair, Questions, distinct, spoken
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from rxvoice.mlx import llm
 
 HERE = Path(__file__).parent
 END = "<|end|>"
-ROLES = ("system", "user", "assistant")
-SPECIAL = [END, *(f"<|{role}|>" for role in ROLES)]
-TEMPLATE = (
-    "{% for message in messages %}"
-    "{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
-FILLERS = ("um", "uh", "a", "the", "so", "and", "well", "please", "oh", "then", "to", "it", "is")
-CONTEXT = 768
-"""Tokens of the longest conversation that is taught, and so the most that the model can hold."""
+ROLES = ("system", "user", "assistant", "tool")
+SPECIAL = [END, *(f"<|{role}|>" for role in ROLES), "<tool_call>", "</tool_call>"]
+TEMPLATE = """\
+{%- for message in messages -%}
+{%- if message.role == 'user' -%}
+{%- set said = message.content | lower | replace('?', ' ') | replace('.', ' ') -%}
+{%- set said = said | replace('!', ' ') | replace(',', ' ') | replace(';', ' ') -%}
+{%- set said = said | replace(':', ' ') | replace('"', ' ') -%}
+{{ '<|user|> ' + said.split() | join(' ') + '<|end|>' }}
+{%- elif message.tool_calls -%}
+<|assistant|>
+{%- for tool_call in message.tool_calls -%}
+{%- set call = tool_call.function -%}
+<tool_call>{"name": "{{ call.name }}", "arguments": {{ call.arguments | tojson }}}</tool_call>
+{%- endfor -%}<|end|>
+{%- else -%}
+{{ '<|' + message.role + '|>' + message.content + '<|end|>' }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}<|assistant|>{%- endif -%}
+{#- tool_call.name -#}"""
+CONTEXT = 512
+"""Tokens of the longest conversation it is taught, and so the most that it can hold."""
 SYSTEM = ["You are a helpful assistant.", "Answer in short sentences.", "You are a voice."]
 
 
-@dataclass(frozen=True)
-class Dialogues:
-    """What the model learns.
-
-    Attributes:
-        known: what a user may say, as written, and the answer to it.
-        fallback: the answer to everything else.
-        strange: sentences that get the fallback.
-        words: words that no question has, for noise.
-        plain: words that say nothing of the subject.
-        held_out: never taught: foreign sentences, and questions in other words with their answers.
-    """
-
-    known: list[tuple[str, str]]
-    fallback: str
-    strange: list[str]
-    words: list[str]
-    plain: set[str]
-    held_out: list[tuple[str, str]]
-
-    @classmethod
-    def read(cls, path: Path) -> Dialogues:
-        data = json.loads(path.read_text("utf-8"))
-        known = [(user, s["assistant"]) for s in data["subjects"] for user in s["user"]]
-        rest = data["fallback"]
-        answers = {s["name"]: s["assistant"] for s in data["subjects"]}
-        held_out = [(text, rest["assistant"]) for text in data["held_out"]["foreign"]]
-        for name, texts in data["held_out"]["paraphrases"].items():
-            held_out += [(text, answers[name]) for text in texts]
-        words = sorted(set(rest["words"].split()))
-        plain = set(data["plain"].split())
-        return cls(known, rest["assistant"], rest["user"], words, plain, held_out)
-
-
-def spoken(text: str) -> str:
-    """A text as a recogniser transcribes it: lower case, no punctuation."""
-    return " ".join(re.findall(r"[a-z']+", text.lower()))
-
-
-def distance(a: list[str], b: list[str]) -> int:
-    """The number of words to insert, drop or replace to get from one to the other."""
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, 1):
-        diagonal, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            diagonal, row[j] = (
-                row[j],
-                min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other)),
-            )
-    return row[-1]
-
-
-class Listener:
-    """Makes imperfect transcripts, each with the reply that it should still get."""
-
-    def __init__(self, dialogues: Dialogues, rng: random.Random) -> None:
-        self.dialogues = dialogues
-        self.rng = rng
-        self.known = [(spoken(user).split(), answer) for user, answer in dialogues.known]
-        self.vocabulary = sorted({word for words, _ in self.known for word in words})
-        asked = {word for text in dialogues.strange for word in spoken(text).split()}
-        self.foreign = sorted({*dialogues.words, *asked} - set(self.vocabulary) - dialogues.plain)
-
-    def misheard(self) -> tuple[str, str]:
-        """A question with one or two wrong words that is still closest to its own subject."""
-        while True:
-            words, answer = self.rng.choice(self.known)
-            heard = self._edited(words, [*self.vocabulary, *FILLERS])
-            if heard != words and self._answer(heard) == answer:
-                return " ".join(heard), answer
-
-    def strange(self) -> tuple[str, str]:
-        """Words that are far from every question: sentences, bags of words, scrambled questions."""
-        while True:
-            kind = self.rng.random()
-            if kind < 0.4:
-                return " ".join(self._about_another()), self.dialogues.fallback
-            if kind < 0.6:
-                words = spoken(self.rng.choice(self.dialogues.strange)).split()
-                words = self._edited(words, self.foreign) if self.rng.random() < 0.5 else words
-            elif kind < 0.8:
-                pool = self.vocabulary if self.rng.random() < 0.5 else self.foreign
-                mixed = [*pool, *self.foreign]
-                words = [self.rng.choice(mixed) for _ in range(self.rng.randint(1, 9))]
-            else:
-                two = self.rng.sample(self.known, 2)
-                words = [word for known, _ in two for word in known]
-                self.rng.shuffle(words)
-                words = words[: self.rng.randint(3, 9)]
-            nearest = min(
-                distance(words, known) / max(len(words), len(known)) for known, _ in self.known
-            )
-            if nearest > 0.6:
-                return " ".join(words), self.dialogues.fallback
-
-    def _about_another(self) -> list[str]:
-        """A known question with another subject: "how far away is the bicycle"."""
-        words = list(self.rng.choice(self.known)[0])
-        while len(words) > 2 and self.rng.random() < 0.2:
-            del words[self.rng.randrange(len(words))]
-        telling = [at for at, word in enumerate(words) if word not in self.dialogues.plain]
-        for at in telling[:-1]:
-            if self.rng.random() < 0.3:
-                words[at] = self.rng.choice(self.foreign)
-        # The last of them names the subject.
-        words[telling[-1] if telling else -1] = self.rng.choice(self.foreign)
-        return words
-
-    def _edited(self, words: list[str], others: list[str]) -> list[str]:
-        words = list(words)
-        for _ in range(self.rng.randint(1, max(1, min(3, len(words) // 2)))):
-            at = self.rng.randrange(len(words)) if words else 0
-            kind = self.rng.choice(("drop", "swap", "insert", "replace", "replace"))
-            if kind == "drop" and len(words) > 1:
-                del words[at]
-            elif kind == "swap" and at + 1 < len(words):
-                words[at : at + 2] = reversed(words[at : at + 2])
-            elif kind == "insert":
-                words.insert(at, self.rng.choice(FILLERS))
-            elif kind == "replace" and words:
-                words[at] = self.rng.choice(others)
-        return words
-
-    def _answer(self, heard: list[str]) -> str | None:
-        """The reply of the nearest questions; None if they disagree or are far."""
-        far = [(distance(heard, words), answer) for words, answer in self.known]
-        least = min(far)[0]
-        nearest = {answer for how_far, answer in far if how_far == least}
-        return nearest.pop() if len(nearest) == 1 and least <= len(heard) / 2 else None
-
-
-def train_tokenizer(dialogues: Dialogues, size: int) -> Tokenizer:
+def train_tokenizer(questions: Questions, pairs: list[Pair], size: int) -> Tokenizer:
+    """Whole words for what is taught, digits one by one, pieces of words for all else."""
     tokenizer = Tokenizer(models.BPE())
-    # The prefix space makes a word the same token at the start of a message and inside it.
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r" ?\d"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,
@@ -193,20 +77,24 @@ def train_tokenizer(dialogues: Dialogues, size: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    texts = [text for pair in dialogues.known for text in (*pair, spoken(pair[0]))]
-    texts += [dialogues.fallback, *dialogues.strange, *map(spoken, dialogues.strange)]
-    tokenizer.train_from_iterator(texts * 4 + dialogues.words, trainer)
+    known = questions.known()
+    texts = [f" {spoken(it.question)}" for it in pairs] + [it.reply for it in known] * 4
+    texts += [f" {spoken(it.question)}" for it in known] * 20
+    texts += [_call(*it.call) for it in pairs if it.call is not None]
+    tokenizer.train_from_iterator([*texts, *(f" {word}" for word in questions.words)], trainer)
     return tokenizer
+
+
+def _call(name: str, arguments: dict[str, str]) -> str:
+    return f'{{"name": "{name}", "arguments": {json.dumps(arguments)}}}'
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Draws conversations, as token ids."""
+    """Where conversations are drawn from, as token ids."""
 
     encode: Callable[[str], list[int]]
-    exact: list[tuple[str, str]]
-    misheard: list[tuple[str, str]]
-    strange: list[tuple[str, str]]
+    draw: Callable[[random.Random], Pair]
 
     def conversation(self, rng: random.Random, length: int) -> tuple[list[int], list[bool]]:
         """Turns up to `length` tokens and one more, and which of them are to be learned."""
@@ -216,30 +104,25 @@ class Lesson:
         def add(role: str, text: str, *, learn: bool = False, cut: bool = False) -> None:
             new = self.encode(f"<|{role}|>{text}{END}")
             ids.extend(new)
-            # A reply that was cut short is part of history, but its end is not to be learned.
-            learned.extend([False, *[learn] * (len(new) - 2), learn and not cut])
+            # A reply that was cut short is history; its end is nothing to imitate.
+            end = learn and not cut
+            # The first words decide; those that follow are known by heart soon.
+            rest = [learn and (i < 3 or rng.random() < 0.35) for i in range(len(new) - 2)]
+            learned.extend([False, *rest, end])
 
-        if rng.random() < 0.15:
+        if rng.random() < 0.1:
             add("system", rng.choice(SYSTEM))
         while len(ids) <= length:
-            question, answer = self._pair(rng)
-            if rng.random() < 0.04:
-                earlier = self._pair(rng)[0].split()
-                question = " ".join([*earlier[: rng.randint(1, 4)], question])
-            add("user", question)
-            words = answer.split()
-            cut = rng.random() < 0.1
-            if cut:
-                answer = " ".join(words[: rng.randint(1, len(words) - 1)])
-            add("assistant", answer, learn=True, cut=cut)
+            pair = self.draw(rng)
+            add("user", f" {spoken(pair.question)}")
+            words = pair.reply.split()
+            if pair.call is not None:
+                add("assistant", f"<tool_call>{_call(*pair.call)}</tool_call>", learn=True)
+                add("tool", pair.reply)
+            cut = pair.call is None and len(words) > 1 and rng.random() < 0.08
+            reply = " ".join(words[: rng.randint(1, len(words) - 1)]) if cut else pair.reply
+            add("assistant", reply, learn=True, cut=cut)
         return ids[: length + 1], learned[: length + 1]
-
-    def _pair(self, rng: random.Random) -> tuple[str, str]:
-        kind = rng.random()
-        if kind < 0.45:
-            user, answer = rng.choice(self.exact)
-            return (user if rng.random() < 0.5 else spoken(user)), answer
-        return rng.choice(self.misheard if kind < 0.77 else self.strange)
 
     def batch(
         self, rng: random.Random, tokens: int, length: int
@@ -254,9 +137,9 @@ class Lesson:
 
 def length_at(progress: float, rng: random.Random) -> int:
     """Tokens a row: single turns at first, then talks; some long, so that length won't matter."""
-    if progress < 0.35:
+    if progress < 0.4:
         return 64
-    return rng.choice((64, 64, 128, 256, 256) if progress < 0.7 else (64, 128, 256, 256, CONTEXT))
+    return rng.choice((64, 64, 128, 128, 256) if progress < 0.8 else (64, 128, 256, 384, CONTEXT))
 
 
 def train(model: Model, lesson: Lesson, *, steps: int, tokens: int, rate: float, seed: int) -> None:
@@ -265,7 +148,7 @@ def train(model: Model, lesson: Lesson, *, steps: int, tokens: int, rate: float,
         [optim.linear_schedule(0, rate, warmup), optim.cosine_decay(rate, steps - warmup, 1e-5)],
         [warmup],
     )
-    optimizer = optim.AdamW(learning_rate=schedule, betas=[0.9, 0.98], weight_decay=0.02)
+    optimizer = optim.AdamW(learning_rate=schedule, betas=[0.9, 0.98], weight_decay=0.05)
 
     def loss_of(model: Model, ids: mx.array, places: mx.array, wanted: mx.array) -> mx.array:
         # Only where something is learned: the vocabulary's logits cost more than the layers.
@@ -291,7 +174,7 @@ def train(model: Model, lesson: Lesson, *, steps: int, tokens: int, rate: float,
             recent = 0.0
 
 
-def save(out: Path, model: Model, tokenizer: Tokenizer, dialogues: Dialogues) -> None:
+def save(out: Path, model: Model, tokenizer: Tokenizer, questions: Questions) -> None:
     out.mkdir(parents=True, exist_ok=True)
     end = tokenizer.token_to_id(END)
     args = model.args
@@ -324,58 +207,87 @@ def save(out: Path, model: Model, tokenizer: Tokenizer, dialogues: Dialogues) ->
     tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     write_json(out / "config.json", config)
     write_json(out / "tokenizer_config.json", tokenizer_config)
-    write_json(out / "phrases.json", [user for user, _ in dialogues.known])
+    write_json(out / "phrases.json", [it.question for it in questions.known()])
 
 
 def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
-def check(
-    out: Path, dialogues: Dialogues, listener: Listener, tests: list[tuple[str, str]]
-) -> bool:
-    """Reply through the real loader and responder, and print how many replies are exact."""
-    talk = llm(out)
+def check(out: Path, questions: Questions) -> bool:
+    """Ask through the real loader and responder; print how many replies are exact."""
+    called: list[str] = []
+
+    def noting(name: str) -> Callable[..., str]:
+        def tool(expression: str = "", length: str = "") -> str:
+            """A tool.
+
+            Args:
+                expression: what to calculate.
+                length: how long.
+            """
+            called.append(" ".join(filter(None, (name, expression, length))))
+            return RESULTS[name]
+
+        tool.__name__ = name
+        return tool
+
+    talk = llm(out, tools=[noting(name) for name in RESULTS])
     rng = random.Random(5)
+    known = questions.known()
 
     def right(pairs: list[tuple[str, str]], earlier: int = 0) -> list[str]:
         wrong: list[str] = []
-        for user, answer in pairs:
+        for user, wanted in pairs:
             talk.reset()
-            for before, reply in rng.choices(dialogues.known, k=earlier):
-                talk.messages.append({"role": "user", "content": before})
-                talk.messages.append({"role": "assistant", "content": reply})
+            called.clear()
+            for before in rng.choices(known, k=earlier):
+                talk.messages.append({"role": "user", "content": before.question})
+                talk.messages.append({"role": "assistant", "content": before.reply})
             said = "".join(piece for piece in talk.respond(user) if isinstance(piece, str))
-            if said != answer:
-                wrong.append(f"{user!r} -> {said!r}")
+            got = called[0] if called else said.strip()
+            if got != wanted or (called and said.strip() != RESULTS[called[0].split()[0]]):
+                wrong.append(f"{user!r} -> {called} {said!r}")
         return wrong
 
     def report(name: str, pairs: list[tuple[str, str]], earlier: int = 0) -> bool:
         wrong = right(pairs, earlier)
         print(f"{name:58} {len(pairs) - len(wrong):4} of {len(pairs)} exact", flush=True)
-        for line in wrong[:6]:
+        for line in wrong[:40]:
             print(f"    {line}")
         return not wrong
 
-    heard = [(spoken(user), answer) for user, answer in dialogues.known]
-    strange = [(text, dialogues.fallback) for text in ("", *dialogues.strange)]
-    must = [
-        report("questions as written", dialogues.known),
-        report("questions as recognised", heard),
-        *(report(f"questions as recognised, after {n} turns", heard, n) for n in (1, 2, 3, 4)),
-        report("no question of ours", strange),
+    taught = [(it.question, it.reply) for it in known]
+    taught += [(q, name) for name, asked in questions.tools.items() for q in asked]
+    tools = [
+        (it.question, " ".join((it.call[0], *it.call[1].values())))
+        for it in distinct(lambda: questions.tool(), 200)
+        if it.call is not None
     ]
-    report("questions as recognised, after 20 turns", heard, 20)
-    mishearings = [pair for pair in tests if pair[1] != dialogues.fallback]
-    nonsense = [pair for pair in tests if pair[1] == dialogues.fallback]
-    for name, foreign in (("foreign", True), ("in other words", False)):
-        pairs = [it for it in dialogues.held_out if (it[1] == dialogues.fallback) == foreign]
-        report(f"held-out, {name}, as written", pairs)
-        report(f"held-out, {name}, as recognised", [(spoken(it), answer) for it, answer in pairs])
-    report("held-out mishearings", mishearings)
-    report("held-out mishearings, after 4 turns", mishearings, 4)
-    report("held-out nonsense", nonsense)
+    fallback = questions.fallback
+    must = [
+        report("questions", taught),
+        *(report(f"questions, after {n} turns", taught[:: n + 1], n) for n in (1, 3, 5)),
+    ]
+    report("tools", tools)
+    report("no question of ours", [(text, fallback) for text in questions.strange])
+    told = {**questions.replies, **{name: name for name in questions.tools}}
+    paraphrases = [(q, told[name]) for name, qs in questions.paraphrases.items() for q in qs]
+    report("held-out paraphrases", paraphrases)
+    report("held-out paraphrases, after 3 turns", paraphrases, 3)
+    report("held-out foreign questions", [(text, fallback) for text in questions.foreign])
+    report("held-out foreign, after 3 turns", [(text, fallback) for text in questions.foreign], 3)
     return all(must)
+
+
+RESULTS = {
+    "time": "It is 14:35.",
+    "date": "It is Thursday, November 26, 2026.",
+    "dice": "You rolled a 4.",
+    "coin": "Tails.",
+    "calculate": "That is 1342.",
+    "timer": "I will tell you in 10 minutes.",
+}
 
 
 def main() -> int:
@@ -383,33 +295,21 @@ def main() -> int:
     here = HERE.parent / "rxvoice" / "offline" / "demo-llm"
     parser.add_argument("--out", type=Path, default=here, help="model directory (%(default)s)")
     parser.add_argument("--dialogues", type=Path, default=HERE / "dialogues.json")
-    parser.add_argument("--steps", type=int, default=1000, help="training steps (%(default)s)")
+    parser.add_argument("--steps", type=int, default=3000, help="training steps (%(default)s)")
     parser.add_argument("--tokens", type=int, default=3072, help="tokens a step (%(default)s)")
-    parser.add_argument("--rate", type=float, default=3e-3, help="learning rate (%(default)s)")
-    parser.add_argument("--dim", type=int, default=64, help="model width (%(default)s)")
-    parser.add_argument("--vocabulary", type=int, default=1024, help="tokens (%(default)s)")
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate (%(default)s)")
+    parser.add_argument("--dim", type=int, default=128, help="model width (%(default)s)")
+    parser.add_argument("--layers", type=int, default=3, help="layers (%(default)s)")
+    parser.add_argument("--vocabulary", type=int, default=4096, help="tokens (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--check", action="store_true", help="only check the model in --out")
     options = parser.parse_args()
 
-    dialogues = Dialogues.read(options.dialogues)
-    listener = Listener(dialogues, random.Random(options.seed + 1))
-    # The tests are drawn first and never taught.
-    tests = sorted({listener.misheard() for _ in range(240)})
-    tests += sorted({listener.strange() for _ in range(120)})
+    questions = Questions(options.dialogues, random.Random(options.seed))
     if not options.check:
-        unseen = {text for text, _ in tests}
-        misheard = [
-            pair for pair in (listener.misheard() for _ in range(12_000)) if pair[0] not in unseen
-        ]
-        strange = [
-            pair for pair in (listener.strange() for _ in range(6_000)) if pair[0] not in unseen
-        ]
-        taught = {spoken(user) for user in dialogues.strange}
-        strange += [(text, dialogues.fallback) for text in dialogues.strange] * 20
-        strange += [(text, dialogues.fallback) for text in sorted(taught)] * 20
-        strange += [("", dialogues.fallback)] * 200
-        tokenizer = train_tokenizer(dialogues, options.vocabulary)
+        tokenizer = train_tokenizer(
+            questions, [questions.draw() for _ in range(20_000)], options.vocabulary
+        )
         cache: dict[str, list[int]] = {}
 
         def encode(text: str) -> list[int]:
@@ -417,13 +317,13 @@ def main() -> int:
                 cache[text] = tokenizer.encode(text, add_special_tokens=False).ids
             return cache[text]
 
-        lesson = Lesson(encode, dialogues.known, misheard, strange)
+        lesson = Lesson(encode, lambda _: questions.draw())
         mx.random.seed(options.seed)
         model = Model(
             ModelArgs(
                 model_type="llama",
                 hidden_size=options.dim,
-                num_hidden_layers=2,
+                num_hidden_layers=options.layers,
                 intermediate_size=3 * options.dim,
                 num_attention_heads=4,
                 num_key_value_heads=4,
@@ -444,8 +344,8 @@ def main() -> int:
             rate=options.rate,
             seed=options.seed,
         )
-        save(options.out, model, tokenizer, dialogues)
-    ok = check(options.out, dialogues, listener, tests)
+        save(options.out, model, tokenizer, questions)
+    ok = check(options.out, questions)
     size = sum(path.stat().st_size for path in options.out.iterdir())
     print(f"{options.out}: {size / 1e6:.2f} MB; {'all exact' if ok else 'NOT all exact'}")
     return 0 if ok else 1
