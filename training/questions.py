@@ -1,8 +1,10 @@
 """What users may ask the demonstration language model, in many words, and what it replies.
 
-`Questions` reads dialogues.json and draws pairs of a question and a reply: questions as they are
-taught, the same in other words, with a word misheard, questions that call a tool, and questions
-about something else, which get the fallback. No pair is one of the held-out questions.
+`Questions` reads dialogues.json (what it is taught, and frames that questions about anything else
+are made of), crowd.json (what people asked, from CLINC150) and heard.json (the taught questions as
+Whisper heard them from synthetic voices). It draws pairs of a question and a reply: questions as
+they are taught or heard, the same in other words, with a word misheard, questions that call a tool,
+and questions about something else, which get the fallback. No pair is a held-out question.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import calls
 
 HERE = Path(__file__).parent
 
@@ -49,28 +53,9 @@ HOW_TO = (
     *("i want to", "i would like to", "how do we", "how to", "help me to", "teach me to"),
     *("show me how to", "could you tell me how to", "do you know how to", "how must i"),
 )
-NUMBER_WORDS = (
-    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
-    *("twelve", "thirteen", "fifteen", "sixteen", "eighteen", "twenty", "thirty", "forty"),
-    *("fifty", "sixty", "eighty", "ninety", "a hundred", "twenty five", "forty two", "zero"),
-)
-OPERATIONS = ("plus", "minus", "times", "divided by", "multiplied by", "x", "+", "-", "*", "/")
-SUMS = (
-    *("what is {}", "what's {}", "how much is {}", "calculate {}", "{}", "what does {} make"),
-    *("can you tell me what {} is", "how much is {} please", "please calculate {}", "compute {}"),
-    *("can you calculate {}", "tell me what {} is", "and what is {}", "do you know what {} is"),
-)
-TIMERS = (
-    *("set a timer for {}", "set the timer to {}", "timer for {}", "start a timer for {}"),
-    *("wake me in {}", "remind me in {}", "please set a timer for {}", "set an alarm for {}"),
-    *("can you set a timer for {}", "tell me when {} are over", "i need a timer for {}"),
-    *("count down {}", "set a countdown for {}", "set a timer of {}", "call me in {}"),
-)
-
-
 def spoken(text: str) -> str:
     """The words as the chat template shows them to the model: lower case, no punctuation."""
-    return " ".join(re.sub(r"[?.!,;:\"]", " ", text.lower()).split())
+    return " ".join(it for word in text.lower().split() if (it := word.strip("?.!,;:\"")))
 
 
 @dataclass(frozen=True)
@@ -95,7 +80,10 @@ class Questions:
     """
 
     def __init__(self, path: Path, rng: random.Random) -> None:
-        data = json.loads(path.read_text("utf-8"))
+        data, crowd, heard = (
+            json.loads(it.read_text("utf-8"))
+            for it in (path, path.with_name("crowd.json"), path.with_name("heard.json"))
+        )
         self.rng = rng
         self.replies = {it["name"]: it["assistant"] for it in data["subjects"]}
         self.asked = {it["name"]: it["user"] for it in data["subjects"]}
@@ -104,11 +92,16 @@ class Questions:
         self.strange: list[str] = data["fallback"]["user"]
         self.paraphrases: dict[str, list[str]] = data["held_out"]["paraphrases"]
         self.foreign: list[str] = data["held_out"]["foreign"]
+        self.crowd_foreign: list[str] = crowd["held_out"]
         self.plain = set(data["plain"].split())
-        self._held_out = {
-            spoken(it)
-            for it in [*self.foreign, *(q for qs in self.paraphrases.values() for q in qs)]
-        }
+        self._frames: list[str] = data["frames"]["sentences"]
+        self._lists: dict[str, list[str]] = data["frames"]["lists"]
+        self._crowd: dict[str, list[str]] = crowd["asked"]
+        self._others: list[str] = crowd["others"]
+        self._heard: dict[str, list[str]] = heard
+        held_out = [*self.foreign, *self.crowd_foreign]
+        held_out += [q for qs in self.paraphrases.values() for q in qs]
+        self._held_out = {spoken(it) for it in held_out}
         self._known = [(spoken(q).split(), name) for name, qs in self.asked.items() for q in qs]
         self._tell = {name: self._telling(questions) for name, questions in self.asked.items()}
         taught = {word for words, _ in self._known for word in words}
@@ -123,9 +116,9 @@ class Questions:
         """A pair to learn from."""
         while True:
             kind = self.rng.random()
-            if kind < 0.56:
+            if kind < 0.4:
                 pair = self._subject()
-            elif kind < 0.68:
+            elif kind < 0.62:
                 pair = self.tool()
             else:
                 pair = Pair(self._other(), self.fallback)
@@ -134,91 +127,81 @@ class Questions:
 
     def _subject(self) -> Pair:
         name = self.rng.choice(list(self.asked))
-        question = spoken(self.rng.choice(self.asked[name]))
-        if self.rng.random() < 0.5:
-            question = question.replace("-", " ")
+        question = self._asked(name, self.asked[name])
         kind = self.rng.random()
-        if kind > 0.25:
+        if kind > 0.3:
             question = self._in_other_words(question)
         if kind > 0.75:
             question = self._misheard(question.split(), name)
         return Pair(question, self.replies[name])
 
+    def _asked(self, name: str, taught: list[str]) -> str:
+        """A question as it was taught, heard or asked by somebody."""
+        kind = self.rng.random()
+        if kind < 0.25 and name in self._crowd:
+            taught = self._crowd[name]
+        elif kind > 0.8 and name in self._heard:
+            taught = self._heard[name]
+        question = spoken(self.rng.choice(taught))
+        return question.replace("-", " ") if self.rng.random() < 0.5 else question
+
     def tool(self) -> Pair:
+        """A question that calls a tool, the call, and something that the tool may give."""
         kind = self.rng.random()
-        if kind < 0.35:
-            sum_ = " ".join((self._number(), self.rng.choice(OPERATIONS), self._number()))
-            question = self.rng.choice(SUMS).format(sum_)
-            return Pair(self._opened(question), self._result(), ("calculate", {"expression": sum_}))
-        if kind < 0.6:
-            unit = self.rng.choice(("minutes", "seconds", "hours", "minute", "hour", "second"))
-            length = f"{self._number()} {unit}"
-            question = self.rng.choice(TIMERS).format(length)
-            return Pair(self._opened(question), self._result(), ("timer", {"length": length}))
-        name = self.rng.choice(list(self.tools))
-        question = spoken(self.rng.choice(self.tools[name]))
-        if self.rng.random() < 0.6:
-            question = self._in_other_words(question)
-        return Pair(question, self._result(), (name, {}))
-
-    def _number(self) -> str:
-        kind = self.rng.random()
-        if kind < 0.4:
-            return self.rng.choice(NUMBER_WORDS)
-        return str(self.rng.randrange(1 if kind < 0.9 else 0, 13 if kind < 0.6 else 1000))
-
-    def _result(self) -> str:
-        """Something like what the tools give."""
-        number = self.rng.choice
-        kind = self.rng.randrange(8)
-        if kind == 0:
-            return f"It is {self.rng.randrange(24)}:{self.rng.randrange(60):02}."
-        if kind == 1:
-            days = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-            months = (
-                "January February March April May June July August September October November "
-                "December"
-            ).split()
-            year = self.rng.randrange(2024, 2060)
-            return f"It is {number(days)}, {number(months)} {self.rng.randrange(1, 32)}, {year}."
-        if kind == 2:
-            return f"You rolled a {self.rng.randrange(1, 7)}."
-        if kind == 3:
-            return number(("Heads.", "Tails."))
-        if kind == 4:
-            unit = number(("minutes", "seconds", "hours", "minute", "hour", "second"))
-            return f"I will tell you in {self._number()} {unit}."
-        if kind == 5:
-            return number(("That cannot be divided.", "I cannot calculate that.", "How long?"))
-        value = self.rng.randrange(-999, 100_000)
-        digits = str(abs(value))[: self.rng.randrange(1, 6)]
-        decimals = f".{self.rng.randrange(1, 100)}" if self.rng.random() < 0.2 else ""
-        about = "about " if decimals and self.rng.random() < 0.5 else ""
-        return f"That is {about}{'minus ' if value < 0 else ''}{digits}{decimals}."
+        if kind < 0.45:
+            question, said = calls.sum_of(self.rng)
+            name, arguments = "calculate", {"expression": said}
+        elif kind < 0.7:
+            question, said = calls.timer_of(self.rng)
+            name, arguments = "timer", {"length": said}
+        else:
+            name, arguments = self.rng.choice(list(self.tools)), {}
+            question = self._asked(name, self.tools[name])
+            if self.rng.random() < 0.5:
+                question = self._in_other_words(question)
+        if arguments and self.rng.random() < 0.3:
+            question = self._opened(question)
+        any_tool = self.rng.choice((name, name, "calculate", "timer", "date"))
+        return Pair(question, calls.result(self.rng, any_tool), (name, arguments))
 
     def _other(self) -> str:
         """A question about something else."""
         kind = self.rng.random()
-        if kind < 0.08:
-            return spoken(self.rng.choice(self.strange))
-        if kind < 0.25:
-            question = self._in_other_words(spoken(self.rng.choice(self.strange)))
-            if self.rng.random() < 0.5:
-                words = question.split()
-                words[self.rng.randrange(len(words))] = self.rng.choice(self.words)
-                question = " ".join(words)
-            return question
-        if kind < 0.82:
+        if kind < 0.3:
+            question = spoken(self.rng.choice(self.strange))
+        elif kind < 0.5:
+            question = spoken(self.rng.choice(self._others))
+        elif kind < 0.78:
+            question = self._framed()
+        elif kind < 0.93:
             return self._about_another()
-        if kind < 0.9:
-            return " ".join(
-                self.rng.choice(self.words if self.rng.random() < 0.6 else FILLERS)
-                for _ in range(self.rng.randint(1, 9))
-            )
-        words = spoken(self.rng.choice(self.strange)).split()
-        words += [self.rng.choice(self.words) for _ in range(self.rng.randint(0, 3))]
-        self.rng.shuffle(words)
-        return " ".join(words)
+        elif kind < 0.97:
+            pool = self.words if self.rng.random() < 0.6 else FILLERS
+            return " ".join(self.rng.choice(pool) for _ in range(self.rng.randint(1, 9)))
+        else:
+            words = spoken(self.rng.choice(self.strange)).split()
+            words += [self.rng.choice(self.words) for _ in range(self.rng.randint(0, 3))]
+            self.rng.shuffle(words)
+            return " ".join(words)
+        if self.rng.random() < 0.4:
+            question = self._in_other_words(question)
+        if self.rng.random() < 0.15:
+            words = question.split()
+            words[self.rng.randrange(len(words))] = self.rng.choice(self.words)
+            question = " ".join(words)
+        return question
+
+    def _framed(self) -> str:
+        """A frame with something in each gap: "how old is {a:animal}"."""
+
+        def filled(gap: re.Match[str]) -> str:
+            article, kind = gap[1], gap[2]
+            unknown = self.rng.random() < 0.12 and kind not in ("command", "task", "who", "event")
+            word = self.rng.choice(self.words if unknown else self._lists[kind])
+            vowel = word[0] in "aeiou"
+            return f"{'an' if vowel else 'a'} {word}" if article else word
+
+        return spoken(re.sub(r"\{(a:)?(\w+)\}", filled, self.rng.choice(self._frames)))
 
     def _about_another(self) -> str:
         """A question of ours with what it is about replaced: "how far away is the bicycle"."""
