@@ -132,7 +132,9 @@ def save(out: Path, model: Model, tokenizer: Tokenizer, questions: Questions) ->
     tokenizer.save(str(out / "tokenizer.json"), pretty=False)
     write_json(out / "config.json", config)
     write_json(out / "tokenizer_config.json", tokenizer_config)
-    write_json(out / "phrases.json", [it.question for it in questions.known()])
+    asked = [it.question for it in questions.known()]
+    asked += [question for it in questions.tools.values() for question in it]
+    write_json(out / "phrases.json", asked)
 
 
 def write_json(path: Path, value: object) -> None:

@@ -1,4 +1,4 @@
-"""Arithmetic as people say it: "seven times eight", "12 divided by 5"."""
+"""Arithmetic and lengths of time as people say them: "seven times eight", "half an hour"."""
 
 from __future__ import annotations
 
@@ -10,21 +10,39 @@ from fractions import Fraction
 
 from text_to_num import alpha2digit
 
+_NUMBER = r"\d+(?:\.\d+)?"
+_ORDERS = (
+    (rf"(?:the sum of|add) ({_NUMBER}) (?:and|to|with) ({_NUMBER})", r"\1+\2"),
+    (rf"(?:the product of|multiply) ({_NUMBER}) (?:and|by|with) ({_NUMBER})", r"\1*\2"),
+    (rf"divide ({_NUMBER}) by ({_NUMBER})", r"\1/\2"),
+    (rf"subtract ({_NUMBER}) from ({_NUMBER})", r"\2-\1"),
+    (rf"half of ({_NUMBER})", r"\1/2"),
+    (rf"twice ({_NUMBER})", r"2*\1"),
+    (rf"({_NUMBER}) ?(?:%|percent) of ({_NUMBER})", r"\1*\2/100"),
+)
 _SAID = (
-    (r"\bmultiplied by\b|\btimes\b|\bx\b|×", "*"),
+    (r"\bmultiplied by\b|\btimes\b|×", "*"),
+    (r"(?<=\d) ?x ?(?=\d)", "*"),
     (r"\bdivided by\b|\bover\b|÷", "/"),
     (r"\bplus\b|\band\b", "+"),
     (r"\bminus\b|\bless\b", "-"),
-    (r"(?<=\d),(?=\d{3})", ""),
-    (r"\ban? (?=\d)", ""),
 )
-_VALUE = re.compile(r"-?\s*(\d+(?:\.\d+)?)\s*(.*)")
 _OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+_SECONDS = {"hour": 3600, "minute": 60, "second": 1}
+_UNIT = "(hour|minute|second)"
+_HALVES = (
+    (r"\ba quarter of an hour\b", "15 minutes"),
+    (r"\bhalf an? (hour|minute)\b", r"0.5 \1"),
+    (rf"\b(?:an?|1) {_UNIT} and a half\b", r"1.5 \1"),
+    (rf"\b({_NUMBER}) and a half {_UNIT}", r"\1.5 \2"),
+    (rf"\ban? {_UNIT}\b", r"1 \1"),
+)
+_PART = re.compile(rf"({_NUMBER})[ -]?{_UNIT}s?")
 
 
 class NotArithmetic(ValueError):
@@ -39,11 +57,17 @@ def calculate(text: str) -> Fraction:
         ZeroDivisionError: it divides by zero.
     """
     formula = _digits(text)
+    for said, signs in _ORDERS:
+        if re.fullmatch(said, formula):
+            formula = re.sub(said, signs, formula)
+            break
     for said, sign in _SAID:
         formula = re.sub(said, sign, formula)
     # Of anything but numbers and signs nothing reaches Python's parser.
     if not re.fullmatch(r"[\d.+\-*/ ]{3,200}", formula) or "**" in formula or "//" in formula:
         raise NotArithmetic(text)
+    # Python reads no number that begins with a zero.
+    formula = re.sub(r"(?<![\d.])0+(?=\d)", "", formula)
     try:
         tree = ast.parse(formula.strip(), mode="eval").body
     except SyntaxError:
@@ -53,18 +77,31 @@ def calculate(text: str) -> Fraction:
     return _value(tree)
 
 
-def quantity(text: str) -> tuple[Fraction, str]:
-    """The number at the beginning of a text, and the words after it: 2 and "minutes".
+def seconds(text: str) -> Fraction:
+    """A length of time: "5 minutes", "an hour and a half", "2 hours and 30 minutes".
 
     Raises:
-        NotArithmetic: there is no number.
+        NotArithmetic: the text is something else.
     """
-    found = _VALUE.fullmatch(
-        re.sub(r"^an? (?!\d)", "1 ", re.sub(r"^an? (?=\d)", "", _digits(text)))
-    )
-    if found is None:
+    # By itself, "second" is an ordinal number.
+    length = _digits(text.lower().replace("second", "sec.")).replace("sec.", "second")
+    for said, digits in _HALVES:
+        length = re.sub(said, digits, length)
+    parts = _PART.findall(length)
+    rest = re.sub(r"\band\b|[ ,]", "", _PART.sub("", length))
+    if not parts or rest:
         raise NotArithmetic(text)
-    return Fraction(found[1]), found[2].strip()
+    return sum((Fraction(number) * _SECONDS[unit] for number, unit in parts), Fraction())
+
+
+def duration(length: Fraction) -> str:
+    """A number of seconds as people say it: "1 hour and 30 minutes"."""
+    said: list[str] = []
+    for unit, size in _SECONDS.items():
+        number, length = divmod(length, size) if size > 1 else (length, Fraction())
+        if number:
+            said.append(f"{spoken(Fraction(number))} {unit}{'' if number == 1 else 's'}")
+    return " and ".join(said)
 
 
 def spoken(value: Fraction) -> str:
@@ -78,7 +115,9 @@ def spoken(value: Fraction) -> str:
 
 def _digits(text: str) -> str:
     words = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower())
-    return alpha2digit(words, "en", threshold=0).strip()
+    words = re.sub(r"\ban? (?=hundred|thousand|million)", "one ", words)
+    words = alpha2digit(words, "en", threshold=0)
+    return re.sub(r"(?<=\d),(?=\d{3})", "", words).strip()
 
 
 def _value(node: ast.expr) -> Fraction:

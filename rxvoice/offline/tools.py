@@ -12,15 +12,26 @@ from reactivex.abc import SchedulerBase
 from reactivex.scheduler import TimeoutScheduler
 
 from rxvoice.elements import Say
-from rxvoice.offline._calculate import NotArithmetic, calculate, quantity, spoken
 
-_SECONDS = {"second": 1, "seconds": 1, "minute": 60, "minutes": 60, "hour": 3600, "hours": 3600}
+__all__ = ["OfflineTools"]
+
 _LONGEST = 24 * 3600
 _DATE = "{0:%A}, {0:%B} {0.day}, {0.year}"
 
 
 class OfflineTools:
-    """Functions that a language model may call, as `rxvoice.mlx.llm` takes them in ``tools=``.
+    """Functions that a language model may call: pass `functions` as its ``tools=``.
+
+    The demonstration model has them by itself. A model with published weights takes them too:
+
+    ```python
+    tools = rxv.offline.OfflineTools()
+    llm = rxv.mlx.llm("mlx-community/Qwen3-4B-Instruct-2507-4bit", tools=tools.functions)
+    conversation = vox.converse(..., says=tools.rings)
+    ```
+
+    Each answers with a sentence that can be spoken as it is. They are safe with any argument: what
+    cannot be calculated or waited for gets a sentence that says so.
 
     Args:
         now: gives the time of day; ``datetime.now`` where it is not given.
@@ -42,7 +53,7 @@ class OfflineTools:
 
     @property
     def rings(self) -> Observable[Say]:
-        """Emits what to say when a timer is over, for ``says=`` of `converse`. Never completes."""
+        """What to say when a timer is over, for ``says=`` of `converse`. Never completes."""
         return self._rings
 
     @property
@@ -70,8 +81,11 @@ class OfflineTools:
         """Calculate.
 
         Args:
-            expression: numbers with plus, minus, times or divided by between them.
+            expression: numbers with plus, minus, times or divided by between them, in digits or
+                words; or such as "add 5 and 7", "half of 30", "15% of 80".
         """
+        from rxvoice.offline._calculate import NotArithmetic, calculate, spoken
+
         try:
             return f"That is {spoken(calculate(expression))}."
         except ZeroDivisionError:
@@ -83,22 +97,23 @@ class OfflineTools:
         """Set a timer.
 
         Args:
-            length: how long, such as "ten minutes": seconds, minutes or hours, at most a day.
+            length: how long, at most a day, such as "5 minutes" or "an hour and a half".
         """
+        from rxvoice.offline._calculate import NotArithmetic, duration, seconds
+
         try:
-            number, unit = quantity(length)
+            whole = Fraction(round(seconds(length)))
         except NotArithmetic:
             return "How long?"
-        seconds = number * _SECONDS.get(unit, 0)
-        if not 0 < seconds <= _LONGEST:
+        if not 0 < whole <= _LONGEST:
             return "How long?"
-        self._start(length, seconds)
-        return f"I will tell you in {length}."
+        self._start(duration(whole), int(whole))
+        return f"I will tell you in {duration(whole)}."
 
-    def _start(self, length: str, seconds: Fraction) -> None:
+    def _start(self, length: str, seconds: int) -> None:
         scheduler = self._scheduler or TimeoutScheduler.singleton()
 
         def over(*_: object) -> None:
-            self._rings.on_next(Say(f"Your {length} are over."))
+            self._rings.on_next(Say(f"Time is up. Your timer was set for {length}."))
 
-        scheduler.schedule_relative(timedelta(seconds=float(seconds)), over)
+        scheduler.schedule_relative(timedelta(seconds=seconds), over)
