@@ -30,7 +30,7 @@ NAMES = (
     "aio",
     "web",
 )
-LONG = ("live_echo", "eot", "wakeword")
+LONG = ("live_echo", "eot", "wakeword", "mind")
 """Benchmarks that take minutes; they run only by name."""
 
 

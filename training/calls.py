@@ -26,7 +26,16 @@ ORDERS = (
     *("multiply {} by {}", "divide {} by {}", "add {} and {}", "add {} to {}"),
     *("subtract {} from {}", "multiply {} and {}", "multiply {} with {}"),
 )
-ORDERED = ("{}", "{}", "please {}", "can you {}", "could you {}", "{} for me", "{} please", "and {}")
+ORDERED = (
+    "{}",
+    "{}",
+    "please {}",
+    "can you {}",
+    "could you {}",
+    "{} for me",
+    "{} please",
+    "and {}",
+)
 NOUNS = (
     *("the sum of {} and {}", "the product of {} and {}", "{} percent of {}", "{}% of {}"),
     *("half of {}", "twice {}"),

@@ -3,10 +3,13 @@
 Writes a model directory that `mlx_lm.load` opens, then asks the model every question, and the
 held-out ones, through `rxvoice.mlx.llm`. Fails unless each taught question gets its reply.
 
-The model in the package learned for four minutes on one NVIDIA H100 with MLX for CUDA
-(``--seconds 240 --workers 14 --tokens 65536``). Two Linux cores take a day for as much; an hour
-there (the defaults, with LD_PRELOAD=libopenblas.so.0) gives a model that knows what it is taught,
-and refuses less of what it is not.
+The model in the package learned on an NVIDIA H200, with MLX for CUDA, beside a second one:
+
+    python training/demo_llm.py --seconds 310 --workers 7 --tokens 65536
+
+What is drawn comes from a seed, but in no fixed order where several processes draw, so another run
+gives another model of about the same worth. Two Linux cores would take days for as many tokens. The
+defaults, with LD_PRELOAD=libopenblas.so.0, take about two hours there: enough to try a change.
 """
 
 from __future__ import annotations
@@ -94,7 +97,9 @@ def train(
         recent.append(loss.item())
         if progress.passed - told > 20:
             told, mean = progress.passed, sum(recent) / len(recent)
-            print(f"step {progress.step:6}   loss {mean:.4f}   {told:5.0f} s   {done:.0%}", flush=True)
+            print(
+                f"step {progress.step:6}   loss {mean:.4f}   {told:5.0f} s   {done:.0%}", flush=True
+            )
             recent.clear()
             save()
 
@@ -189,7 +194,9 @@ def check(out: Path, questions: Questions) -> bool:
     taught = [(it.question, it.reply) for it in known]
     taught += [(q, name) for name, asked in questions.tools.items() for q in asked]
     drawn = [it for it in distinct(questions.tool, 400) if it.call is not None and it.call[1]][:200]
-    tools = [(it.question, " ".join(filter(None, (it.call[0], *it.call[1].values())))) for it in drawn]
+    tools = [
+        (it.question, " ".join(filter(None, (it.call[0], *it.call[1].values())))) for it in drawn
+    ]
     fallback = questions.fallback
     must = [
         report("questions", taught),
@@ -232,6 +239,9 @@ def main() -> int:
         progress = Progress(options.steps, options.seconds)
         lesson = partial(lesson_of, options.dialogues, tokenizer.to_str())
         drawn = batches(lesson, options.tokens, progress, workers=options.workers)
+        if mx.default_device() == mx.Device(mx.gpu):
+            # Batches differ in length: without a limit, MLX keeps the buffers of each.
+            mx.set_cache_limit(24 << 30)
         mx.random.seed(options.seed)
         model = Model(
             ModelArgs(

@@ -587,7 +587,7 @@ def check(path: Path, cache: Path, seed: int) -> bool:
         f"held out, all: {sum(marks)}/{len(marks)} = {np.mean(marks):.1%}; "
         f"decoding p50 {np.median(took) * 1e3:.0f} ms, max {max(took) * 1e3:.0f} ms"
     )
-    strange = held_out_clips(json.loads(DIALOGUES.read_text("utf-8"))["held_out"]["foreign"], cache)
+    strange = held_out_clips(json.loads(SENTENCES.read_text("utf-8"))["held_out"], cache)
     refused = sum(recogniser.transcribe_turn(as_turn(clip.samples, rng)) == "" for clip in strange)
     print(f"held out, foreign sentences heard as nothing: {refused}/{len(strange)}")
     quiet = 0

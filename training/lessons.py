@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from pathlib import Path
 
 import numpy as np
-from questions import Pair, Questions, spoken
+from questions import Questions, spoken
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 END = "<|end|>"
@@ -81,30 +80,30 @@ def _call(name: str, arguments: dict[str, str]) -> str:
     return f'{{"name": "{name}", "arguments": {json.dumps(arguments)}}}'
 
 
-@dataclass(frozen=True)
 class Lesson:
-    """Draws conversations, as token ids."""
+    """Draws conversations, as token ids.
 
-    tokenizer: Tokenizer
-    questions: Questions
-    seed: int
+    Args:
+        tokenizer: makes the ids.
+        questions: draws what is asked.
+        seed: of what else is drawn.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rng", random.Random(self.seed))
-        object.__setattr__(self, "words", {})
-
-    rng: random.Random = None  # type: ignore[assignment]
-    words: dict[str, list[int]] = None  # type: ignore[assignment]
+    def __init__(self, tokenizer: Tokenizer, questions: Questions, seed: int) -> None:
+        self.questions = questions
+        self.rng = random.Random(seed)
+        self._tokenizer = tokenizer
+        self._words: dict[str, list[int]] = {}
 
     def encode(self, text: str) -> list[int]:
         """A message's ids; no token crosses a space, so those of each word are kept."""
         ids: list[int] = []
         for at, word in enumerate(text.split(" ")):
             piece = f" {word}" if at else word
-            if piece not in self.words:
-                new = self.tokenizer.encode(piece, add_special_tokens=False).ids
-                self.words[piece] = new
-            ids += self.words[piece]
+            if piece not in self._words:
+                new = self._tokenizer.encode(piece, add_special_tokens=False).ids
+                self._words[piece] = new
+            ids += self._words[piece]
         return ids
 
     def conversation(self, length: int) -> tuple[list[int], list[bool]]:
@@ -142,7 +141,9 @@ class Lesson:
             reply = " ".join(words[: rng.randint(1, len(words) - 1)]) if cut else pair.reply
             add("assistant", reply, 0.35, cut=cut)
             if kind > 0.98:
-                add("assistant", f"Time is up. Your timer was set for {rng.randint(1, 59)} minutes.")
+                add(
+                    "assistant", f"Time is up. Your timer was set for {rng.randint(1, 59)} minutes."
+                )
         return ids[: length + 1], learned[: length + 1]
 
     def batch(self, tokens: int, length: int) -> Batch:
@@ -154,9 +155,9 @@ class Lesson:
         return ids[:, :-1], places, ids[:, 1:].reshape(-1)[places]
 
     def _token(self, special: str) -> int:
-        if special not in self.words:
-            self.words[special] = [self.tokenizer.token_to_id(special)]
-        return self.words[special][0]
+        if special not in self._words:
+            self._words[special] = [self._tokenizer.token_to_id(special)]
+        return self._words[special][0]
 
 
 def length_at(progress: float, rng: random.Random) -> int:

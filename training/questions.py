@@ -53,9 +53,11 @@ HOW_TO = (
     *("i want to", "i would like to", "how do we", "how to", "help me to", "teach me to"),
     *("show me how to", "could you tell me how to", "do you know how to", "how must i"),
 )
+
+
 def spoken(text: str) -> str:
     """The words as the chat template shows them to the model: lower case, no punctuation."""
-    return " ".join(it for word in text.lower().split() if (it := word.strip("?.!,;:\"")))
+    return " ".join(it for word in text.lower().split() if (it := word.strip('?.!,;:"')))
 
 
 @dataclass(frozen=True)
@@ -217,9 +219,7 @@ class Questions:
     def _telling(self, questions: list[str]) -> set[str]:
         """The words that say what a subject is about."""
         counts = Counter(word for it in questions for word in set(spoken(it).split()))
-        usual = Counter(
-            word for words, _ in self._known for word in set(words)
-        )
+        usual = Counter(word for words, _ in self._known for word in set(words))
         return {
             word
             for word, n in counts.items()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import reactivex as rx
+from reactivex import Observable
 
 from rxvoice.cli._scene import UNBROKEN
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
+from rxvoice.elements import Say
 from rxvoice.errors import ConfigError
 from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
-_DEMO_LLM = "a small Llama that knows about twenty subjects, on MLX"
+if TYPE_CHECKING:
+    from rxvoice.offline import OfflineTools
+
+_DEMO_LLM = "a small Llama that knows 78 subjects, on MLX"
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,8 @@ class Parts:
     stt: TranscriberSlot
     llm: ResponderSlot
     tts: SynthesizerSlot
+    says: Observable[Say] = field(default_factory=rx.never)
+    """What the tools of the language model say by themselves."""
 
     @property
     def sample_rate(self) -> int:
@@ -72,11 +81,14 @@ def choose(settings: CommandSettings) -> Chosen:
 
     vad = offline.silero()
     stt, transcribes = _stt(settings)
-    llm, replies = _llm(settings)
+    tools = offline.OfflineTools()
+    llm, replies = _llm(settings, tools)
     tts, speaks = _tts(settings)
     # With either demonstration model, only the sentences that both know are of use.
     known = offline.demo_phrases() if settings.llm is None or _is_demo_stt(settings) else ()
-    return Chosen(Parts(vad, stt, llm, tts), transcribes, replies, speaks, tuple(known))
+    return Chosen(
+        Parts(vad, stt, llm, tts, tools.rings), transcribes, replies, speaks, tuple(known)
+    )
 
 
 def _stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
@@ -96,7 +108,7 @@ def _is_demo_stt(settings: CommandSettings) -> bool:
     return settings.stt is None and settings.models == "mlx"
 
 
-def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+def _llm(settings: CommandSettings, tools: OfflineTools) -> tuple[ResponderSlot, str]:
     if settings.llm is not None:
         from rxvoice.mlx import llm
 
@@ -113,7 +125,7 @@ def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
         )
     from rxvoice import offline
 
-    return offline.llm(), _DEMO_LLM
+    return offline.llm(tools), _DEMO_LLM
 
 
 def _tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:

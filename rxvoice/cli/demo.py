@@ -39,8 +39,8 @@ examples:
   rxvoice demo --realtime               plays the recording at the speed of speech
   rxvoice demo --out /tmp/demo --models mlx
 
-The embedded models know about twenty subjects. Both of them know these sentences, in `rxvoice talk`
-too:
+The embedded language model knows 78 subjects, in `rxvoice talk` too. With --models mlx, the demo
+knows these sentences:
 
 {known}
 """

@@ -27,8 +27,8 @@ from rxvoice.offline.weights import PUBLISHED, Weights
 __all__ = [
     "PUBLISHED",
     "EspeakTts",
-    "OfflineTools",
     "MicroWakeWord",
+    "OfflineTools",
     "PiperTts",
     "Weights",
     "WhisperSession",
