@@ -83,7 +83,7 @@ BUILT_IN = (
     BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", None),
     BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
     _ears(),
-    BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),
+    BuiltIn("llm", "rxv.offline.llm()", "a demonstration of 78 subjects, with tools", "MIT", None),
     BuiltIn("tts", "rxv.offline.tts()", "Piper, or espeak-ng", "GPL-3.0-or-later", "piper"),
 )
 

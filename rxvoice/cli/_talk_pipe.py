@@ -117,6 +117,7 @@ def conversation(
             min_words=settings.min_words,
             interruptions=settings.interruptions,
             interrupts=controls.interrupts,
+            says=parts.says,
         ),
         vox.metrics(sink=speaker),
         ops.do_action(on_speech),

@@ -44,8 +44,8 @@ recordings:
   stderr.
 
 demonstration:
-  The embedded language model is a demonstration. It knows about twenty subjects, and says so when
-  you ask about anything else. `rxvoice models` lists other models.
+  The embedded language model is a demonstration. It knows 78 subjects, and says so when you ask
+  about anything else. `rxvoice models` lists other models.
 
 files:
   The suffix of a file sets its format: .wav, .flac, .mp3, .ogg or .opus. A new file replaces an old

@@ -53,8 +53,9 @@ examples:
   rxvoice talk --stt mlx-community/parakeet-tdt-0.6b-v3 --tts mlx-community/Kokoro-82M-bf16
 
 demonstration:
-  The models of the demonstration need no download. They know about twenty subjects: the sentences
-  that the command lists at the start, and some like them. `rxvoice models` lists other models.
+  The models of the demonstration need no download. Its language model knows 78 subjects, and says
+  so when you ask about anything else. It tells the time and the date, sets timers, calculates,
+  rolls a die and flips a coin. `rxvoice models` lists other models.
 
 latencies:
   Under each reply stand its latencies, in milliseconds from the end of your speech: until the turn
