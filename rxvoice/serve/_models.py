@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from reactivex import abc
 
-from rxvoice._silero import silero
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
@@ -35,6 +34,12 @@ class Workers(Protocol):
         ...
 
 
+def _silero() -> VadSlot:
+    from rxvoice.offline import silero
+
+    return silero()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Models:
     """The models of a server, which all sessions share.
@@ -56,7 +61,9 @@ class Models:
             ``write(messages, ...)`` can do all that a session offers. One that has only
             ``respond(text)`` is asked the last text of the user, and calls no tools.
         tts: the synthesizer.
-        vad: makes one session's detector of voice activity, for chunks of 512 samples at 16 kHz.
+        vad: makes one session's detector of voice activity, for chunks of 512 samples at 16 kHz,
+            such as ``rxv.offline.silero(gather_ms=8).fresh``, which judges the chunks of many
+            sessions at once. The default is `rxvoice.offline.silero`.
         scheduler: where the models run. None: on the server's event loop.
         smart_turn: makes an end-of-turn policy that judges by a model; it takes the longest silence
             in milliseconds. None: silence and punctuation tell.
@@ -72,7 +79,7 @@ class Models:
     stt: TranscriberSlot
     llm: Callable[[], Any]
     tts: SynthesizerSlot
-    vad: Callable[[], VadSlot] = silero
+    vad: Callable[[], VadSlot] = _silero
     scheduler: Workers | None = None
     smart_turn: Callable[[int], PolicySlot] | None = None
     speak_as: Callable[[str, float], SynthesizerSlot] | None = None
