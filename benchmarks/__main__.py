@@ -30,8 +30,8 @@ NAMES = (
     "aio",
     "web",
 )
-LONG = ("live_echo", "eot", "wakeword")
-"""Benchmarks that take minutes; they run only by name."""
+LONG = ("live_echo", "eot", "wakeword", "gpu")
+"""Benchmarks that take minutes or want something special; they run only by name."""
 
 
 def main() -> int:
