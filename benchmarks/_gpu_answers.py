@@ -1,4 +1,4 @@
-"""For `benchmarks.gpu`: the same answer by mlx-lm alone, in place, through a lane and in a batch."""
+"""For `benchmarks.gpu`: one answer by mlx-lm alone, in place, through a lane and in a batch."""
 
 from __future__ import annotations
 

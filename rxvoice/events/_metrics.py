@@ -27,6 +27,7 @@ class TurnMetrics(Event):
         underrun_samples: samples of silence that the loudspeaker played in the middle of the reply.
         queued_ms: the most audio that waited for the loudspeaker, in milliseconds.
         over_ms: the reply was over: heard to its end, interrupted or failed.
+        memory_bytes: what the models held when the reply was over; None if `metrics` was not told.
     """
 
     turn: Turn
@@ -40,3 +41,4 @@ class TurnMetrics(Event):
     underrun_samples: int = 0
     queued_ms: int = 0
     over_ms: float | None = None
+    memory_bytes: int | None = None

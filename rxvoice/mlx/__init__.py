@@ -4,6 +4,7 @@
 - `load`: fetches, loads and warms up models before the conversation.
 - `convert`: published weights in other layouts, made into directories that these load.
 - `MlxScheduler`: the model thread, with its lanes.
+- `memory_use`: how much memory the models hold.
 - `MlxResampler`: the sound of models, at the rate of a device.
 
 The public file of a model has its options and what it does. ``_llm_model``, ``_stt_model`` and
@@ -18,6 +19,7 @@ os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
 
 from rxvoice._language.options import LlmOptions
 from rxvoice.mlx import _before as _before
+from rxvoice.mlx._memory import MemoryUse, memory_use
 from rxvoice.mlx.convert import convert
 from rxvoice.mlx.llm import Llm, LlmStats, llm
 from rxvoice.mlx.loading import Kind, Loadable, Loaded, Progress, ProgressLine, load
@@ -35,6 +37,7 @@ __all__ = [
     "LlmStats",
     "Loadable",
     "Loaded",
+    "MemoryUse",
     "MlxResampler",
     "MlxScheduler",
     "Progress",
@@ -46,6 +49,7 @@ __all__ = [
     "convert",
     "llm",
     "load",
+    "memory_use",
     "smart_turn",
     "stt",
     "tts",

@@ -10,9 +10,13 @@ import numpy as np
 
 from rxvoice._silero import Silero
 from rxvoice.conversation import Conversation
+from rxvoice.errors import ConfigError
 from rxvoice.mlx.llm import Llm
 from rxvoice.mlx.stt import Stt
 from rxvoice.mlx.tts import Tts
+
+_LONG = "Hello. " * 40
+"""A GPU has other kernels for a long prompt than for a few tokens; this takes 64 or more."""
 
 
 def warm_up(part: object) -> Generator[None, None, None]:
@@ -36,15 +40,22 @@ def warm_up(part: object) -> Generator[None, None, None]:
 def _first_token(part: Llm) -> Generator[None, None, None]:
     """Generate a token after the system prompt, which then need not be fed again."""
     kept = part.conversation
-    part.conversation = Conversation(system=kept.system)
     try:
-        with closing(part.respond("Hello.")) as pieces:
-            for _ in pieces:
-                if part.stats.generated_tokens:
-                    break
-                yield
+        try:
+            yield from _ask(part, kept, _LONG)
+        except ConfigError:  # the model's context has no room for it
+            yield from _ask(part, kept, "Hello.")
     finally:
         part.conversation = kept
+
+
+def _ask(part: Llm, kept: Conversation, question: str) -> Generator[None, None, None]:
+    part.conversation = Conversation(system=kept.system)
+    with closing(part.respond(question)) as pieces:
+        for _ in pieces:
+            if part.stats.generated_tokens:
+                break
+            yield
 
 
 def _half_a_second(part: Stt) -> Generator[None, None, None]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import mlx.core as mx
 from reactivex import abc
 
 from rxvoice._blas import advice, load_openblas
@@ -21,6 +19,7 @@ from rxvoice._silero import Silero
 from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._families import WHAT, Kind, check_family
 from rxvoice.mlx._hub import Remote, weights_in
+from rxvoice.mlx._memory import memory_use, usable_memory
 from rxvoice.mlx._opening import patterns, reason
 from rxvoice.mlx._precision import Dtype, check_dtype
 from rxvoice.mlx._progress import Progress, ProgressLine, gigabytes, no_bars
@@ -58,6 +57,7 @@ class Loaded:
         load_s: how long reading it took, in seconds, without fetching it.
         warm_up_s: how long its first step took, in seconds.
         bytes: the size of its weights on the disk; 0 if that is not known.
+        memory: how many bytes it has added to what MLX holds, with what its first step left.
     """
 
     name: str
@@ -65,6 +65,7 @@ class Loaded:
     load_s: float
     warm_up_s: float
     bytes: int
+    memory: int = 0
 
 
 def load(
@@ -174,7 +175,7 @@ class _Part:
 
     def steps(self, loaded: list[Loaded]) -> Generator[None, None, None]:
         """Load the model and warm it up, in steps."""
-        began = time.perf_counter()
+        began, before = time.perf_counter(), memory_use().active
         with no_bars(), self._failures("loaded"):
             self._part.load()
         read = time.perf_counter()
@@ -183,7 +184,8 @@ class _Part:
         with self._failures("warmed up"):
             yield from warm_up(self._part)
         done = time.perf_counter()
-        loaded.append(Loaded(self.name, self.kind, read - began, done - warming, self.bytes))
+        added = max(0, memory_use().active - before)
+        loaded.append(Loaded(self.name, self.kind, read - began, done - warming, self.bytes, added))
 
     @contextmanager
     def _failures(self, done: str) -> Generator[None, None, None]:
@@ -230,7 +232,7 @@ def _patterns(kind: Kind, *, trust: bool) -> list[str]:
 
 
 def _check_memory(parts: list[_Part], memory: int | None) -> None:
-    usable = _usable_memory() if memory is None else memory
+    usable = usable_memory() if memory is None else memory
     needed = sum(part.bytes for part in parts)
     if usable is None or needed <= usable:
         return
@@ -240,18 +242,6 @@ def _check_memory(parts: list[_Part], memory: int | None) -> None:
         "used for them: choose smaller ones, such as `rxvoice models` lists by the size of the "
         "machine, or pass memory= if you know better (bytes)"
     )
-
-
-def _usable_memory() -> int | None:
-    """In bytes; None if the system does not tell."""
-    info = cast("dict[str, object]", mx.device_info())
-    recommended = info.get("max_recommended_working_set_size")
-    if isinstance(recommended, int):
-        return recommended
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 4
-    except (ValueError, OSError):
-        return None
 
 
 def _run(steps: Generator[None, None, None], worker: abc.SchedulerBase | None) -> None:

@@ -24,6 +24,7 @@ from rxvoice._threads.loop import leaving, next_step
 from rxvoice._threads.ready import Ready, ReadyLane, Step
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._lane import Lane
+from rxvoice.mlx._memory import limit_memory
 
 __all__ = ["Lane", "MlxScheduler"]
 
@@ -64,7 +65,10 @@ class MlxScheduler(PeriodicScheduler):
     wait, each gets at least one of every ``3 * (patience + 1)`` steps.
 
     Runs on: a thread of its own, started by the first action. MLX's default stream is put back
-        after each step. A step in progress is never interrupted; everything else waits for it.
+        after each step. A step in progress is never interrupted; everything else waits for it. On
+        Metal, the thread raises MLX's wired limit to what the system recommends, and lowers the
+        limit of MLX's cache to an eighth of that, for the whole process. It leaves a wired limit
+        that the app has set, and a lower limit of the cache.
     Drops: at shutdown, what has not run. Nobody is told. Generators among it are closed.
     Errors: what an action raises is logged by the logger "rxvoice" and ends nothing else. If a step
         takes longer than `stuck_ms`, every pipe with a stage on this worker gets one `Notice`. The
@@ -231,6 +235,7 @@ class MlxScheduler(PeriodicScheduler):
 
     def _run(self) -> None:
         stream = mx.default_stream(mx.default_device())
+        limit_memory()
         try:
             while self._step():
                 mx.set_default_stream(stream)

@@ -64,7 +64,7 @@ class _Moments:
     def mark(self, name: str, now: float) -> None:
         self.marks.setdefault(name, now)
 
-    def result(self, now: float, underrun: int) -> TurnMetrics:
+    def result(self, now: float, underrun: int, memory: int | None) -> TurnMetrics:
         spoken = self.speech_end
 
         def since(moment: float | None) -> float | None:
@@ -80,11 +80,14 @@ class _Moments:
             underrun_samples=underrun - self.underrun_before,
             queued_ms=self.queued_ms,
             over_ms=since(now),
+            memory_bytes=memory,
             **{name: since(moment) for name, moment in self.marks.items()},
         )
 
 
-def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
+def metrics(
+    *, sink: AudioSink | None = None, memory: Callable[[], int] | None = None
+) -> Operator[T, T | Event]:
     """Measure how long each turn took, from the end of the user's speech to the end of the reply.
 
     Put it after ``converse``, or before `play`, where it sees the elements of every stage:
@@ -110,6 +113,8 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
     Args:
         sink: the loudspeaker. Its ``queued_ms``, read at each element, gives ``queued_ms``; its
             ``events`` give ``underrun_samples``. A sink may have neither.
+        memory: called when a reply is over; gives ``memory_bytes``. For models on MLX, such as
+            ``lambda: rxv.mlx.memory_use().active``.
     """
     events = cast("Observable[Event] | None", getattr(sink, "events", None))
 
@@ -213,7 +218,7 @@ def metrics(*, sink: AudioSink | None = None) -> Operator[T, T | Event]:
             look()  # afterwards: `play` has written to the sink by then
             record = ended and records.get(_key(ended))
             if record:
-                result = record.result(now(), underrun)
+                result = record.result(now(), underrun, None if memory is None else memory())
                 forget(record.turn)
                 out.emit(result)
 

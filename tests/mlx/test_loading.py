@@ -131,6 +131,7 @@ def test_every_kind_is_loaded_and_makes_a_step_on_the_worker(
         str(MODEL),
     ]
     assert loaded[-1].bytes == WEIGHTS
+    assert loaded[-1].memory >= WEIGHTS
     assert talk.stats.generated_tokens == 1
 
 
@@ -143,6 +144,18 @@ def test_a_conversation_is_as_it_was_and_its_system_prompt_known() -> None:
     assert [it["content"] for it in before.messages] == ["Be brief.", "Hm?"]
     "".join(talk.respond("How far away is the moon?"))
     assert 0 < talk.stats.prefilled_tokens < talk.stats.prompt_tokens
+
+
+@pytest.mark.models
+def test_a_language_model_is_warmed_up_with_a_long_prompt_if_it_has_room() -> None:
+    talk = llm(MODEL)
+    load(talk)
+    assert talk.stats.prompt_tokens >= 64
+    assert talk.stats.generated_tokens == 1
+    small = llm(MODEL, context_tokens=60, max_tokens=20)
+    load(small)
+    assert small.stats.prompt_tokens < 40
+    assert small.stats.generated_tokens == 1
 
 
 @pytest.mark.models
@@ -407,12 +420,15 @@ def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
 
 def test_the_memory_of_this_machine(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 80}
-    monkeypatch.setattr(loading.mx, "device_info", lambda: {"architecture": "x86_64"})
-    monkeypatch.setattr(loading.os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(mx, "device_info", lambda: {"architecture": "x86_64"})
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
     with pytest.raises(ConfigError, match=r"and 246 kB can be used"):
         load(llm("tiny/llm"))
     info = {"max_recommended_working_set_size": 300_000}
-    monkeypatch.setattr(loading.mx, "device_info", lambda: info)
+    monkeypatch.setattr(mx, "device_info", lambda: info)
+    with pytest.raises(ConfigError, match=r"and 300 kB can be used"):
+        load(llm("tiny/llm"))
+    monkeypatch.setattr(mx, "device_info", lambda: {"total_memory": 400_000})  # CUDA
     with pytest.raises(ConfigError, match=r"and 300 kB can be used"):
         load(llm("tiny/llm"))
 

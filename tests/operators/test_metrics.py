@@ -335,3 +335,25 @@ def test_behind_converse_every_stage_is_there() -> None:
             "over_ms": 234,
         }
     ]
+
+
+def test_memory_is_asked_for_when_a_reply_is_over() -> None:
+    asked: list[int] = []
+
+    def memory() -> int:
+        asked.append(len(asked) + 1)
+        return 1000 * asked[-1]
+
+    scene = Scene(memory=memory)
+    turn = Turn.of(np.zeros(100, np.float32), sample_rate=RATE)
+    scene.source.on_next(Transcribed(turn, "hi"))
+    assert asked == []
+    scene.source.on_next(Finished(turn, "Hello."))
+    assert [it.memory_bytes for it in scene.seen if isinstance(it, TurnMetrics)] == [1000]
+    assert "memory_bytes" in scene.seen[-1].as_json()
+
+
+def test_memory_is_none_if_it_is_not_asked_for() -> None:
+    scene = Scene()
+    scene.source.on_next(Finished(Turn.of(np.zeros(100, np.float32), sample_rate=RATE), "Hello."))
+    assert scene.seen[-1].memory_bytes is None
