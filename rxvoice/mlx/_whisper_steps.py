@@ -20,12 +20,15 @@ __all__ = ["WhisperSteps", "WhisperText"]
 _FRAMES = 100
 """A second, of the spectrogram."""
 
-_LEAST_S = 10
+_LEAST_S = 15
 _LONGEST_S = 30
-"""The shortest window, and the one that Whisper was trained with."""
+"""The shortest window, and that of the training. In one of 10 s Whisper says some texts twice."""
 
 _SPARE_S = 1
 """Empty seconds in the window behind the audio."""
+
+_FLOOR = 2.0
+"""How far digital silence is below the loudest place of a spectrogram."""
 
 _TOKENS_PER_S = 10
 _TOKENS = 16
@@ -97,7 +100,9 @@ class WhisperSteps:
         frames = mel.shape[0]
         size = min(_LONGEST_S * _FRAMES, max(_LEAST_S * _FRAMES, frames + _SPARE_S * _FRAMES))
         size += size % 2
-        mel = mx.pad(mel[:size], [(0, size - min(size, frames)), (0, 0)]).astype(self._model.dtype)
+        silence = mel.max() - _FLOOR
+        mel = mx.pad(mel[:size], [(0, size - min(size, frames)), (0, 0)], constant_values=silence)
+        mel = mel.astype(self._model.dtype)
         found = nn.gelu(encoder.conv2(nn.gelu(encoder.conv1(mel[None]))))
         found = found + encoder._positional_embedding[: size // 2]
         for block in encoder.blocks:
