@@ -179,8 +179,10 @@ class _Part:
         self, loaded: list[Loaded], report: Callable[[Progress], None]
     ) -> Generator[None, None, None]:
         """Load the model and warm it up, in steps."""
-        prepare = getattr(self._part, "prepare", None)
-        if callable(prepare):
+        prepare = cast(
+            "Callable[[Callable[[str], None]], None] | None", getattr(self._part, "prepare", None)
+        )
+        if prepare is not None:
             with self._failures("prepared"):
                 prepare(lambda step: report(Progress(self.name, step, 0, 0, 0.0)))
             yield
