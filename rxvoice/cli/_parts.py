@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from dataclasses import dataclass
 from typing import cast
@@ -97,6 +98,8 @@ def _is_demo_stt(settings: CommandSettings) -> bool:
 
 
 def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+    if settings.llm_url is not None:
+        return _remote_llm(settings, settings.llm_url)
     if settings.llm is not None:
         from rxvoice.mlx import llm
 
@@ -114,6 +117,16 @@ def _llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
     from rxvoice import offline
 
     return offline.llm(), _DEMO_LLM
+
+
+def _remote_llm(settings: CommandSettings, url: str) -> tuple[ResponderSlot, str]:
+    if settings.llm is None:
+        raise UsageError("--llm-url wants --llm too, with the name that the server has for it")
+    from rxvoice.remote import llm
+
+    key = os.environ.get("RXVOICE_MODEL_KEY")
+    model = llm(settings.llm, base_url=url, api_key=key, system_prompt=settings.system_prompt)
+    return model, f"{settings.llm}, on {url}"
 
 
 def _tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:

@@ -39,6 +39,14 @@ class CommandSettings:
     llm: str | None = setting(
         None, "models", "text", "write the replies with this model of mlx-lm", metavar="MODEL"
     )
+    llm_url: str | None = setting(
+        None,
+        "models",
+        "text",
+        "ask --llm on a server that speaks OpenAI's interface, such as http://127.0.0.1:8080/v1; "
+        "the key that it wants is in $RXVOICE_MODEL_KEY",
+        metavar="URL",
+    )
     tts: str | None = setting(
         None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
     )

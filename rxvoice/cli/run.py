@@ -62,7 +62,7 @@ exit status:
 """
 
 _SETTINGS = (
-    *("models", "stt", "llm", "tts", "voice", "system_prompt"),
+    *("models", "stt", "llm", "llm_url", "tts", "voice", "system_prompt"),
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
 )
 _DEFAULTS = {"silence_ms": 1600}

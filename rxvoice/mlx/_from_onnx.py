@@ -41,7 +41,7 @@ def convert_smart_turn(source: Path, target: Path, tell: Callable[[str], None]) 
     except Exception as error:  # protobuf's own kinds
         raise ConfigError(f"{source} is no ONNX file, or not complete: {error}") from error
     try:
-        weights = _Network(proto.graph, onnx.numpy_helper.to_array).weights()
+        weights = _OnnxGraph(proto.graph, onnx.numpy_helper.to_array).weights()
         config = _config(weights)
         _check(weights, config)
     except (KeyError, IndexError, ValueError, TypeError) as error:
@@ -58,7 +58,7 @@ def convert_smart_turn(source: Path, target: Path, tell: Callable[[str], None]) 
     )
 
 
-class _Network:
+class _OnnxGraph:
     """A graph of ONNX, whose weights may be quantized, and its activations too."""
 
     def __init__(self, graph: Any, to_array: Callable[[Any], _Array]) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from rxvoice.cli import parser
 from rxvoice.cli._options import from_file, settings, settings_path
+from rxvoice.cli._parts import _llm
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.errors import ConfigError
+from rxvoice.remote import RemoteLlm
+from tests.remote.servers import CHAT, says, stub_server
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +41,7 @@ def test_without_anything_they_are_the_defaults() -> None:
 def test_every_setting_is_an_option_and_the_other_way_round() -> None:
     options = told(
         *("--models", "mlx", "--stt", "a/b", "--llm", "c/d", "--tts", "e/f", "--voice", "en-gb"),
+        *("--llm-url", "http://127.0.0.1:8080/v1"),
         *("--system-prompt", "Be brief.", "--microphone", "3"),
         *("--speaker", "USB", "--silence-ms", "600", "--vad-start", "0.6", "--vad-stop", "0"),
         *("--preroll-ms", "100", "--max-turn-ms", "9000", "--push-to-talk", "--no-interruptions"),
@@ -179,3 +184,22 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         "(on)",
     ):
         assert taught in shown
+
+
+def test_a_language_model_on_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RXVOICE_MODEL_KEY", "secret")
+    with stub_server() as stub:
+        stub.answers[CHAT] = [says("Well", " met.")]
+        options = ("--llm", "m", "--llm-url", stub.base_url, "--system-prompt", "Be brief.")
+        llm, about = _llm(told(*options))
+        assert about == f"m, on {stub.base_url}"
+        assert "".join(map(str, cast("RemoteLlm", llm).respond("Hello."))) == "Well met."
+        (asked,) = stub.requests
+    assert asked.headers["authorization"] == "Bearer secret"
+    assert asked.json["model"] == "m"
+    assert asked.json["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_a_server_wants_the_name_of_the_model() -> None:
+    with pytest.raises(ConfigError, match="--llm-url wants --llm too, with the name that"):
+        _llm(told("--llm-url", "http://127.0.0.1:8080/v1"))
