@@ -32,7 +32,7 @@ NAMES = (
     "web",
     "ears",
 )
-LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind")
+LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica")
 """Benchmarks that take minutes or want something special; they run only by name."""
 
 
