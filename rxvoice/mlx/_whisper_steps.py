@@ -12,7 +12,7 @@ import mlx.nn as nn
 import numpy as np
 
 from rxvoice._audio.samples import Samples
-from rxvoice._text.candidates import Candidate, best
+from rxvoice._text.beam import BeamText, best
 from rxvoice.elements import Recognised, Word
 from rxvoice.errors import ConfigError
 
@@ -110,21 +110,21 @@ class WhisperSteps:
 
     def _search(
         self, features: mx.array, most: int
-    ) -> Generator[None, None, tuple[Candidate, float]]:
+    ) -> Generator[None, None, tuple[BeamText, float]]:
         """The best text of at most so many tokens, and how likely it is that nobody speaks."""
         decoder, end = self._model.decoder, self._tokenizer.eot
         logits, cache, _ = decoder(mx.array([self._begin]), features)
         beginning = self._begin.index(self._tokenizer.sot)
         nobody = mx.softmax(logits[0, beginning].astype(mx.float32))[self._tokenizer.no_speech]
-        live, over = [Candidate("", [], 0.0)], list[Candidate]()
+        live, over = [BeamText("", [], 0.0)], list[BeamText]()
         likely = _log_probabilities(logits, self._never_first)
         mx.eval(likely, nobody)  # pyright: ignore[reportUnknownMemberType]
         for _ in range(most):
             yield
-            kept: list[tuple[int, Candidate]] = []
+            kept: list[tuple[int, BeamText]] = []
             for rank, (at, token, score) in enumerate(self._likeliest(likely, live)):
                 if token != end:
-                    kept.append((at, Candidate("", [*live[at].tokens, token], score)))
+                    kept.append((at, BeamText("", [*live[at].tokens, token], score)))
                 elif rank < _BEAMS:
                     over.append(self._text(live[at].tokens, score))
                 if len(kept) == _BEAMS:
@@ -138,10 +138,10 @@ class WhisperSteps:
         found = best(over or [self._text(it.tokens, it.score) for it in live])
         return found, cast("float", nobody.item())
 
-    def _text(self, tokens: list[int], score: float) -> Candidate:
-        return Candidate(self._tokenizer.decode(tokens).strip(), tokens, score)
+    def _text(self, tokens: list[int], score: float) -> BeamText:
+        return BeamText(self._tokenizer.decode(tokens).strip(), tokens, score)
 
-    def _likeliest(self, likely: mx.array, live: list[Candidate]) -> list[tuple[int, int, float]]:
+    def _likeliest(self, likely: mx.array, live: list[BeamText]) -> list[tuple[int, int, float]]:
         """Beam, next token and score of the likeliest texts, twice as many as there are beams."""
         scores = mx.flatten(likely + mx.array([[it.score] for it in live]))
         count = 2 * _BEAMS

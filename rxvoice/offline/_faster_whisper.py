@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rxvoice._audio.samples import Samples
 from rxvoice._blas import sleeping_when_idle
-from rxvoice._text.candidates import Candidate, best
+from rxvoice._text.beam import BeamText, best
 from rxvoice.elements import Recognised
 from rxvoice.offline._whisper import NOTHING, RATE, BackendName, Job, believed
 from rxvoice.offline.weights import WHISPER_TINY
@@ -165,7 +165,7 @@ class _Whisper:
             lambda: self._words(encoded, found.tokens, frames) if timed else (),
         )
 
-    def _generate(self, encoded: object, seconds: float) -> tuple[Candidate, float]:
+    def _generate(self, encoded: object, seconds: float) -> tuple[BeamText, float]:
         tokenizer = self._tokenizer
         (result,) = self._model.model.generate(
             encoded,
@@ -177,10 +177,10 @@ class _Whisper:
             return_no_speech_prob=True,
         )
         # A score is the average of the tokens; the sum has one more, the end.
-        texts: list[Candidate] = []
+        texts: list[BeamText] = []
         for ids, score in zip(result.sequences_ids, result.scores, strict=True):
             tokens = [it for it in ids if it < tokenizer.eot]
-            texts.append(Candidate(tokenizer.decode(tokens).strip(), tokens, score * len(tokens)))
+            texts.append(BeamText(tokenizer.decode(tokens).strip(), tokens, score * len(tokens)))
         return best(texts), result.no_speech_prob
 
     def _words(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Candidate", "best"]
+__all__ = ["BeamText", "best"]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class BeamText:
     """A text of a beam search.
 
     Args:
@@ -21,15 +21,15 @@ class Candidate:
     score: float
 
 
-def best(candidates: Sequence[Candidate]) -> Candidate:
-    """The candidate with the likeliest tokens on average, so that no end is lost.
+def best(texts: Sequence[BeamText]) -> BeamText:
+    """The text with the likeliest tokens on average, so that no end is lost.
 
     The average is unfair where a text stands twice: the second time, each token is nearly certain.
     There the sum decides.
     """
-    found = max(candidates, key=lambda it: it.score / max(1, len(it.tokens)))
+    found = max(texts, key=lambda it: it.score / max(1, len(it.tokens)))
     said = _bare(found.text)
-    once = (it for it in candidates if (words := _bare(it.text)) and words * 2 == said)
+    once = (it for it in texts if (words := _bare(it.text)) and words * 2 == said)
     single = max(once, key=lambda it: it.score, default=found)
     return single if single.score > found.score else found
 

@@ -1,8 +1,8 @@
-from rxvoice._text.candidates import Candidate, best
+from rxvoice._text.beam import BeamText, best
 
 
-def candidate(text: str, score: float) -> Candidate:
-    return Candidate(text, [0] * len(text.split()), score)
+def candidate(text: str, score: float) -> BeamText:
+    return BeamText(text, [0] * len(text.split()), score)
 
 
 def test_a_long_text_is_as_good_as_a_short_one() -> None:
