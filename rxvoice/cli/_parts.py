@@ -143,7 +143,7 @@ def _llm_elsewhere(settings: CommandSettings) -> tuple[ResponderSlot, str]:
 
     if settings.llm is None:
         raise UsageError("--llm-url says where a model is, and not which: name it with --llm")
-    key = key_from("--llm-key", settings.llm_key, "RXVOICE_LLM_KEY", dict(os.environ))
+    key = key_from("--model-key", settings.model_key, "RXVOICE_MODEL_KEY", dict(os.environ))
     model = remote.llm(
         settings.llm,
         base_url=settings.llm_url,

@@ -47,11 +47,11 @@ class CommandSettings:
         "again for each further server",
         metavar="URL",
     )
-    llm_key: str | None = setting(
+    model_key: str | None = setting(
         None,
         "models",
         "text",
-        "the key that this server wants: a file with it, or 'env' for $RXVOICE_LLM_KEY",
+        "the key that this server wants: a file with it, or 'env' for $RXVOICE_MODEL_KEY",
         metavar="FILE",
     )
     tts: str | None = setting(

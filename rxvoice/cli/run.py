@@ -63,7 +63,7 @@ exit status:
 """
 
 _SETTINGS = (
-    *("models", "stt", "llm", "llm_url", "llm_key", "tts", "voice", "system_prompt"),
+    *("models", "stt", "llm", "llm_url", "model_key", "tts", "voice", "system_prompt"),
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
 )
 _DEFAULTS: dict[str, Any] = {"silence_ms": 1600}

@@ -23,7 +23,7 @@ def test_run_asks_the_server(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     key.write_text("secret\n", "utf-8")
     with stub_server() as stub:
         stub.answers[CHAT] = [says("Good ", "day."), says("Yes.")]
-        where = ("--llm", "qwen3", "--llm-url", stub.base_url, "--llm-key", str(key))
+        where = ("--llm", "qwen3", "--llm-url", stub.base_url, "--model-key", str(key))
         files = (str(DATA / "demo.wav"), "-o", str(tmp_path / "reply.wav"))
         assert main(["run", *files, *where, "--system-prompt", "Be brief."]) == 0
     told = capsys.readouterr().out
@@ -48,7 +48,7 @@ def test_the_server_is_named_at_the_start() -> None:
         (["--llm-url", "http://127.0.0.1:1/v1"], "name it with --llm"),
         (["--llm", "m", "--llm-url", "nowhere"], "http"),
         (
-            ["--llm", "m", "--llm-url", "http://127.0.0.1:1/v1", "--llm-key", "none.txt"],
+            ["--llm", "m", "--llm-url", "http://127.0.0.1:1/v1", "--model-key", "none.txt"],
             "none.txt",
         ),
     ],

@@ -20,7 +20,6 @@ from starlette.types import ASGIApp
 
 import rxvoice as rxv
 from rxvoice import serve
-from rxvoice.serve import page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Playwright
@@ -89,7 +88,7 @@ def say(text: str) -> rxv.Samples:
 
 def app(models: serve.Models, *routes: Route, key: str | None = None) -> ASGIApp:
     made = serve.app(models, api_key=key)
-    made.router.routes.extend([*page.routes(), *routes])
+    made.router.routes.extend(routes)
     return made
 
 

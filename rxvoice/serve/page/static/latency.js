@@ -11,7 +11,7 @@ export const NAMES = {
 };
 
 const MEANINGS = {
-  turn_ended: "the silence after your last word",
+  turn_ended: "after your last word",
   transcript: "your words as text",
   first_token: "the reply begins, as text",
   first_audio: "the reply begins, as sound",

@@ -52,6 +52,11 @@ export class Settings {
     return this.chosen.interrupt ?? true;
   }
 
+  /** What interrupts a reply: any speech, or only words that the reply does not say itself. */
+  get interruptOn() {
+    return this.chosen.words ? "words" : "speech";
+  }
+
   get aloud() {
     return this.chosen.aloud ?? true;
   }
@@ -82,7 +87,7 @@ export class Settings {
   }
 
   show() {
-    const { voice, instructions, silence, threshold, interrupt, aloud } = this.form.elements;
+    const { voice, instructions, silence, threshold, interrupt, words, aloud } = this.form.elements;
     const chosen = this.chosen.voice ?? "";
     if (chosen && ![...voice.options].some((it) => it.value === chosen))
       voice.add(new Option(chosen, chosen));
@@ -91,6 +96,7 @@ export class Settings {
     silence.value = this.silence;
     threshold.value = this.threshold;
     interrupt.checked = this.interrupts;
+    words.checked = this.interruptOn === "words";
     aloud.checked = this.aloud;
     for (const it of this.modes.querySelectorAll("input")) it.checked = it.value === this.mode;
     this.#outputs();
@@ -125,7 +131,7 @@ export class Settings {
         },
         output: voice ? { format: FORMAT, voice } : { format: FORMAT },
       },
-      x_rxvoice: { voice_activity: true },
+      x_rxvoice: { voice_activity: true, interrupt_on: this.interruptOn },
     };
   }
 }

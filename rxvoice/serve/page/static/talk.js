@@ -91,8 +91,11 @@ export class Talk {
   deafen() {
     this.sound.deafen();
     this.holding = false;
-    if (this.hearing)
-      this.#append(new ArrayBuffer(2 * Math.round(((this.settings.silence + 400) / 1000) * RATE)));
+    if (this.hearing) {
+      for (let ms = 0; ms < this.settings.silence + 400; ms += 100) {
+        this.#append(new ArrayBuffer((2 * RATE) / 10));
+      }
+    }
     this.on.changed();
   }
 

@@ -13,6 +13,9 @@ export class TranscriptView {
     this.say = say;
     this.shown = new Map();
     this.longest = LEAST;
+    this.following = true; // what is newest is in view, and stays there
+    scroller.addEventListener("scroll", () => (this.following = this.#isAtEnd()));
+    new ResizeObserver(() => this.#follow()).observe(scroller);
   }
 
   clear() {
@@ -33,12 +36,15 @@ export class TranscriptView {
   }
 
   show(entry) {
-    const atEnd = this.#isAtEnd();
     const parts = this.shown.get(entry.id) ?? this.#row(entry);
     parts.row.dataset.state = entry.state;
     if (entry.kind === "user") this.#user(entry, parts);
     else this.#reply(entry, parts);
-    if (atEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.following) this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
   #isAtEnd() {
