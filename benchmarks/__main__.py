@@ -29,6 +29,7 @@ NAMES = (
     "interruption",
     "aio",
     "web",
+    "realtime",
     "ears",
 )
 LONG = ("live_echo", "eot", "wakeword", "gpu")

@@ -71,8 +71,13 @@ class WireCommands:
         Raises:
             ClientError: it cannot be done. `event_id` of the error's event is the client's.
         """
-        message = wire.read_message(text)
+        audio = wire.read_append(text)
+        message: dict[str, Any] = {}
         try:
+            if audio is not None:
+                yield from self._hear(audio)
+                return
+            message = wire.read_message(text)
             yield from self._follow(wire.read_event(message))
         except Refused as refused:
             raise self._named(error_of(refused, message["type"]), message) from None

@@ -170,7 +170,7 @@ class Pipe:
             min_speech_ms=MIN_SPEECH_MS,
         )
         self._life.add(
-            rx.merge(turns, self._given)
+            _joined(turns, self._given)
             .pipe(talk, vox.metrics())
             .subscribe(
                 self._owner.on_element,
@@ -265,3 +265,17 @@ class Pipe:
                 self._owner.on_words(element)
             else:
                 self.turn_end.words = element.text
+
+
+def _joined(first: Observable[Any], second: Observable[Any]) -> Observable[Any]:
+    """What both give, and the end of the first. Unlike `rx.merge`, it subscribes at once."""
+
+    def subscribe(
+        observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return CompositeDisposable(
+            second.subscribe(observer.on_next, observer.on_error, scheduler=scheduler),
+            first.subscribe(observer, scheduler=scheduler),
+        )
+
+    return Observable(subscribe)
