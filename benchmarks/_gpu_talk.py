@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,12 +41,13 @@ class Endless:
         silent = True
         while True:
             self._llm.reset()
-            for piece in self._llm.respond(self._question):
-                if piece and silent:
-                    silent = False
-                    self.began_at = time.perf_counter()
-                    self.began.set()
-                yield piece
+            with closing(self._llm.respond(self._question)) as pieces:
+                for piece in pieces:
+                    if piece and silent:
+                        silent = False
+                        self.began_at = time.perf_counter()
+                        self.began.set()
+                    yield piece
             yield " "
 
 

@@ -61,6 +61,8 @@ def write(directory: Path, size: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     config = {
         "model_type": "llama",
+        # transformers may warn of a tokenizer from before this version.
+        "transformers_version": "5.0.0",
         "rms_norm_eps": 1e-5,
         "rope_theta": 500_000.0,
         "max_position_embeddings": 16_384,

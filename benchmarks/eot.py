@@ -36,7 +36,7 @@ from typing import Any
 
 import rxvoice as rxv
 from benchmarks._eot_data import made, read
-from benchmarks._eot_score import Example, Score, quickest, safest, score
+from benchmarks._eot_score import PATIENCE_MS, Example, Score, quickest, safest, score
 from benchmarks._measure import Result
 from rxvoice.mlx.smart_turn import Endpoint, EndpointSlot
 
@@ -44,6 +44,7 @@ BUDGETS = (0.05, 0.10)
 LATENCIES_MS = (300, 600)
 DELAYS_MS = (200, 400, 600, 800, 1000, 1200, 1600)
 TIMEOUTS_MS = (1000, 1600, 2400, 3000)
+KEEPS_MS = (100, 200, 400, 600)
 THRESHOLDS = (0.05, 0.09, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 
@@ -72,31 +73,59 @@ class Remembered:
         key = audio.ctypes.data + audio.nbytes
         if key not in self._kept:
             self._kept[key] = float(self._ask(audio, rate, threshold).probability)
-        return _Verdict(self._kept[key] > threshold)
+        return _Verdict(self._kept[key], threshold)
 
 
 class _Verdict:
-    def __init__(self, finished: bool) -> None:
-        self.prediction = int(finished)
+    def __init__(self, probability: float, threshold: float) -> None:
+        self.probability = probability
+        self.prediction = int(probability > threshold)
 
 
-def smart_turns(model: EndpointSlot, examples: list[Example]) -> Iterator[Score]:
-    """`smart_turn`, at every threshold, delay and longest silence."""
-    kept = Remembered(model)
+def smart_turns(
+    model: EndpointSlot, examples: list[Example], keep_ms: int | None = 200
+) -> Iterator[Score]:
+    """`smart_turn`, at every threshold, delay and longest silence.
+
+    Args:
+        keep_ms: how much of the silence the model gets.
+    """
+    kept = model if isinstance(model, Remembered) else Remembered(model)
     for threshold, delay, most in product(THRESHOLDS, DELAYS_MS, TIMEOUTS_MS):
-        if delay >= most:
+        if delay >= most or (keep_ms is not None and delay < keep_ms):
             continue
         policy = rxv.mlx.smart_turn(
-            kept, threshold=threshold, ask_after_ms=delay, max_silence_ms=most
+            kept,
+            threshold=threshold,
+            ask_after_ms=delay,
+            max_silence_ms=most,
+            keep_silence_ms=keep_ms,
         )
-        yield score("smart_turn", f"{threshold}, {delay}, {most}", policy, examples)
+        yield score(f"smart_turn {keep_ms}", f"{threshold}, {delay}, {most}", policy, examples)
+
+
+def combined(model: EndpointSlot, examples: list[Example]) -> Iterator[Score]:
+    """`smart_turn` or `adaptive_silence`, whichever ends the turn first."""
+    limits = ((400, 1600), (600, 1600), (600, 2400), (600, 3000))
+    for threshold, delay, (least, most), factor in product(
+        (0.5, 0.9), (400, 600, 800, 1000), limits, (1.5, 2, 2.5, 3)
+    ):
+        asked = rxv.mlx.smart_turn(
+            model, threshold=threshold, ask_after_ms=delay, max_silence_ms=PATIENCE_MS
+        )
+        policy = rxv.any_of(asked, rxv.adaptive_silence(least, most, factor=factor))
+        setting = f"{threshold}, {delay} or {least}, {most}, factor={factor}"
+        yield score("smart_turn or adaptive_silence", setting, policy, examples)
 
 
 def curves(examples: list[Example], model: EndpointSlot | None) -> dict[str, list[Score]]:
     """All scores of each policy."""
     found = {"silence": list(silences(examples)), "adaptive_silence": list(adaptive(examples))}
     if model is not None:
-        found["smart_turn"] = list(smart_turns(model, examples))
+        kept = Remembered(model)
+        for keep_ms in KEEPS_MS:
+            found[f"smart_turn keep={keep_ms}"] = list(smart_turns(kept, examples, keep_ms))
+        found["smart_turn or adaptive_silence"] = list(combined(kept, examples))
     return found
 
 

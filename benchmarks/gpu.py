@@ -31,6 +31,7 @@ from rxvoice.sinks._ahead import AheadSignal
 
 AT_ONCE = 4
 STEPS = 5_000
+WARM = 5
 RATE, DEVICE_RATE, PIECE_S, PIECES = 24_000, 48_000, 0.32, 40
 
 
@@ -107,10 +108,11 @@ class _Bench:
         return sum(array.nbytes for _, array in tree_flatten(self._answers.model.parameters()))
 
     def first_answer(self) -> Iterator[Result]:
-        """Whether warming up has left anything for the first question."""
-        first, second = (1000 * self._answers.through_a_lane().first_s for _ in range(2))
-        name = "question to first token, first question after loading"
-        yield _row(name, "ms", first, "the second one", second)
+        """Whether warming up has left anything for the first questions."""
+        spent = [1000 * self._answers.through_a_lane().first_s for _ in range(WARM)]
+        for n, which in enumerate(("first", "second")):
+            name = f"question to first token, {which} question after loading"
+            yield _row(name, "ms", spent[n], "later", spent[-1])
 
     def speed(self) -> Iterator[Result]:
         """The same answers by mlx-lm alone, and through `respond` and a lane."""
@@ -163,13 +165,15 @@ class _Bench:
             yield from _middle_and_longest(name, ours, "soxr", theirs)
 
     def at_once(self) -> Iterator[Result]:
-        """Several conversations on one model: in turns, and as one batch of mlx-lm's."""
-        one = self._answers.through_a_lane().rate
+        """Several conversations on one model, and one batch of mlx-lm's."""
+        rounds = range(self._effort.rounds)
+        one = median([self._answers.through_a_lane().rate for _ in rounds])
         for how, rate in (
-            ("in turns", self._answers.in_turns(AT_ONCE)),
-            ("in mlx-lm's BatchGenerator", self._answers.in_a_batch(AT_ONCE)),
+            ("through respond", self._answers.through_lanes),
+            ("in mlx-lm's BatchGenerator", self._answers.in_a_batch),
         ):
-            yield _row(f"tokens a second of {AT_ONCE} answers, {how}", "/s", rate, "one alone", one)
+            name = f"tokens a second of {AT_ONCE} answers, {how}"
+            yield _row(name, "/s", median([rate(AT_ONCE) for _ in rounds]), "one alone", one)
 
     def memory(self) -> Iterator[Result]:
         """What a conversation leaves behind."""

@@ -45,6 +45,8 @@ def test_every_row_is_measured(
         "gap in voice activity",
         "chunk that confirms to silence",
         "through respond and its lane",
+        "first question after loading",
+        "4 answers, through respond",
         "BatchGenerator",
         "converted on the model thread",
         "memory after 3 turns",

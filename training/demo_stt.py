@@ -1,6 +1,6 @@
 """Train the demo's tiny recogniser: a small Moonshine that transcribes the demo's questions.
 
-The program reads dialogues.json. espeak-ng and flite speak every question in many voices, and
+The program reads demo_stt.json. espeak-ng and flite speak every question in many voices, and
 foreign sentences in some, for which the transcript is empty. The program writes a model directory
 that `mlx_audio.stt.load` opens: config.json, model.safetensors, tokenizer.json and
 tokenizer_config.json. It also writes phrases.json, the sentences that the model knows. Then it
@@ -52,7 +52,7 @@ from mlx_audio.stt.models.moonshine import Model, ModelConfig
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 HERE = Path(__file__).parent
-DIALOGUES = HERE / "dialogues.json"
+SENTENCES = HERE / "demo_stt.json"
 RATE = 16_000
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL = ["<pad>", "<s>", "</s>", "<unk>"]
@@ -587,7 +587,7 @@ def check(path: Path, cache: Path, seed: int) -> bool:
         f"held out, all: {sum(marks)}/{len(marks)} = {np.mean(marks):.1%}; "
         f"decoding p50 {np.median(took) * 1e3:.0f} ms, max {max(took) * 1e3:.0f} ms"
     )
-    strange = held_out_clips(json.loads(DIALOGUES.read_text("utf-8"))["held_out"]["foreign"], cache)
+    strange = held_out_clips(json.loads(SENTENCES.read_text("utf-8"))["held_out"], cache)
     refused = sum(recogniser.transcribe_turn(as_turn(clip.samples, rng)) == "" for clip in strange)
     print(f"held out, foreign sentences heard as nothing: {refused}/{len(strange)}")
     quiet = 0
@@ -637,14 +637,13 @@ def main() -> None:
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
     if not args.check:
-        dialogues = json.loads(DIALOGUES.read_text("utf-8"))
-        subjects = dialogues["subjects"]
-        texts = [t for subject in subjects for t in subject["user"][: None if args.all else 1]]
+        sentences = json.loads(SENTENCES.read_text("utf-8"))
+        texts = [t for asked in sentences["phrases"] for t in asked[: None if args.all else 1]]
         texts = list(DEMO) if args.demo_only else texts
         started = time.monotonic()
         clips = trained_clips(texts, args.espeaks, args.seed, args.cache)
         if args.foreign:
-            clips += foreign_clips(dialogues["fallback"]["user"], args.seed, args.cache)
+            clips += foreign_clips(sentences["foreign"], args.seed, args.cache)
         print(f"{len(clips)} clips spoken in {time.monotonic() - started:.0f} s", flush=True)
         model, vocabulary = train(texts, clips, args)
         save(model, vocabulary, texts, args.out)

@@ -21,7 +21,7 @@ from rxvoice.turn import Turn
 _RATE = 16_000
 _BLOCK_MS = 32
 _BLOCK = _RATE * _BLOCK_MS // 1000
-_PATIENCE_BLOCKS = 15_000 // _BLOCK_MS
+_PATIENCE_BLOCKS = 40_000 // _BLOCK_MS
 """How long the user waits for a reply before going on without it."""
 _LEAVING_BLOCKS = 600 // _BLOCK_MS
 """How long the user stays after the last reply."""

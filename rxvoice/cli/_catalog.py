@@ -24,6 +24,25 @@ SLOTS: dict[Slot, tuple[str, str]] = {
 }
 """The purpose of each slot, and the call that makes a model for it."""
 
+TRIED: dict[str, dict[Slot, tuple[str, ...]]] = {
+    "real weights": {
+        "vad": ("silero_vad",),
+        "turn": ("smart_turn",),
+        "stt": ("whisper",),
+        "llm": ("llama",),
+    },
+    "trained small": {"stt": ("moonshine",)},
+    "random weights": {
+        "stt": ("nemotron_asr", "voxtral_realtime"),
+        "tts": ("pocket_tts", "soprano"),
+    },
+    "not tried": {},
+}
+"""The families of mlx-lm and mlx-audio by the best weights that rxvoice's tests run them with.
+
+A family that is nowhere was not tried. ``tests/mlx/FAMILIES.md`` has the same table, and the rest.
+"""
+
 MEMORIES = (8, 16, 32, 64)
 """Sizes of machines, in GB of unified memory."""
 
@@ -83,7 +102,7 @@ BUILT_IN = (
     BuiltIn("vad", "rxv.offline.silero()", "Silero", "MIT", None),
     BuiltIn("turn", "rxv.silence(1600)", "a length of silence, no model", "MIT", None),
     _ears(),
-    BuiltIn("llm", "rxv.offline.llm()", "a demonstration of about twenty subjects", "MIT", None),
+    BuiltIn("llm", "rxv.offline.llm()", "a demonstration of 78 subjects, with tools", "MIT", None),
     BuiltIn("tts", "rxv.offline.tts()", "Piper, or espeak-ng", "GPL-3.0-or-later", "piper"),
 )
 

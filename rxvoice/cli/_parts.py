@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
+import reactivex as rx
+from reactivex import Observable
+
+from rxvoice.cli._key import key_from
 from rxvoice.cli._scene import UNBROKEN
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
+from rxvoice.elements import Say
 from rxvoice.errors import ConfigError
 from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
+if TYPE_CHECKING:
+    from rxvoice.offline import OfflineTools
+
 _LIBRARIES = {"mlx": "MLX", "faster-whisper": "faster-whisper"}
-_DEMO_LLM = "a small Llama that knows about twenty subjects, on MLX"
+_DEMO_LLM = "a small Llama that knows 78 subjects, on MLX"
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,8 @@ class Parts:
     stt: TranscriberSlot
     llm: ResponderSlot
     tts: SynthesizerSlot
+    says: Observable[Say] = field(default_factory=rx.never)
+    """What the tools of the language model say by themselves."""
 
     @property
     def sample_rate(self) -> int:
@@ -73,11 +84,14 @@ def choose(settings: CommandSettings) -> Chosen:
 
     vad = offline.silero()
     stt, transcribes = choose_stt(settings)
-    llm, replies = choose_llm(settings)
+    tools = offline.OfflineTools()
+    llm, replies = choose_llm(settings, tools)
     tts, speaks = choose_tts(settings)
     # With either demonstration model, only the sentences that both know are of use.
     known = offline.demo_phrases() if settings.llm is None or _is_demo_stt(settings) else ()
-    return Chosen(Parts(vad, stt, llm, tts), transcribes, replies, speaks, tuple(known))
+    return Chosen(
+        Parts(vad, stt, llm, tts, tools.rings), transcribes, replies, speaks, tuple(known)
+    )
 
 
 def choose_stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:
@@ -99,8 +113,12 @@ def _is_demo_stt(settings: CommandSettings) -> bool:
     return settings.stt is None and settings.models == "mlx"
 
 
-def choose_llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+def choose_llm(
+    settings: CommandSettings, tools: OfflineTools | None = None
+) -> tuple[ResponderSlot, str]:
     """The language model, and what it is."""
+    if settings.llm_url:
+        return _llm_elsewhere(settings)
     if settings.llm is not None:
         from rxvoice.mlx import llm
 
@@ -117,7 +135,22 @@ def choose_llm(settings: CommandSettings) -> tuple[ResponderSlot, str]:
         )
     from rxvoice import offline
 
-    return offline.llm(), _DEMO_LLM
+    return offline.llm(tools), _DEMO_LLM
+
+
+def _llm_elsewhere(settings: CommandSettings) -> tuple[ResponderSlot, str]:
+    from rxvoice import remote
+
+    if settings.llm is None:
+        raise UsageError("--llm-url says where a model is, and not which: name it with --llm")
+    key = key_from("--model-key", settings.model_key, "RXVOICE_MODEL_KEY", dict(os.environ))
+    model = remote.llm(
+        settings.llm,
+        base_url=settings.llm_url,
+        api_key=key or None,
+        system_prompt=settings.system_prompt,
+    )
+    return model, f"{settings.llm}, at {' and '.join(settings.llm_url)}"
 
 
 def choose_tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:

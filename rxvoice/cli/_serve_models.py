@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from rxvoice.cli._key import key_from
 from rxvoice.cli._parts import choose_llm, choose_stt, choose_tts
-from rxvoice.cli._serve_settings import ServeSettings, key_from
+from rxvoice.cli._serve_settings import ServeSettings
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.remote import ServerState
@@ -50,14 +51,14 @@ class ServedModels:
         Raises:
             ConfigError: a model cannot be downloaded or loaded.
         """
-        from rxvoice.mlx import load
+        if self.parts:
+            from rxvoice.mlx import load
 
-        progress = _Fetching()
-        try:
-            if self.parts:
+            progress = _Fetching()
+            try:
                 load(*self.parts, worker=self.worker, progress=progress)
-        finally:
-            progress.close()
+            finally:
+                progress.close()
         return self.models
 
     def close(self) -> None:
@@ -91,7 +92,6 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         MissingDependency: a part is not installed. The message says how to install it.
     """
     from rxvoice import remote
-    from rxvoice.mlx import MlxScheduler
 
     check_models(settings)
     here = CommandSettings(
@@ -106,7 +106,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
     key = key_from("--model-key", settings.model_key, "RXVOICE_MODEL_KEY", dict(os.environ))
     where: dict[str, Any] = {"api_key": key or None, "timeout_s": settings.model_timeout}
     all_remote = bool(settings.stt_url and settings.llm_url and settings.tts_url)
-    mlx = None if all_remote else MlxScheduler()
+    mlx = None if all_remote else _model_thread()
     threads: list[WaitingThreads] = []
     parts: list[object] = []
     servers: dict[str, Callable[[], tuple[ServerState, ...]]] = {}
@@ -178,6 +178,13 @@ def _shared(tts: Any, mlx: Any) -> SynthesizerSlot:
     from rxvoice.mlx import Tts
 
     return OneAtATime(cast("SynthesizerSlot", tts), mlx.speech) if isinstance(tts, Tts) else tts
+
+
+def _model_thread() -> MlxScheduler:
+    # Not imported by a server whose models are all elsewhere: it takes 100 MB.
+    from rxvoice.mlx import MlxScheduler
+
+    return MlxScheduler()
 
 
 class _Fetching:

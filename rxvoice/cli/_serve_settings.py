@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from rxvoice.cli._setting import setting
 
@@ -150,23 +149,3 @@ class ServeSettings:
         "switch",
         "log what is said, and the texts of errors, which may repeat it",
     )
-
-
-def key_from(option: str, given: str | None, variable: str, environment: dict[str, str]) -> str:
-    """Read a key from a file, or from the environment if `given` is ``env``; "" without.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    from rxvoice._files.json import read_text
-    from rxvoice.errors import ConfigError
-
-    if given is None:
-        return ""
-    if given == "env":
-        found, where = environment.get(variable, ""), f"${variable}"
-    else:
-        found, where = read_text(Path(given).expanduser(), "the key"), given
-    if not (key := found.strip()):
-        raise ConfigError(f"{option} {given}: there is no key in {where}")
-    return key

@@ -29,8 +29,8 @@ class CommandSettings:
         "models",
         "text",
         "what transcribes: Whisper tiny.en ('offline'), or a small Moonshine on MLX that knows "
-        "twenty sentences ('mlx'); either way a demonstration that knows about twenty subjects "
-        "writes the replies, and a Piper voice speaks them",
+        "twenty sentences ('mlx'); either way a demonstration that knows 78 subjects writes "
+        "the replies, and a Piper voice speaks them",
         choices=("offline", "mlx"),
     )
     stt: str | None = setting(
@@ -38,6 +38,21 @@ class CommandSettings:
     )
     llm: str | None = setting(
         None, "models", "text", "write the replies with this model of mlx-lm", metavar="MODEL"
+    )
+    llm_url: tuple[str, ...] = setting(
+        (),
+        "models",
+        "texts",
+        "ask --llm at a server with OpenAI's interface, such as http://127.0.0.1:8000/v1; give it "
+        "again for each further server",
+        metavar="URL",
+    )
+    model_key: str | None = setting(
+        None,
+        "models",
+        "text",
+        "the key that this server wants: a file with it, or 'env' for $RXVOICE_MODEL_KEY",
+        metavar="FILE",
     )
     tts: str | None = setting(
         None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"

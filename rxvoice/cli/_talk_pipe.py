@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reactivex import Observable, Subject
+from reactivex import Observable, Subject, abc
 from reactivex import operators as ops
 
 from rxvoice import echo
@@ -69,6 +69,7 @@ def conversation(
     settings: CommandSettings,
     *,
     models: MlxScheduler,
+    waiting: abc.SchedulerBase | None = None,
     controls: Controls,
     on_reply: Callable[[Reply | Event], None] = lambda _: None,
     on_speech: Callable[[Speech | FinishedTurn | Event], None] = lambda _: None,
@@ -79,6 +80,7 @@ def conversation(
         microphone: `rxv.microphone()`, or another source of the same kind.
         speaker: `rxv.speaker()` in an `rxv.echo.tap`.
         models: the thread that runs the models.
+        waiting: runs the language model if it is behind a server; None for `models`.
         on_reply: called on the conversation thread with each piece of text for the voice.
         on_speech: called on the conversation thread with each piece of speech that was written.
     """
@@ -106,7 +108,7 @@ def conversation(
     return turns.pipe(
         vox.converse(
             vox.transcribe(parts.stt, worker=models.listening),
-            vox.respond(parts.llm, worker=models.text),
+            vox.respond(parts.llm, worker=waiting or models.text),
             vox.speakable(),
             ops.do_action(on_reply),
             vox.synthesize(parts.tts, worker=paced(models.speech, speaker)),
@@ -115,6 +117,7 @@ def conversation(
             min_words=settings.min_words,
             interruptions=settings.interruptions,
             interrupts=controls.interrupts,
+            says=parts.says,
         ),
         vox.metrics(sink=speaker),
         ops.do_action(on_speech),

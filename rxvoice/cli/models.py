@@ -13,7 +13,16 @@ from typing import Literal, TypeAlias, get_args
 
 from rxvoice._blas import OPENBLAS_COMMAND, load_openblas
 from rxvoice.cli._cached import Cached, cache_directory, cached
-from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, BuiltIn, Model, recommended
+from rxvoice.cli._catalog import (
+    BUILT_IN,
+    MEMORIES,
+    MODELS,
+    SLOTS,
+    TRIED,
+    BuiltIn,
+    Model,
+    recommended,
+)
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._usage import UsageError
 from rxvoice.offline.weights import PUBLISHED, Weights
@@ -178,6 +187,8 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
     if others:
         lines += ["", "Also on this machine"]
         lines += _table([(it.name, _size(it.bytes), _here(it)) for it in others], right=(1,))
+    lines += ["", "Families of mlx-lm and mlx-audio, by what rxvoice was tried with"]
+    lines += _table([(how, _families(how)) for how in TRIED])
     machine = _machine_gb()
     lines += ["", f"kept in {cache_directory()}"]
     if memory is None and machine is not None and machine >= MEMORIES[0]:
@@ -194,6 +205,7 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "cache": str(cache_directory()),
         "blas": load_openblas(),
         "slots": {slot: what for slot, (what, _) in SLOTS.items()},
+        "tried": TRIED,
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
         "weights": [asdict(it) | {"installed": it.is_installed} for it in PUBLISHED],
         "models": [
@@ -214,6 +226,10 @@ def _built_in_row(part: BuiltIn) -> tuple[str, ...]:
 
 def _weights_row(it: Weights) -> tuple[str, ...]:
     return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence)
+
+
+def _families(how: str) -> str:
+    return ", ".join(name for names in TRIED[how].values() for name in names) or "all others"
 
 
 def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:

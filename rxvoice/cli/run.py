@@ -36,6 +36,7 @@ examples:
   rxvoice run call.wav -o reply.wav --channel left         two people, one on each channel
   rxvoice run - -o - < question.wav | aplay                through a pipe
   rxvoice run question.wav -o reply.wav --llm mlx-community/Qwen3-4B-Instruct-2507-4bit
+  rxvoice run question.wav -o reply.wav --llm qwen3 --llm-url http://127.0.0.1:8000/v1
 
 recordings:
   The recording may be WAV, FLAC, Ogg or MP3, with any sample rate and number of channels. A turn
@@ -43,8 +44,8 @@ recordings:
   stderr.
 
 demonstration:
-  The embedded language model is a demonstration. It knows about twenty subjects, and says so when
-  you ask about anything else. `rxvoice models` lists other models.
+  The embedded language model is a demonstration. It knows 78 subjects, and says so when you ask
+  about anything else. `rxvoice models` lists other models.
 
 files:
   The suffix of a file sets its format: .wav, .flac, .mp3, .ogg or .opus. A new file replaces an old
@@ -62,7 +63,7 @@ exit status:
 """
 
 _SETTINGS = (
-    *("models", "stt", "llm", "tts", "voice", "system_prompt"),
+    *("models", "stt", "llm", "llm_url", "model_key", "tts", "voice", "system_prompt"),
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
 )
 _DEFAULTS: dict[str, Any] = {"silence_ms": 1600}

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rxvoice.cli._commands import Commands
+from rxvoice.cli._key import key_from
 from rxvoice.cli._options import add_options, settings_of
 from rxvoice.cli._parts import labelled
-from rxvoice.cli._serve_settings import GROUPS, ServeSettings, key_from
+from rxvoice.cli._serve_settings import GROUPS, ServeSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.errors import MissingDependency
 

@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from reactivex.scheduler import EventLoopScheduler
 
 from rxvoice import echo
 from rxvoice.chunks import AudioChunk
@@ -47,11 +49,13 @@ examples:
   rxvoice talk --record talk.wav --transcript talk.jsonl
   rxvoice talk --microphone USB --speaker 3      as `rxvoice devices` lists them
   rxvoice talk --llm mlx-community/Qwen3-4B-Instruct-2507-4bit --system-prompt "Be brief."
+  rxvoice talk --llm qwen3 --llm-url http://127.0.0.1:8000/v1    a model behind a server
   rxvoice talk --stt mlx-community/parakeet-tdt-0.6b-v3 --tts mlx-community/Kokoro-82M-bf16
 
 demonstration:
-  The models of the demonstration need no download. They know about twenty subjects: the sentences
-  that the command lists at the start, and some like them. `rxvoice models` lists other models.
+  The models of the demonstration need no download. Its language model knows 78 subjects, and says
+  so when you ask about anything else. It tells the time and the date, sets timers, calculates,
+  rolls a die and flips a coin. `rxvoice models` lists other models.
 
 latencies:
   Under each reply stand its latencies, in milliseconds from the end of your speech: until the turn
@@ -130,6 +134,7 @@ def _talk(
     transcript = chosen.transcript and stack.enter_context(TranscriptFile(chosen.transcript))
     recorder = chosen.record and stack.enter_context(StereoRecorder(chosen.record))
     worker = stack.enter_context(MlxScheduler())
+    waiting = stack.enter_context(_thread()) if chosen.llm_url else None
 
     width = min(columns(), _WIDEST)
     through = f"microphone {names[0]!r} and loudspeaker {names[1]!r}"
@@ -150,6 +155,7 @@ def _talk(
         sink,
         chosen,
         models=worker,
+        waiting=waiting,
         controls=controls,
         on_reply=progress.on_reply,
         on_speech=progress.on_speech,
@@ -164,6 +170,16 @@ def _talk(
     sink.clear()
     with suppress(OSError):  # the terminal was closed, or nobody reads the output
         _sum_up(view.scene, time.monotonic() - began, chosen)
+
+
+@contextmanager
+def _thread() -> Generator[EventLoopScheduler]:
+    """A thread that waits for a server, so that the model thread does not."""
+    scheduler = EventLoopScheduler()
+    try:
+        yield scheduler
+    finally:
+        scheduler.dispose()
 
 
 def _is_live(chosen: CommandSettings) -> bool:

@@ -88,8 +88,9 @@ def convert_llama(
         elif stored.kind in _BITS:
             quantized[new] = {"group_size": _GROUP, "bits": _BITS[stored.kind]}
         for it, value in parts.items():
-            plain = dtype is not None and mx.issubdtype(value.dtype, mx.floating)
-            weights[f"{new}.{it}"] = value.astype(getattr(mx, dtype)) if plain else value
+            is_plain = mx.issubdtype(value.dtype, mx.floating)
+            kept = dtype is None or not is_plain
+            weights[f"{new}.{it}"] = value if kept else value.astype(getattr(mx, dtype))
     if quantized:
         usual = max(quantized.values(), key=list(quantized.values()).count)
         others = {name: it for name, it in quantized.items() if it != usual}
@@ -182,6 +183,6 @@ def _renamed(stem: str) -> str:
 
 def _unpermuted(value: mx.array, heads: int) -> mx.array:
     """The rows in the order of the original. GGUF has the two halves of each head interleaved."""
-    rows, columns = value.shape
-    halves = value.reshape(heads, rows // heads // 2, 2, columns)
-    return mx.contiguous(mx.swapaxes(halves, 1, 2).reshape(rows, columns))
+    rows = value.shape[0]
+    halves = mx.unflatten(value, 0, (heads, rows // heads // 2, 2))
+    return mx.contiguous(mx.flatten(mx.swapaxes(halves, 1, 2), 0, 2))

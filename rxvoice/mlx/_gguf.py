@@ -77,7 +77,7 @@ def read_gguf(path: Path) -> Gguf:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        reader = _Reader(file, size)
+        reader = _HeaderReader(file, size)
         if file.read(4) != b"GGUF":
             raise ValueError("it does not begin with GGUF")
         version = reader.number("<I")
@@ -110,7 +110,7 @@ def read_gguf(path: Path) -> Gguf:
     return Gguf(metadata, weights)
 
 
-class _Reader:
+class _HeaderReader:
     """Values of a header, which never lie beyond the end of the file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:

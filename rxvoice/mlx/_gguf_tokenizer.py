@@ -9,7 +9,12 @@ from typing import cast
 from rxvoice.errors import ConfigError
 
 _DIGITS = {"type": "Digits", "individual_digits": True}
-_BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+_BYTES: dict[str, object] = {
+    "type": "ByteLevel",
+    "add_prefix_space": False,
+    "trim_offsets": True,
+    "use_regex": True,
+}
 
 _SPLITS: dict[str, dict[str, object]] = {
     "gpt-2": _BYTES,
@@ -37,9 +42,10 @@ def write_tokenizer(source: Path, target: Path, metadata: dict[str, object]) -> 
             f"is not converted: rxvoice reads 'gpt2' (BPE) with {' or '.join(map(repr, _SPLITS))}"
         )
     tokens = cast("list[str]", entry("tokens"))
-    merges, kinds = cast("list[str]", entry("merges")), cast("list[int]", entry("token_type"))
-    if not (_is_texts(tokens) and _is_texts(merges) and isinstance(kinds, list)):
+    merges, types = cast("list[str]", entry("merges")), entry("token_type")
+    if not (_is_texts(tokens) and _is_texts(merges) and isinstance(types, list)):
         raise ConfigError(f"{source} lacks the tokens, the merges or the types of its tokenizer")
+    kinds = cast("list[object]", types)
     if len(kinds) != len(tokens):
         raise ConfigError(f"{source} has {len(tokens)} tokens, but types for {len(kinds)}")
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from rxvoice._silero import Silero
 from rxvoice.errors import ConfigError, RxvoiceError
@@ -108,8 +108,10 @@ class LoadablePart:
         self, loaded: list[Loaded], report: Callable[[Progress], None]
     ) -> Generator[None, None, None]:
         """Load the model and warm it up, in steps."""
-        prepare = getattr(self._part, "prepare", None)
-        if callable(prepare):
+        prepare = cast(
+            "Callable[[Callable[[str], None]], None] | None", getattr(self._part, "prepare", None)
+        )
+        if prepare is not None:
             with self._failures("prepared"):
                 prepare(lambda step: report(Progress(self.name, step, 0, 0, 0.0)))
             yield

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 
 from rxvoice._audio.samples import Samples
+from rxvoice._text.beam import BeamText, best
 from rxvoice.elements import Recognised, Word
 from rxvoice.errors import ConfigError
 
@@ -20,12 +21,15 @@ __all__ = ["WhisperSteps", "WhisperText"]
 _FRAMES = 100
 """A second, of the spectrogram."""
 
-_LEAST_S = 10
+_LEAST_S = 15
 _LONGEST_S = 30
-"""The shortest window, and the one that Whisper was trained with."""
+"""The shortest window, and that of the training. In one of 10 s Whisper says some texts twice."""
 
 _SPARE_S = 1
 """Empty seconds in the window behind the audio."""
+
+_FLOOR = 2.0
+"""How far digital silence is below the loudest place of a spectrogram."""
 
 _TOKENS_PER_S = 10
 _TOKENS = 16
@@ -48,12 +52,6 @@ class WhisperText(Recognised):
 
     log_probability: float = 0.0
     no_speech: float = 0.0
-
-
-class _Beam(NamedTuple):
-    tokens: list[int]
-    score: float
-    """The sum of the tokens' log probabilities."""
 
 
 class WhisperSteps:
@@ -81,13 +79,12 @@ class WhisperSteps:
         features, frames = yield from self._encode(audio)
         most = _TOKENS + int(_TOKENS_PER_S * frames / _FRAMES)
         found, no_speech = yield from self._search(features, most)
-        text = self._tokenizer.decode(found.tokens).strip()
         words: Sequence[Word] = ()
         if timed and found.tokens:
             yield
             words = self._words(features, found.tokens, frames)
         sure = found.score / (len(found.tokens) + 1)
-        return WhisperText(text, words=words, log_probability=sure, no_speech=no_speech)
+        return WhisperText(found.text, words=words, log_probability=sure, no_speech=no_speech)
 
     def _encode(self, audio: Samples) -> Generator[None, None, tuple[mx.array, int]]:
         """The audio as the decoder wants it, in the shortest window that does; and its frames."""
@@ -97,8 +94,11 @@ class WhisperSteps:
         frames = mel.shape[0]
         size = min(_LONGEST_S * _FRAMES, max(_LEAST_S * _FRAMES, frames + _SPARE_S * _FRAMES))
         size += size % 2
-        mel = mx.pad(mel[:size], [(0, size - min(size, frames)), (0, 0)]).astype(self._model.dtype)
-        found = nn.gelu(encoder.conv2(nn.gelu(encoder.conv1(mel[None]))))
+        silence = mel.max() - _FLOOR
+        mel = mx.pad(mel[:size], [(0, size - min(size, frames)), (0, 0)], constant_values=silence)
+        mel = mel.astype(self._model.dtype)
+        gelu = cast("Callable[[mx.array], mx.array]", nn.gelu)  # pyright: ignore[reportUnknownMemberType]
+        found = gelu(encoder.conv2(gelu(encoder.conv1(mel[None]))))
         found = found + encoder._positional_embedding[: size // 2]
         for block in encoder.blocks:
             mx.eval(found)  # pyright: ignore[reportUnknownMemberType]
@@ -108,23 +108,25 @@ class WhisperSteps:
         mx.eval(found)  # pyright: ignore[reportUnknownMemberType]
         return found, frames
 
-    def _search(self, features: mx.array, most: int) -> Generator[None, None, tuple[_Beam, float]]:
+    def _search(
+        self, features: mx.array, most: int
+    ) -> Generator[None, None, tuple[BeamText, float]]:
         """The best text of at most so many tokens, and how likely it is that nobody speaks."""
         decoder, end = self._model.decoder, self._tokenizer.eot
         logits, cache, _ = decoder(mx.array([self._begin]), features)
         beginning = self._begin.index(self._tokenizer.sot)
         nobody = mx.softmax(logits[0, beginning].astype(mx.float32))[self._tokenizer.no_speech]
-        live, over = [_Beam([], 0.0)], list[_Beam]()
+        live, over = [BeamText("", [], 0.0)], list[BeamText]()
         likely = _log_probabilities(logits, self._never_first)
         mx.eval(likely, nobody)  # pyright: ignore[reportUnknownMemberType]
         for _ in range(most):
             yield
-            kept: list[tuple[int, _Beam]] = []
+            kept: list[tuple[int, BeamText]] = []
             for rank, (at, token, score) in enumerate(self._likeliest(likely, live)):
                 if token != end:
-                    kept.append((at, _Beam([*live[at].tokens, token], score)))
+                    kept.append((at, BeamText("", [*live[at].tokens, token], score)))
                 elif rank < _BEAMS:
-                    over.append(_Beam(live[at].tokens, score))
+                    over.append(self._text(live[at].tokens, score))
                 if len(kept) == _BEAMS:
                     break
             live = [beam for _, beam in kept]
@@ -133,12 +135,15 @@ class WhisperSteps:
             cache = _chosen(cache, [at for at, _ in kept])
             logits, cache, _ = decoder(mx.array([[it.tokens[-1]] for it in live]), features, cache)
             likely = _log_probabilities(logits, self._never)
-        best = max(over or live, key=lambda it: it.score / max(1, len(it.tokens)))
-        return best, float(nobody.item())
+        found = best(over or [self._text(it.tokens, it.score) for it in live])
+        return found, cast("float", nobody.item())
 
-    def _likeliest(self, likely: mx.array, live: list[_Beam]) -> list[tuple[int, int, float]]:
+    def _text(self, tokens: list[int], score: float) -> BeamText:
+        return BeamText(self._tokenizer.decode(tokens).strip(), tokens, score)
+
+    def _likeliest(self, likely: mx.array, live: list[BeamText]) -> list[tuple[int, int, float]]:
         """Beam, next token and score of the likeliest texts, twice as many as there are beams."""
-        scores = (likely + mx.array([[it.score] for it in live])).reshape(-1)
+        scores = mx.flatten(likely + mx.array([[it.score] for it in live]))
         count = 2 * _BEAMS
         found = mx.argpartition(-scores, count)[:count]
         pairs = zip(
@@ -149,7 +154,7 @@ class WhisperSteps:
         ranked = sorted(pairs, key=lambda it: -it[1])
         return [(*divmod(at, likely.shape[1]), score) for at, score in ranked]
 
-    def _words(self, features: mx.array, tokens: list[int], frames: int) -> list[Word]:
+    def _words(self, features: mx.array, tokens: list[int], frames: int) -> Sequence[Word]:
         align = import_module("mlx_audio.stt.models.whisper.timing").find_alignment
         encoded = _Encoded(self._model, features)
         found = align(encoded, self._tokenizer, tokens, mx.zeros(1), frames)

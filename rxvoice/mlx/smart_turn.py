@@ -55,6 +55,7 @@ def smart_turn(
     ask_after_ms: int = 600,
     max_silence_ms: int = 1600,
     every_ms: int = 200,
+    keep_silence_ms: int | None = 200,
     worker: abc.SchedulerBase | None = None,
     trust_remote_code: bool = False,
 ) -> SmartTurn:
@@ -64,11 +65,12 @@ def smart_turn(
     vox.turn_window(rxv.mlx.smart_turn(worker=worker.listening))
     ```
 
-    The model is asked when the user's silence reaches `ask_after_ms`, and again after each
-    `every_ms` of further silence. It gets the last 8 s of the turn as they are then. At
-    `max_silence_ms` the turn ends, whatever the model says. A question is void once the user
-    speaks again; if it still waits for the worker, the model never gets it. A model that raises or
-    cannot be loaded fails the turn that it was asked about.
+    The model is asked when the user's silence reaches `ask_after_ms`. It gets the last 8 s of the
+    turn, of whose final silence only `keep_silence_ms` are left: a long silence alone makes it
+    believe that the user has finished. While that silence is not reached, it is asked again after
+    each `every_ms`. At `max_silence_ms` the turn ends, whatever the model says. A question is void
+    once the user speaks again; if it still waits for the worker, the model never gets it. A model
+    that raises or cannot be loaded fails the turn that it was asked about.
 
     The model loads with the first question. The audio has to be at 16 kHz.
 
@@ -81,8 +83,11 @@ def smart_turn(
         threshold: the probability, 0 to 1, above which a turn is complete.
         ask_after_ms: milliseconds of silence before the first question, 1 or more.
         max_silence_ms: milliseconds of silence that end a turn, more than `ask_after_ms`.
-        every_ms: milliseconds of silence between two questions, 1 or more. The default asks up to
-            five times before the turn ends anyway.
+        every_ms: milliseconds of silence between two questions, 1 or more. With the defaults there
+            is one question in a silence, since a second one would be about the same sound.
+        keep_silence_ms: the most milliseconds of the silence that the model gets, 1 or more; None
+            for all, which asks up to five times before the turn ends anyway. `benchmarks.eot`
+            shows why 200: Smart Turn 3.2 was made to be asked about then.
         worker: the scheduler that loads and asks the model, the one that runs the other MLX
             models: ``MlxScheduler().listening``. The verdict comes on the scheduler given to
             ``subscribe``. Without one it comes on the worker, which is right only if the
@@ -97,7 +102,7 @@ def smart_turn(
     `threshold` and the two silences are as in mlx-audio's ``VoicePipelineConfig``; mlx-audio asks
     the model once in a silence.
     """
-    timing = _Timing(ask_after_ms, max_silence_ms, every_ms)
+    timing = _Timing(ask_after_ms, max_silence_ms, every_ms, keep_silence_ms)
     within("smart_turn threshold", threshold, 0.0, 1.0, "probability")
     return SmartTurn(_Lazy(model, trust_remote_code), threshold, timing, worker)
 
@@ -109,11 +114,14 @@ class _Timing:
     ask_after_ms: int
     max_silence_ms: int
     every_ms: int
+    keep_silence_ms: int | None
 
     def __post_init__(self) -> None:
         whole("smart_turn ask_after_ms", self.ask_after_ms, 1, "ms")
         whole("smart_turn max_silence_ms", self.max_silence_ms, 1, "ms")
         whole("smart_turn every_ms", self.every_ms, 1, "ms")
+        if self.keep_silence_ms is not None:
+            whole("smart_turn keep_silence_ms", self.keep_silence_ms, 1, "ms")
         if self.max_silence_ms <= self.ask_after_ms:
             raise ConfigError(
                 f"smart_turn max_silence_ms must be above ask_after_ms={self.ask_after_ms} (ms), "
@@ -125,6 +133,13 @@ class _Timing:
         if silence_ms < self.ask_after_ms:
             return 0
         return 1 + (silence_ms - self.ask_after_ms) // self.every_ms
+
+    def heard(self, audio: Samples, silence_ms: int) -> Samples:
+        """What the model gets of a turn that ends in so much silence."""
+        if self.keep_silence_ms is not None:
+            excess = max(0, silence_ms - self.keep_silence_ms) * _SAMPLE_RATE // 1000
+            audio = audio[: max(0, len(audio) - excess)]
+        return audio[-_WINDOW:]
 
 
 class SmartTurn:
@@ -148,7 +163,7 @@ class SmartTurn:
         self._threshold = threshold
         self._timing = timing
         self._worker = worker
-        self._silence_ms = 0
+        self._silence_ms = self._asked_ms = 0
 
     @property
     def trust_remote_code(self) -> bool:
@@ -162,7 +177,7 @@ class SmartTurn:
     def fresh(self) -> SmartTurn:
         """The same policy with the same model, for another subscription."""
         own = copy(self)
-        own._silence_ms = 0
+        own._silence_ms = own._asked_ms = 0
         return own
 
     def load(self) -> None:
@@ -190,14 +205,17 @@ class SmartTurn:
             audio: float32 of shape ``(n,)``, the turn so far, at 16 kHz.
             silence_ms: the silence at its end, in milliseconds.
         """
-        due = self._timing.questions
+        due, keep_ms = self._timing.questions, self._timing.keep_silence_ms
         before = due(self._silence_ms) if self._silence_ms < silence_ms else 0
         self._silence_ms = silence_ms
         if silence_ms >= self._timing.max_silence_ms:
             return True
         if due(silence_ms) == before:
             return False
-        return self._question(audio[-_WINDOW:])
+        if before and keep_ms is not None and self._asked_ms >= keep_ms:
+            return False  # it would hear the same again
+        self._asked_ms = silence_ms
+        return self._question(self._timing.heard(audio, silence_ms))
 
     def _question(self, audio: Samples) -> Observable[bool]:
         def subscribe(

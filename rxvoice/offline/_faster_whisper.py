@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from rxvoice._audio.samples import Samples
 from rxvoice._blas import sleeping_when_idle
+from rxvoice._text.beam import BeamText, best
 from rxvoice.elements import Recognised
 from rxvoice.offline._whisper import NOTHING, RATE, BackendName, Job, believed
 from rxvoice.offline.weights import WHISPER_TINY
@@ -23,11 +23,14 @@ __all__ = ["OnFasterWhisper", "Running"]
 _FRAMES = 100
 """A second, of the spectrogram."""
 
-_LEAST_S = 10
-"""The shortest window. A full window of 30 s costs three times as much and is no more accurate."""
+_LEAST_S = 15
+"""The shortest window. In one of 10 s Whisper says some short texts twice."""
 
 _SPARE_S = 1
 """Empty seconds in the window behind the audio."""
+
+_FLOOR = 2.0
+"""How far digital silence is below the loudest place of a spectrogram."""
 
 _BEAMS = 5
 """A single beam loses the end of some long sentences, for a fifth less of the time."""
@@ -74,15 +77,6 @@ class _Tokenizer(Protocol):
     eot: int
 
     def decode(self, tokens: list[int]) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    text: str
-    tokens: list[int]
-    log_probability: float
-    """The average of the tokens and the end."""
-    no_speech: float
 
 
 class OnFasterWhisper:
@@ -163,29 +157,31 @@ class _Whisper:
         features = self._model.feature_extractor(audio)
         frames = features.shape[1]
         encoded = self._model.model.encode(self._view(_window(features)))
-        found = self._generate(encoded, len(audio) / RATE)
+        found, no_speech = self._generate(encoded, len(audio) / RATE)
         return believed(
             found.text,
-            found.log_probability,
-            found.no_speech,
+            found.score / (len(found.tokens) + 1),
+            no_speech,
             lambda: self._words(encoded, found.tokens, frames) if timed else (),
         )
 
-    def _generate(self, encoded: object, seconds: float) -> _Found:
+    def _generate(self, encoded: object, seconds: float) -> tuple[BeamText, float]:
         tokenizer = self._tokenizer
         (result,) = self._model.model.generate(
             encoded,
             [[tokenizer.sot, tokenizer.no_timestamps]],
             beam_size=_BEAMS,
+            num_hypotheses=_BEAMS,
             max_length=2 + _TOKENS + int(_TOKENS_PER_S * seconds),
             return_scores=True,
             return_no_speech_prob=True,
         )
-        tokens = [it for it in result.sequences_ids[0] if it < tokenizer.eot]
-        # The score is the average of the tokens; the sum has one more, the end.
-        average = result.scores[0] * len(tokens) / (len(tokens) + 1)
-        text = tokenizer.decode(tokens).strip()
-        return _Found(text, tokens, average, result.no_speech_prob)
+        # A score is the average of the tokens; the sum has one more, the end.
+        texts: list[BeamText] = []
+        for ids, score in zip(result.sequences_ids, result.scores, strict=True):
+            tokens = [it for it in ids if it < tokenizer.eot]
+            texts.append(BeamText(tokenizer.decode(tokens).strip(), tokens, score * len(tokens)))
+        return best(texts), result.no_speech_prob
 
     def _words(
         self, encoded: object, tokens: list[int], frames: int
@@ -209,6 +205,7 @@ def _window(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """The spectrogram at the start of the shortest window that does."""
     bands, frames = features.shape
     size = max(_LEAST_S * _FRAMES, frames + _SPARE_S * _FRAMES)
-    window = np.zeros((1, bands, min(30 * _FRAMES, size + size % 2)), np.float32)
+    size = min(30 * _FRAMES, size + size % 2)
+    window = np.full((1, bands, size), features.max() - _FLOOR, np.float32)
     window[0, :, :frames] = features
     return window

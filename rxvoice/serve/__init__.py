@@ -22,6 +22,15 @@ from __future__ import annotations
 
 from rxvoice.serve._models import Models, Workers
 from rxvoice.serve._observer import Observer
+from rxvoice.serve._workers import StageWorkers, WaitingThreads
 from rxvoice.serve.app import MAX_MESSAGE_BYTES, app
 
-__all__ = ["MAX_MESSAGE_BYTES", "Models", "Observer", "Workers", "app"]
+__all__ = [
+    "MAX_MESSAGE_BYTES",
+    "Models",
+    "Observer",
+    "StageWorkers",
+    "WaitingThreads",
+    "Workers",
+    "app",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rxvoice.errors import MissingDependency
 from rxvoice.events import TurnMetrics
@@ -102,10 +102,8 @@ class Metrics:
         Args:
             workers: has attributes ``listening``, ``text`` and ``speech``.
         """
-        from rxvoice.mlx import Lane
-
         lanes = {it: getattr(workers, it, None) for it in ("listening", "text", "speech")}
-        used = [(name, lane) for name, lane in lanes.items() if isinstance(lane, Lane)]
+        used = [(name, lane) for name, lane in lanes.items() if isinstance(lane, _Queue)]
         if used:
             gauge = self._gauge("model_queue", "Steps that wait for the model thread.", "lane")
             for name, lane in used:
@@ -164,6 +162,14 @@ class Metrics:
     def queue_depth(self, count: int) -> None:
         """Take note of how many messages wait for a client."""
         self._waiting.observe(count)
+
+
+@runtime_checkable
+class _Queue(Protocol):
+    """A worker that tells how many steps wait for it, such as `rxvoice.mlx.Lane`."""
+
+    @property
+    def waiting(self) -> int: ...
 
 
 class _Servers:

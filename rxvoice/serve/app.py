@@ -21,7 +21,6 @@ from rxvoice.web._origin import origins
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-    from starlette.routing import BaseRoute
 
 _log = logging.getLogger("rxvoice")
 
@@ -42,7 +41,7 @@ def app(
     observer: Observer | None = None,
     on_load: OnLoad | None = None,
     log_content: bool = False,
-    pages: Iterable[BaseRoute] = (),
+    page: bool = True,
 ) -> Starlette:
     """Make an app that serves `/v1/realtime`, `/v1/models`, `/healthz`, `/readyz` and `/metrics`.
 
@@ -65,7 +64,7 @@ def app(
         observer: is told what metrics are made of; None for a `Metrics`, which ``/metrics`` shows.
         on_load: called on the event loop with the models, or with why they could not be loaded.
         log_content: whether what is said is logged, at level INFO.
-        pages: more routes, such as those of a web page.
+        page: whether there is a page at ``/``, to talk in the browser.
 
     Raises:
         ConfigError: an argument out of range, or an origin that is none.
@@ -73,6 +72,8 @@ def app(
     """
     from starlette.applications import Starlette
     from starlette.routing import Route, WebSocketRoute
+
+    from rxvoice.serve.page import routes as page_routes
 
     drain = Drain(max_sessions, drain_timeout_s)
     observer = Metrics() if observer is None else observer
@@ -99,7 +100,7 @@ def app(
             Route("/v1/realtime/client_secrets", http.make_secret, methods=["POST"]),
             Route("/v1/models", http.list_models),
             *health_routes(drain, metrics),
-            *pages,
+            *(page_routes() if page else ()),
         ],
         lifespan=lifespan,
     )

@@ -170,6 +170,6 @@ def test_a_part_waits_for_its_cue(stage: Stage) -> None:
 
 
 def test_a_user_whom_nobody_answers_goes_on(stage: Stage) -> None:
-    stage.advance(100)
+    stage.advance(300)
     assert stage.completed
     assert stage.loud() == 4 * PART

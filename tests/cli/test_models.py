@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from huggingface_hub import constants, snapshot_download
 import rxvoice.cli.models as command
 import rxvoice.offline
 from rxvoice.cli._cached import Cached, cached
-from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, recommended
+from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, TRIED, recommended
 from rxvoice.cli.models import add_models, models
 from rxvoice.errors import ConfigError
 from tests.mlx.fake_hub import FakeHub, serving
@@ -144,6 +145,28 @@ def test_a_part_that_is_not_installed_says_how_to(
     assert wanted == [False, False, True, False, True]
 
 
+def test_the_families_that_were_tried(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models()
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("Families of mlx-lm and mlx-audio, by what rxvoice was tried with")
+    rows = [line.split("  ", 2)[1:] for line in lines[at + 1 : at + 1 + len(TRIED)]]
+    assert [it[0] for it in rows] == list(TRIED)
+    assert rows[0][1].strip() == "silero_vad, smart_turn, whisper, llama"
+    assert rows[-1][1].strip() == "all others"
+    assert told(capsys)["tried"]["random weights"]["tts"] == ["pocket_tts", "soprano"]
+
+
+def test_it_is_the_table_of_the_families_page() -> None:
+    page = (Path(__file__).parents[1] / "mlx" / "FAMILIES.md").read_text("utf-8")
+    for how, slots in TRIED.items():
+        row = next(it for it in page.splitlines() if it.startswith(f"| {how} |"))
+        named = [name for names in slots.values() for name in names]
+        assert re.findall(r"`(\w+)`", row.split("|")[2]) == named
+        for name in named:
+            parts = ("mlx_lm.models", *(f"mlx_audio.{it}.models" for it in ("vad", "stt", "tts")))
+            assert any(importlib.util.find_spec(f"{it}.{name}") for it in parts)
+
+
 # What is on the machine
 
 
@@ -160,7 +183,7 @@ def test_complete_models(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> No
     lines = capsys.readouterr().out.splitlines()
     assert next(it for it in lines if QWEN in it).endswith("yes")
     at = lines.index("Also on this machine")
-    assert lines[at + 1].split() == ["some/other", f"{size / 1000:.0f}", "kB", "yes"]
+    assert lines[at + 1].split() == ["some/other", f"{size / 1e6:.1f}", "MB", "yes"]
     assert lines[at + 2] == ""
     out = told(capsys)
     assert [it["here"] for it in out["models"] if it["here"]] == [

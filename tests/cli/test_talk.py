@@ -24,6 +24,7 @@ import rxvoice as rxv
 from rxvoice import echo, events
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli import main
+from rxvoice.cli._also import also
 from rxvoice.cli._hold import hold
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._main_loop import MainLoop
@@ -34,7 +35,7 @@ from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._view import PlainView
-from rxvoice.cli.talk import _also, _sum_up
+from rxvoice.cli.talk import _sum_up
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.offline import demo_phrases
@@ -266,7 +267,7 @@ def test_a_file_that_cannot_be_written_ends_nothing() -> None:
 
     chunk = AudioChunk(QUIET)
     seen: list[Any] = []
-    rx.of(chunk, Notice("x"), chunk).pipe(_also(AudioChunk, full, "the recording")).subscribe(
+    rx.of(chunk, Notice("x"), chunk).pipe(also(AudioChunk, full, "the recording")).subscribe(
         seen.append
     )
     assert [it.message for it in seen if isinstance(it, Notice)] == [

@@ -19,8 +19,8 @@ DATA = Path(rxv.__file__).parent / "data"
 
 ANSWERS = [
     "Hello! I am the little voice of rxvoice. I run entirely on this computer.",
-    "I know about twenty subjects. Ask me about the moon or the planets. "
-    "You can also ask how I work, or what a pipe is.",
+    "I know some eighty things: the sky, animals, the kitchen, and how I work. "
+    "I can tell you the time, roll a die, set a timer, and calculate.",
     "The moon is about three hundred and eighty four thousand kilometers away. "
     "Its light reaches us in a little more than one second.",
     "You are welcome. Goodbye, and have a lovely day!",

@@ -103,8 +103,9 @@ class Run:
 
 
 def in_place(*answers: float | Exception, **options: Any) -> tuple[FakeModel, SmartTurn]:
+    """A policy whose model gets all the silence, so that a test sees when it was asked."""
     model = FakeModel(*answers)
-    return model, smart_turn(model, **options)
+    return model, smart_turn(model, **{"keep_silence_ms": None, **options})
 
 
 @pytest.fixture
@@ -194,12 +195,49 @@ def test_it_hears_the_last_8_seconds_of_the_turn() -> None:
     np.testing.assert_array_equal(model.heard[0], run.turns[0].audio[-128_000:])
 
 
+def test_it_hears_no_more_of_the_silence_than_it_is_to() -> None:
+    model = FakeModel(0.1, 0.9)
+    run = Run(smart_turn(model))
+    run.push("~~" + "_" * 49)
+    # 600 ms were reached at 608 ms; a second question would be about the same sound.
+    assert model.silences == [200]
+    assert len(model.heard[0]) == 2 * SIZE + 200 * 16
+    np.testing.assert_array_equal(model.heard[0], run.turns[0].audio[: 2 * SIZE + 200 * 16])
+    run.push("_")
+    assert run.ends == ["policy"]
+    assert run.lengths == [64 + 1600]
+    run.push("~" + "_" * 19)
+    assert model.silences == [200, 200]
+    assert run.ends == ["policy", "policy"]
+
+
+@pytest.mark.parametrize(
+    ("ask_after_ms", "heard"),
+    [(32, [32, 250]), (64, [64, 250]), (224, [224, 250]), (256, [250]), (800, [250])],
+)
+def test_it_is_asked_until_it_has_heard_all_that_it_is_to(
+    ask_after_ms: int, heard: list[int]
+) -> None:
+    model = FakeModel()
+    run = Run(smart_turn(model, ask_after_ms=ask_after_ms, keep_silence_ms=250))
+    run.push("~" + "_" * 49)
+    assert model.silences == heard
+
+
+def test_a_silence_that_is_longer_than_the_audio_leaves_none() -> None:
+    model, policy = in_place(keep_silence_ms=100)
+    answer = policy.user_finished(np.ones(1600, np.float32), 700)
+    assert isinstance(answer, Observable)
+    answer.subscribe()
+    assert [len(it) for it in model.heard] == [0]
+
+
 def test_a_callable_is_a_model_too() -> None:
     def never(audio: Any, sample_rate: int, threshold: float) -> Any:
         assert (len(audio), sample_rate, threshold) == (20 * SIZE, 16_000, 0.5)
         return SimpleNamespace(prediction=1)
 
-    run = Run(smart_turn(never))
+    run = Run(smart_turn(never, keep_silence_ms=None))
     run.push("~" + "_" * 19)
     assert run.ends == ["policy"]
 
@@ -393,6 +431,7 @@ def test_what_a_subscriber_raises_is_not_the_models_error() -> None:
         ({"threshold": 1.5}, r"smart_turn threshold must be from 0.0 to 1.0 \(probability\)"),
         ({"ask_after_ms": 0}, "ask_after_ms must be at least 1 ms, got 0"),
         ({"ask_after_ms": 0.6}, "ask_after_ms must be a whole number of ms, got 0.6"),
+        ({"keep_silence_ms": 0}, "keep_silence_ms must be at least 1 ms, got 0"),
         ({"every_ms": 0}, "every_ms must be at least 1 ms, got 0"),
         ({"max_silence_ms": 600}, r"max_silence_ms must be above ask_after_ms=600 \(ms\), got 600"),
     ],
@@ -480,7 +519,9 @@ def test_the_answers_of_a_real_model_end_the_turn(
         return result
 
     monkeypatch.setattr(Model, "predict_endpoint", watch)
-    policy = smart_turn(tiny, threshold=(best + second) / 2, worker=models.listening)
+    policy = smart_turn(
+        tiny, threshold=(best + second) / 2, keep_silence_ms=None, worker=models.listening
+    )
     turns: list[Turn] = []
     told: list[str] = []
     events: list[Any] = []
@@ -547,7 +588,8 @@ def test_in_place_it_gives_what_the_model_gives(tiny: Path) -> None:
     assert 0.01 < probability < 0.99
     seen: list[Any] = []
     for threshold in (probability - 1e-3, probability + 1e-3):
-        answer = smart_turn(tiny, threshold=threshold).user_finished(audio, 608)
+        policy = smart_turn(tiny, threshold=threshold, keep_silence_ms=None)
+        answer = policy.user_finished(audio, 608)
         assert isinstance(answer, Observable)
         answer.subscribe(seen.append)
     assert seen == [True, False]

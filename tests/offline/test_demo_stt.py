@@ -76,8 +76,8 @@ def test_it_hears_voices_that_it_was_not_trained_on(recogniser: Stt, voice: str)
 @pytest.mark.models
 @pytest.mark.parametrize("voice", ["en-us+klatt3", "en+Denis"])
 def test_it_hears_nothing_in_most_foreign_sentences(recogniser: Stt, voice: str) -> None:
-    dialogues = Path(__file__).parents[2] / "training" / "dialogues.json"
-    foreign = json.loads(dialogues.read_text("utf-8"))["held_out"]["foreign"]
+    sentences = Path(__file__).parents[2] / "training" / "demo_stt.json"
+    foreign = json.loads(sentences.read_text("utf-8"))["held_out"]
     talker = offline.tts(f"espeak:{voice}")
     room = np.random.default_rng(5)
     nothing = 0

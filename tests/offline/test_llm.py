@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from rxvoice.events import Notice
 from rxvoice.mlx import Llm
 from rxvoice.offline.llm import llm, phrases
 
-DIALOGUES = json.loads(
-    (Path(__file__).parents[2] / "training" / "dialogues.json").read_text("utf-8")
-)
+TRAINING = Path(__file__).parents[2] / "training"
+DIALOGUES = json.loads((TRAINING / "dialogues.json").read_text("utf-8"))
+CROWD = json.loads((TRAINING / "crowd.json").read_text("utf-8"))
 ANSWERS = {user: s["assistant"] for s in DIALOGUES["subjects"] for user in s["user"]}
+CALLED = [user for asked in DIALOGUES["tools"].values() for user in asked]
 FALLBACK = DIALOGUES["fallback"]["assistant"]
 DEMO = [
     "Hello, who are you?",
@@ -29,7 +31,14 @@ DEMO = [
 
 
 def spoken(text: str) -> str:
-    return re.sub(r"[^a-z ]", "", text.lower())
+    return re.sub(r"[?.!,]", "", text.lower())
+
+
+def said(talk: Llm, question: str) -> str:
+    """The reply; the name of the tool where it called one."""
+    pieces = list(talk.respond(question))
+    calls = [it.detail.name for it in pieces if isinstance(it, Notice)]  # type: ignore[attr-defined]
+    return calls[0] if calls else "".join(it for it in pieces if isinstance(it, str))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +53,7 @@ def talk(shared: Llm) -> Llm:
 
 
 def test_phrases_are_the_questions_of_the_training_text() -> None:
-    assert phrases() == list(ANSWERS)
+    assert phrases() == [*ANSWERS, *CALLED]
     assert set(DEMO) <= set(phrases())
 
 
@@ -78,21 +87,33 @@ def test_every_subject_is_answered_in_one_long_talk(talk: Llm) -> None:
 
 
 @pytest.mark.models
+def test_it_answers_what_whisper_writes(talk: Llm) -> None:
+    for question in (
+        "How far away is the Moon?",
+        "how far away is the moon",
+        "HOW FAR IS THE MOON",
+    ):
+        assert said(talk, question) == ANSWERS[DEMO[2]]
+    assert said(talk, '"Tell me about Saturn," please...') == ANSWERS["Tell me about Saturn."]
+
+
+@pytest.mark.models
 @pytest.mark.slow
-def test_no_answer_is_wrong_in_200_turns_of_one_talk(talk: Llm) -> None:
-    rng = random.Random(3)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_no_answer_is_wrong_in_200_turns_of_one_talk(talk: Llm, seed: int) -> None:
+    rng = random.Random(seed)
     known = [*ANSWERS.items()]
-    known += [(text, FALLBACK) for text in DIALOGUES["fallback"]["user"]]
+    known += [(text, name) for name, asked in DIALOGUES["tools"].items() for text in asked]
+    strange = [(text, FALLBACK) for text in DIALOGUES["fallback"]["user"]]
     wrong: list[str] = []
     dropped = 0
     for _ in range(200):
-        question, answer = rng.choice(known)
+        question, answer = rng.choice(known if rng.random() < 0.8 else strange)
         question = rng.choice((str, spoken))(question)
-        # All of it is text: nothing is to be told of turns that were dropped.
-        if "".join(talk.respond(question)) != answer:
+        if said(talk, question) != answer:
             wrong.append(question)
         dropped += talk.stats.dropped_turns
-        assert talk.stats.prompt_tokens + 80 <= 320
+        assert talk.stats.prompt_tokens + 80 <= 448
     assert wrong == []
     assert dropped > 150
 
@@ -110,30 +131,37 @@ def test_a_talk_with_the_same_weights_keeps_to_the_context_too(talk: Llm) -> Non
 
 
 @pytest.mark.models
-def test_foreign_questions_are_refused_and_its_own_answered_in_other_words(talk: Llm) -> None:
-    held_out = DIALOGUES["held_out"]
+@pytest.mark.slow
+@pytest.mark.parametrize("foreign", [DIALOGUES["held_out"]["foreign"], CROWD["held_out"]])
+def test_it_refuses_at_least_98_of_100_foreign_questions(talk: Llm, foreign: list[str]) -> None:
+    """The 310 that we wrote, and 300 that people asked of a voice assistant (CLINC150)."""
+    wrong = [it for it in foreign if said(talk.fresh(), it) != FALLBACK]
+    assert len(foreign) >= 300
+    assert len(wrong) <= 0.02 * len(foreign), wrong
 
-    def said(question: str) -> str:
-        talk.reset()
-        return "".join(talk.respond(question))
 
-    foreign = held_out["foreign"]
-    refused = sum(said(spoken(question)) == FALLBACK for question in foreign)
-    assert refused >= 0.85 * len(foreign)
-    own = [
-        (question, subject["assistant"])
-        for subject in DIALOGUES["subjects"]
-        for question in held_out["paraphrases"][subject["name"]]
+@pytest.mark.models
+@pytest.mark.slow
+def test_it_answers_its_own_questions_in_other_words(talk: Llm) -> None:
+    answers = {it["name"]: it["assistant"] for it in DIALOGUES["subjects"]}
+    answers |= {name: name for name in DIALOGUES["tools"]}
+    asked = [
+        (question, answers[name])
+        for name, questions in DIALOGUES["held_out"]["paraphrases"].items()
+        for question in questions
     ]
-    answered = sum(said(spoken(question)) == answer for question, answer in own)
-    assert answered >= 0.8 * len(own)
+    wrong = [question for question, answer in asked if said(talk.fresh(), question) != answer]
+    assert len(asked) >= 300
+    assert len(wrong) <= 0.05 * len(asked), wrong
 
 
 def test_what_is_held_out_was_never_taught() -> None:
     held_out = DIALOGUES["held_out"]
     paraphrases = [text for texts in held_out["paraphrases"].values() for text in texts]
-    taught = {spoken(text) for text in [*ANSWERS, *DIALOGUES["fallback"]["user"]]}
-    assert taught.isdisjoint(map(spoken, [*held_out["foreign"], *paraphrases]))
+    taught = [*ANSWERS, *CALLED, *DIALOGUES["fallback"]["user"], *CROWD["others"]]
+    taught += [text for asked in CROWD["asked"].values() for text in asked]
+    never = [*held_out["foreign"], *paraphrases, *CROWD["held_out"]]
+    assert set(map(spoken, taught)).isdisjoint(map(spoken, never))
 
 
 @pytest.mark.models
@@ -166,4 +194,4 @@ def test_anything_else_gets_the_fallback(talk: Llm, text: str) -> None:
 
 
 def test_every_answer_is_short() -> None:
-    assert max(len(answer.split()) for answer in ANSWERS.values()) <= 35
+    assert max(len(answer.split()) for answer in ANSWERS.values()) <= 36

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import reactivex as rx
 from offline.ears_kit import SAID, noises, turns
 from offline.prompts_kit import errors, needs_prompts, prompt, prompts, sixty, words
 from reactivex import Observable
 
 import rxvoice as rxv
-from rxvoice import offline
+from rxvoice import events, offline
 from rxvoice import operators as vox
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency
 from rxvoice.offline import _mlx_whisper
@@ -33,6 +34,7 @@ other = pytest.mark.skipif(not find_spec("faster_whisper"), reason="needs faster
 
 RATE = 16_000
 CHUNK = 512
+CACHE = "huggingface_hub.utils._cache_assets.HF_ASSETS_CACHE"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,7 +42,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache of this test's own."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(folder))
+        patch.setattr(CACHE, str(folder))
         offline.stt(backend="mlx").prepare(lambda _: None)
         yield folder
 
@@ -165,16 +167,16 @@ def test_others_get_in_between_and_mlx_stays_on_its_thread(ears: offline.Whisper
                 models.speech.schedule(beat)
 
         texts: list[str] = []
-        turn: Observable[rxv.Turn] = rxv.testing.turn(turns()[2])
+        turn: Observable[rxv.Turn | events.Event] = rx.of(rxv.Turn.of(turns()[2]))
         models.speech.schedule(beat)
         rxv.live(turn.pipe(vox.transcribe(ears, worker=models.listening))).subscribe(
-            lambda it: texts.append(it.text) if it.final else None,
+            lambda it: texts.append(it.text) if isinstance(it, rxv.Transcript) else None,
             on_error=lambda _: over.set(),
             on_completed=over.set,
         )
         assert over.wait(120)
     assert set(seen) == {"rxvoice-mlx"}
-    assert [words(it) for it in texts] == [words(SAID[2])]
+    assert words(texts[-1]) == words(SAID[2])
     first, last = order.index("step"), len(order) - 1 - order[::-1].index("step")
     between = order[first:last].count("other")
     assert between >= 5, "the decode was taken in one go"
@@ -184,7 +186,7 @@ def test_the_weights_are_converted_once(
     cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path))
+    monkeypatch.setattr(CACHE, str(tmp_path))
     stt = offline.stt(backend="mlx")
     stt.prepare(told.append)
     assert told[0].startswith("converting Whisper tiny.en for MLX, once: ")
@@ -201,7 +203,7 @@ def test_the_weights_are_converted_once(
 
 
 def test_loading_shows_the_conversion(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path))
+    monkeypatch.setattr(CACHE, str(tmp_path))
     told: list[rxv.mlx.Progress] = []
     (loaded,) = rxv.mlx.load(offline.stt(backend="mlx"), progress=told.append)
     assert loaded.name == "Whisper tiny.en"
@@ -213,7 +215,7 @@ def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_pat
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path))
+    monkeypatch.setattr(CACHE, str(tmp_path))
     monkeypatch.setattr(rxv.mlx, "convert", full)
     with pytest.raises(ConfigError, match=r"could not be converted .*No space left.*HF_HOME names"):
         offline.stt(backend="mlx").load()
@@ -226,7 +228,7 @@ def test_another_process_may_be_faster(monkeypatch: pytest.MonkeyPatch, tmp_path
         convert(source, target)
         return convert(source, target, progress=progress)
 
-    monkeypatch.setattr("huggingface_hub.constants.HF_ASSETS_CACHE", str(tmp_path))
+    monkeypatch.setattr(CACHE, str(tmp_path))
     monkeypatch.setattr(rxv.mlx, "convert", late)
     made = _mlx_whisper.converted(lambda _: None)
     assert (made / "model.safetensors").is_file()

@@ -296,7 +296,7 @@ class Process:
 
 
 @contextmanager
-def process(command: list[str], folder: Path, ready: str) -> Iterator[Process]:
+def process(command: list[str], folder: Path, ready: str, seconds: float = 60) -> Iterator[Process]:
     """Start a server, with a free port for ``{port}``; ready once a line with `ready` is written.
 
     No proxy, and no network: the models it is asked for are local.
@@ -313,7 +313,7 @@ def process(command: list[str], folder: Path, ready: str) -> Iterator[Process]:
     )
     try:
         server = Process(f"http://127.0.0.1:{port}/v1", running)
-        server.wait_for_line(ready, 60)
+        server.wait_for_line(ready, seconds)
         yield server
     finally:
         running.terminate()

@@ -12,8 +12,8 @@ no build and ask no other host for anything.
 - ``conversation.js``, ``heard.js``, ``transcript.js``: what was said, which words of it were heard,
   and how it is shown.
 - ``latency.js``: how long the parts of a turn took, and their bar.
-- ``ribbon.js``: the picture of who speaks. ``settings.js``: what the user chooses. ``words.js``: what
-  can go wrong, in words.
+- ``ribbon.js``: the picture of who speaks. ``settings.js``: what the user chooses.
+- ``words.js``: what can go wrong, in words.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ HEADERS = {
 
 def routes() -> list[BaseRoute]:
     """Return the routes of the page: ``/``, and its files under ``/page/``."""
-    files = _Guarded(StaticFiles(directory=STATIC))
+    files = _KeptToItself(StaticFiles(directory=STATIC))
     return [Route("/", _Index(files), methods=["GET"]), Mount("/page", files)]
 
 
-class _Guarded:
+class _KeptToItself:
     """Adds `HEADERS` to each answer of an app."""
 
     def __init__(self, app: ASGIApp) -> None:

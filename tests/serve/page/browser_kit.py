@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -57,23 +57,19 @@ def chromium() -> str:
 
 
 @contextmanager
-def browser(microphone: Path) -> Iterator[Browser]:
+def browser(playwright: Playwright, microphone: Path | str) -> Iterator[Browser]:
     """Chromium, whose microphone plays this file again and again."""
-    path = chromium()
-    from playwright.sync_api import sync_playwright
-
     options = [
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}",
         "--autoplay-policy=user-gesture-required",
         "--no-sandbox",  # as root, of a container
     ]
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=options)
-        try:
-            yield launched
-        finally:
-            launched.close()
+    launched = playwright.chromium.launch(executable_path=chromium(), args=options)
+    try:
+        yield launched
+    finally:
+        launched.close()
 
 
 @dataclass

@@ -274,7 +274,7 @@ class Recorder extends AudioWorkletProcessor {
 }
 registerProcessor("recorder", Recorder);
 """
-"""Runs on the audio thread of the page, where the test listens. A worklet must come from the host."""
+"""Where the test listens: on the audio thread of the page. A worklet must come from its host."""
 
 
 def with_recorder(app: ASGIApp) -> ASGIApp:

@@ -102,6 +102,19 @@ def test_what_the_microphone_hears_is_sent(at_page: Visit, server: FakeServer) -
     assert server.samples == before
 
 
+def test_a_turn_ends_when_the_microphone_is_closed(at_page: Visit, server: FakeServer) -> None:
+    listening(at_page, server)
+    server.wait_for_audio(RATE // 10)
+    server.send(*user_speaks("u1"))
+    at_page.is_in("hearing")
+    at_page.page.get_by_role("button", name="Stop listening").click()
+    at_page.page.get_by_label("Type a message").fill("hello")
+    at_page.page.keyboard.press("Enter")
+    server.wait("response.create")
+    last = server.wait_for_audio(RATE)[-round(0.9 * RATE) :]  # silence of 500 ms ends a turn
+    assert np.abs(last).max() == 0
+
+
 def test_a_noise_leaves_no_trace(at_page: Visit, server: FakeServer) -> None:
     listening(at_page, server)
     server.send(*user_speaks("u1"))
@@ -321,6 +334,8 @@ def test_settings_are_sent_and_kept(at_page: Visit, server: FakeServer) -> None:
     assert asked()["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 900
     page.get_by_label("How sure it must be that you speak").fill("0.7")
     assert asked()["audio"]["input"]["turn_detection"]["threshold"] == 0.7
+    page.get_by_label("Only words interrupt it").check()
+    assert asked()["x_rxvoice"] == {"voice_activity": True, "interrupt_on": "words"}
     page.get_by_label("Replies are spoken").uncheck()
     assert asked()["output_modalities"] == ["text"]
     page.reload()
@@ -444,8 +459,11 @@ def test_without_permission_the_page_says_so_and_one_can_type(
 
 
 def test_a_microphone_that_goes_away_is_told(at_page: Visit, server: FakeServer) -> None:
-    catch = """() => { const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-        navigator.mediaDevices.getUserMedia = async (wanted) => (window.stream = await open(wanted)) }"""
+    catch = """() => {
+        const devices = navigator.mediaDevices;
+        const open = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (wanted) => (window.stream = await open(wanted));
+    }"""
     at_page.page.evaluate(catch)
     listening(at_page, server)
     settings = at_page.page.evaluate("stream.getAudioTracks()[0].getSettings()")
@@ -463,6 +481,24 @@ def test_a_server_that_is_gone_is_told(chrome: Browser, server: FakeServer) -> N
         it.page.unroute("**/v1/models")
         it.page.get_by_role("button", name="Reconnect").click()
         it.is_in("listening")
+
+
+def test_what_is_newest_stays_in_view(chrome: Browser, server: FakeServer) -> None:
+    with visit(chrome, server.url, viewport={"width": 390, "height": 600}) as it:
+        listening(it, server)
+        for number in range(8):
+            say(server, f"u{number}", f"Question {number}?")
+        expect(entry(it, "u7")).to_be_in_viewport()
+        server.close(1011)
+        expect(it.page.get_by_role("alert")).to_be_visible()
+        expect(entry(it, "u7")).to_be_in_viewport(ratio=1)
+        # But not where one has scrolled back to read.
+        entry(it, "u0").scroll_into_view_if_needed()
+        it.page.get_by_role("button", name="Reconnect").click()
+        it.is_in("listening")
+        say(server, "u9", "Question 9?")
+        expect(entry(it, "u9").locator(".text")).to_have_text("Question 9?")
+        expect(entry(it, "u0")).to_be_in_viewport()
 
 
 def test_a_new_conversation_begins_empty(at_page: Visit, server: FakeServer) -> None:

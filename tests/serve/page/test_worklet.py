@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +40,8 @@ CAPTURE = """async ({rate, hertz, seconds}) => {
 PLAYBACK = """async ({rate, seconds, messages}) => {
   const context = new OfflineAudioContext(1, rate * seconds, rate);
   await context.audioWorklet.addModule("/page/worklet.js");
-  const node = new AudioWorkletNode(context, "playback", {numberOfInputs: 0, outputChannelCount: [1]});
+  const node = new AudioWorkletNode(
+    context, "playback", {numberOfInputs: 0, outputChannelCount: [1]});
   const said = [];
   node.port.onmessage = ({data}) => data.type === "progress" || said.push(data);
   node.connect(context.destination);
@@ -111,7 +113,7 @@ def test_playback_is_gapless_from_piece_to_piece_and_exact(rate: int, page: Any)
     edges = [0, 100, 4800, 4801, 9000, 12_000]
     tell = [
         [0, {"type": "play", "item": "a", "tone": [here, there, HERTZ]}]
-        for here, there in zip(edges, edges[1:], strict=False)
+        for here, there in pairwise(edges)
     ]
     asked = {"rate": rate, "seconds": 0.6, "messages": [*tell, [0, {"type": "end", "item": "a"}]]}
     result = page.evaluate(PLAYBACK, asked)

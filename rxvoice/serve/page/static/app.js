@@ -19,7 +19,9 @@ const announce = (text) => (get("announcer").textContent = text);
 const view = new TranscriptView(get("conversation"), get("scroller"), get("welcome"), announce);
 const conversation = new Conversation(view);
 const ribbon = new Ribbon(get("ribbon"), get("level"));
-const settings = new Settings(get("settings").querySelector("form"), get("mode"), () => talk.configure());
+const settings = new Settings(get("settings").querySelector("form"), get("mode"), () =>
+  talk.configure(),
+);
 const sound = new Sound({
   block: (...heard) => talk.block(...heard),
   lost: () => {
@@ -31,7 +33,10 @@ const sound = new Sound({
   finished: (...it) => talk.finished(...it),
   gap: () => {},
 });
-const talk = new Talk({ sound, conversation, settings, ribbon }, { changed: show, problem, opened });
+const talk = new Talk(
+  { sound, conversation, settings, ribbon },
+  { changed: show, problem, opened },
+);
 
 // What is shown
 
@@ -48,8 +53,16 @@ function show() {
   get("fresh").hidden = !view.shown.size;
   const button = get("talk");
   button.ariaPressed = String(pushing ? talk.holding : sound.listening);
-  button.ariaLabel = pushing ? "Hold to talk" : sound.listening ? "Stop listening" : "Start talking";
-  get("model").textContent = talk.connection ? model : talk.opening ? "Connecting" : "Not connected";
+  button.ariaLabel = pushing
+    ? "Hold to talk"
+    : sound.listening
+      ? "Stop listening"
+      : "Start talking";
+  get("model").textContent = talk.connection
+    ? model
+    : talk.opening
+      ? "Connecting"
+      : "Not connected";
   document.body.dataset.connected = Boolean(talk.connection);
   if (sound.listening || talk.playing.size) ribbon.start();
   else if (!talk.connection) ribbon.stop();
@@ -135,7 +148,8 @@ button.addEventListener("pointerdown", (event) => {
   button.setPointerCapture(event.pointerId);
   hold();
 });
-for (const over of ["pointerup", "pointercancel", "lostpointercapture"]) button.addEventListener(over, drop);
+for (const over of ["pointerup", "pointercancel", "lostpointercapture"])
+  button.addEventListener(over, drop);
 button.addEventListener("contextmenu", (event) => pushing() && event.preventDefault()); // a long touch
 button.addEventListener("click", (event) => {
   if (pushing()) {
@@ -149,7 +163,8 @@ button.addEventListener("click", (event) => {
   }
 });
 
-const typing = (element) => element.closest("input:not([type=radio]), textarea, select, dialog, summary, nav, form");
+const typing = (element) =>
+  element.closest("input:not([type=radio]), textarea, select, dialog, summary, nav, form");
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) talk.interrupt(true);
   if (event.key !== " " || !pushing() || typing(event.target)) return;
@@ -188,7 +203,8 @@ get("notice-close").addEventListener("click", hideNotice);
 get("notice-action").addEventListener("click", ({ target }) => {
   hideNotice();
   if (target.dataset.action === "key") return askKey();
-  if (view.shown.size && !talk.connection) view.divide("Reconnected. A new conversation begins here.");
+  if (view.shown.size && !talk.connection)
+    view.divide("Reconnected. A new conversation begins here.");
   return attempt(again ?? (() => {}));
 });
 

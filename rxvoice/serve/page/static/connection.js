@@ -17,11 +17,15 @@ const headers = (key) => (key ? { Authorization: `Bearer ${key}` } : {});
 export async function look(key) {
   let answer;
   try {
-    answer = await fetch(new URL("v1/models", base()), { headers: headers(key), cache: "no-store" });
+    answer = await fetch(new URL("v1/models", base()), {
+      headers: headers(key),
+      cache: "no-store",
+    });
   } catch {
     throw new Refusal("unreachable");
   }
-  if (answer.status === 401 || answer.status === 403) throw new Refusal(key ? "key-wrong" : "key-needed");
+  if (answer.status === 401 || answer.status === 403)
+    throw new Refusal(key ? "key-wrong" : "key-needed");
   if (answer.status === 503) throw new Refusal("not-ready");
   if (!answer.ok) throw new Refusal("unreachable", `HTTP ${answer.status}`);
   const models = (await answer.json()).data ?? [];
@@ -31,14 +35,25 @@ export async function look(key) {
 /** A WebSocket cannot send a header: it gets a short-lived secret instead of the key itself. */
 async function secretFor(key) {
   if (key.startsWith("ek_")) return key;
-  const request = { method: "POST", headers: { ...headers(key), "Content-Type": "application/json" }, body: "{}" };
+  const request = {
+    method: "POST",
+    headers: { ...headers(key), "Content-Type": "application/json" },
+    body: "{}",
+  };
   const answer = await fetch(new URL("v1/realtime/client_secrets", base()), request);
   if (answer.status === 401 || answer.status === 403) throw new Refusal("key-wrong");
   if (!answer.ok) throw new Refusal("unreachable", `HTTP ${answer.status}`);
   return (await answer.json()).value;
 }
 
-const CLOSED = { 1001: "restarting", 1008: "refused", 1009: "too-big", 1011: "failed", 1012: "restarting", 1013: "full" };
+const CLOSED = {
+  1001: "restarting",
+  1008: "refused",
+  1009: "too-big",
+  1011: "failed",
+  1012: "restarting",
+  1013: "full",
+};
 
 /** What the code and the reason of a close mean. */
 function refusalOf({ code, reason }) {
@@ -114,7 +129,8 @@ export class Connection {
   }
 
   send(type, fields = {}) {
-    if (this.isOpen) this.socket.send(JSON.stringify({ event_id: `page_${++this.count}`, type, ...fields }));
+    if (this.isOpen)
+      this.socket.send(JSON.stringify({ event_id: `page_${++this.count}`, type, ...fields }));
   }
 
   close() {

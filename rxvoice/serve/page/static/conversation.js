@@ -114,7 +114,13 @@ export class Conversation {
 
   "response.output_item.added"({ response_id, item }) {
     if (item.type !== "message") return;
-    const entry = { kind: "reply", id: item.id, response: response_id, heard: new Heard(), state: "waiting" };
+    const entry = {
+      kind: "reply",
+      id: item.id,
+      response: response_id,
+      heard: new Heard(),
+      state: "waiting",
+    };
     this.entries.set(item.id, entry);
     this.view.show(entry);
   }
@@ -143,6 +149,7 @@ export class Conversation {
     for (const entry of this.entries.values()) {
       if (entry.response !== response.id) continue;
       this.#reply(entry.id, () => {
+        entry.over = true;
         if (response.status === "failed") {
           entry.state = "failed";
           entry.why = response.status_details?.error?.message ?? "";

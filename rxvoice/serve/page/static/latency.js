@@ -11,7 +11,7 @@ export const NAMES = {
 };
 
 const MEANINGS = {
-  turn_ended: "the silence after your last word",
+  turn_ended: "after your last word",
   transcript: "your words as text",
   first_token: "the reply begins, as text",
   first_audio: "the reply begins, as sound",
@@ -53,7 +53,8 @@ export class Timing {
   /** The parts, in ms, of which each begins where the one before it ends: their sum is `total`. */
   get parts() {
     let before = 0;
-    const there = (name) => this.seen[name] !== undefined && (name !== "turn_ended" || this.silence);
+    const there = (name) =>
+      this.seen[name] !== undefined && (name !== "turn_ended" || this.silence);
     return MOMENTS.filter(there).map((name) => {
       const at = Math.max(before, this.seen[name]);
       const part = { name, ms: at - before };

@@ -21,7 +21,8 @@ export class Ribbon {
 
   /** Something was measured: `you` and `voice` are levels (RMS), `speech` a probability. */
   put(measured) {
-    for (const [name, value] of Object.entries(measured)) this.now[name] = Math.max(this.now[name], value);
+    for (const [name, value] of Object.entries(measured))
+      this.now[name] = Math.max(this.now[name], value);
   }
 
   start() {
@@ -64,8 +65,10 @@ export class Ribbon {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const density = devicePixelRatio || 1;
     if (!width) return;
-    if (this.canvas.width !== Math.round(width * density)) this.canvas.width = Math.round(width * density);
-    if (this.canvas.height !== Math.round(height * density)) this.canvas.height = Math.round(height * density);
+    if (this.canvas.width !== Math.round(width * density))
+      this.canvas.width = Math.round(width * density);
+    if (this.canvas.height !== Math.round(height * density))
+      this.canvas.height = Math.round(height * density);
     const brush = this.canvas.getContext("2d");
     brush.setTransform(density, 0, 0, density, 0, 0);
     brush.clearRect(0, 0, width, height);

@@ -52,13 +52,20 @@ export class Settings {
     return this.chosen.interrupt ?? true;
   }
 
+  /** What interrupts a reply: any speech, or only words that the reply does not say itself. */
+  get interruptOn() {
+    return this.chosen.words ? "words" : "speech";
+  }
+
   get aloud() {
     return this.chosen.aloud ?? true;
   }
 
   /** How long the server waits in silence before a turn ends, in ms. */
   get silence() {
-    return this.chosen.silence ?? this.server?.audio?.input?.turn_detection?.silence_duration_ms ?? 500;
+    return (
+      this.chosen.silence ?? this.server?.audio?.input?.turn_detection?.silence_duration_ms ?? 500
+    );
   }
 
   get threshold() {
@@ -73,20 +80,23 @@ export class Settings {
     voice.length = 1;
     for (const name of voices) voice.add(new Option(name, name));
     const own = session.audio?.output?.voice;
-    voice.options[0].text = typeof own === "string" && own ? `The server’s own (${own})` : "The server’s own";
+    voice.options[0].text =
+      typeof own === "string" && own ? `The server’s own (${own})` : "The server’s own";
     this.form.elements.instructions.placeholder = session.instructions || "The server’s own";
     this.show();
   }
 
   show() {
-    const { voice, instructions, silence, threshold, interrupt, aloud } = this.form.elements;
+    const { voice, instructions, silence, threshold, interrupt, words, aloud } = this.form.elements;
     const chosen = this.chosen.voice ?? "";
-    if (chosen && ![...voice.options].some((it) => it.value === chosen)) voice.add(new Option(chosen, chosen));
+    if (chosen && ![...voice.options].some((it) => it.value === chosen))
+      voice.add(new Option(chosen, chosen));
     voice.value = chosen;
     instructions.value = this.chosen.instructions ?? "";
     silence.value = this.silence;
     threshold.value = this.threshold;
     interrupt.checked = this.interrupts;
+    words.checked = this.interruptOn === "words";
     aloud.checked = this.aloud;
     for (const it of this.modes.querySelectorAll("input")) it.checked = it.value === this.mode;
     this.#outputs();
@@ -121,7 +131,7 @@ export class Settings {
         },
         output: voice ? { format: FORMAT, voice } : { format: FORMAT },
       },
-      x_rxvoice: { voice_activity: true },
+      x_rxvoice: { voice_activity: true, interrupt_on: this.interruptOn },
     };
   }
 }

@@ -91,7 +91,11 @@ export class Talk {
   deafen() {
     this.sound.deafen();
     this.holding = false;
-    if (this.hearing) this.#append(new ArrayBuffer(2 * Math.round(((this.settings.silence + 400) / 1000) * RATE)));
+    if (this.hearing) {
+      for (let ms = 0; ms < this.settings.silence + 400; ms += 100) {
+        this.#append(new ArrayBuffer((2 * RATE) / 10));
+      }
+    }
     this.on.changed();
   }
 
@@ -124,7 +128,9 @@ export class Talk {
     const id = `item_${crypto.getRandomValues(new Uint32Array(3)).join("")}`.slice(0, 32);
     const content = [{ type: "input_text", text }];
     this.conversation.typed(id, text);
-    this.connection.send("conversation.item.create", { item: { id, type: "message", role: "user", content } });
+    this.connection.send("conversation.item.create", {
+      item: { id, type: "message", role: "user", content },
+    });
     this.#turnEnded(0);
     this.#ask();
     this.on.changed();
@@ -133,7 +139,8 @@ export class Talk {
   /** Stop the reply at once, and tell the server how much of it was played. */
   async interrupt(cancel) {
     if (!this.generating && !this.playing.size) return;
-    if (cancel && this.generating) this.connection.send("response.cancel", { response_id: this.generating });
+    if (cancel && this.generating)
+      this.connection.send("response.cancel", { response_id: this.generating });
     for (const id of this.responses.keys()) this.dead.add(id);
     this.responses.clear();
     this.playing.clear();
@@ -143,7 +150,11 @@ export class Talk {
     for (const { item, played } of await this.sound.stop()) {
       this.conversation.stopped(item, played);
       const audio_end_ms = Math.floor((1000 * played) / RATE);
-      connection?.send("conversation.item.truncate", { item_id: item, content_index: 0, audio_end_ms });
+      connection?.send("conversation.item.truncate", {
+        item_id: item,
+        content_index: 0,
+        audio_end_ms,
+      });
     }
   }
 
@@ -189,7 +200,10 @@ export class Talk {
       return;
     }
     if (this.lost) {
-      this.on.problem("slow", `${(this.lost / RATE).toFixed(1)} s of what you said did not get through`);
+      this.on.problem(
+        "slow",
+        `${(this.lost / RATE).toFixed(1)} s of what you said did not get through`,
+      );
       this.lost = 0;
     }
     this.#append(pcm);
@@ -274,7 +288,11 @@ export class Talk {
     const samples = samplesOf(delta);
     response.items.add(item_id);
     this.playing.add(item_id);
-    this.conversation.sounds(item_id, samples.length, x_rxvoice?.text_end === undefined ? null : x_rxvoice);
+    this.conversation.sounds(
+      item_id,
+      samples.length,
+      x_rxvoice?.text_end === undefined ? null : x_rxvoice,
+    );
     this.sound.play(item_id, samples);
   }
 

@@ -13,6 +13,9 @@ export class TranscriptView {
     this.say = say;
     this.shown = new Map();
     this.longest = LEAST;
+    this.following = true; // what is newest is in view, and stays there
+    scroller.addEventListener("scroll", () => (this.following = this.#isAtEnd()));
+    new ResizeObserver(() => this.#follow()).observe(scroller);
   }
 
   clear() {
@@ -33,12 +36,15 @@ export class TranscriptView {
   }
 
   show(entry) {
-    const atEnd = this.#isAtEnd();
     const parts = this.shown.get(entry.id) ?? this.#row(entry);
     parts.row.dataset.state = entry.state;
     if (entry.kind === "user") this.#user(entry, parts);
     else this.#reply(entry, parts);
-    if (atEnd) this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.following) this.scroller.scrollTop = this.scroller.scrollHeight;
   }
 
   #isAtEnd() {
@@ -77,15 +83,22 @@ export class TranscriptView {
     const all = entry.state === "said";
     const [heard, rest] = all ? [entry.heard.text, ""] : entry.heard.split();
     const pieces = [make("span", "heard", heard)];
-    if (entry.state === "cut") pieces.push(make("span", "cut"), make("span", "hidden", " Interrupted. Not heard: "));
+    if (entry.state === "cut")
+      pieces.push(make("span", "cut"), make("span", "hidden", " Interrupted. Not heard: "));
     if (rest) pieces.push(make("span", "unheard", rest));
     text.replaceChildren(...pieces);
     note.textContent = noteOf(entry, rest);
+    if (entry.silent && entry.over && !entry.announced) {
+      entry.announced = true;
+      this.say(`Voice: ${entry.heard.text}`); // nothing else reads it aloud
+    }
     if (entry.timing?.complete && !parts.latency) {
       this.longest = Math.max(this.longest, entry.timing.total);
       this.list.style.setProperty("--longest", this.longest);
       parts.latency = bar(entry.timing);
-      parts.latency.addEventListener("toggle", () => parts.latency.scrollIntoView({ block: "nearest" }));
+      parts.latency.addEventListener("toggle", () =>
+        parts.latency.scrollIntoView({ block: "nearest" }),
+      );
       body.append(parts.latency);
     }
   }

@@ -5,9 +5,18 @@ const REASONS = {
     "The browser does not let this page hear you. Allow the microphone beside the address, then try again. You can type meanwhile.",
     "microphone",
   ],
-  "microphone-missing": ["There is no microphone. Connect one, then try again. You can type meanwhile.", "microphone"],
-  "microphone-busy": ["Another program has the microphone. Close it there, then try again.", "microphone"],
-  "microphone-failed": ["The microphone could not be opened. Try again, or choose another one in the browser.", "microphone"],
+  "microphone-missing": [
+    "There is no microphone. Connect one, then try again. You can type meanwhile.",
+    "microphone",
+  ],
+  "microphone-busy": [
+    "Another program has the microphone. Close it there, then try again.",
+    "microphone",
+  ],
+  "microphone-failed": [
+    "The microphone could not be opened. Try again, or choose another one in the browser.",
+    "microphone",
+  ],
   "microphone-lost": ["The microphone has gone. Connect it again, then start.", "microphone"],
   insecure: [
     "A browser gives the microphone only to pages over HTTPS, or on localhost. Open this page there to talk. You can type meanwhile.",
@@ -20,7 +29,10 @@ const REASONS = {
   unreachable: ["The server does not answer.", "reconnect"],
   "not-ready": ["The server is still loading its models. Try again in a moment.", "reconnect"],
   full: ["The server is full: all its conversations are taken. Try again later.", "reconnect"],
-  restarting: ["The server is restarting. Reconnect in a moment; a new conversation begins.", "reconnect"],
+  restarting: [
+    "The server is restarting. Reconnect in a moment; a new conversation begins.",
+    "reconnect",
+  ],
   refused: ["The server ended this conversation.", "reconnect"],
   failed: ["Something failed on the server.", "reconnect"],
   "too-big": ["The server refused a message as too big.", "reconnect"],
@@ -48,7 +60,13 @@ export const STATUS = {
   listening: ["Listening", "Say something"],
   hearing: ["Hearing you", ""],
   thinking: ["Thinking", ""],
-  speaking: ["Speaking", coarse ? "Talk over it to interrupt" : "Talk over it to interrupt, or press Esc"],
-  holding: ["Ready when you are", coarse ? "Hold the microphone to talk" : "Hold the microphone or the space bar"],
+  speaking: [
+    "Speaking",
+    coarse ? "Talk over it to interrupt" : "Talk over it to interrupt, or press Esc",
+  ],
+  holding: [
+    "Ready when you are",
+    coarse ? "Hold the microphone to talk" : "Hold the microphone or the space bar",
+  ],
   typing: ["Connected", "Press the microphone and talk, or type"],
 };

@@ -61,7 +61,8 @@ class Resampler {
     for (let index = first; index <= middle + this.half; index += 1) {
       const distance = Math.abs(at - index) * FINE;
       const entry = distance | 0;
-      const weight = this.table[entry] + (distance - entry) * (this.table[entry + 1] - this.table[entry]);
+      const weight =
+        this.table[entry] + (distance - entry) * (this.table[entry + 1] - this.table[entry]);
       sum += weight * this.held[index - this.base];
     }
     return sum;
@@ -243,7 +244,11 @@ class Playback extends AudioWorkletProcessor {
   }
 
   stopped() {
-    const items = this.items.map((it) => ({ item: it.item, played: this.playedOf(it), received: it.length }));
+    const items = this.items.map((it) => ({
+      item: it.item,
+      played: this.playedOf(it),
+      received: it.length,
+    }));
     this.clear();
     this.port.postMessage({ type: "stopped", items });
   }

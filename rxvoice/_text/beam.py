@@ -1,0 +1,40 @@
+"""The best of the texts that a beam search ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["BeamText", "best"]
+
+
+@dataclass(frozen=True, slots=True)
+class BeamText:
+    """A text of a beam search.
+
+    Args:
+        score: the sum of the log probabilities of its tokens and of its end.
+    """
+
+    text: str
+    tokens: list[int]
+    score: float
+
+
+def best(texts: Sequence[BeamText]) -> BeamText:
+    """The text with the likeliest tokens on average, so that no end is lost.
+
+    The average is unfair where a text stands twice: the second time, each token is nearly certain.
+    There the sum decides.
+    """
+    found = max(texts, key=lambda it: it.score / max(1, len(it.tokens)))
+    said = _bare(found.text)
+    once = (it for it in texts if (words := _bare(it.text)) and words * 2 == said)
+    single = max(once, key=lambda it: it.score, default=found)
+    return single if single.score > found.score else found
+
+
+def _bare(text: str) -> list[str]:
+    """The words, without punctuation and capitals."""
+    bare = ("".join(filter(str.isalnum, word)).casefold() for word in text.split())
+    return [word for word in bare if word]
