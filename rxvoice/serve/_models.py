@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from reactivex import abc
@@ -35,6 +36,10 @@ class Workers(Protocol):
         ...
 
 
+def _gathering() -> VadSlot:
+    return silero(gather_ms=8)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Models:
     """The models of a server, which all sessions share.
@@ -45,7 +50,7 @@ class Models:
         stt=rxv.offline.stt(),
         llm=llm.fresh,
         tts=rxv.offline.tts(),
-        vad=rxv.offline.silero,
+        vad=lambda: rxv.offline.silero(gather_ms=8),
         scheduler=rxv.mlx.MlxScheduler(),
     )
     ```
@@ -72,12 +77,25 @@ class Models:
     stt: TranscriberSlot
     llm: Callable[[], Any]
     tts: SynthesizerSlot
-    vad: Callable[[], VadSlot] = silero
+    vad: Callable[[], VadSlot] = _gathering
     scheduler: Workers | None = None
     smart_turn: Callable[[int], PolicySlot] | None = None
     speak_as: Callable[[str, float], SynthesizerSlot] | None = None
     name: str = "rxvoice"
     voices: tuple[str, ...] = ()
+
+    def detector(self) -> VadSlot:
+        """A detector of voice activity for one session.
+
+        If the detectors of `vad` have ``fresh()``, all come from the first one: they share its
+        weights, and the chunks of many sessions may be evaluated together.
+        """
+        fresh = getattr(self._first_detector, "fresh", None)
+        return fresh() if callable(fresh) else self.vad()
+
+    @cached_property
+    def _first_detector(self) -> VadSlot:
+        return self.vad()
 
     def __post_init__(self) -> None:
         for name in ("llm", "vad"):

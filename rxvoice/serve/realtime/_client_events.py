@@ -153,12 +153,12 @@ def read_message(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", message)
 
 
-def read_append(text: str) -> str | None:
-    """The sound of a message, if it is nothing else: nearly all are, so this has to be quick."""
+def read_append(text: str) -> AppendAudio | None:
+    """The event, if the message appends sound: nearly all do, so this has to be quick."""
     if _APPENDS not in text[:128] and _APPENDS not in text[-128:]:
         return None
     try:
-        return _APPEND.validate_json(text).audio
+        return _APPEND.validate_json(text)
     except ValidationError:
         return None  # `read_message` and `read_event` say why
 
