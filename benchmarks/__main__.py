@@ -30,6 +30,7 @@ NAMES = (
     "interruption",
     "aio",
     "web",
+    "realtime",
     "ears",
 )
 LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica")

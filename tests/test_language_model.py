@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Generator
 from threading import Event, Thread
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from language_model_kit import LOOK, WAIT, Scripted, contents, look
 
 from rxvoice._language.calls import WrittenCall
-from rxvoice._language.question import fewest_turns
+from rxvoice._language.model import Written
+from rxvoice._language.question import Question, fewest_turns
 from rxvoice.conversation import Conversation, Message
 from rxvoice.conversation._turns import without_oldest
 from rxvoice.events import Notice
@@ -208,3 +210,44 @@ def test_tools_may_be_chosen_for_each_question() -> None:
         list(model.respond("fail"))
     assert contents(model) == before
     assert list(model.respond("hi")) == ["Well."]
+
+
+# An app that keeps the conversation itself
+
+ASKED: list[Message] = [{"role": "system", "content": "S"}, {"role": "user", "content": "hi"}]
+
+
+def test_what_follows_given_messages_is_written_and_nothing_is_kept() -> None:
+    llm = Scripted(["One ", Notice("x"), "two."], ["Three."])
+    llm.conversation.add_user("mine")
+    assert list(llm.write(ASKED)) == ["One ", Notice("x"), "two."]
+    assert list(llm.write(ASKED)) == ["Three."]
+    assert contents(llm) == ["mine"]
+    assert len(ASKED) == 2
+
+
+def test_calls_of_given_tools_come_out_and_are_not_made() -> None:
+    class Offered(Scripted):
+        def _write(self, question: Question) -> Generator[Written, None, None]:
+            offered.append([dict(it) for it in self._caller.toolbox.schemas])
+            given.append([it["content"] for it in question.messages])
+            yield from super()._write(question)
+
+    offered: list[Any] = []
+    given: list[list[str]] = []
+    call = WrittenCall("weather", {"city": "Oslo"})
+    llm = Offered(["Wait. ", call], ["Yes."], tools=[look])
+    schema = {"type": "function", "function": {"name": "weather"}}
+    assert list(llm.write(ASKED, tools=[schema])) == ["Wait. ", call]
+    assert list(llm.respond("and you?")) == ["Yes."]
+    assert [[it["function"]["name"] for it in one] for one in offered] == [["weather"], ["look"]]
+    assert given == [["S", "hi"], ["and you?"]]
+
+
+def test_writing_that_is_closed_early_closes_the_model() -> None:
+    llm = Scripted(["One ", "two."], ["Three."])
+    writing = llm.write(ASKED)
+    assert next(writing) == "One "
+    writing.close()
+    assert llm.closed == 1
+    assert list(llm.write(ASKED)) == ["Three."]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reactivex import abc
 
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, SynthesizerSlot, TranscriberSlot, VadSlot
+
+if TYPE_CHECKING:
+    from rxvoice.offline import Silero
 
 
 class Workers(Protocol):
@@ -34,10 +38,15 @@ class Workers(Protocol):
         ...
 
 
-def _silero() -> VadSlot:
+@cache
+def _family() -> Silero:
     from rxvoice.offline import silero
 
-    return silero()
+    return silero(gather_ms=8)
+
+
+def _silero() -> VadSlot:
+    return _family().fresh()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +59,6 @@ class Models:
         stt=rxv.offline.stt(),
         llm=llm.fresh,
         tts=rxv.offline.tts(),
-        vad=rxv.offline.silero,
         scheduler=rxv.mlx.MlxScheduler(),
     )
     ```
@@ -63,7 +71,7 @@ class Models:
         tts: the synthesizer.
         vad: makes one session's detector of voice activity, for chunks of 512 samples at 16 kHz,
             such as ``rxv.offline.silero(gather_ms=8).fresh``, which judges the chunks of many
-            sessions at once. The default is `rxvoice.offline.silero`.
+            sessions at once. This is the default.
         scheduler: where the models run. None: on the server's event loop.
         smart_turn: makes an end-of-turn policy that judges by a model; it takes the longest silence
             in milliseconds. None: silence and punctuation tell.
@@ -85,6 +93,19 @@ class Models:
     speak_as: Callable[[str, float], SynthesizerSlot] | None = None
     name: str = "rxvoice"
     voices: tuple[str, ...] = ()
+
+    def detector(self) -> VadSlot:
+        """A detector of voice activity for one session.
+
+        If the detectors of `vad` have ``fresh()``, all come from the first one: they share its
+        weights, and the chunks of many sessions may be evaluated together.
+        """
+        fresh = getattr(self._first_detector, "fresh", None)
+        return fresh() if callable(fresh) else self.vad()
+
+    @cached_property
+    def _first_detector(self) -> VadSlot:
+        return self.vad()
 
     def __post_init__(self) -> None:
         for name in ("llm", "vad"):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
-Event = dict[str, Any]
+Event: TypeAlias = dict[str, Any]
 
 _TYPES = {
     "conversation.item.added": "conversation.item.created",
@@ -25,7 +25,7 @@ def to_beta(event: Event) -> list[Event]:
     kind = event["type"]
     if kind in _UNKNOWN:
         return []
-    old = {**event, "type": _TYPES.get(kind, kind)}
+    old: Event = {**event, "type": _TYPES.get(kind, kind)}
     if "session" in old:
         old["session"] = _session(old["session"])
     if "item" in old:
@@ -47,7 +47,7 @@ def _modalities(modalities: list[str]) -> list[str]:
 
 
 def _response(response: Event) -> Event:
-    old = {**response, "output": [_item(it) for it in response["output"]]}
+    old: Event = {**response, "output": [_item(it) for it in response["output"]]}
     audio = old.pop("audio")["output"]
     old["modalities"] = _modalities(old.pop("output_modalities"))
     old["voice"] = audio["voice"]
@@ -56,7 +56,7 @@ def _response(response: Event) -> Event:
 
 
 def _session(session: Event) -> Event:
-    old = {key: it for key, it in session.items() if key not in ("type", "audio")}
+    old: Event = {key: it for key, it in session.items() if key not in ("type", "audio")}
     heard = session["audio"]["input"]
     old["input_audio_format"] = _FORMATS[heard["format"]["type"]]
     old["input_audio_transcription"] = heard["transcription"]

@@ -12,6 +12,7 @@ from rxvoice.serve.realtime._errors import ClientError
 from rxvoice.serve.realtime._session_config import ReplyConfig, SessionUpdate, from_beta
 
 LONGEST_ID = 64
+_APPENDS = '"input_audio_buffer.append"'
 
 
 class _Wire(BaseModel):
@@ -126,6 +127,7 @@ ClientEvent = (
 )
 
 _EVENTS: TypeAdapter[ClientEvent] = TypeAdapter(Annotated[ClientEvent, Field(discriminator="type")])
+_APPEND = TypeAdapter(AppendAudio)
 _RESPONSE = TypeAdapter(ResponseWire)
 _SESSION = TypeAdapter(SessionUpdate)
 
@@ -149,6 +151,16 @@ def read_message(text: str) -> dict[str, Any]:
     if not _is_object(message) or not isinstance(cast("Any", message).get("type"), str):
         raise ClientError("invalid_event", 'Invalid event: wanted an object with a "type".')
     return cast("dict[str, Any]", message)
+
+
+def read_append(text: str) -> AppendAudio | None:
+    """The event, if the message appends sound: nearly all do, so this has to be quick."""
+    if _APPENDS not in text[:128] and _APPENDS not in text[-128:]:
+        return None
+    try:
+        return _APPEND.validate_json(text)
+    except ValidationError:
+        return None  # `read_message` and `read_event` say why
 
 
 def read_event(message: dict[str, Any]) -> ClientEvent:

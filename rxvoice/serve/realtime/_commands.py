@@ -71,18 +71,20 @@ class WireCommands:
         Raises:
             ClientError: it cannot be done. `event_id` of the error's event is the client's.
         """
-        message = wire.read_message(text)
+        append = wire.read_append(text)
+        message = wire.read_message(text) if append is None else {}
+        event_id, kind = wire.event_id_of(message), message.get("type", "")
+        if append is not None:
+            event_id = append.event_id
         try:
-            yield from self._follow(wire.read_event(message))
+            yield from self._follow(append or wire.read_event(message))
         except Refused as refused:
-            raise self._named(error_of(refused, message["type"]), message) from None
+            error = error_of(refused, kind)
+            error.event_id = event_id
+            raise error from None
         except ClientError as error:
-            raise self._named(error, message) from None
-
-    @staticmethod
-    def _named(error: ClientError, message: dict[str, Any]) -> ClientError:
-        error.event_id = wire.event_id_of(message)
-        return error
+            error.event_id = event_id
+            raise
 
     def _follow(self, event: wire.ClientEvent) -> Iterator[None]:
         dialogue = self._dialogue

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from rxvoice._text.unicode import whole_text
 from rxvoice.serve.realtime._client_events import ContentWire, ItemWire
 from rxvoice.serve.realtime._errors import ClientError
-from rxvoice.serve.session.items import Item, ItemPart
+from rxvoice.serve.session.items import Item, ItemPart, Role
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def item_of(wire: ItemWire, new_id: Callable[[str], str]) -> Item:
                 text=wire.arguments or "{}",
             )
         case "message":
-            role = _wanted(wire.role, "item.role")
+            role: Role = _wanted(wire.role, "item.role")
             parts = tuple(map(_part, _wanted(wire.content, "item.content")))
             return Item(id=item_id, role=role, parts=parts)
         case _:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeAlias
 
 from rxvoice.serve.realtime._audio import SoundEncoder
 from rxvoice.serve.realtime._items import item_wire
 from rxvoice.serve.session import happenings as it
 
-Event = dict[str, Any]
+Event: TypeAlias = dict[str, Any]
 
 _REASONS = {
     "user": "turn_detected",

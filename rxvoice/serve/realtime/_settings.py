@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from rxvoice.serve.realtime._audio import Format
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings, TurnTaking
@@ -28,7 +28,7 @@ def dialogue_settings(config: dict[str, Any]) -> DialogueSettings:
     """The settings that a session's configuration stands for."""
     heard = config["audio"]["input"]
     transcribes = config["type"] == "transcription"
-    extra = config.get("x_rxvoice") or {}
+    extra: dict[str, Any] = config.get("x_rxvoice") or {}
     return DialogueSettings(
         turns=_turns(heard.get("turn_detection"), extra.get("interrupt_on") == "words"),
         reply=ReplySettings() if transcribes else reply_settings(config),
@@ -86,7 +86,8 @@ def _tools(given: list[dict[str, Any]], choice: object) -> list[dict[str, Any]]:
     """The tools as chat templates take them. A choice of one tool offers no other."""
     if choice == "none":
         return []
-    only = choice.get("name") if isinstance(choice, dict) else None
+    named = cast("dict[str, object]", choice) if isinstance(choice, dict) else {}
+    only = named.get("name")
     return [
         {
             "type": "function",

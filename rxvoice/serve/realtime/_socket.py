@@ -143,7 +143,7 @@ class RealtimeSession:
             self._send(event)
 
     def _send_session(self, type: str) -> None:
-        session = {
+        session: dict[str, Any] = {
             **self._commands.config,
             "id": self.id,
             "expires_at": self._expires_at,

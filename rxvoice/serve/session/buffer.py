@@ -11,7 +11,7 @@ from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.serve.session.judging import CHUNK, RATE
 
-_KEPT = 60 * RATE
+_KEPT = 5 * RATE
 """Samples that are kept for a turn that the client cuts out of silence."""
 
 

@@ -108,6 +108,10 @@ class Following:
         if self.replies.on_interrupted(interruption.turn, interruption.heard):
             self._observer.interrupted()
 
+    def on_speech(self) -> None:
+        """A chunk of the microphone is speech."""
+        self._moments.spoke()
+
     def on_words(self, transcript: Transcript) -> None:
         """All words of a turn are known."""
 

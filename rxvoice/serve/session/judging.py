@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
-from reactivex import Observable
+from reactivex import Observable, abc
 
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method
 from rxvoice.chunks import AudioChunk
 from rxvoice.events import Event
+from rxvoice.operators._detector import AnswersLater, answers_later
 from rxvoice.serve.session.settings import TurnTaking
 from rxvoice.slots import PolicySlot, VadSlot
 
@@ -31,19 +32,24 @@ Taking = Callable[[], TurnTaking | None]
 class Judge:
     """Says whether a chunk is speech; for `vad`. Where the client ends turns, everything is.
 
-    Attributes:
-        speaking: whether the last chunk was speech.
+    Args:
+        detector: gives a probability, or a bool.
+        taking: the settings.
+        on_speech: called for each chunk that is speech.
     """
 
     chunk_size = CHUNK
     sample_rate = RATE
 
-    def __init__(self, detector: VadSlot, taking: Taking) -> None:
+    def __init__(self, detector: VadSlot, taking: Taking, on_speech: Callable[[], None]) -> None:
+        self._detector = detector
         self._ask: Callable[[Samples], bool | float]
         self._ask = method(detector, "probability", "is_speech")
         self._taking = taking
-        self.speaking = False
+        self._on_speech = on_speech
+        self._speaking = False
         self._highest = 0.0
+        self._later: _JudgedLater | None = None
 
     def take_highest(self) -> float:
         """The highest probability since the last call."""
@@ -52,18 +58,67 @@ class Judge:
 
     def is_speech(self, samples: Samples, /) -> bool:
         """Whether the next chunk is speech."""
+        return self.decide(None if self.is_told else self._ask(samples))
+
+    def gathered(self, scheduler: abc.SchedulerBase | None) -> AnswersLater | None:
+        """The same, some time later, if the detector gathers the chunks of many sessions."""
+        later = answers_later(self._detector, scheduler)
+        self._later = None if later is None else _JudgedLater(self, later)
+        return self._later
+
+    def settle(self) -> None:
+        """Judge all chunks that came, now."""
+        if self._later is not None:
+            self._later.settle()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the client says what a turn is."""
+        return self._taking() is None
+
+    def decide(self, answer: bool | float | None) -> bool:
+        """What follows from the detector's answer; None: it was not asked."""
         taking = self._taking()
-        if taking is None:
-            self.speaking = True
-            return True
-        answer = self._ask(samples)
-        probability = float(answer)
-        self._highest = max(self._highest, probability)
-        threshold = taking.threshold
-        if self.speaking and not isinstance(answer, bool):
-            threshold = max(0.01, threshold - _HYSTERESIS)
-        self.speaking = probability >= threshold
-        return self.speaking
+        if taking is None or answer is None:
+            self._speaking = True
+        else:
+            probability = float(answer)
+            self._highest = max(self._highest, probability)
+            threshold = taking.threshold
+            if self._speaking and not isinstance(answer, bool):
+                threshold = max(0.01, threshold - _HYSTERESIS)
+            self._speaking = probability >= threshold
+        if self._speaking:
+            self._on_speech()
+        return self._speaking
+
+
+class _JudgedLater:
+    """A `Judge` whose detector answers later."""
+
+    def __init__(self, judge: Judge, later: AnswersLater) -> None:
+        self._judge = judge
+        self._detector = later
+
+    def ask(self, samples: Samples, take: Callable[[object], None], /) -> None:
+        """Have `take` called with whether it is speech, or with an error."""
+
+        def judged(answer: object) -> None:
+            failed = isinstance(answer, BaseException)
+            take(answer if failed else self._judge.decide(cast("float", answer)))
+
+        if self._judge.is_told:
+            take(self._judge.decide(None))
+        else:
+            self._detector.ask(samples, judged)
+
+    def settle(self) -> None:
+        """Answer all that was asked, now."""
+        self._detector.settle()
+
+    def dispose(self) -> None:
+        """Answer nothing more."""
+        self._detector.dispose()
 
 
 class TurnEnd:

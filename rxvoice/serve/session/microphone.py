@@ -110,8 +110,6 @@ class FarMicrophone:
 
     def _hear(self, chunk: AudioChunk) -> None:
         self._pipe.hear(chunk)
-        if self._pipe.judge.speaking:
-            self._moments.spoke()
         if self._settings().tells_activity and chunk.start - self._reported >= _ACTIVITY:
             self._reported = chunk.start
             at_ms = ms_of(chunk.start + len(chunk.samples))
@@ -131,8 +129,9 @@ class FarMicrophone:
             self._settle()
 
     def _settle(self) -> None:
-        """Hear what was held."""
+        """Hear what was held, and judge all of it."""
         self._closing = None
         held, self._held, self._held_samples = self._held, [], 0
         for samples in held:
             self.hear(samples)
+        self._pipe.judge.settle()

@@ -57,6 +57,10 @@ class PipeOwner(Protocol):
         """Take what comes out of the pipe."""
         ...
 
+    def on_speech(self) -> None:
+        """A chunk of the microphone is speech."""
+        ...
+
     def on_words(self, transcript: Transcript) -> None:
         """All words of a turn are known."""
         ...
@@ -97,8 +101,7 @@ class Answering:
 
     def note(self, transcript: Transcript) -> None:
         """Remember which question comes next."""
-        if isinstance(transcript, Transcript):
-            self._transcript = transcript
+        self._transcript = transcript
 
     def respond(self, _: str, /) -> Observable[Any]:
         """The answer, which the owner gives."""
@@ -131,7 +134,7 @@ class Pipe:
         self._models = models
         self._scheduler = scheduler
         self._owner = owner
-        self.judge = Judge(models.vad(), taking)
+        self.judge = Judge(models.detector(), taking, owner.on_speech)
         self.turn_end = TurnEnd(taking, models.smart_turn)
         self.voice = Voice(models)
         self.speaker = _Speaker(scheduler, owner.on_made)
@@ -170,7 +173,7 @@ class Pipe:
             min_speech_ms=MIN_SPEECH_MS,
         )
         self._life.add(
-            rx.merge(turns, self._given)
+            _joined(turns, self._given)
             .pipe(talk, vox.metrics())
             .subscribe(
                 self._owner.on_element,
@@ -235,7 +238,11 @@ class Pipe:
             on_element, on_over, partial(on_over, None), scheduler=self._scheduler
         )
         self._life.add(asked)
-        return Disposable(partial(self._life.remove, asked))
+
+        def leave() -> None:
+            self._life.remove(asked)
+
+        return Disposable(leave)
 
     def _reply_stages(
         self,
@@ -250,8 +257,12 @@ class Pipe:
             if isinstance(reply, Reply):
                 on_text(reply)
 
+        def note_question(asked: object) -> None:
+            if isinstance(asked, Transcript):
+                answering.note(asked)
+
         return (
-            ops.do_action(answering.note),
+            ops.do_action(note_question),
             # The owner limits the time of the model itself.
             vox.respond(answering, timeout_ms=None, total_timeout_ms=None),
             vox.speakable(),
@@ -265,3 +276,17 @@ class Pipe:
                 self._owner.on_words(element)
             else:
                 self.turn_end.words = element.text
+
+
+def _joined(first: Observable[Any], second: Observable[Any]) -> Observable[Any]:
+    """What both give, and the end of the first. Unlike `rx.merge`, it subscribes at once."""
+
+    def subscribe(
+        observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return CompositeDisposable(
+            second.subscribe(observer.on_next, observer.on_error, scheduler=scheduler),
+            first.subscribe(observer, scheduler=scheduler),
+        )
+
+    return Observable(subscribe)

@@ -15,7 +15,7 @@ from rxvoice._answers.limits import Watch, limits
 from rxvoice._answers.shapes import Text, text
 from rxvoice._check import method
 from rxvoice._language.calls import WrittenCall
-from rxvoice.conversation import Message
+from rxvoice.conversation import CalledFunction, Message
 from rxvoice.events import Notice
 from rxvoice.serve.session.happenings import Usage
 from rxvoice.serve.session.items import Item
@@ -53,12 +53,11 @@ def messages_of(items: Iterable[Item], instructions: str) -> list[Message]:
 
 def _call(item: Item) -> Message:
     try:
-        arguments = json.loads(item.text or "{}")
-    except ValueError:
-        arguments = {}
-    if not isinstance(arguments, dict):
-        arguments = {}
-    function: Any = {"name": item.name, "arguments": arguments}
+        given = json.loads(item.text or "{}")
+    except (ValueError, RecursionError):  # a client wrote it
+        given = None
+    arguments = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+    function: CalledFunction = {"name": item.name, "arguments": arguments}
     return {
         "role": "assistant",
         "content": "",
@@ -147,7 +146,7 @@ class Writer:
         )
 
 
-def _piece(piece: object) -> object:
+def _piece(piece: object) -> str | Notice | WrittenCall:
     if isinstance(piece, Notice | WrittenCall):
         return piece
     return text(piece)

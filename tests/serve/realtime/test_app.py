@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from base64 import b64encode
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from serve.realtime_kit import fake_models
+from serve.realtime_kit import fake_models, message
+from serve.server_kit import WAIT, serving
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
+from websockets.sync.client import ClientConnection, connect
 
 from rxvoice import serve
 from rxvoice.errors import ConfigError
+from rxvoice.serve.realtime._outbox import Outbox
 
 
 def sound(ms: int, value: float = 0.5) -> str:
@@ -160,3 +165,81 @@ def test_what_is_said_is_logged_only_if_asked_for(caplog: pytest.LogCaptureFixtu
             until(socket, "response.done")
         assert ("assistant: 'I am rxvoice.'" in caplog.text) is wanted
         assert ("rxvoice." in caplog.text) is wanted
+
+
+def test_an_append_of_fifteen_mib_does_not_hold_up_others() -> None:
+    """Sound of four minutes in one message, and a session beside it that goes on."""
+    app = serve.app(fake_models())
+    audio = b64encode(bytes(15 * 2**20 * 3 // 4 // 2 * 2)).decode()
+    with serving(app) as address:
+        url = f"ws://{address}/v1/realtime"
+        with connect(url) as one, connect(url) as other:
+            one.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            one.send(json.dumps({"type": "input_audio_buffer.clear"}))
+            rounds = 0
+            other.send(json.dumps({"type": "input_audio_buffer.clear"}))
+            while received(one, "input_audio_buffer.cleared", timeout=0) is None:
+                assert received(other, "input_audio_buffer.cleared", timeout=WAIT)
+                other.send(json.dumps({"type": "input_audio_buffer.clear"}))
+                rounds += 1
+    assert rounds > 3
+
+
+def received(socket: ClientConnection, kind: str, *, timeout: float) -> dict[str, Any] | None:
+    """The next event of this kind; None if none comes in time."""
+    while True:
+        try:
+            event = json.loads(socket.recv(timeout=timeout))
+        except TimeoutError:
+            return None
+        assert event["type"] != "error", event
+        if event["type"] == kind:
+            return event
+
+
+def test_a_client_that_does_not_read_loses_its_session() -> None:
+    async def never(_: str) -> None:
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        slow = asyncio.Event()
+        socket = SimpleNamespace(send_text=never)
+        outbox = Outbox(socket, 100, slow.set, lambda _: None)  # type: ignore[arg-type]
+        sending = asyncio.create_task(outbox.send())
+        for _ in range(3):
+            outbox.put("x" * 60)
+        assert slow.is_set()
+        sending.cancel()
+
+    asyncio.run(main())
+
+
+def test_old_clients_get_the_names_of_the_beta_if_the_server_says_so() -> None:
+    headers = {"OpenAI-Beta": "realtime=v1"}
+    for beta, names in ((False, ("output_modalities", "type")), (True, ("modalities", "voice"))):
+        client = TestClient(serve.app(fake_models("Yes."), beta=beta))
+        with client.websocket_connect("/v1/realtime", headers=headers) as socket:
+            created = socket.receive_json()
+            assert all(name in created["session"] for name in names)
+            socket.send_json({"type": "conversation.item.create", "item": message("hi")})
+            socket.send_json({"type": "response.create", "response": {"modalities": ["text"]}})
+            types = [event["type"] for event in until(socket, "response.done")]
+        assert ("conversation.item.created" in types) == beta
+        assert ("response.text.delta" in types) == beta
+        assert ("response.output_text.delta" in types) != beta
+        assert ("conversation.item.done" in types) != beta
+
+
+def test_a_broken_pipe_ends_its_session_with_1011() -> None:
+    class Broken:
+        def probability(self, samples: Any) -> float:
+            raise RuntimeError("broken")
+
+    models = fake_models()
+    object.__setattr__(models, "vad", Broken)
+    with TestClient(serve.app(models)).websocket_connect("/v1/realtime") as socket:
+        until(socket, "conversation.created")
+        socket.send_json({"type": "input_audio_buffer.append", "audio": sound(2_000)})
+        with pytest.raises(WebSocketDisconnect) as closed:
+            until(socket, "never")
+    assert (closed.value.code, closed.value.reason) == (1011, "failed")

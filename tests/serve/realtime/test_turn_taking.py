@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 from reactivex import Observable
 from serve.realtime_kit import RATE, ToolCaller, VirtualSession, fake_models, loud, message
 
+import rxvoice
+from rxvoice._audio.pcm16 import to_pcm16
+from rxvoice.offline import silero
 from rxvoice.testing import (
     FakeResponder,
     FakeStreamingTranscriber,
     FakeTranscriber,
 )
 
+DEMO = Path(rxvoice.__file__).parent / "data" / "demo.wav"
 LONG = "One two three four five. Six seven eight nine ten."
 
 
@@ -60,6 +69,38 @@ def test_silence_and_prefix(silence_ms: int, prefix_ms: int) -> None:
     stopped = session.last("input_audio_buffer.speech_stopped")
     assert started["audio_start_ms"] == pytest.approx(1_000 - prefix_ms, abs=35)
     assert stopped["audio_end_ms"] == pytest.approx(1_400 + silence_ms, abs=40)
+
+
+def test_the_first_sound_is_heard() -> None:
+    session = VirtualSession()
+    data = np.full(RATE * 4 // 10, 0.5 * 32767, "<i2").tobytes()
+    audio = json.dumps({"type": "input_audio_buffer.append", "audio": b64encode(data).decode()})
+    for _ in session.commands.follow(audio):
+        pass  # before anything else could run
+    session.be_silent(700)
+    assert session.last("input_audio_buffer.speech_started")["audio_start_ms"] == 0
+
+
+def test_a_detector_may_gather_the_chunks_of_many_sessions() -> None:
+    pcm, rate = soundfile.read(DEMO, dtype="float32", frames=16_000 * 10)
+    sound = to_pcm16(soxr.resample(pcm, rate, RATE)).tobytes()
+    told: list[list[tuple[int, int]]] = []
+    for gather_ms in (0, 8):
+        models = fake_models(words=("hello", "and you"))
+        detector = silero(gather_ms=gather_ms)
+        object.__setattr__(models, "vad", lambda detector=detector: detector)
+        session = VirtualSession(models)
+        detect(session, type="server_vad", create_response=False)
+        for at in range(0, len(sound), 4_800):
+            session.append(sound[at : at + 4_800])
+            session.advance(100)
+        starts = session.named("input_audio_buffer.speech_started")
+        ends = session.named("input_audio_buffer.speech_stopped")
+        told.append(
+            [(a["audio_start_ms"], b["audio_end_ms"]) for a, b in zip(starts, ends, strict=False)]
+        )
+    assert told[0] == told[1]
+    assert len(told[0]) >= 2
 
 
 def test_the_threshold_decides_what_is_speech() -> None:
