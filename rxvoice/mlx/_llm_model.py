@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -13,24 +14,24 @@ from rxvoice._language.calls import WrittenCall, read_call
 from rxvoice.conversation import Message
 from rxvoice.conversation._turns import alternating
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._batch import PENALIZED, ChatModel, Sampler
+from rxvoice.mlx._batches import Batches
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
 from rxvoice.mlx._precision import Dtype, convert, wanted
-from rxvoice.mlx._prompt_cache import Layer
-from rxvoice.mlx._stream import same_stream
+from rxvoice.mlx._prompt_cache import Layer, PromptCache
 from rxvoice.mlx._template import check_template
 from rxvoice.mlx._text_splitter import Markers
 
-PENALIZED = 20  # tokens that the repetition penalty looks back at, as mlx-lm has it
 _POSITIONS = "max_position_embeddings"
 
 
-class Response(Protocol):
-    """One token, as mlx-lm generates it."""
+class Detokenizer(Protocol):
+    """Makes text of tokens, one after another."""
 
     @property
-    def text(self) -> str: ...
-    @property
-    def token(self) -> int: ...
+    def last_segment(self) -> str: ...
+    def add_token(self, token: int) -> None: ...
+    def finalize(self) -> None: ...
 
 
 class Tokenizer(Markers, Protocol):
@@ -38,6 +39,10 @@ class Tokenizer(Markers, Protocol):
 
     has_chat_template: bool
     has_tool_calling: bool
+    eos_token_ids: set[int]
+
+    @property
+    def detokenizer(self) -> Detokenizer: ...
 
     @property
     def tool_parser(self) -> Callable[[str, object], object]: ...
@@ -52,15 +57,7 @@ class Tokenizer(Markers, Protocol):
     ) -> list[int]: ...
 
 
-class ChatModel(Protocol):
-    """A network of mlx-lm."""
-
-    def __call__(self, inputs: mx.array, *, cache: list[Layer]) -> mx.array: ...
-
-
-Responses = Generator[Response, None, None]
 Schemas = list[dict[str, object]]
-_Penalty = Callable[[mx.array, mx.array], mx.array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +88,15 @@ class LoadedLlm:
 
     Attributes:
         name: its directory or its name on the hub.
-        generate: takes the tokens to feed, the cache that they go to, and the last tokens in it.
+        batches: the answers that it is writing.
         window: how many tokens it can take at once; None if that is not known.
     """
 
     name: str
     model: ChatModel
     tokenizer: Tokenizer
-    generate: Callable[[list[int], list[Layer], list[int]], Responses]
+    batches: Batches
+    max_tokens: int
     window: int | None
 
     def check_tools(self, schemas: Schemas) -> None:
@@ -127,29 +125,33 @@ class LoadedLlm:
         except Exception as error:  # a parser may stumble in any way
             return [WrittenCall("unreadable", {"text": text}, error)]
 
-    def feed(self, tokens: list[int], layers: list[Layer]) -> None:
+    def feed(self, tokens: list[int], cache: PromptCache) -> None:
         """Compute a part of the prompt, on this thread."""
-        self.model(mx.array(tokens)[None], cache=layers)
-        mx.eval(*(layer.state for layer in layers))  # pyright: ignore
+        self.model(mx.array(tokens)[None], cache=cache.layers)
+        mx.eval(*(layer.state for layer in cache.layers))  # pyright: ignore
         mx.clear_cache()
+        cache.took(tokens)
 
-    def tokens(self, rest: list[int], layers: list[Layer], known: list[int]) -> Responses:
-        """Generate after the rest of the prompt; leaves the thread's default stream as it is.
+    def texts(self, cache: PromptCache, prompt: list[int]) -> Generator[tuple[str, bool]]:
+        """Yield the text of each token of an answer, with whether it was written with others.
 
-        mlx-lm's generator holds its own stream while it is suspended. Two generators that end out
-        of order would leave that stream behind.
+        Args:
+            cache: was fed all of the prompt but its last token.
+            prompt: its last tokens.
         """
-        responses = self.generate(rest, layers, known)
-        try:
-            while True:
-                with same_stream():
-                    response = next(responses, None)
-                if response is None:
-                    return
-                yield response
-        finally:
-            with same_stream():
-                responses.close()
+        ends, text, count = self.tokenizer.eos_token_ids, self.tokenizer.detokenizer, 0
+        shared = False
+        with closing(self.batches.write(cache, prompt, self.max_tokens, ends)) as tokens:
+            for token, shared in tokens:
+                count += 1
+                if token in ends:
+                    break
+                text.add_token(token)
+                if count == self.max_tokens:
+                    break
+                yield text.last_segment, shared
+        text.finalize()
+        yield text.last_segment, shared
 
 
 def load_llm(
@@ -160,6 +162,7 @@ def load_llm(
     max_tokens: int,
     temperature: float,
     context_tokens: int | None,
+    batch: int,
     dtype: Dtype | None,
     trust: bool,
 ) -> LoadedLlm:
@@ -194,23 +197,17 @@ def load_llm(
         repetition_penalty=None if penalty == 1 else penalty, repetition_context_size=PENALIZED
     )
 
-    def generate(prompt: list[int], layers: list[Layer], known: list[int]) -> Responses:
-        return mlx_lm.stream_generate(  # pyright: ignore[reportUnknownMemberType]
-            model,
-            tokenizer,
-            prompt,
-            max_tokens=max_tokens,
-            sampler=sampler,
-            logits_processors=[_after(known, it) for it in penalties],
-            prompt_cache=layers,
-            prefill_step_size=decoding.prefill_step_size,
-        )
+    def empty_layers() -> list[Layer]:
+        from mlx_lm.models.cache import make_prompt_cache
+
+        return cast("list[Layer]", make_prompt_cache(model))  # pyright: ignore
 
     loaded = LoadedLlm(
         name,
         cast("ChatModel", model),
         cast("Tokenizer", tokenizer),
-        generate,
+        Batches(cast("ChatModel", model), empty_layers, cast("Sampler", sampler), penalties, batch),
+        max_tokens,
         context_tokens or _window(name, cast("dict[str, object]", config), max_tokens),
     )
     if not loaded.tokenizer.has_chat_template:
@@ -235,14 +232,6 @@ def _window(name: str, config: Mapping[str, object], max_tokens: int) -> int | N
             f"{name!r} can have at once, got {max_tokens}"
         )
     return found
-
-
-def _after(known: list[int], penalty: _Penalty) -> _Penalty:
-    """The penalty for tokens that follow these; mlx-lm shows it only the new ones."""
-    if not known:
-        return penalty
-    before = mx.array(known)
-    return lambda tokens, logits: penalty(mx.concatenate([before, tokens]), logits)
 
 
 def _call(found: object) -> WrittenCall:

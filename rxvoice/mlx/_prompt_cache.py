@@ -40,8 +40,18 @@ class PromptCache:
         return prompt[keep:]
 
     def took(self, ids: list[int]) -> None:
-        """Record tokens that the model was fed, or generated and so fed itself."""
+        """Record tokens that the model was fed."""
         self._ids += ids
+
+    def lend(self) -> tuple[list[int], list[Layer]]:
+        """Hand the tokens and the layers out; nothing is known until they are `put` back."""
+        lent = self._ids, self.layers
+        self.forget()
+        return lent
+
+    def put(self, ids: list[int], layers: list[Layer]) -> None:
+        """Keep these layers, in which these tokens are."""
+        self._ids, self.layers = ids, layers
 
     def forget(self) -> None:
         """Drop everything: it is not known what the layers hold."""

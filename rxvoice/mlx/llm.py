@@ -6,9 +6,9 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, Unpack, cast
+from typing import Self, Unpack
 
-from rxvoice._check import model_name
+from rxvoice._check import model_name, whole
 from rxvoice._language.calls import WrittenCall
 from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.options import LlmOptions, shows_options_of
@@ -17,9 +17,10 @@ from rxvoice.conversation import Message
 from rxvoice.conversation._turns import without_oldest
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
-from rxvoice.mlx._llm_model import PENALIZED, Decoding, LoadedLlm, load_llm
+from rxvoice.mlx._batch import PENALIZED
+from rxvoice.mlx._llm_model import Decoding, LoadedLlm, load_llm
 from rxvoice.mlx._precision import Dtype, check_dtype
-from rxvoice.mlx._prompt_cache import Layer, PromptCache
+from rxvoice.mlx._prompt_cache import PromptCache
 from rxvoice.mlx._text_splitter import TextSplitter
 from rxvoice.tools import ToolCall
 
@@ -35,6 +36,7 @@ def llm(
     min_p: float = 0.0,
     repetition_penalty: float = 1.0,
     prefill_step_size: int = 256,
+    batch: int = 8,
     dtype: Dtype | None = None,
     trust_remote_code: bool = False,
     **options: Unpack[LlmOptions],
@@ -58,6 +60,9 @@ def llm(
             Above 0.
         prefill_step_size: the most tokens of a prompt that one step feeds, at least 1. A larger
             step is faster; a smaller one lets other work in sooner.
+        batch: how many answers of one `fresh` family are written together at the most, at least 1.
+            One step then gives a token of each, in little more time than one token takes. With 1,
+            and with a network that cannot do it, answers take turns.
         dtype: the type of number that it computes in: ``"float32"``, ``"bfloat16"`` or
             ``"float16"``. None for float32 on a CPU, where MLX is 3 to 30 times slower in the
             others, and for that of the weights on Metal. float32 takes twice the memory of 16-bit
@@ -73,7 +78,9 @@ def llm(
             `model` that is neither a directory nor like a hub name.
     """
     decoding = Decoding(top_p, top_k, min_p, repetition_penalty, prefill_step_size)
-    return Llm(model, decoding, dtype=dtype, trust_remote_code=trust_remote_code, **options)
+    return Llm(
+        model, decoding, batch=batch, dtype=dtype, trust_remote_code=trust_remote_code, **options
+    )
 
 
 @dataclass(slots=True)
@@ -85,6 +92,7 @@ class LlmStats:
             tool, of the prompt with the tool's result.
         prefilled_tokens: how many tokens of prompts the model was fed; it still knew the others.
         generated_tokens: how many tokens it wrote, with the end token and the calls of tools.
+        batched_tokens: how many of those were written in one step with tokens of other answers.
         dropped_turns: how many of the oldest turns were dropped to make room.
         tool_calls: how many calls of tools it made.
     """
@@ -92,6 +100,7 @@ class LlmStats:
     prompt_tokens: int = 0
     prefilled_tokens: int = 0
     generated_tokens: int = 0
+    batched_tokens: int = 0
     dropped_turns: int = 0
     tool_calls: int = 0
 
@@ -124,15 +133,18 @@ class Llm(LanguageModel):
         model: str | Path,
         decoding: Decoding | None = None,
         *,
+        batch: int = 8,
         dtype: Dtype | None = None,
         trust_remote_code: bool = False,
         **options: Unpack[LlmOptions],
     ) -> None:
         super().__init__(**options)
+        whole("batch", batch, 1, "answers")
         model_name("model", model, "mlx-community/Qwen3-4B-Instruct-2507-4bit")
         check_dtype(dtype)
         self.stats = LlmStats()
         self.model = str(model)
+        self.batch = batch
         self.dtype: Dtype | None = dtype
         self.trust_remote_code = trust_remote_code
         self._decoding = decoding or Decoding()
@@ -217,30 +229,33 @@ class Llm(LanguageModel):
 
     def _generated(self, loaded: LoadedLlm, prompt: list[int]) -> Generator[str, None, None]:
         """Yield "" for each full step of the prompt, then the text of each token."""
+        loaded.batches.tidy()
         if self._cache is None:
-            self._cache = _empty_cache(loaded)
+            self._cache = PromptCache(loaded.batches.empty_layers)
         cache, step_size = self._cache, self._decoding.prefill_step_size
         try:
             rest = cache.follow(prompt)
             self.stats.prompt_tokens = len(prompt)
             while len(rest) > step_size:
                 step, rest = rest[:step_size], rest[step_size:]
-                loaded.feed(step, cache.layers)
-                cache.took(step)
-                self.stats.prefilled_tokens += len(step)
+                self._feed(loaded, step)
                 yield ""
-            known = prompt[: len(prompt) - len(rest)][-PENALIZED:]
-            with closing(loaded.tokens(rest, cache.layers, known)) as responses:
-                for response in responses:
-                    # mlx-lm feeds the model each token before it gives the token.
-                    cache.took([*rest, response.token])
-                    self.stats.prefilled_tokens += len(rest)
+            if len(rest) > 1:
+                self._feed(loaded, rest[:-1])
+            with closing(loaded.texts(cache, prompt[-PENALIZED:])) as texts:
+                self.stats.prefilled_tokens += 1
+                for text, shared in texts:
                     self.stats.generated_tokens += 1
-                    rest: list[int] = []
-                    yield response.text
+                    self.stats.batched_tokens += shared
+                    yield text
         except Exception:
             cache.forget()
             raise
+
+    def _feed(self, loaded: LoadedLlm, tokens: list[int]) -> None:
+        assert self._cache is not None
+        loaded.feed(tokens, self._cache)
+        self.stats.prefilled_tokens += len(tokens)
 
     def _fitted(self, loaded: LoadedLlm, question: Question) -> tuple[list[int], int]:
         """A prompt that leaves room for a reply, and how many turns have to go for it."""
@@ -274,17 +289,9 @@ class Llm(LanguageModel):
                 max_tokens=self._max_tokens,
                 temperature=self._temperature,
                 context_tokens=self._context_tokens,
+                batch=self.batch,
                 dtype=self.dtype,
                 trust=self.trust_remote_code,
             )
         self._family.model.check_tools(schemas)
         return self._family.model
-
-
-def _empty_cache(loaded: LoadedLlm) -> PromptCache:
-    from mlx_lm.models.cache import make_prompt_cache
-
-    def make() -> list[Layer]:
-        return cast("list[Layer]", make_prompt_cache(loaded.model))  # pyright: ignore
-
-    return PromptCache(make)

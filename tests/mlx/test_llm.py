@@ -1,7 +1,7 @@
 """The responder over mlx-lm, driven with the demo's own small model."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
@@ -17,7 +17,6 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -41,6 +40,7 @@ from rxvoice.elements import Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.mlx import Llm, MlxScheduler, llm
+from rxvoice.mlx._llm_model import LoadedLlm
 from rxvoice.mlx._prompt_cache import PromptCache
 from rxvoice.tools import ToolCall
 from rxvoice.tools._toolbox import Toolbox
@@ -77,14 +77,14 @@ def talk(shared: Llm) -> Llm:
 
 
 class Script:
-    """In place of mlx-lm's generator: what the model writes in each generation, by pieces."""
+    """In place of the network: what the model writes in each generation, by pieces."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, generations: list[list[str | Exception]]
     ) -> None:
         self.generations = iter(generations)
         self.prompts: list[str] = []
-        monkeypatch.setattr(mlx_lm, "stream_generate", self.generate)
+        monkeypatch.setattr(LoadedLlm, "texts", lambda model, *_: self.texts(model))
         follow = PromptCache.follow
 
         def watch(cache: PromptCache, prompt: list[int]) -> list[int]:
@@ -93,12 +93,12 @@ class Script:
 
         monkeypatch.setattr(PromptCache, "follow", watch)
 
-    def generate(self, model: object, tokenizer: object, *_: object, **__: object):
-        self.prompts.append(tokenizer.decode(self.prompt))  # type: ignore[attr-defined]
+    def texts(self, model: LoadedLlm) -> Iterator[tuple[str, bool]]:
+        self.prompts.append(model.tokenizer.decode(self.prompt))  # type: ignore[attr-defined]
         for piece in next(self.generations):
             if isinstance(piece, Exception):
                 raise piece
-            yield SimpleNamespace(text=piece, token=1)
+            yield piece, False
 
 
 def current_stream() -> str:
