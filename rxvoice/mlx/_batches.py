@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Generator
 from itertools import chain
 from threading import get_ident
@@ -12,11 +13,13 @@ import mlx.core as mx
 from rxvoice.mlx._batch import Batch, ChatModel, Layers, Member, Penalty, Sampler
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
 
-_TRIED = ([3, 4, 5, 6, 7], [8, 9])
+_TRIED = ([*range(3, 27)], [8, 9])
 """The prompts with which a model is tried."""
 
-_ROUNDING = 0.1
-"""By how much logits may differ by rounding, as a part of their spread. Wrong ones differ by 1."""
+_ROUNDING, _COARSE = 0.01, 0.1
+"""By how much logits in float32, and in 16 bits, may differ, as a part of their spread."""
+
+_log = logging.getLogger("rxvoice")
 
 
 class Batches:
@@ -96,29 +99,37 @@ class Batches:
 def _works_in_batches(model: ChatModel, make: Callable[[], list[Layer]]) -> bool:
     """Try whether the model writes two answers together as it writes each alone.
 
-    Not every network of mlx-lm can: its layers may not merge, or it may take one position for all.
+    Not every network of mlx-lm can: its layers may not merge, or it takes one position for all.
     """
-
-    def fed(prompt: list[int]) -> list[Layer]:
-        layers = make()
-        _logits(model, [prompt], layers)
-        return layers
-
     try:
-        # The second step is taken after one has left the batch again.
-        alone = [_steps(model, fed(prompt), [1, 2]) for prompt in _TRIED]
-        layers = [
-            cast("Layers", pair[0]).merge(list(pair))
-            for pair in zip(*map(fed, _TRIED), strict=True)
-        ]
+        alone = [_steps(model, _fed(model, make, prompt), [1, 2]) for prompt in _TRIED]
+        pairs = zip(*(_fed(model, make, prompt) for prompt in _TRIED), strict=True)
+        layers = [cast("Layers", pair[0]).merge(list(pair)) for pair in pairs]
+        # The second step is taken after each has left the batch again.
         first = _logits(model, [[1], [1]], layers)
-        parted = [[cast("Layers", it).extract(row) for it in layers] for row in range(2)]
-        second = [_logits(model, [[2]], own) for own in parted]
-        together = [[first[row : row + 1], second[row]] for row in range(2)]
-        pairs = zip(chain(*alone), chain(*together), strict=True)
-        return all(_differ(one, other) < _ROUNDING for one, other in pairs)
-    except Exception:  # a network that knows no batches may stumble in any way
-        return False
+        together = [
+            [first[row : row + 1], *_steps(model, [_extracted(it, row) for it in layers], [2])]
+            for row in range(2)
+        ]
+        differ = max(map(_differ, chain(*alone), chain(*together)))
+        limit = _ROUNDING if first.dtype == mx.float32 else _COARSE
+        why = f"its logits differ by {differ:.2g} of their spread, more than {limit:g}"
+        if differ < limit:
+            return True
+    except Exception as error:  # a network that knows no batches may stumble in any way
+        why = f"it raises {error!r}"
+    _log.info("this language model cannot write answers together, so they take turns: %s", why)
+    return False
+
+
+def _fed(model: ChatModel, make: Callable[[], list[Layer]], prompt: list[int]) -> list[Layer]:
+    layers = make()
+    _logits(model, [prompt], layers)
+    return layers
+
+
+def _extracted(layer: Layer, row: int) -> Layer:
+    return cast("Layers", layer).extract(row)
 
 
 def _steps(model: ChatModel, layers: list[Layer], tokens: list[int]) -> list[mx.array]:
@@ -126,11 +137,13 @@ def _steps(model: ChatModel, layers: list[Layer], tokens: list[int]) -> list[mx.
 
 
 def _logits(model: ChatModel, tokens: list[list[int]], layers: list[Layer]) -> mx.array:
-    logits = model(mx.array(tokens), cache=layers)[:, -1, :].astype(mx.float32)
+    logits = model(mx.array(tokens), cache=layers)[:, -1, :]
     mx.eval(logits, *(layer.state for layer in layers))  # pyright: ignore
     return logits
 
 
 def _differ(one: mx.array, other: mx.array) -> float:
     """How far two rows of logits are apart, as a part of their spread."""
-    return (mx.std(one - other) / mx.std(one)).item()
+    one, other = one.astype(mx.float32), other.astype(mx.float32)
+    apart = mx.std(one - other) / mx.std(one)
+    return float(mx.nan_to_num(apart, nan=mx.inf, posinf=mx.inf).item())
