@@ -19,6 +19,7 @@ NAMES = (
     "long_session",
     "first_audio",
     "silero",
+    "voice_activity",
     "never_deaf",
     "prompt_cache",
     "interleaving",
@@ -30,7 +31,7 @@ NAMES = (
     "aio",
     "web",
 )
-LONG = ("live_echo", "eot", "wakeword")
+LONG = ("batching", "live_echo", "eot", "wakeword")
 """Benchmarks that take minutes; they run only by name."""
 
 

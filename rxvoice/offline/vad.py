@@ -12,7 +12,7 @@ __all__ = ["silero"]
 _MODEL = Path(__file__).parent / "silero-v6"
 
 
-def silero() -> Silero:
+def silero(*, gather_ms: float = 0) -> Silero:
     """Silero's voice activity detector for 16 kHz, for `vad`. It needs no download.
 
     It is no demonstration: it has the weights of Silero 6.2 (MIT), as people use them.
@@ -20,5 +20,12 @@ def silero() -> Silero:
     directory, also for 8 kHz.
 
     Runs on: the thread that asks it.
+
+    Args:
+        gather_ms: as of `rxvoice.silero`: how long a chunk may wait for those of other
+            conversations, in milliseconds, 0 to 32.
+
+    Raises:
+        ConfigError: a `gather_ms` out of range.
     """
-    return _silero.silero(_MODEL)
+    return _silero.silero(_MODEL, gather_ms=gather_ms)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
+
+from reactivex import abc
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
+from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError
 from rxvoice.stage_error import StageError
@@ -45,3 +49,26 @@ def misfit_of(detector: object) -> Callable[[AudioChunk], AudioFormatError | Non
         )
 
     return misfit
+
+
+class AnswersLater(Protocol):
+    """Answers for one stream, some time later; `rxvoice.silero` has one where it gathers chunks."""
+
+    def ask(self, samples: Samples, take: Callable[[object], None], /) -> None:
+        """Have `take` called with the answer or with an error, on this thread, now or later."""
+        ...
+
+    def settle(self) -> None:
+        """Answer all that was asked, now."""
+        ...
+
+    def dispose(self) -> None:
+        """Answer nothing more."""
+        ...
+
+
+def answers_later(detector: object, scheduler: abc.SchedulerBase | None) -> AnswersLater | None:
+    """What to ask in place of the detector; None to ask the detector itself."""
+    make: Callable[[abc.SchedulerBase | None], AnswersLater | None] | None
+    make = getattr(detector, "gathered", None)
+    return make(scheduler) if callable(make) else None

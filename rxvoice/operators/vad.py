@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
+
+from reactivex.disposable import Disposable
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import judgement
@@ -11,10 +14,11 @@ from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
-from rxvoice.operators._detector import misfit_of, own_detector
+from rxvoice.operators._detector import answers_later, misfit_of, own_detector
 from rxvoice.operators._echo_judge import echo_judge
 from rxvoice.operators._failures import Failures
-from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
+from rxvoice.operators._in_order import InOrder
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, misplaced, stateful_on_events
 from rxvoice.slots import EchoSlot, VadSlot
 
 __all__ = ["vad"]
@@ -45,7 +49,9 @@ def vad(
         if the detector cannot begin; with an `AudioFormatError` for a chunk that does not have the
         detector's ``chunk_size`` or ``sample_rate``.
     Drops: nothing.
-    Runs on: the thread of the source, which calls the detector once per chunk, in order.
+    Runs on: the thread of the source, which calls the detector once per chunk, in order. A detector
+        that gathers the chunks of many conversations answers a little later, on the same thread;
+        what is behind a chunk waits for it.
 
     Args:
         detector: an object with ``probability(samples) -> float`` or ``is_speech(samples) ->
@@ -74,11 +80,16 @@ def vad(
     if echo is not None:
         method(echo, "is_echo")
 
-    def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
+    def begin(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk | Event]:
         own = own_detector("vad", detector)
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
         is_echo = None if echo is None else echo_judge(echo)
         misfit = misfit_of(own)
+        later = answers_later(own, out.scheduler)
+        line: InOrder[object] = InOrder(out.life)
+        emit = out.emit if later is None else lambda it: line.put(lambda: out.emit(it))
+        if later is not None:
+            out.life.add(Disposable(later.dispose))
         failures = Failures("vad", out, max_failures)
         echo_failures = Failures("vad", out, max_failures)
         speaking = False
@@ -104,13 +115,7 @@ def vad(
             if failures.pardon(error, instead):
                 out.emit(_judged(chunk, speaking, None))
 
-        def step(chunk: AudioChunk) -> None:
-            if chunk.partial:
-                out.emit(chunk)
-                return
-            if wrong := misfit(chunk):
-                out.fail(wrong)
-                return
+        def judge(chunk: AudioChunk, ask: Callable[[Samples], object]) -> None:
             try:
                 answer = judgement(ask(chunk.samples))
             except BaseException as error:
@@ -129,9 +134,41 @@ def vad(
                 echo_failures.over()
             out.emit(decided(chunk, answer, echo))
 
-        return step, None, None
+        def end(action: Callable[[], None]) -> None:
+            """End after all that waits for an answer."""
+            if later is not None:
+                later.settle()
+            line.put(action)
 
-    return stateful(begin, takes=("vad", AudioChunk, "chunk()"))
+        def fail(error: Exception) -> None:
+            end(lambda: out.fail(error))
+
+        def step(element: AudioChunk | Event) -> None:
+            if isinstance(element, AudioChunk):
+                if element.partial:
+                    emit(element)
+                elif wrong := misfit(element):
+                    fail(wrong)
+                elif later is None:
+                    judge(element, ask)
+                else:
+                    come = line.wait(lambda answer: judge(element, lambda _: _given(answer)))
+                    later.ask(element.samples, come)
+            elif isinstance(cast("object", element), Event):
+                emit(element)
+            else:
+                fail(misplaced(("vad", AudioChunk, "chunk()"), element))
+
+        return step, lambda: end(out.complete), fail
+
+    return stateful_on_events(begin)
+
+
+def _given(answer: object) -> object:
+    """The answer; raises it if it is an error."""
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> AudioChunk:
