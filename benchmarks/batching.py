@@ -70,7 +70,7 @@ def measure() -> list[Result]:
     """Measure rounds of either kind alternately; the best round of each kind counts."""
     with smollm() as model, MlxScheduler(stuck_ms=None) as models:
         turns, together = _loaded(model, models, batch=1), _loaded(model, models, batch=8)
-        rounds = [(_answer(turns, models), _answer(together, models)) for _ in range(ROUNDS)]
+        rounds = [(_answer(together, models), _answer(turns, models)) for _ in range(ROUNDS)]
         gap, step = _gaps(together, models)
     rate, rate_in_turns = (max(it.rate for it in kind) for kind in zip(*rounds, strict=True))
     first, first_in_turns = (

@@ -170,8 +170,11 @@ def _on_loop(seconds: float, action: Callable[[], None]) -> None:
 def _in_virtual_time(
     scheduler: ReferenceType[VirtualTimeScheduler], seconds: float, action: Callable[[], None]
 ) -> None:
+    def run(_: abc.SchedulerBase, __: object = None) -> None:
+        action()
+
     if (found := scheduler()) is not None:
-        found.schedule_relative(seconds, lambda *_: action())
+        found.schedule_relative(seconds, run)
 
 
 class Gatherings:

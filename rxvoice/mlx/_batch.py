@@ -196,7 +196,7 @@ class Batch:
                 ]
             )
             following = self._chosen()
-            mx.async_eval(following)
+            mx.async_eval(following)  # pyright: ignore[reportUnknownMemberType]
             self._hand_out(Member.fed, following)
             self._steps += 1
             if self._steps % _CLEAR_EVERY == 0:

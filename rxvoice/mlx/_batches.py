@@ -146,4 +146,4 @@ def _differ(one: mx.array, other: mx.array) -> float:
     """How far two rows of logits are apart, as a part of their spread."""
     one, other = one.astype(mx.float32), other.astype(mx.float32)
     apart = mx.std(one - other) / mx.std(one)
-    return float(mx.nan_to_num(apart, nan=mx.inf, posinf=mx.inf).item())
+    return cast("float", mx.nan_to_num(apart, nan=mx.inf, posinf=mx.inf).item())

@@ -14,7 +14,7 @@ from rxvoice._language.calls import WrittenCall, read_call
 from rxvoice.conversation import Message
 from rxvoice.conversation._turns import alternating
 from rxvoice.errors import ConfigError
-from rxvoice.mlx._batch import PENALIZED, ChatModel, Sampler
+from rxvoice.mlx._batch import PENALIZED, ChatModel
 from rxvoice.mlx._batches import Batches
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
 from rxvoice.mlx._precision import Dtype, convert, wanted
@@ -200,13 +200,13 @@ def load_llm(
     def empty_layers() -> list[Layer]:
         from mlx_lm.models.cache import make_prompt_cache
 
-        return cast("list[Layer]", make_prompt_cache(model))  # pyright: ignore
+        return cast("list[Layer]", make_prompt_cache(model))
 
     loaded = LoadedLlm(
         name,
         cast("ChatModel", model),
         cast("Tokenizer", tokenizer),
-        Batches(cast("ChatModel", model), empty_layers, cast("Sampler", sampler), penalties, batch),
+        Batches(cast("ChatModel", model), empty_layers, sampler, penalties, batch),
         max_tokens,
         context_tokens or _window(name, cast("dict[str, object]", config), max_tokens),
     )

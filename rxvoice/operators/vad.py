@@ -87,7 +87,11 @@ def vad(
         misfit = misfit_of(own)
         later = answers_later(own, out.scheduler)
         line: InOrder[object] = InOrder(out.life)
-        emit = out.emit if later is None else lambda it: line.put(lambda: out.emit(it))
+
+        def behind(element: AudioChunk | Event) -> None:
+            line.put(lambda: out.emit(element))
+
+        emit = out.emit if later is None else behind
         if later is not None:
             out.life.add(Disposable(later.dispose))
         failures = Failures("vad", out, max_failures)
