@@ -59,9 +59,15 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Round:
-    """Eight questions at once: tokens a second, seconds to each first word, and the texts."""
+    """Eight questions at once: tokens a second, seconds to each first word, and the texts.
+
+    Attributes:
+        rate: from the first question to the last token.
+        writing_rate: while all eight answers are being written.
+    """
 
     rate: float
+    writing_rate: float
     firsts: list[float]
     texts: list[str]
 
@@ -73,6 +79,9 @@ def measure() -> list[Result]:
         rounds = [(_answer(together, models), _answer(turns, models)) for _ in range(ROUNDS)]
         gap, step = _gaps(together, models)
     rate, rate_in_turns = (max(it.rate for it in kind) for kind in zip(*rounds, strict=True))
+    writing, writing_in_turns = (
+        max(it.writing_rate for it in kind) for kind in zip(*rounds, strict=True)
+    )
     first, first_in_turns = (
         min(median(it.firsts) for it in kind) for kind in zip(*rounds, strict=True)
     )
@@ -84,12 +93,20 @@ def measure() -> list[Result]:
     name = f"{len(QUESTIONS)} at once, {TOKENS} tokens each"
     return [
         Result(
-            f"{name}: time per token",
+            f"{name}: time per token while all are written",
+            1000 / writing,
+            "ms",
+            f"in turns: {1000 / writing_in_turns:.1f} "
+            f"({writing:.0f} to {writing_in_turns:.0f} tok/s)",
+            writing_in_turns / writing,
+            0.25,
+        ),
+        Result(
+            f"{name}: time per token, with the prompts",
             1000 / rate,
             "ms",
             f"in turns: {1000 / rate_in_turns:.1f} ({rate:.0f} to {rate_in_turns:.0f} tok/s)",
             rate_in_turns / rate,
-            0.25,
         ),
         Result(
             f"{name}: median first word",
@@ -130,7 +147,14 @@ def _answer(parent: Llm, models: MlxScheduler) -> _Round:
         each.over.wait()
     spent = time.perf_counter() - begin
     tokens = sum(each.model.stats.generated_tokens for each in asked)
-    return _Round(tokens / spent, [it.times[0] - begin for it in asked], [it.text for it in asked])
+    since, until = max(it.times[0] for it in asked), min(it.times[-1] for it in asked)
+    written = sum(since < at <= until for it in asked for at in it.times)
+    return _Round(
+        tokens / spent,
+        written / (until - since),
+        [it.times[0] - begin for it in asked],
+        [it.text for it in asked],
+    )
 
 
 def _gaps(parent: Llm, models: MlxScheduler) -> tuple[float, float]:
