@@ -13,7 +13,7 @@ from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
 if TYPE_CHECKING:
-    from rxvoice.offline import Silero
+    from rxvoice._silero import Silero
 
 
 class Workers(Protocol):
