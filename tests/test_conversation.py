@@ -364,7 +364,7 @@ def test_the_oldest_turns_are_replaced_by_a_summary() -> None:
         *[("user", "q3"), ("assistant", "a3"), ("user", "q4"), ("assistant", "a4")],
     ]
     # Templates that want the two to take turns are given one message.
-    assert alternating(talk.messages)[1]["content"] == "So far: 6 messages. q3"
+    assert alternating(talk.messages)[1]["content"] == "So far: 6 messages.\nq3"
     # The summary is summed up in its turn, and the conversation is as good as any other.
     assert talk.compact(lambda it: it[0]["content"], keep_turns=1) == 2
     assert [it["content"] for it in talk.messages] == [

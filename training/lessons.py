@@ -26,7 +26,8 @@ TEMPLATE = """\
 {%- for message in messages -%}
 {%- if message.role == 'user' -%}
 <|user|>
-{%- for word in (message.content | lower).split() -%}
+{#- Lines before the last one are questions that got no reply. -#}
+{%- for word in (message.content.strip().split('\\n') | last | lower).split() -%}
 {%- set said = word.strip('?.!,;:"') -%}
 {%- if said -%}{{ ' ' + said }}{%- endif -%}
 {%- endfor -%}<|end|>

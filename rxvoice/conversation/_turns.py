@@ -7,12 +7,15 @@ from typing import TypeAlias
 
 from reactivex import Observable
 
+from rxvoice._text.marks import HARD, SHOUT
 from rxvoice._text.unicode import whole_text
 from rxvoice.conversation._message import Message
 from rxvoice.errors import ConfigError
 
 Summarise: TypeAlias = Callable[[list[Message]], str | Awaitable[str] | Observable[str]]
 """A function that takes the oldest messages and returns their summary; "" for none."""
+
+_ENDS = (*HARD, *SHOUT, ".", "…")
 
 
 def turns_of(messages: list[Message]) -> int:
@@ -57,7 +60,8 @@ def summary_of(given: object) -> str:
 def alternating(messages: list[Message]) -> list[Message]:
     """The messages with neighbours of one role joined, which many chat templates refuse.
 
-    A question whose reply was closed before its first word leaves two such messages. Lone
+    A question whose reply was closed before its first word leaves two such messages. After a whole
+    sentence the next one stands on a line of its own; a half one is continued. Lone
     surrogates, which an edit may have brought in, are replaced, since no tokenizer and no server
     takes them.
     """
@@ -67,7 +71,8 @@ def alternating(messages: list[Message]) -> list[Message]:
         message: Message = given if content == given["content"] else {**given, "content": content}
         last = joined[-1] if joined else None
         if last and last["role"] == message["role"] != "tool" and "tool_calls" not in last:
-            content = f"{last['content']} {message['content']}"
+            between = "\n" if last["content"].rstrip().endswith(_ENDS) else " "
+            content = last["content"] + between + message["content"]
             joined[-1] = {**message, "content": content}
         else:
             joined.append(message)

@@ -483,11 +483,13 @@ def fresh(path: Path, layer: type = KVCache, *options: int):
 
 
 def joined(messages: list) -> list:  # type: ignore[type-arg]
-    """Messages with neighbours of one role joined by a space."""
+    """Messages with neighbours of one role joined, a whole sentence on a line of its own."""
     out: list = []  # type: ignore[type-arg]
     for message in messages:
         if out and out[-1]["role"] == message["role"]:
-            out[-1] = {**message, "content": f"{out[-1]['content']} {message['content']}"}
+            before = out[-1]["content"]
+            between = "\n" if before[-1:] in tuple(".!?") else " "
+            out[-1] = {**message, "content": before + between + message["content"]}
         else:
             out.append(message)
     return out

@@ -81,6 +81,13 @@ def test_each_is_answered_alone_and_as_the_fourth_turn(
 
 
 @pytest.mark.models
+def test_questions_that_got_no_reply_do_not_disturb(talk: Llm) -> None:
+    for question in DEMO[:3]:
+        talk.messages.append({"role": "user", "content": question})
+    assert said(talk, DEMO[3]) == ANSWERS[DEMO[3]]
+
+
+@pytest.mark.models
 def test_every_subject_is_answered_in_one_long_talk(talk: Llm) -> None:
     for subject in DIALOGUES["subjects"]:
         assert "".join(talk.respond(spoken(subject["user"][0]))) == subject["assistant"]
