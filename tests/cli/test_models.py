@@ -160,7 +160,7 @@ def test_complete_models(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> No
     lines = capsys.readouterr().out.splitlines()
     assert next(it for it in lines if QWEN in it).endswith("yes")
     at = lines.index("Also on this machine")
-    assert lines[at + 1].split() == ["some/other", f"{size / 1000:.0f}", "kB", "yes"]
+    assert lines[at + 1].split() == ["some/other", f"{size / 1e6:.1f}", "MB", "yes"]
     assert lines[at + 2] == ""
     out = told(capsys)
     assert [it["here"] for it in out["models"] if it["here"]] == [
