@@ -468,7 +468,7 @@ def test_the_memory_of_this_machine(hub: FakeHub, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.models
 def test_too_little_disk(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_hub.shutil, "disk_usage", lambda _: SimpleNamespace(free=FETCHED - 1))
-    with pytest.raises(ConfigError, match=r"still takes 372 kB of disk, and .* set HF_HOME"):
+    with pytest.raises(ConfigError, match=r"still takes 4\.2 MB of disk, and .* set HF_HOME"):
         fetch()
     assert hub.fetched() == []
     monkeypatch.setattr(_hub.shutil, "disk_usage", lambda _: SimpleNamespace(free=FETCHED))
@@ -536,7 +536,7 @@ def test_on_a_terminal_only_our_line_is_drawn(
     monkeypatch.setattr("sys.stderr", out)
     load(llm("tiny/llm"))
     drawn = out.getvalue()
-    assert drawn.startswith("\r\x1b[Kllm  0 B of 372 kB  0 %")
+    assert drawn.startswith("\r\x1b[Kllm  0 B of 4.2 MB  0 %")
     assert drawn.endswith("model.safetensors\n")
     assert "Fetching" not in drawn
     assert "Downloading" not in drawn
