@@ -7,7 +7,8 @@ the rows have its schema. The settings of each policy are swept; a row of the ta
 quickest one with at most 5 % of false cut-offs. All settings are written to ``out/eot.json``.
 
     RXVOICE_EOT_DATA=DIR     a directory with ``*.jsonl``: id, language, audio, silence_spans
-    RXVOICE_SMART_TURN=DIR   a Smart Turn model, which is then measured as well
+    RXVOICE_SMART_TURN=DIR   a Smart Turn model, which is then measured as well; of the installed
+                             wheel, `rxvoice models convert pipecat-ai DIR` makes one
 
 The public data set becomes such a directory with the packages ``datasets`` and ``soundfile``:
 

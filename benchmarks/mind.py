@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -56,21 +57,29 @@ def measure() -> Iterator[Result]:
             return calls[0].message.partition("(")[0]
         return "".join(it for it in pieces if isinstance(it, str))
 
-    def share(name: str, asked: list[tuple[str, str]], *, called: bool = False) -> Result:
-        written = right = 0
+    def shares(
+        name: str, asked: list[tuple[str, str]], *, called: bool = False
+    ) -> Iterator[Result]:
+        """How many are right, of those that each kind of voice speaks."""
+        right, spoken_by = Counter[str](), Counter[str]()
+        written = Counter[str]()
         for question, answer in asked:
-            heard = ears.transcribe_turn(_spoken(question, next(voices)))
+            voice = next(voices)
+            kind = "espeak-ng" if voice.startswith("espeak") else "Piper and flite"
+            heard = ears.transcribe_turn(_spoken(question, voice))
             reply = replied(heard, called=called)
-            written += replied(question, called=called) == answer
-            right += reply == answer
+            spoken_by[kind] += 1
+            written[kind] += replied(question, called=called) == answer
+            right[kind] += reply == answer
             if reply != answer:
-                wrong.append(f"{name} | {question} | {heard} | {reply}")
-        n = len(asked)
-        return Result(name, right, f"of {n}", f"as written: {written}", right / n)
+                wrong.append(f"{name} | {voice} | {question} | {heard} | {reply}")
+        for kind, n in spoken_by.items():
+            against = f"as written: {written[kind]}"
+            yield Result(f"{name}; {kind}", right[kind], f"of {n}", against, right[kind] / n)
 
-    yield share("in other words, answered", paraphrases)
-    yield share("foreign, refused", foreign)
-    yield share("sums and timers, right", list(_calls()), called=True)
+    yield from shares("in other words, answered", paraphrases)
+    yield from shares("foreign, refused", foreign)
+    yield from shares("sums and timers, right", list(_calls()), called=True)
     if out := os.environ.get("RXVOICE_MIND_LIST"):
         Path(out).write_text("\n".join(wrong) + "\n", "utf-8")
 

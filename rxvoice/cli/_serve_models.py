@@ -21,6 +21,7 @@ from rxvoice.serve._workers import MakeWorker, StageWorkers, WaitingThreads
 from rxvoice.slots import SynthesizerSlot
 
 if TYPE_CHECKING:
+    from rxvoice._silero import Silero
     from rxvoice.mlx import MlxScheduler, Progress
 
 _log = logging.getLogger("rxvoice")
@@ -35,6 +36,7 @@ class ServedModels:
     """
 
     models: Models
+    detector: Silero
     parts: tuple[object, ...]
     worker: MlxScheduler | None
     threads: tuple[WaitingThreads, ...]
@@ -51,6 +53,7 @@ class ServedModels:
         Raises:
             ConfigError: a model cannot be downloaded or loaded.
         """
+        self.detector.load()
         if self.parts:
             from rxvoice.mlx import load
 
@@ -91,7 +94,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         ConfigError: an option belongs to a model that was not chosen, or a model does not exist.
         MissingDependency: a part is not installed. The message says how to install it.
     """
-    from rxvoice import remote
+    from rxvoice import offline, remote
 
     check_models(settings)
     here = CommandSettings(
@@ -151,7 +154,9 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         threads.append(WaitingThreads(settings.max_sessions))
         return threads[-1].worker
 
+    detector = offline.silero(gather_ms=8)  # chunks of many sessions are judged at once
     models = Models(
+        vad=detector.fresh,
         stt=stt,
         llm=llm.fresh,
         tts=tts,
@@ -165,7 +170,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         name=settings.llm or "rxvoice-demo",
     )
     return ServedModels(
-        models, tuple(parts), mlx, tuple(threads), transcribes, replies, speaks, servers
+        models, detector, tuple(parts), mlx, tuple(threads), transcribes, replies, speaks, servers
     )
 
 

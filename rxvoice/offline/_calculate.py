@@ -117,6 +117,8 @@ def _digits(text: str) -> str:
     words = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower())
     words = re.sub(r"\ban? (?=hundred|thousand|million)", "one ", words)
     words = alpha2digit(words, "en", threshold=0)
+    # A recogniser may write "70 6" for 76.
+    words = re.sub(r"\b([2-9])0 ([1-9])\b", r"\1\2", words)
     return re.sub(r"(?<=\d),(?=\d{3})", "", words).strip()
 
 

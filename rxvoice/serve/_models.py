@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Protocol
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reactivex import abc
 
-from rxvoice._silero import silero
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, SynthesizerSlot, TranscriberSlot, VadSlot
+
+if TYPE_CHECKING:
+    from rxvoice._silero import Silero
 
 
 class Workers(Protocol):
@@ -36,8 +38,15 @@ class Workers(Protocol):
         ...
 
 
-def _gathering() -> VadSlot:
+@cache
+def _family() -> Silero:
+    from rxvoice.offline import silero
+
     return silero(gather_ms=8)
+
+
+def _silero() -> VadSlot:
+    return _family().fresh()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +59,6 @@ class Models:
         stt=rxv.offline.stt(),
         llm=llm.fresh,
         tts=rxv.offline.tts(),
-        vad=lambda: rxv.offline.silero(gather_ms=8),
         scheduler=rxv.mlx.MlxScheduler(),
     )
     ```
@@ -61,7 +69,9 @@ class Models:
             ``write(messages, ...)`` can do all that a session offers. One that has only
             ``respond(text)`` is asked the last text of the user, and calls no tools.
         tts: the synthesizer.
-        vad: makes one session's detector of voice activity, for chunks of 512 samples at 16 kHz.
+        vad: makes one session's detector of voice activity, for chunks of 512 samples at 16 kHz,
+            such as ``rxv.offline.silero(gather_ms=8).fresh``, which judges the chunks of many
+            sessions at once. This is the default.
         scheduler: where the models run. None: on the server's event loop.
         smart_turn: makes an end-of-turn policy that judges by a model; it takes the longest silence
             in milliseconds. None: silence and punctuation tell.
@@ -77,7 +87,7 @@ class Models:
     stt: TranscriberSlot
     llm: Callable[[], Any]
     tts: SynthesizerSlot
-    vad: Callable[[], VadSlot] = _gathering
+    vad: Callable[[], VadSlot] = _silero
     scheduler: Workers | None = None
     smart_turn: Callable[[int], PolicySlot] | None = None
     speak_as: Callable[[str, float], SynthesizerSlot] | None = None

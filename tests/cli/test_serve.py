@@ -8,20 +8,25 @@ import re
 import signal
 import sys
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+import soxr
 
 pytest.importorskip("prometheus_client", reason="needs pip install 'rxvoice[serve]'")
 pytest.importorskip("openai", reason="needs pip install 'rxvoice[remote]'")
 
-from serve.running import Server, ask, running
+from serve.running import Server, ask, running, until
 from websockets.sync.client import connect
 
+import rxvoice
 from rxvoice.cli import main, parser
 from rxvoice.cli._options import settings_of
 from rxvoice.cli._serve_models import choose_models
@@ -229,6 +234,20 @@ def test_a_server_that_is_down_is_not_noticed(server: Server, stubs: list[Stub])
 # The whole
 
 
+def _spoken() -> Iterator[bytes]:
+    """A question, as a client sends it, and silence after it."""
+    demo = Path(rxvoice.__file__).parent / "data"
+    samples, rate = soundfile.read(demo / "demo.wav", dtype="float32")
+    turns = json.loads((demo / "demo.json").read_text("utf-8"))["turns"]
+    (moon,) = [it for it in turns if "moon" in it["text"].lower()]
+    begin, end = (round(moon[it] * rate) for it in ("start_s", "end_s"))
+    question = soxr.resample(samples[begin:end], rate, 24_000)
+    sound = np.concatenate([question, np.zeros(24_000, np.float32)])
+    pcm = (sound * 32767).astype("<i2").tobytes()
+    for at in range(0, len(pcm), 4_800):
+        yield pcm[at : at + 4_800]
+
+
 @pytest.mark.models
 def test_it_serves_until_it_is_told_to_end_and_logs_nothing_that_was_said(home: Path) -> None:
     command = [sys.executable, "-m", "rxvoice", "serve", "--port", "{port}"]
@@ -245,7 +264,15 @@ def test_it_serves_until_it_is_told_to_end_and_logs_nothing_that_was_said(home: 
             assert (model["object"], model["owned_by"]) == ("model", "rxvoice")
             url = f"{base.replace('http', 'ws')}/realtime"
             with connect(url, proxy=None, max_size=None) as client:
-                assert "three hundred" in ask(client, "How far away is the moon?")
+                for block in _spoken():
+                    audio = b64encode(block).decode()
+                    event = {"type": "input_audio_buffer.append", "audio": audio}
+                    client.send(json.dumps(event))
+                heard = until(client, "conversation.item.input_audio_transcription.completed")
+                assert "moon" in heard["transcript"].lower()
+                said = until(client, "response.output_audio_transcript.done")["transcript"]
+                assert "three hundred" in said
+                until(client, "response.done")
                 served.running.send_signal(signal.SIGTERM)
                 served.wait_for_line("1 session: no more are taken", 20)
                 # Told to end, it lets the session go on.

@@ -46,6 +46,15 @@ from rxvoice.tools import ToolCall
 from rxvoice.tools._toolbox import Toolbox
 
 MODEL = Path(rxvoice.offline.__path__[0]) / "demo-llm"
+SMALL = {
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "intermediate_size": 192,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "max_position_embeddings": 768,
+}
+"""In place of MODEL's shape, for models that a test makes."""
 
 
 def spoken(answer: Iterable[str | Notice]) -> str:
@@ -150,7 +159,7 @@ def test_closed_before_a_word_joins_the_question_to_the_next(
     answer.close()
     assert talk.messages == [{"role": "user", "content": "What is"}]
     assert spoken(talk.respond("the moon")) == "Far."
-    assert script.prompts[1].endswith("<|user|> What is the moon<|end|><|assistant|>")
+    assert script.prompts[1].endswith("<|user|> what is the moon<|end|><|assistant|>")
     assert [message["content"] for message in talk.messages[:2]] == ["What is", "the moon"]
 
 
@@ -444,7 +453,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("random") / "model"
     shutil.copytree(MODEL, path)
     config = json.loads((MODEL / "config.json").read_text())
-    config |= {"tie_word_embeddings": False, "torch_dtype": "float32"}
+    config |= SMALL | {"tie_word_embeddings": False, "torch_dtype": "float32"}
     (path / "config.json").write_text(json.dumps(config))
     mx.random.seed(3)
     model = Model(ModelArgs.from_dict(config))
@@ -504,7 +513,8 @@ def test_answers_are_those_of_a_model_that_is_fed_everything(
     steps = rng.choice((7, 64))
     talk = llm(path, max_tokens=10, system_prompt="Be brief.", prefill_step_size=steps)
     reference = fresh(path, layer, *options)
-    phrases = rxvoice.offline.phrases()
+    # Those at the end call tools.
+    phrases = rxvoice.offline.phrases()[:1900]
     reused = 0
     for _ in range(8):
         question = rng.choice(phrases)
@@ -553,7 +563,7 @@ def test_a_long_prompt_is_fed_in_steps_that_each_give_back_control(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     long = " ".join([MOON] * 20)
-    small = llm(MODEL, prefill_step_size=16)
+    small = llm(MODEL, prefill_step_size=16, max_tokens=80)
     small.load()
     fed: list[int] = []
     call = LlamaModel.__call__
@@ -573,7 +583,7 @@ def test_a_long_prompt_is_fed_in_steps_that_each_give_back_control(
     assert len(pieces) > 5
     pieces += answer
     assert max(fed) == 16
-    big = llm(MODEL)
+    big = llm(MODEL, max_tokens=80)
     assert "".join(pieces) == spoken(big.respond(long))
     assert small.stats == big.stats
     assert small.stats.prefilled_tokens == small.stats.prompt_tokens > 100
@@ -611,7 +621,7 @@ def test_the_repetition_penalty_sees_what_is_in_the_cache(
     talk = llm(random_model, repetition_penalty=penalty, max_tokens=12)
     plain = llm(random_model, max_tokens=12)
     reference, differs = fresh(random_model), False
-    for question in rxvoice.offline.phrases()[:6]:
+    for question in rxvoice.offline.phrases()[::300][:6]:
         plain.conversation = Conversation(messages=talk.messages)
         wanted = reference(
             joined([*talk.messages, {"role": "user", "content": question}]),
@@ -871,7 +881,7 @@ def calling_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer.train_from_iterator([*texts, json.dumps(CALLED)] * 4, trainer)
     tokenizer.save(str(path / "tokenizer.json"))
     config = json.loads((MODEL / "config.json").read_text())
-    config |= {"vocab_size": 600, "torch_dtype": "float32"}
+    config |= SMALL | {"vocab_size": 600, "torch_dtype": "float32"}
     (path / "config.json").write_text(json.dumps(config))
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -1118,6 +1128,10 @@ def test_half_a_character_does_not_reach_the_tokenizer(talk: Llm) -> None:
 
 
 @pytest.mark.models
-def test_tools_need_a_template_that_knows_them() -> None:
+def test_tools_need_a_template_that_knows_them(tmp_path: Path) -> None:
+    shutil.copytree(MODEL, tmp_path / "m")
+    config = tmp_path / "m" / "tokenizer_config.json"
+    template = "{% for message in messages %}{{ message.content }}{% endfor %}"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"chat_template": template}))
     with pytest.raises(ConfigError, match="knows no tools that mlx-lm can read"):
-        llm(MODEL, tools=[weather]).load()
+        llm(tmp_path / "m", tools=[weather]).load()

@@ -31,6 +31,7 @@ SUMS = {
     "the sum of 3 and 4": 7,
     "the product of 3 and 4": 12,
     "007 + 1": 8,
+    "70 6 plus 58": 134,
 }
 LENGTHS = {
     "5 minutes": 300,

@@ -226,14 +226,21 @@ def reply_begins(response: str, item: str) -> list[Event]:
 
 
 def sentence(
-    response: str, item: str, text: str, sound: np.ndarray, extra: Event | None = None
+    response: str,
+    item: str,
+    text: str,
+    sound: np.ndarray,
+    extra: Event | None = None,
+    *,
+    piece_seconds: float = 0.2,
 ) -> list[Event]:
-    """The words, then their sound in pieces of 0.2 s, the first with ``extra``."""
+    """The words, then their sound in pieces, the first with ``extra``."""
     ids = {"response_id": response, "item_id": item, "output_index": 0, "content_index": 0}
     said = {"type": "response.output_audio_transcript.delta", **ids, "delta": text}
     events: list[Event] = [said]
-    for start in range(0, len(sound), RATE // 5):
-        piece = (sound[start : start + RATE // 5] * 32767).round().astype("<i2").tobytes()
+    length = round(RATE * piece_seconds)
+    for start in range(0, len(sound), length):
+        piece = (sound[start : start + length] * 32767).round().astype("<i2").tobytes()
         delta = base64.b64encode(piece).decode()
         events.append({"type": "response.output_audio.delta", **ids, "delta": delta})
     if extra is not None and len(events) > 1:
