@@ -12,7 +12,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.serve.session.judging import CHUNK, PREFIX_MS, RATE
 
 _KEPT = PREFIX_MS * RATE // 1000
-"""Samples that are kept for a turn that the client cuts out of silence. `preroll` keeps them too."""
+"""Samples that are kept for a turn that the client cuts out of silence; `preroll` has them too."""
 
 
 class SoundBuffer:
