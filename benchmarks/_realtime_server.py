@@ -40,7 +40,7 @@ def speak(text: str) -> Iterator[rxv.Samples]:
 
 
 async def main(vad: str) -> None:
-    silero = rxv.offline.silero()
+    silero = rxv.offline.silero(gather_ms=8)
     silero.load()
     llm = StubLlm()
     models = serve.Models(

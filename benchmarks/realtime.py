@@ -47,7 +47,7 @@ class Server:
         self.url = f"ws://127.0.0.1:{self._read()['port']:.0f}/v1/realtime?model=x"
 
     def connect(self) -> connect:
-        return connect(self.url, compression=None, ping_interval=None)
+        return connect(self.url, compression=None, ping_interval=None, max_queue=None)
 
     async def ask(self, question: str) -> dict[str, float]:
         assert self._process.stdin is not None

@@ -100,8 +100,8 @@ class Models:
         If the detectors of `vad` have ``fresh()``, all come from the first one: they share its
         weights, and the chunks of many sessions may be evaluated together.
         """
-        fresh = getattr(self._first_detector, "fresh", None)
-        return fresh() if callable(fresh) else self.vad()
+        fresh: Callable[[], VadSlot] | None = getattr(self._first_detector, "fresh", None)
+        return self.vad() if fresh is None else fresh()
 
     @cached_property
     def _first_detector(self) -> VadSlot:

@@ -16,7 +16,7 @@ from rxvoice.serve.realtime._settings import dialogue_settings, reply_settings
 from rxvoice.serve.session.dialogue import Dialogue
 from rxvoice.serve.session.items import Item
 from rxvoice.serve.session.refusal import Refused
-from rxvoice.serve.session.replies import ReplyRequest
+from rxvoice.serve.session.request import ReplyRequest
 
 _BLOCK_MS = 100
 """Milliseconds of sound that are heard before others have their turn."""

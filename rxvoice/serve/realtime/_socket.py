@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -164,6 +165,7 @@ def _new_id(kind: str) -> str:
     return f"{kind}_{token_hex(10)}"
 
 
+@cache
 def _version() -> str:
     try:
         return version("rxvoice")

@@ -6,7 +6,7 @@ decides who speaks: whether sound over a reply is an interruption, and what was 
 | file | what |
 |---|---|
 | `dialogue` | the commands |
-| `settings`, `items`, `happenings`, `refusal` | what goes in and comes out |
+| `settings`, `request`, `items`, `happenings`, `refusal` | what goes in and comes out |
 | `microphone`, `buffer` | the client's sound, in chunks |
 | `turns` | turns become items, and their words become known |
 | `replies`, `live_reply` | replies are begun, made, heard and over |
@@ -22,7 +22,7 @@ from __future__ import annotations
 from rxvoice.serve.session.dialogue import Dialogue
 from rxvoice.serve.session.items import Item, ItemPart
 from rxvoice.serve.session.refusal import Refused
-from rxvoice.serve.session.replies import ReplyRequest
+from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings, TurnTaking
 
 __all__ = [

@@ -9,10 +9,10 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
-from rxvoice.serve.session.judging import CHUNK, RATE
+from rxvoice.serve.session.judging import CHUNK, PREFIX_MS, RATE
 
-_KEPT = 5 * RATE
-"""Samples that are kept for a turn that the client cuts out of silence."""
+_KEPT = PREFIX_MS * RATE // 1000
+"""Samples that are kept for a turn that the client cuts out of silence; `preroll` has them too."""
 
 
 class SoundBuffer:
@@ -33,9 +33,10 @@ class SoundBuffer:
         """Add sound, and give the chunks that are full."""
         joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples
         end = len(joined) - len(joined) % CHUNK
-        self._rest = joined[end:]
+        self._rest = joined[end:].copy()
         for at in range(0, end, CHUNK):
-            yield self._chunk(joined[at : at + CHUNK], partial=False)
+            # A copy: a view would keep all of the client's piece.
+            yield self._chunk(joined[at : at + CHUNK].copy(), partial=False)
 
     def tail(self) -> AudioChunk | None:
         """Give what does not fill a chunk."""

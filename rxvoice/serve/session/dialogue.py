@@ -29,7 +29,8 @@ from rxvoice.serve.session.microphone import FarMicrophone
 from rxvoice.serve.session.moments import Moments
 from rxvoice.serve.session.pipe import Pipe
 from rxvoice.serve.session.refusal import Refused
-from rxvoice.serve.session.replies import Replies, ReplyRequest
+from rxvoice.serve.session.replies import Replies
+from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings
 from rxvoice.serve.session.turns import Turns, ms_of, take_item
 

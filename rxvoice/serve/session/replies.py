@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from secrets import token_hex
 
 import numpy as np
@@ -15,29 +14,15 @@ from rxvoice.elements import Reply, Speech
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.serve._models import Models
 from rxvoice.serve.session.happenings import Happening
-from rxvoice.serve.session.items import Item, Items
+from rxvoice.serve.session.items import Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
 from rxvoice.serve.session.pipe import Asking, Pipe
 from rxvoice.serve.session.refusal import Refused
+from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
 from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyRequest:
-    """A reply that the client asks for.
-
-    Args:
-        settings: how it is made.
-        aside: whether it is no part of the dialogue. It is made at the same time as others.
-        given: what it follows, in place of the items of the dialogue.
-    """
-
-    settings: ReplySettings
-    aside: bool = False
-    given: Sequence[Item] | None = None
 
 
 class Replies:
