@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 @contextmanager
-def smollm() -> Iterator[Path]:
+def smollm() -> Generator[Path]:
     """Convert the model; gives its directory, which is removed at the end.
 
     Raises:

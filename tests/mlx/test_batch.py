@@ -49,6 +49,13 @@ def parent() -> Llm:
     return model
 
 
+@pytest.fixture(scope="module")
+def alone() -> Llm:
+    model = llm(MODEL, dtype="float32", batch=1)
+    model.load()
+    return model
+
+
 def batches(model: Llm) -> list[Any]:
     return model._loaded().batches._batches
 
@@ -85,31 +92,31 @@ def fed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("size", [2, 3, 8])
-def test_answers_of_a_batch_are_those_of_each_alone(parent: Llm, size: int) -> None:
+def test_answers_of_a_batch_are_those_of_each_alone(parent: Llm, alone: Llm, size: int) -> None:
     """Over several turns, so that each goes on from what it has computed in a batch."""
     together = [parent.fresh() for _ in range(size)]
-    alone = [llm(MODEL, dtype="float32", batch=1) for _ in range(size)]
+    singly = [alone.fresh() for _ in range(size)]
     for turn in range(3):
         questions = [PHRASES[(turn * size + index) % len(PHRASES)] for index in range(size)]
         said = in_turns([it.respond(q) for it, q in zip(together, questions, strict=True)])
-        assert said == [spoken(it.respond(q)) for it, q in zip(alone, questions, strict=True)]
+        assert said == [spoken(it.respond(q)) for it, q in zip(singly, questions, strict=True)]
         assert all(it.stats.batched_tokens for it in together)
         assert batches(parent) == []
-    assert [it.messages for it in together] == [it.messages for it in alone]
+    assert [it.messages for it in together] == [it.messages for it in singly]
     # The cache of each was kept, and fed no more than alone.
     assert [it.stats.prefilled_tokens for it in together] == [
-        it.stats.prefilled_tokens for it in alone
+        it.stats.prefilled_tokens for it in singly
     ]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whatever_joins_and_leaves_when(parent: Llm, seed: int) -> None:
+def test_whatever_joins_and_leaves_when(parent: Llm, alone: Llm, seed: int) -> None:
     """Questions come, are broken off and asked in any order, by sessions of any speed."""
     rng = random.Random(seed)
     sessions = [parent.fresh() for _ in range(6)]
     answers: dict[int, tuple[Iterator[object], str, list[str]]] = {}
     shared = 0
-    for _ in range(600):
+    for _ in range(400):
         index = rng.randrange(6)
         one = sessions[index]
         if index not in answers:
@@ -133,7 +140,7 @@ def test_whatever_joins_and_leaves_when(parent: Llm, seed: int) -> None:
         past = [*one.messages]
         while past and past[-1]["content"] != question:
             past.pop()
-        fresh = llm(MODEL, dtype="float32", batch=1)
+        fresh = alone.fresh()
         fresh.conversation.messages = past[:-1]
         wanted = spoken(fresh.respond(question))
         assert said == wanted if piece is None else wanted.startswith(said)
@@ -144,7 +151,7 @@ def test_whatever_joins_and_leaves_when(parent: Llm, seed: int) -> None:
     for answer, _, _ in answers.values():
         answer.close()  # type: ignore[attr-defined]
     assert batches(parent) == []
-    assert shared > 100
+    assert shared > 50
 
 
 def test_each_has_its_own_penalty_and_its_own_end(parent: Llm) -> None:
@@ -237,7 +244,7 @@ def test_one_alone_is_fed_as_without_batches(parent: Llm, fed: list[tuple[int, i
 def test_one_that_nobody_asks_sits_out(parent: Llm, fed: list[tuple[int, int]]) -> None:
     family = parent.fresh()
     slow, *others = (family.fresh() for _ in range(3))
-    question = max(PHRASES, key=lambda it: len(spoken(family.fresh().respond(it))))
+    question = max(PHRASES[:6], key=lambda it: len(spoken(family.fresh().respond(it))))
     wanted = spoken(family.fresh().respond(question))
     answer = slow.respond(question)
     said = str(next(answer))
