@@ -70,7 +70,12 @@ def test_the_wheel_has_the_package_and_its_data_and_nothing_else(wheel: Path) ->
     files = [path for path in (ROOT / "rxvoice").rglob("*") if path.is_file()]
     wanted = {it.relative_to(ROOT).as_posix() for it in files if "__pycache__" not in it.parts}
     assert held == wanted
-    assert {"rxvoice/py.typed", "rxvoice/data/demo.wav", "rxvoice/data/demo.json"} <= held
+    assert {
+        "rxvoice/py.typed",
+        "rxvoice/data/demo.wav",
+        "rxvoice/data/user.wav",
+        "rxvoice/data/user.json",
+    } <= held
     assert any(name.startswith("rxvoice/offline/demo-llm/") for name in held)
 
 
@@ -117,7 +122,8 @@ def test_the_installed_package_is_the_wheel_s(clean: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.models
-def test_the_installed_command_holds_the_demo_s_conversation(clean: Path, tmp_path: Path) -> None:
-    shown = run(str(clean / "bin" / "rxvoice"), "demo", cwd=tmp_path)
-    assert "4 of 4 turns transcribed as they were said" in shown
-    assert (tmp_path / "out" / "reply.wav").stat().st_size > 10_000
+def test_the_installed_command_answers_a_recording(clean: Path, tmp_path: Path) -> None:
+    recording = ROOT / "rxvoice" / "data" / "demo.wav"
+    shown = run(str(clean / "bin" / "rxvoice"), "run", str(recording), "-o", "a.wav", cwd=tmp_path)
+    assert "wrote a.wav: 4 turns answered, 0 failed" in shown
+    assert (tmp_path / "a.wav").stat().st_size > 10_000

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from snippets import Snippet, run, snippets
 
 from rxvoice.cli import parser
@@ -23,7 +24,7 @@ MORE = [
 ]
 
 
-def blocks(language: str, pages: list[Path]) -> list[object]:
+def blocks(language: str, pages: list[Path]) -> list[ParameterSet]:
     """The fenced blocks of a language, each named by its page and line."""
     return [
         pytest.param(it.code, id=f"{page.name}:{it.line}")
@@ -85,8 +86,14 @@ def test_a_snippet_that_is_wrong_is_noticed(capsys: pytest.CaptureFixture[str]) 
     assert "wanted\n2\n\ngot\n1\n" in (run(Snippet(1, "python", "print(1)\n", "2\n")) or "")
 
 
+def commands() -> list[ParameterSet]:
+    """What the pages type; tests/cli/test_demo.py runs the demo, which takes its time."""
+    found = blocks("console", PAGES + MORE)
+    return [it for it in found if not str(it.values[0]).startswith("$ rxvoice demo\n")]
+
+
 @pytest.mark.models
-@pytest.mark.parametrize("text", blocks("console", PAGES + MORE))
+@pytest.mark.parametrize("text", commands())
 def test_a_console_snippet_prints_what_it_shows(text: str, checkout: Path) -> None:
     # A line that begins with $ is typed; the lines up to the next are what must come.
     for typed in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:

@@ -127,7 +127,7 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
     if options.command == "demo":
         from rxvoice.cli.demo import demo
 
-        return demo(options.out, models=options.models, realtime=options.realtime)
+        return demo(options.out, play=options.play)
     if options.command == "models":
         from rxvoice.cli.models import convert_model, models
 

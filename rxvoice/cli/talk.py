@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rxvoice import echo
 from rxvoice.chunks import AudioChunk
+from rxvoice.cli._also import also
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._hold import hold
 from rxvoice.cli._keys import PushToTalk, SpaceBar
@@ -29,16 +30,12 @@ from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import PlainView, View, columns
 from rxvoice.cli._warm_up import warm_up
 from rxvoice.devices import find, refresh
-from rxvoice.events import Event, Notice
-from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
+from rxvoice.events import Event
 
 if TYPE_CHECKING:
     from rxvoice.recorder import StereoRecorder
 
 __all__ = ["add_talk", "talk"]
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 _EPILOG = """\
 Speak, and end it with ctrl-c. Headphones work best. Without headphones, the assistant recognises
@@ -147,7 +144,7 @@ def _talk(
     view = _live_view(progress, controls) if live_view else PlainView(sys.stdout)
     source = microphone(chosen.microphone)
     if recorder:
-        source = source.pipe(_also(AudioChunk, recorder.mic, "the recording"))
+        source = source.pipe(also(AudioChunk, recorder.mic, "the recording"))
     pipe = conversation(
         source,
         models.parts,
@@ -159,7 +156,7 @@ def _talk(
         on_speech=progress.on_speech,
     )
     if transcript:
-        pipe = pipe.pipe(_also(Event, transcript.write, "the transcript"))
+        pipe = pipe.pipe(also(Event, transcript.write, "the transcript"))
     warm_up(models.parts, worker=worker, plain=not live_view)
     began = time.monotonic()
     with keys or nullcontext():
@@ -186,28 +183,6 @@ def _live_view(progress: ReplyProgress, controls: Controls) -> LiveView:
         hint="space begins and ends your turn · ctrl-c quits",
         idle=lambda: "listening" if button.down else "waiting",
     )
-
-
-def _also(kind: type[U], write: Callable[[U], None], what: str) -> Operator[T, T | Event]:
-    """Pass elements of a kind to `write`. When it raises, emit a `Notice` and stop writing."""
-
-    def start(out: Subscription[T | Event]) -> Handlers[T]:
-        failed = False
-
-        def step(element: T) -> None:
-            nonlocal failed
-            written: object = element
-            if not failed and isinstance(written, kind):
-                try:
-                    write(written)
-                except Exception as error:
-                    failed = True
-                    out.emit(Notice(f"{what} has stopped, and the conversation goes on: {error}"))
-            out.emit(element)
-
-        return step, None, None
-
-    return stateful_on_events(start)
 
 
 def _sum_up(scene: Scene, seconds: float, chosen: CommandSettings) -> None:

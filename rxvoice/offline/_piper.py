@@ -130,6 +130,7 @@ class PiperTts:
         options.inter_op_num_threads = 1
         # Else its threads would burn a core between two sentences, waiting for work.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        runtime.set_seed(1)  # the same texts, in the same order, give the same sound
         session = runtime.InferenceSession(
             path.read_bytes() + _also_output(_WIDTHS), options, providers=["CPUExecutionProvider"]
         )

@@ -273,7 +273,8 @@ class Interruption:
         text: that was understood.
         heard: of the assistant.
         whole: whether the turn's audio has all of the phrase.
-        early: whether the assistant was interrupted before the end of the phrase was captured.
+        early: whether the loudspeaker was silent before the end of the phrase. The words that
+            confirm the interruption may be understood only after it.
         interrupted_ms: from the beginning of the phrase to that.
         silent_ms: from the beginning of the phrase until the loudspeaker was silent, and stayed so
             until the answer; None where it was not, or did not.
@@ -349,14 +350,15 @@ class Talk:
         began = self.time_of(begin)
         answered = self.heard.find(next_one)
         self.listener.until(0.2)
+        silent_ms = self._silent_ms(began, answered.time)
         return Interruption(
             phrase=phrase,
             text=transcribed.text,
             heard=interrupted.heard,
             whole=turn.start <= begin and end <= turn.start + len(turn.audio),
-            early=self.heard.find(interrupted).captured <= end,
+            early=silent_ms is not None and silent_ms <= 1000 * len(phrase.audio) / RATE,
             interrupted_ms=1000 * (self.heard.find(interrupted).time - began),
-            silent_ms=self._silent_ms(began, answered.time),
+            silent_ms=silent_ms,
             answered=isinstance(next_one, events.Speaking),
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from devices.live_kit import PATIENCE_S, demo_phrases, likeness, reading, resampled, talking
 from devices.virtual_audio import VirtualAudio
+from offline.prompts_kit import errors, words
 
 from rxvoice import devices, events, offline
 
@@ -36,7 +37,7 @@ def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio) -> Non
     told = talk.heard.of(names)
     assert [type(it) for it in told] == list(names)
     assert all(it.turn is turn for it in told)
-    assert told[1].text == "hello who are you"
+    assert errors(words(phrase.text), words(told[1].text)) <= 2
     assert told[3].text == ANSWER
 
     voice = offline.tts("espeak:en-us")
@@ -99,8 +100,8 @@ def test_a_microphone_that_is_lost_in_mid_sentence_is_heard_when_it_returns(
         after = len(talk.heard.log)
         again = talk.ask(phrases[0])
         finished = talk.heard.until(events.Finished, lambda it: it.turn is again)
-        said = talk.heard.of(events.Transcribed, after)
+        said = talk.heard.until(events.Transcribed, lambda it: it.turn is again, after=after)
     assert (lost.kind, restored.kind) == ("microphone", "microphone")
     assert cut.ended_by == "policy"  # silence went on meanwhile
     assert finished.text == ANSWER
-    assert "hello who are you" in [it.text for it in said]
+    assert "hello" in words(said.text)

@@ -19,6 +19,7 @@ import soundfile
 import soxr
 from devices.virtual_audio import VirtualAudio
 from numpy.typing import NDArray
+from offline.prompts_kit import errors, words
 
 import rxvoice
 from rxvoice import offline
@@ -130,9 +131,9 @@ def likeness(
     return alike, at / rate
 
 
-def spoken(text: str) -> tuple[Audio, int]:
-    tts = offline.tts("espeak:en-us")
-    return np.concatenate(list(tts.synthesize_stream(text))), tts.sample_rate
+def heard_at(loudspeaker: Audio) -> int:
+    """Where the sound of a loudspeaker begins."""
+    return int(np.flatnonzero(np.abs(loudspeaker) > 0.02)[0])
 
 
 def test_a_question_is_answered_aloud_recorded_and_written_down(
@@ -149,30 +150,33 @@ def test_a_question_is_answered_aloud_recorded_and_written_down(
     listener.wait()
 
     assert finished["text"] == HELLO
-    assert talk.wait("transcribed")["text"] == "hello who are you"
+    said = talk.wait("transcribed")["text"]
+    assert words(said) == words("hello who are you")
     main_events = ["turn_opened", "transcribed", "reply_started", "speaking", "finished"]
     assert [it for it in talk.names if it in main_events] == main_events
     times = talk.wait("turn_metrics")
     assert 0 < times["turn_ended_ms"] < times["first_audio_ms"] < times["first_heard_ms"]
     assert all(it["time"].endswith("Z") for it in talk.happened)
-    assert any(line.endswith("you         hello who are you") for line in talk.printed)
+    assert any(line.endswith(f"you         {said}") for line in talk.printed)
     # Long lines wrap.
     assert f"assistant {HELLO}" in " ".join(" ".join(talk.printed).split())
     assert "1 reply in " in talk.printed[-1]
     assert str(both) in talk.printed[-1]
 
-    answer = spoken("Hello!")
-    alike, _ = likeness(np.fromfile(raw, np.float32), 48_000, *answer)
-    assert alike > 0.9
+    loud = np.fromfile(raw, np.float32)
+    text = offline.stt().transcribe_turn(soxr.resample(loud, 48_000, 16_000))
+    assert errors(words(HELLO), words(text)) <= 4, text
+    # A voice never says a sentence twice alike, so the recording is compared with what was heard.
+    answer = loud[heard_at(loud) :][:24_000]
     sides, rate = soundfile.read(both, dtype="float32")
     assert sides.shape[1] == 2
     # A busy machine may lose some of the microphone between, which moves the rest.
-    said, said_rate = question(0)
-    pieces = [likeness(sides[:, 0], rate, it, said_rate) for it in np.array_split(said, 4)]
+    asked, asked_rate = question(0)
+    pieces = [likeness(sides[:, 0], rate, it, asked_rate) for it in np.array_split(asked, 4)]
     assert sorted(alike for alike, _ in pieces)[1] > 0.9
-    answered, answered_at = likeness(sides[:, 1], rate, *answer)
+    answered, answered_at = likeness(sides[:, 1], rate, answer, 48_000)
     assert answered > 0.9
-    assert answered_at > pieces[0][1] + len(said) / said_rate
+    assert answered_at > pieces[0][1] + len(asked) / asked_rate
 
 
 def test_it_falls_silent_when_the_user_speaks_over_it(audio: VirtualAudio, tmp_path: Path) -> None:
@@ -187,14 +191,14 @@ def test_it_falls_silent_when_the_user_speaks_over_it(audio: VirtualAudio, tmp_p
     assert interrupted["turn"] == 1
     assert HELLO.startswith(interrupted["heard"])
     assert interrupted["heard"] != HELLO
-    assert asked["text"] == "how far away is the moon"
+    assert "moon" in words(asked["text"])
     assert any("(interrupted" in line for line in talk.printed)
 
 
 def test_ctrl_c_while_the_user_speaks_writes_that_down(audio: VirtualAudio, tmp_path: Path) -> None:
     with talking(audio, tmp_path) as talk:
         talk.say(0)
-        talk.wait("partial", lambda it: "hello" in it["text"])
+        talk.wait("partial", lambda it: "hello" in words(it["text"]))
         assert talk.end() == 0
     # The question was not over: what was said until then is written down, and may be no sentence.
     assert "transcribed" in talk.names[-2:]

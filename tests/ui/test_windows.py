@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ANSWER = "thank you goodbye: You are welcome. Goodbye, and have a lovely day!"
+ANSWER = "Thank you. Goodbye.: You are welcome. Goodbye, and have a lovely day!"
 BLUE = (0x2F, 0x6F, 0xED)
 
 QT = """
