@@ -7,8 +7,9 @@ import operator
 import re
 from collections.abc import Callable
 from fractions import Fraction
+from typing import cast
 
-from text_to_num import alpha2digit
+from text_to_num import alpha2digit  # pyright: ignore
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _ORDERS = (
@@ -31,7 +32,7 @@ _OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] 
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    ast.Div: lambda a, b: a / b,
 }
 _SECONDS = {"hour": 3600, "minute": 60, "second": 1}
 _UNIT = "(hour|minute|second)"
@@ -116,7 +117,7 @@ def spoken(value: Fraction) -> str:
 def _digits(text: str) -> str:
     words = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower())
     words = re.sub(r"\ban? (?=hundred|thousand|million)", "one ", words)
-    words = alpha2digit(words, "en", threshold=0)
+    words = cast("str", alpha2digit(words, "en", threshold=0))
     # A recogniser may write "70 6" for 76.
     words = re.sub(r"\b([2-9])0 ([1-9])\b", r"\1\2", words)
     return re.sub(r"(?<=\d),(?=\d{3})", "", words).strip()
