@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import soundfile
 from reactivex import Observable
 from reactivex import operators as ops
@@ -64,7 +65,8 @@ class Actor:
     """
 
     def __init__(self, recording: Path) -> None:
-        sound, _ = soundfile.read(recording, dtype="float32")
+        read, _ = soundfile.read(recording, dtype="float32")
+        sound = read.astype(np.float32, copy=False)
         told = json.loads(recording.with_suffix(".json").read_text("utf-8"))["parts"]
         self.parts = [UserPart(**it) for it in told]
         self._sounds = [

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reactivex import operators as ops
 
@@ -26,6 +27,10 @@ from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._view import PlainView, columns
 from rxvoice.cli._warm_up import warm_up
 from rxvoice.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rxvoice.sinks.null import NullSpeaker
+    from rxvoice.sinks.speaker import Speaker
 
 __all__ = ["add_demo", "demo"]
 
@@ -158,7 +163,7 @@ def demo(out: Path, *, play: bool = False) -> int:
     return 0 if went_well else 1
 
 
-def _loudspeaker(play: bool) -> sinks.NullSpeaker | sinks.speaker.Speaker:
+def _loudspeaker(play: bool) -> NullSpeaker | Speaker:
     if not play:
         return sinks.null(realtime=True)
     from rxvoice.sinks.speaker import speaker

@@ -89,8 +89,9 @@ def convert_llama(
             quantized[new] = {"group_size": _GROUP, "bits": _BITS[stored.kind]}
         for it, value in parts.items():
             is_plain = mx.issubdtype(value.dtype, mx.floating)
-            kept = dtype is None or not is_plain
-            weights[f"{new}.{it}"] = value if kept else value.astype(getattr(mx, dtype))
+            if dtype is not None and is_plain:
+                value = value.astype(getattr(mx, dtype))
+            weights[f"{new}.{it}"] = value
     if quantized:
         usual = max(quantized.values(), key=list(quantized.values()).count)
         others = {name: it for name, it in quantized.items() if it != usual}
