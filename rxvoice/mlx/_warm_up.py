@@ -15,7 +15,7 @@ from rxvoice.mlx.llm import Llm
 from rxvoice.mlx.stt import Stt
 from rxvoice.mlx.tts import Tts
 
-_LONG = "Hello. " * 40
+_LONG = "Hello. " * 64
 """A GPU has other kernels for a long prompt than for a few tokens; this takes 64 or more."""
 
 

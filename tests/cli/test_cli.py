@@ -49,6 +49,8 @@ def test_the_demo_refuses_a_file_as_its_directory(
 class _Part:
     """A part that notes when it is warmed up, and when it is asked."""
 
+    model, backend = "a model", "mlx"
+
     def __init__(self, noted: list[str], name: str) -> None:
         self.noted = noted
         self.name = name

@@ -19,6 +19,9 @@ from tests.mlx.tiny_gguf import DEMO, Floats, Written, f16, f32, q4_0, q4_1, q8_
 
 pytestmark = pytest.mark.models
 
+CONFIG = json.loads((DEMO / "config.json").read_text("utf-8"))
+TOKENS, BLOCKS = CONFIG["vocab_size"], CONFIG["num_hidden_layers"]
+HEAD = CONFIG["hidden_size"] // CONFIG["num_attention_heads"]
 QUESTIONS = ("hello who are you", "what is the capital of france")
 
 
@@ -85,7 +88,7 @@ def test_every_weight_is_the_number_that_the_file_stands_for(
             found = mx.dequantize(found, scales, biases, 32, bits)
         np.testing.assert_allclose(np.array(found.astype(mx.float32)), value, rtol=1e-6, atol=1e-6)
     network = loaded(tmp_path / "m")
-    assert network(mx.array([[1, 2, 3]])).shape == (1, 3, 1024)
+    assert network(mx.array([[1, 2, 3]])).shape == (1, 3, TOKENS)
 
 
 def refused(tmp_path: Path, **own: Any) -> str:
@@ -105,10 +108,16 @@ def refused(tmp_path: Path, **own: Any) -> str:
         ({"tokenizer__ggml__model": "llama"}, "has a tokenizer of the kind 'llama' that splits"),
         ({"tokenizer__ggml__pre": "qwen2"}, "splits texts as 'qwen2', which is not converted"),
         ({"tokenizer__ggml__merges": None}, "lacks the tokens, the merges or the types"),
-        ({"tokenizer__ggml__token_type": [1, 1]}, "has 1024 tokens, but types for 2"),
+        ({"tokenizer__ggml__token_type": [1, 1]}, f"has {TOKENS} tokens, but types for 2"),
         ({"tokenizer__ggml__eos_token_id": None}, "it has no end token"),
-        ({"llama__rope__dimension_count": 8}, "rope.dimension_count is not 16, the size of a head"),
-        ({"llama__block_count": 3}, "lacks the weight model.layers.2.input_layernorm"),
+        (
+            {"llama__rope__dimension_count": 8},
+            f"rope.dimension_count is not {HEAD}, the size of a head",
+        ),
+        (
+            {"llama__block_count": BLOCKS + 1},
+            f"lacks the weight model.layers.{BLOCKS}.input_layernorm",
+        ),
         ({"llama__block_count": 1}, "has the weight model.layers.1.input_layernorm"),
         ({"llama__context_length": None}, "llama.context_length is None"),
         ({"general__alignment": 7}, "general.alignment is 7, wanted a multiple of 8"),
