@@ -153,7 +153,7 @@ def test_whisper_understands_it(voice: offline.PiperTts):
     ears = offline.stt()
     wrong = total = 0
     spent, lasted = 0.0, 0.0
-    for text in SENTENCES:
+    for text in SENTENCES * 3:  # each time it varies a little
         began = time.process_time()
         sound = spoken(voice, text)
         spent += time.process_time() - began
@@ -162,7 +162,7 @@ def test_whisper_understands_it(voice: offline.PiperTts):
         wrong += errors(words(text), heard)
         total += len(words(text))
     print(f"\nrecognised {1 - wrong / total:.3f} of {total}; CPU {spent / lasted:.3f} of speech")
-    assert total > 95
+    assert total > 300
     assert wrong / total <= 0.05
 
 
