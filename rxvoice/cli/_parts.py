@@ -51,7 +51,7 @@ class Chosen:
     replies: str
     speaks: str
     can_be_said: tuple[str, ...] = ()
-    """The only sentences that the models know; empty if they know more."""
+    """The only sentences that the recogniser knows; empty if it knows more."""
 
     def told(self, columns: int) -> list[str]:
         """Lines that say what each model is and what can be said to them.
@@ -87,8 +87,7 @@ def choose(settings: CommandSettings) -> Chosen:
     tools = offline.OfflineTools()
     llm, replies = choose_llm(settings, tools)
     tts, speaks = choose_tts(settings)
-    # With either demonstration model, only the sentences that both know are of use.
-    known = offline.demo_phrases() if settings.llm is None or _is_demo_stt(settings) else ()
+    known = offline.demo_phrases() if _is_demo_stt(settings) else ()
     return Chosen(
         Parts(vad, stt, llm, tts, tools.rings), transcribes, replies, speaks, tuple(known)
     )

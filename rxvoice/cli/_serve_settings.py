@@ -27,7 +27,7 @@ class ServeSettings:
         "models",
         "text",
         "what transcribes: Whisper tiny.en ('offline'), or a small Moonshine on MLX that knows "
-        "twenty sentences ('mlx'); either way a demonstration that knows about twenty subjects "
+        "twenty sentences ('mlx'); either way a demonstration that knows 78 subjects "
         "writes the replies, and a Piper voice speaks them",
         choices=("offline", "mlx"),
     )

@@ -8,7 +8,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,7 +140,7 @@ def demo(out: Path, *, play: bool = False) -> int:
     with ExitStack() as stack:
         chosen = choose(settings)
         print("A recorded user talks to the embedded models, offline.")
-        print(*replace(chosen, can_be_said=()).told(columns()), sep="\n", flush=True)
+        print(*chosen.told(columns()), sep="\n", flush=True)
         loudspeaker = stack.enter_context(_loudspeaker(play))
         worker = stack.enter_context(MlxScheduler())
         warm_up(chosen.parts, worker=worker)

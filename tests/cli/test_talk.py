@@ -374,7 +374,7 @@ def test_models_are_chosen_slot_by_slot() -> None:
 
 
 @pytest.mark.models
-def test_what_can_be_said_to_the_demonstration_is_told() -> None:
+def test_what_can_be_said_to_the_toy_recogniser_is_told() -> None:
     told = choose(CommandSettings(models="mlx")).told(98)
     ears = choose(CommandSettings(models="mlx", llm="a/language-model"))
     free = choose(CommandSettings(stt="a/ears", llm="a/language-model"))

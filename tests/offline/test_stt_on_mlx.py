@@ -65,14 +65,14 @@ def test_every_turn_of_the_demo(ears: offline.WhisperStt) -> None:
 @pytest.mark.slow
 @other
 def test_human_prompts_as_by_faster_whisper(ears: offline.WhisperStt) -> None:
+    names = sixty()[::3]  # MLX takes seconds for each on a CPU
     both = {"mlx": ears, "faster-whisper": offline.stt(backend="faster-whisper")}
     heard = {
-        name: [words(stt.transcribe_turn(prompt(it))) for it in sixty()]
-        for name, stt in both.items()
+        name: [words(stt.transcribe_turn(prompt(it))) for it in names] for name, stt in both.items()
     }
-    said = [words(prompts()[it]) for it in sixty()]
+    said = [words(prompts()[it]) for it in names]
     total = sum(map(len, said))
-    assert total > 450
+    assert total > 150
     for name, texts in heard.items():
         wrong = sum(errors(*pair) for pair in zip(said, texts, strict=True))
         print(f"\n{name}: word error rate {wrong / total:.3f} ({wrong} of {total})")
