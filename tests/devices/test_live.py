@@ -46,7 +46,8 @@ def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio) -> Non
     assert alike > 0.9 or talk.heard.of(events.Underrun)
 
     assert measured.turn is turn
-    assert None not in [getattr(measured, it.name) for it in fields(measured)]
+    moments = [it.name for it in fields(measured) if it.name != "memory_bytes"]
+    assert None not in [getattr(measured, it) for it in moments]
     assert not measured.interrupted
     assert (
         SILENCE_MS

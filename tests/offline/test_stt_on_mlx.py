@@ -73,10 +73,13 @@ def test_human_prompts_as_by_faster_whisper(ears: offline.WhisperStt) -> None:
     said = [words(prompts()[it]) for it in names]
     total = sum(map(len, said))
     assert total > 150
-    for name, texts in heard.items():
-        wrong = sum(errors(*pair) for pair in zip(said, texts, strict=True))
-        print(f"\n{name}: word error rate {wrong / total:.3f} ({wrong} of {total})")
-        assert wrong / total <= 0.06
+    wrong = {
+        name: sum(errors(*pair) for pair in zip(said, texts, strict=True))
+        for name, texts in heard.items()
+    }
+    print(f"\nof {total} words wrong: {wrong}")
+    assert abs(wrong["mlx"] - wrong["faster-whisper"]) <= 4
+    assert max(wrong.values()) / total <= 0.09  # of all sixty it is half of that
     same = sum(one == two for one, two in zip(*heard.values(), strict=True))
     print(f"the same words in {same} of {len(said)}")
     assert same >= 0.8 * len(said)
