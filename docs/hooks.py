@@ -27,7 +27,7 @@ from mkdocs.structure.pages import Page
 log = logging.getLogger("mkdocs.hooks.rxvoice")
 
 TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-BESIDE = ("aio", "operators.kernel", "qt", "tk", "web")
+BESIDE = ("aio", "operators.kernel", "qt", "serve", "tk", "web")
 """Public modules that are imported by their name: they need a package, or are not for every app."""
 MODELS = "<!-- the table of models is written here -->"
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)\s#]+)(#[^)\s]*)?(?=\))")
