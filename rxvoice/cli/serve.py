@@ -8,6 +8,8 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +70,6 @@ settings:
 
 _WIDEST = 98  # columns of the lines at the start
 
-_log = logging.getLogger("rxvoice")
-
 
 def add_serve(commands: Commands) -> None:
     """Add the command, its options and its help."""
@@ -118,11 +118,10 @@ def serve(arguments: argparse.Namespace) -> int:
         )
     from rxvoice.cli._serve_models import choose_models
 
-    _log_to_stderr(chosen.log_content)
     disable_created_metrics()
     metrics = Metrics()
     # A port that is taken and a wrong option show before a model is loaded.
-    with listening(chosen.host, chosen.port) as where:
+    with _log_on_stderr(chosen.log_content), listening(chosen.host, chosen.port) as where:
         models = choose_models(chosen)
         ender = Ender()
         began = time.monotonic()
@@ -178,20 +177,32 @@ def _tell(what: str) -> None:
     print(what, flush=True)
 
 
-def _log_to_stderr(content: bool) -> None:
+@contextmanager
+def _log_on_stderr(content: bool) -> Generator[None]:
+    """Show the log on stderr; afterwards it is as it was."""
     from rxvoice.serve._access_log import WithoutContent
 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     if not content:
         handler.addFilter(WithoutContent())
-    for name in ("rxvoice", "uvicorn"):
-        log = logging.getLogger(name)
-        log.handlers[:] = [handler]
-        log.propagate = False
-    # uvicorn says so of each client that is refused by HTTP, which is no fault.
-    logging.getLogger("uvicorn.error").addFilter(
-        lambda it: "without completing handshake" not in str(it.msg)
-    )
-    _log.setLevel(logging.INFO)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    levels = {"rxvoice": logging.INFO, "uvicorn": logging.WARNING}
+    logs = {logging.getLogger(name): level for name, level in levels.items()}
+    before = [(log, log.handlers[:], log.propagate, log.level) for log in logs]
+    for log, level in logs.items():
+        log.handlers[:], log.propagate = [handler], False
+        log.setLevel(level)
+    errors = logging.getLogger("uvicorn.error")
+    errors.addFilter(_is_no_refusal)
+    try:
+        yield
+    finally:
+        errors.removeFilter(_is_no_refusal)
+        for log, handlers, propagate, level in before:
+            log.handlers[:], log.propagate = handlers, propagate
+            log.setLevel(level)
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    # uvicorn calls it an error when a client is refused by HTTP.
+    return "without completing handshake" not in str(record.msg)
