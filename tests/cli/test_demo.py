@@ -57,11 +57,10 @@ def test_it_is_the_conversation_that_the_readme_shows(tmp_path: Path) -> None:
     running = demo(cwd=tmp_path)
     told, wrong = running.communicate()
     got, wanted = unmeasured(told), unmeasured(shown_in_the_readme())
-    if "5 of 6 turns" in told:  # a busy machine decodes other pieces, and may mishear one
-        assert running.returncode == 1
+    assert running.returncode == 0, told + wrong
+    if "5 of 6 turns" in told:  # Whisper may mishear one
         assert SequenceMatcher(None, got.split(), wanted.split()).ratio() > 0.9, told
     else:
-        assert running.returncode == 0, told + wrong
         assert got == wanted
 
     both, rate = soundfile.read(tmp_path / "out" / "conversation.wav", dtype="float32")
