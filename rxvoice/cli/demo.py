@@ -63,7 +63,8 @@ def add_demo(commands: Commands) -> None:
         help="hold a conversation with a recorded user and the embedded models, offline",
         description="Let a recorded user talk to the embedded models, offline. Print the "
         "conversation as it happens, and write both sides as sound. The exit status is 0 only if "
-        "at most one turn was misheard, the cough stopped nothing, and the interruption did.",
+        "every turn was transcribed as it was said, the cough stopped nothing, and the "
+        "interruption did.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -96,10 +97,7 @@ class _Outcome:
                 pass
 
     def told(self, parts: Sequence[UserPart]) -> tuple[str, bool]:
-        """Describe the outcome in lines, and say whether it is what the recording asks for.
-
-        One misheard turn is allowed: Whisper tiny.en mishears, too.
-        """
+        """Describe the outcome in lines, and say whether it is what the recording asks for."""
         said = [it.text for it in parts if it.text]
         right = sum(words(a) == words(b) for a, b in zip(said, self.texts, strict=False))
         wanted = sum(it.interrupts for it in parts)
@@ -115,7 +113,7 @@ class _Outcome:
                 f"{median:.2f} s from the user's last sound to the assistant's first, the median; "
                 f"{_SILENCE_MS / 1000:.1f} s of it is the silence that ends a turn"
             )
-        return "\n".join(lines), right >= len(said) - 1 and self.interrupted == wanted
+        return "\n".join(lines), right == len(said) and self.interrupted == wanted
 
 
 def demo(out: Path, *, play: bool = False) -> int:
