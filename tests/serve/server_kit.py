@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
+import loopback_kit
 import numpy as np
-import uvicorn
 
 from rxvoice import serve
 
-WAIT = 20
 
-
-@contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Run a server in a thread; gives its host and port."""
-    config = uvicorn.Config(
-        app,
-        port=0,
-        log_level="error",
-        ws="websockets-sansio",
-        ws_max_size=serve.MAX_MESSAGE_BYTES,
-    )
-    server = uvicorn.Server(config)
-    started = threading.Event()
-    address: list[str] = []
-
-    async def run() -> None:
-        sockets = [config.bind_socket()]
-        task = asyncio.ensure_future(server.serve(sockets))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        address.append(f"127.0.0.1:{sockets[0].getsockname()[1]}")
-        started.set()
-        await task
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="server")
-    thread.start()
-    try:
-        assert started.wait(WAIT)
-        yield address[0]
-    finally:
-        server.should_exit = True
-        thread.join(WAIT)
-        assert not thread.is_alive()
+def serving(app: Any) -> AbstractContextManager[str]:
+    """Run a server that takes all that clients may send; gives its host and port."""
+    return loopback_kit.serving(app, ws_max_size=serve.MAX_MESSAGE_BYTES)
 
 
 def pcm(ms: int, value: float = 0.5) -> bytes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import loopback_kit
 import numpy as np
-import uvicorn
 from reactivex import Observable
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
@@ -21,7 +19,6 @@ from rxvoice import operators as vox
 from rxvoice import web
 
 RATE = 16_000
-WAIT = 20
 
 
 def speech(ms: int, *, value: float = 0.5) -> bytes:
@@ -65,31 +62,8 @@ def app(serve: Serve) -> Starlette:
 @contextmanager
 def serving(talk: Serve, **options: Any) -> Iterator[str]:
     """Run a real server in a thread; gives its address."""
-    config = uvicorn.Config(
-        app(talk), port=0, log_level="error", lifespan="off", ws="websockets-sansio", **options
-    )
-    server = uvicorn.Server(config)
-    started = threading.Event()
-
-    async def serve() -> None:
-        sockets = [config.bind_socket()]
-        task = asyncio.ensure_future(server.serve(sockets))
-        while not server.started and not task.done():
-            await asyncio.sleep(0.005)
-        address.append(f"ws://127.0.0.1:{sockets[0].getsockname()[1]}/talk")
-        started.set()
-        await task
-
-    address: list[str] = []
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="server")
-    thread.start()
-    try:
-        assert started.wait(WAIT)
-        yield address[0]
-    finally:
-        server.should_exit = True
-        thread.join(WAIT)
-        assert not thread.is_alive()
+    with loopback_kit.serving(app(talk), lifespan="off", **options) as where:
+        yield f"ws://{where}/talk"
 
 
 def received(messages: list[bytes | str], event: str) -> list[dict[str, Any]]:

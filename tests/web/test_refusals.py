@@ -10,11 +10,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from loopback_kit import WAIT
 from reactivex import Observable
 from reactivex import operators as ops
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from web.app import WAIT, app, echoing, serving, speech, until
+from web.app import app, echoing, serving, speech, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

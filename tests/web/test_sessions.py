@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
+from loopback_kit import WAIT
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.scheduler import EventLoopScheduler
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocket
-from web.app import WAIT, a_turn, app, echoing, loud, received, say, serving, speech, until
+from web.app import a_turn, app, echoing, loud, received, say, serving, speech, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 

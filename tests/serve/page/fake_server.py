@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import loopback_kit
 import numpy as np
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -297,16 +297,5 @@ def with_recorder(app: ASGIApp) -> ASGIApp:
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """Run a server in a thread; gives its address."""
-    config = uvicorn.Config(with_recorder(app), port=0, log_level="error", ws="websockets-sansio")
-    server = uvicorn.Server(config)
-    listening = config.bind_socket()
-    thread = threading.Thread(target=server.run, args=([listening],), name="server")
-    thread.start()
-    try:
-        # What connects before the server has started waits in the socket's queue.
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    finally:
-        server.should_exit = True
-        thread.join(WAIT)
-        listening.close()
-        assert not thread.is_alive()
+    with loopback_kit.serving(with_recorder(app)) as where:
+        yield f"http://{where}/"

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loopback_kit import WAIT
 from serve.realtime_kit import fake_models, message
-from serve.server_kit import WAIT, serving
+from serve.server_kit import serving
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from websockets.sync.client import ClientConnection, connect
