@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 from reactivex import abc
 
 from rxvoice.errors import ConfigError
 from rxvoice.slots import PolicySlot, SynthesizerSlot, TranscriberSlot, VadSlot
-
-if TYPE_CHECKING:
-    from rxvoice._silero import Silero
 
 
 class Workers(Protocol):
@@ -38,15 +35,10 @@ class Workers(Protocol):
         ...
 
 
-@cache
-def _family() -> Silero:
+def _silero() -> VadSlot:
     from rxvoice.offline import silero
 
     return silero(gather_ms=8)
-
-
-def _silero() -> VadSlot:
-    return _family().fresh()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +62,8 @@ class Models:
             ``respond(text)`` is asked the last text of the user, and calls no tools.
         tts: the synthesizer.
         vad: makes one session's detector of voice activity, for chunks of 512 samples at 16 kHz,
-            such as ``rxv.offline.silero(gather_ms=8).fresh``, which judges the chunks of many
-            sessions at once. This is the default.
+            such as the default, ``lambda: rxv.offline.silero(gather_ms=8)``, which judges the
+            chunks of many sessions at once.
         scheduler: where the models run. None: on the server's event loop.
         smart_turn: makes an end-of-turn policy that judges by a model; it takes the longest silence
             in milliseconds. None: silence and punctuation tell.

@@ -32,26 +32,5 @@ class Observer(Protocol):
         """So many messages wait for a client."""
 
 
-class Unobserved:
+class Unobserved(Observer):
     """An `Observer` that does nothing."""
-
-    def session_opened(self, session_id: str) -> None:
-        """Do nothing."""
-
-    def session_closed(self, session_id: str, reason: str) -> None:
-        """Do nothing."""
-
-    def refused(self, reason: str) -> None:
-        """Do nothing."""
-
-    def turn_metrics(self, metrics: TurnMetrics) -> None:
-        """Do nothing."""
-
-    def interrupted(self) -> None:
-        """Do nothing."""
-
-    def audio_dropped(self, samples: int) -> None:
-        """Do nothing."""
-
-    def queue_depth(self, count: int) -> None:
-        """Do nothing."""
