@@ -16,6 +16,13 @@ def test_what_stands_twice_was_said_once_if_that_is_likelier() -> None:
     assert best([candidate("what can you", -3.0), twice, once]) is once
 
 
+def test_what_is_repeated_until_there_is_no_room_was_said_once_if_that_is_likelier() -> None:
+    once = candidate("What is your name?", -1.9)
+    often = candidate("What is your name? What is your name? What is your name? What", -2.0)
+    assert best([often, once]) is once
+    assert best([often, candidate("What is your", -1.0)]) is often  # that is another text
+
+
 def test_who_says_it_twice_is_heard_twice() -> None:
     once, twice = candidate("Hello?", -4.0), candidate("Hello? Hello?", -1.0)
     assert best([once, twice]) is twice

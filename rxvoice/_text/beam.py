@@ -24,14 +24,19 @@ class BeamText:
 def best(texts: Sequence[BeamText]) -> BeamText:
     """The text with the likeliest tokens on average, so that no end is lost.
 
-    The average is unfair where a text stands twice: the second time, each token is nearly certain.
-    There the sum decides.
+    The average is unfair where a text is repeated: from the second time on, each token is nearly
+    certain. There the sum decides.
     """
     found = max(texts, key=lambda it: it.score / max(1, len(it.tokens)))
     said = _bare(found.text)
-    once = (it for it in texts if (words := _bare(it.text)) and words * 2 == said)
+    once = (it for it in texts if _is_repeated(_bare(it.text), said))
     single = max(once, key=lambda it: it.score, default=found)
     return single if single.score > found.score else found
+
+
+def _is_repeated(words: list[str], said: list[str]) -> bool:
+    """Whether what was said is these words two times or more; the last time may be cut short."""
+    return 0 < 2 * len(words) <= len(said) and (words * len(said))[: len(said)] == said
 
 
 def _bare(text: str) -> list[str]:
