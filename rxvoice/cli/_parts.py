@@ -140,16 +140,32 @@ def choose_llm(
 def _llm_elsewhere(settings: CommandSettings) -> tuple[ResponderSlot, str]:
     from rxvoice import remote
 
-    if settings.llm is None:
-        raise UsageError("--llm-url says where a model is, and not which: name it with --llm")
+    check_named("llm", settings.llm)
     key = key_from("--model-key", settings.model_key, "RXVOICE_MODEL_KEY", dict(os.environ))
     model = remote.llm(
-        settings.llm,
+        settings.llm or "",
         base_url=settings.llm_url,
         api_key=key or None,
         system_prompt=settings.system_prompt,
     )
-    return model, f"{settings.llm}, at {' and '.join(settings.llm_url)}"
+    return model, elsewhere(settings.llm, settings.llm_url)
+
+
+def check_named(kind: str, model: str | None) -> None:
+    """Check that a model behind a server has a name.
+
+    Raises:
+        UsageError: it has none.
+    """
+    if model is None:
+        raise UsageError(
+            f"--{kind}-url says where a model is, and not which: name it with --{kind}"
+        )
+
+
+def elsewhere(model: str | None, urls: tuple[str, ...]) -> str:
+    """What a model behind servers is, for people."""
+    return f"{model}, at {' and '.join(urls)}"
 
 
 def choose_tts(settings: CommandSettings) -> tuple[SynthesizerSlot, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from rxvoice.cli._key import key_from
-from rxvoice.cli._parts import choose_llm, choose_stt, choose_tts
+from rxvoice.cli._parts import check_named, choose_llm, choose_stt, choose_tts, elsewhere
 from rxvoice.cli._serve_settings import ServeSettings
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
@@ -79,10 +79,8 @@ def check_models(settings: ServeSettings) -> None:
         UsageError: one lacks another.
     """
     for kind in ("stt", "llm", "tts"):
-        if getattr(settings, f"{kind}_url") and getattr(settings, kind) is None:
-            raise UsageError(
-                f"--{kind}-url says where a model is, and not which: name it with --{kind}"
-            )
+        if getattr(settings, f"{kind}_url"):
+            check_named(kind, getattr(settings, kind))
     if settings.tts_url and not settings.voice:
         raise UsageError("--tts-url needs --voice, as the model there names it, such as af_heart")
 
@@ -117,7 +115,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
     if settings.stt_url:
         stt: Any = remote.stt(settings.stt or "", base_url=settings.stt_url, **where)
         servers["stt"] = lambda: stt.servers
-        transcribes = _elsewhere(settings.stt, settings.stt_url)
+        transcribes = elsewhere(settings.stt, settings.stt_url)
     else:
         stt, transcribes = choose_stt(here)
         parts.append(stt)
@@ -130,7 +128,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
             **where,
         )
         servers["llm"] = lambda: llm.servers
-        replies = _elsewhere(settings.llm, settings.llm_url)
+        replies = elsewhere(settings.llm, settings.llm_url)
     else:
         llm, replies = choose_llm(here)
         parts.append(llm)
@@ -139,7 +137,7 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         tts: Any = remote.tts(settings.tts or "", base_url=settings.tts_url, voice=voice, **where)
         servers["tts"] = lambda: tts.servers
         voices = {it: tts.with_voice(it) for it in settings.voice}
-        speaks = f"{voice} of {_elsewhere(settings.tts, settings.tts_url)}"
+        speaks = f"{voice} of {elsewhere(settings.tts, settings.tts_url)}"
     else:
         tts, speaks = choose_tts(here)
         own = {it: choose_tts(replace(here, voice=it))[0] for it in settings.voice[1:]}
@@ -172,10 +170,6 @@ def choose_models(settings: ServeSettings) -> ServedModels:
     return ServedModels(
         models, detector, tuple(parts), mlx, tuple(threads), transcribes, replies, speaks, servers
     )
-
-
-def _elsewhere(model: str | None, urls: tuple[str, ...]) -> str:
-    return f"{model}, at {' and '.join(urls)}"
 
 
 def _shared(tts: Any, mlx: Any) -> SynthesizerSlot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rxvoice.cli._setting import setting
+from rxvoice.cli._settings import ModelSettings
 
 GROUPS = {
     "models": "models on this machine",
@@ -15,31 +16,13 @@ GROUPS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeSettings:
+class ServeSettings(ModelSettings):
     """How to serve conversations.
 
     With dashes, a field's name is the name of the option and of the key in the settings file, in
     its table ``[serve]``.
     """
 
-    models: str = setting(
-        "offline",
-        "models",
-        "text",
-        "what transcribes: Whisper tiny.en ('offline'), or a small Moonshine on MLX that knows "
-        "twenty sentences ('mlx'); either way a demonstration that knows 78 subjects "
-        "writes the replies, and a Piper voice speaks them",
-        choices=("offline", "mlx"),
-    )
-    stt: str | None = setting(
-        None, "models", "text", "transcribe with this model of mlx-audio", metavar="MODEL"
-    )
-    llm: str | None = setting(
-        None, "models", "text", "write the replies with this model of mlx-lm", metavar="MODEL"
-    )
-    tts: str | None = setting(
-        None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
-    )
     voice: tuple[str, ...] = setting(
         (),
         "models",
@@ -53,13 +36,6 @@ class ServeSettings:
         "text",
         "instructions for the language model, for clients that give none",
         metavar="TEXT",
-    )
-    trust_remote_code: bool = setting(
-        False,
-        "models",
-        "switch",
-        "run the code and the pickles that these models bring; when off, a model that has any is "
-        "refused",
     )
 
     stt_url: tuple[str, ...] = setting(

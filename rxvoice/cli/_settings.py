@@ -18,11 +18,8 @@ GROUPS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommandSettings:
-    """How to hold a conversation.
-
-    With dashes, a field's name is the name of the option and of the key in the settings file.
-    """
+class ModelSettings:
+    """Which models to run on this machine."""
 
     models: str = setting(
         "offline",
@@ -39,6 +36,25 @@ class CommandSettings:
     llm: str | None = setting(
         None, "models", "text", "write the replies with this model of mlx-lm", metavar="MODEL"
     )
+    tts: str | None = setting(
+        None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
+    )
+    trust_remote_code: bool = setting(
+        False,
+        "models",
+        "switch",
+        "run the code and the pickles that these models bring; when off, a model that has any is "
+        "refused",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSettings(ModelSettings):
+    """How to hold a conversation.
+
+    With dashes, a field's name is the name of the option and of the key in the settings file.
+    """
+
     llm_url: tuple[str, ...] = setting(
         (),
         "models",
@@ -53,16 +69,6 @@ class CommandSettings:
         "text",
         "the key that this server wants: a file with it, or 'env' for $RXVOICE_MODEL_KEY",
         metavar="FILE",
-    )
-    tts: str | None = setting(
-        None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
-    )
-    trust_remote_code: bool = setting(
-        False,
-        "models",
-        "switch",
-        "run the code and the pickles that these models bring; when off, a model that has any is "
-        "refused",
     )
     voice: str | None = setting(
         None,
