@@ -8,8 +8,9 @@ import numpy as np
 import soundfile as sf
 
 import rxvoice
+from rxvoice.offline import WhisperStt
 
-__all__ = ["SAID", "noises", "turns"]
+__all__ = ["SAID", "made_up", "noises", "turns"]
 
 RATE = 16_000
 DATA = Path(rxvoice.__file__).parent / "data"
@@ -59,3 +60,12 @@ def noises() -> Iterator[tuple[str, np.ndarray]]:
             clicks[at : at + 200] += 0.5 * rng.standard_normal(200) * np.exp(-np.arange(200) / 40)
         yield "cough", cough
         yield "clicks", clicks
+
+
+def made_up(ears: WhisperStt) -> list[tuple[str, str]]:
+    """What the ears make up of the 42 sounds that are no speech."""
+    sounds = [(name, sound.clip(-1, 1).astype(np.float32)) for name, sound in noises()]
+    assert len(sounds) == 42
+    found = [(name, text) for name, it in sounds if (text := ears.transcribe_turn(it))]
+    print(f"\nmade up of {len(sounds)} sounds: {found}")
+    return found
