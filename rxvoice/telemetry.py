@@ -24,6 +24,7 @@ _STAGES = (
     ("endpoint", "turn_ended_ms"),
     ("transcribe", "transcript_ms"),
     ("respond", "first_token_ms"),
+    ("sentence", "first_sentence_ms"),
     ("synthesize", "first_audio_ms"),
     ("play", "first_heard_ms"),
     ("speak", "over_ms"),
@@ -42,9 +43,9 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
     The span ``rxvoice.turn`` lasts from the user's first word to the end of the reply. It has a
     child for each stage that the turn reached: ``rxvoice.listen``, ``.endpoint`` (from the end of
     speech to the end of the turn), ``.transcribe``, ``.respond`` (to the first token),
-    ``.synthesize`` (to the first audio), ``.play`` (to the first sample heard) and ``.speak``. Its
-    attributes are the fields of `TurnMetrics`, such as ``rxvoice.turn_ended_ms``, and the turn's
-    ``source``. No text and no audio is exported.
+    ``.sentence`` (to the first whole sentence), ``.synthesize`` (to the first audio), ``.play`` (to
+    the first sample heard) and ``.speak``. Its attributes are the fields of `TurnMetrics`, such as
+    ``rxvoice.turn_ended_ms``, and the turn's ``source``. No text and no audio is exported.
 
     Emits: the same elements.
     Completes: with the source.

@@ -50,6 +50,16 @@ def at(home: abc.SchedulerBase | None, action: Callable[[], None]) -> None:
         home.schedule(run)
 
 
+def time_of(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:
+    """What tells the time of a conversation, in seconds: its virtual time, or the capture's clock.
+
+    `AudioChunk.time` is of the same clock.
+    """
+    if isinstance(scheduler, VirtualTimeScheduler):
+        return lambda: scheduler.to_seconds(scheduler.now)
+    return time.monotonic
+
+
 class SubscriptionClock:
     """The time and the timers of a subscription's scheduler.
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
-from reactivex import Observable, abc
+from reactivex import Observable
 from reactivex.disposable import SingleAssignmentDisposable
-from reactivex.scheduler import VirtualTimeScheduler
 
+from rxvoice._answers.clock import time_of
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.events import (
@@ -108,7 +107,7 @@ def metrics(
 
     Without ``converse``, no event says when a turn opens or when a reply is heard:
     ``turn_ended_ms`` and ``first_heard_ms`` are None. The end of the speech is known if the turn's
-    chunks have a ``time``.
+    chunks have a ``time``. `TurnMetrics.parts` has the time between the moments, and who took it.
 
     Args:
         sink: the loudspeaker. Its ``queued_ms``, read at each element, gives ``queued_ms``; its
@@ -119,7 +118,7 @@ def metrics(
     events = cast("Observable[Event] | None", getattr(sink, "events", None))
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
-        now = _clock(out.scheduler)
+        now = time_of(out.scheduler)
         records: dict[_Key, _Moments] = {}
         over: deque[_Key] = deque(maxlen=_REMEMBERED)
         underrun = 0
@@ -198,6 +197,8 @@ def metrics(
                 name = "first_token_ms"
             elif isinstance(element, Speech) and len(element.samples):
                 name = "first_audio_ms"
+                if element.sentence is not None and element.sentence.asked is not None:
+                    record.mark("first_sentence_ms", element.sentence.asked)
             if name is not None:
                 record.mark(name, now())
             final = isinstance(element, Speech) and element.final
@@ -235,9 +236,3 @@ _Key: TypeAlias = tuple[str | None, int, int]
 def _key(turn: Turn) -> _Key:
     """What identifies a turn while it grows."""
     return turn.source, turn.id, turn.start
-
-
-def _clock(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:
-    if isinstance(scheduler, VirtualTimeScheduler):
-        return lambda: scheduler.to_seconds(scheduler.now)
-    return time.monotonic
