@@ -1,4 +1,4 @@
-"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve``, ``devices`` and ``models``.
+"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve``, ``timeline`` and the others.
 
 Each command has a public module. The private modules are their parts:
 
@@ -33,6 +33,7 @@ examples:
   rxvoice run question.wav -o reply.wav    answer a recording
   rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
   rxvoice serve                            serve a page to talk, and the Realtime protocol
+  rxvoice timeline talk-1                  draw a recorded conversation
   rxvoice models --memory 16               list models that fit a machine with 16 GB
 
 `rxvoice talk --help` explains the options of a command, with examples.
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice.cli.run import add_run
     from rxvoice.cli.serve import add_serve
     from rxvoice.cli.talk import add_talk
+    from rxvoice.cli.timeline import add_timeline
 
     top = Parser(
         prog="rxvoice",
@@ -65,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     add_talk(commands)
     add_run(commands)
     add_serve(commands)
+    add_timeline(commands)
     add_devices(commands)
     add_models(commands)
     return top
@@ -127,6 +130,15 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
         from rxvoice.cli.serve import serve
 
         return serve(options)
+    if options.command == "timeline":
+        from rxvoice.cli.timeline import timeline
+
+        return timeline(
+            *(options.trace, options.output),
+            start=options.start,
+            end=options.end,
+            dark=options.dark,
+        )
     if options.command == "devices":
         from rxvoice.cli.devices import devices
 

@@ -1,14 +1,33 @@
-"""Recorded conversations: what happened, from their lines and their sound.
+"""Recorded conversations: what happened, drawn and exported.
 
 | file | has |
 |---|---|
 | `_reading` | `read`, which gives a `Trace` of `TraceLine`s |
 | `_sound` | `TraceSound`, a sound file of a trace |
+| `_telling` | `story`, which tells a `TraceStory` from the lines |
+| `_story` | `TraceStory`, its turns, and the parts of what the user waited for |
+| `_answers`, `_played`, `_capture_time`, `_happened`, `_text` | what the story is told from |
+| `_lanes` | the shapes of a timeline, which `_svg` and `_page` draw |
+| `_sounding`, `_colours` | their waveforms and colours |
+| `_timeline` | `timeline`, which writes a picture or a page |
 """
 
 from __future__ import annotations
 
 from rxvoice.trace._reading import SCHEMA, Trace, TraceLine, read
 from rxvoice.trace._sound import TraceSound
+from rxvoice.trace._story import StoryTurn, TraceStory
+from rxvoice.trace._telling import story
+from rxvoice.trace._timeline import timeline
 
-__all__ = ["SCHEMA", "Trace", "TraceLine", "TraceSound", "read"]
+__all__ = [
+    "SCHEMA",
+    "StoryTurn",
+    "Trace",
+    "TraceLine",
+    "TraceSound",
+    "TraceStory",
+    "read",
+    "story",
+    "timeline",
+]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rxvoice.events import LatencyPart
-from rxvoice.trace._story import Story, StoryAnswer, StoryPlayed, StoryTurn
+from rxvoice.trace._story import StoryAnswer, StoryPlayed, StoryTurn, TraceStory
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TimelineLane:
     """A row of the timeline.
 
     Args:
@@ -25,15 +25,15 @@ class Lane:
 
 
 LANES = (
-    Lane("you", "Microphone", 58),
-    Lane("speech", "Speech", 40),
-    Lane("turn", "Turn", 22),
-    Lane("words", "Recogniser", 20),
-    Lane("model", "Text model", 20),
-    Lane("voice", "Voice", 20),
-    Lane("played", "Loudspeaker", 58),
-    Lane("waited", "Latency", 26),
-    Lane("marks", "Events", 20),
+    TimelineLane("you", "Microphone", 58),
+    TimelineLane("speech", "Speech", 40),
+    TimelineLane("turn", "Turn", 22),
+    TimelineLane("words", "Recogniser", 20),
+    TimelineLane("model", "Text model", 20),
+    TimelineLane("voice", "Voice", 20),
+    TimelineLane("played", "Loudspeaker", 58),
+    TimelineLane("waited", "Latency", 26),
+    TimelineLane("marks", "Events", 20),
 )
 
 
@@ -81,7 +81,7 @@ MARKS = {
 }
 
 
-def lanes(story: Story) -> list[LaneShape]:
+def lanes(story: TraceStory) -> list[LaneShape]:
     """All shapes, in the order in which they are drawn."""
     shapes: list[LaneShape] = []
     for turn in story.turns:
@@ -232,4 +232,4 @@ def _ms(seconds: float) -> str:
     return f"{1000 * seconds:.0f} ms"
 
 
-__all__ = ["LANES", "PARTS", "Lane", "LaneShape", "lanes"]
+__all__ = ["LANES", "PARTS", "LaneShape", "TimelineLane", "lanes"]

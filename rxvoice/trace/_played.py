@@ -26,7 +26,7 @@ class _Piece:
 
 
 @dataclass(slots=True)
-class _Written:
+class _SinkSamples:
     """Sound that the sink took: its samples from `start` on, as the sink counts."""
 
     piece: _Piece
@@ -39,8 +39,8 @@ class _Sink:
 
     def __init__(self) -> None:
         self.waiting: deque[_Piece] = deque()
-        self.written: list[_Written] = []
-        self.unheard: list[tuple[float, _Written]] = []
+        self.written: list[_SinkSamples] = []
+        self.unheard: list[tuple[float, _SinkSamples]] = []
         self.taken = 0
         self.times: list[float] = []
         self.positions: list[int] = []
@@ -58,7 +58,7 @@ class _Sink:
         piece = self.waiting[0]
         taken = min(taken, piece.left)
         part = _Piece(piece.turn, piece.voice, piece.at, taken, piece.rate)
-        self.written.append(_Written(part, self.taken, taken))
+        self.written.append(_SinkSamples(part, self.taken, taken))
         self.taken += taken
         piece.at += taken
         piece.left -= taken
@@ -67,7 +67,7 @@ class _Sink:
 
     def clear(self, dropped: int, time: float) -> None:
         self.waiting.clear()
-        lost: list[_Written] = []
+        lost: list[_SinkSamples] = []
         while self.written and dropped > 0:
             last = self.written.pop()
             cut = min(dropped, last.count)
@@ -76,9 +76,9 @@ class _Sink:
             it, kept = last.piece, last.count - cut
             if kept:
                 first = _Piece(it.turn, it.voice, it.at, kept, it.rate)
-                self.written.append(_Written(first, last.start, kept))
+                self.written.append(_SinkSamples(first, last.start, kept))
             rest = _Piece(it.turn, it.voice, it.at + kept, cut, it.rate)
-            lost.append(_Written(rest, last.start + kept, cut))
+            lost.append(_SinkSamples(rest, last.start + kept, cut))
         self.unheard += [(time, it) for it in reversed(lost)]
 
     def at(self, position: int, time: float) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rxvoice.trace._reading import Trace
-from rxvoice.trace._story import Story, StoryPlayed
+from rxvoice.trace._story import StoryPlayed, TraceStory
 
-Pcm = NDArray[np.int16]
+Pcm: TypeAlias = NDArray[np.int16]
+Wave: TypeAlias = tuple[Pcm, int]
+"""Samples and their rate in Hz; empty and 0 if there are none."""
 
 _STEADY_S = 0.02
 """Blocks whose times differ by less from what the blocks before say are one stretch."""
@@ -16,7 +20,7 @@ _LONGEST_S = 6 * 3600
 """Of sound that is laid out on the axis of time."""
 
 
-def microphone_on_axis(story: Story) -> tuple[Pcm, int]:
+def microphone_on_axis(story: TraceStory) -> Wave:
     """The microphone's samples, from the beginning of the trace on, and their rate.
 
     Where nothing was captured there are zeros. Both are empty and 0 without sound.
@@ -42,7 +46,7 @@ def microphone_on_axis(story: Story) -> tuple[Pcm, int]:
     return whole, rate
 
 
-def loudspeaker_on_axis(story: Story) -> tuple[Pcm, int]:
+def loudspeaker_on_axis(story: TraceStory) -> Wave:
     """What was heard of the assistant, likewise."""
     voices = {it.voice: story.trace.voice(it.voice) for it in story.played if _is_file(it)}
     rate = max((it.rate for it in voices.values()), default=0)
@@ -80,10 +84,9 @@ def peaks(pcm: Pcm, rate: int, start: float, end: float, count: int) -> NDArray[
     return found
 
 
-def mixed(story: Story, rate: int) -> Pcm:
+def mixed(you: Wave, assistant: Wave, rate: int) -> Pcm:
     """Both sides together, at this rate, from the beginning of the trace on."""
-    sides = [microphone_on_axis(story), loudspeaker_on_axis(story)]
-    given = [_at_rate(pcm, own, rate) for pcm, own in sides if own]
+    given = [_at_rate(pcm, own, rate) for pcm, own in (you, assistant) if own]
     whole = np.zeros(max(map(len, given), default=0), np.int32)
     for pcm in given:
         whole[: len(pcm)] += pcm
@@ -94,7 +97,7 @@ def _is_file(it: StoryPlayed) -> bool:
     return 1 <= it.voice <= 9999
 
 
-def _silence(story: Story, rate: int) -> Pcm:
+def _silence(story: TraceStory, rate: int) -> Pcm:
     seconds = min(story.duration, _LONGEST_S)
     return np.zeros(int(seconds * rate) + 1 if rate else 0, np.int16)
 

@@ -1,4 +1,4 @@
-"""`Story`: a conversation as a person tells it: turns, replies, and what went wrong."""
+"""`TraceStory`: a conversation as a person tells it: turns, replies, and what went wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from rxvoice.events import LatencyPart
-from rxvoice.events._parts import OWNERS, Moment, parts_of
+from rxvoice.events._parts import Moment, parts_of
 from rxvoice.trace._capture_time import CaptureTime, Judged
 from rxvoice.trace._reading import Trace
 
@@ -193,7 +193,7 @@ class StoryTurn:
 
 
 @dataclass(eq=False)
-class Story:
+class TraceStory:
     """A conversation.
 
     Args:
@@ -221,6 +221,3 @@ class Story:
         """Seconds from the beginning of the trace to its end."""
         ends = [self.trace.duration, self.captured.of(self.captured.samples)]
         return max([*ends, *(it.end for it in self.played if it.heard)])
-
-
-__all__ = ["OWNERS", "Story", "StoryTurn"]

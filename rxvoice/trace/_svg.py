@@ -10,10 +10,11 @@ from itertools import accumulate
 
 import numpy as np
 
+from rxvoice.events._parts import OWNERS
 from rxvoice.trace._colours import DARK, KINDS, LIGHT, rules
 from rxvoice.trace._lanes import LANES, PARTS, LaneShape, lanes
-from rxvoice.trace._sounding import Pcm, loudspeaker_on_axis, microphone_on_axis, peaks
-from rxvoice.trace._story import OWNERS, Story
+from rxvoice.trace._sounding import Wave, loudspeaker_on_axis, microphone_on_axis, peaks
+from rxvoice.trace._story import TraceStory
 
 _GUTTER, _EDGE, _AXIS, _GAP, _HEAD = 92, 14, 24, 5, 46
 _TOPS = [0, *accumulate(it.height + _GAP for it in LANES)]
@@ -25,10 +26,10 @@ ONE_ROW_S = 40.0
 """Seconds that are drawn in one row; longer ones have rows of `ROW_S`."""
 ROW_S = 30.0
 
-Wave = tuple[Pcm, int]
 
-
-def svg(story: Story, start: float, end: float, *, width: int = 1280, dark: bool = False) -> str:
+def svg(
+    story: TraceStory, start: float, end: float, *, width: int = 1280, dark: bool = False
+) -> str:
     """Draw the conversation from `start` to `end`, in seconds since the trace began.
 
     Args:
@@ -83,7 +84,7 @@ def _style(dark: bool) -> str:
     return f"{text}{rules(LIGHT)}@media(prefers-color-scheme:dark){{{rules(DARK)}}}"
 
 
-def _head(story: Story, start: float, end: float) -> Iterator[str]:
+def _head(story: TraceStory, start: float, end: float) -> Iterator[str]:
     turns = [it for it in story.turns if start <= it.opened <= end]
     waits = sorted(it.latency_ms for it in turns if it.latency_ms is not None)
     told = f"{clock(start)} to {clock(end)}"
@@ -96,7 +97,7 @@ def _head(story: Story, start: float, end: float) -> Iterator[str]:
 
 
 def _row(
-    story: Story, view: _View, shapes: dict[str, list[LaneShape]], waves: dict[str, Wave]
+    story: TraceStory, view: _View, shapes: dict[str, list[LaneShape]], waves: dict[str, Wave]
 ) -> Iterator[str]:
     yield from _axis(view)
     yield f'<g transform="translate(0 {_AXIS})">'
@@ -131,7 +132,7 @@ def _axis(view: _View) -> Iterator[str]:
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_AXIS - 5}" y2="{_AXIS + _TOPS[-1] - _GAP}" '
             'class="s-line"/>'
         )
-        if n * step - view.start < 0.02 * (view.end - view.start) or x < view.right - 30:
+        if x < view.right - 40:
             yield f'<text x="{x + 3:.1f}" y="{_AXIS - 9}" class="c-faint">{clock(n * step)}</text>'
 
 
@@ -178,7 +179,10 @@ def _bars(shapes: list[LaneShape], view: _View, top: int, height: int) -> Iterat
                 yield _label(left + 4, top + height / 2, it, text)
         elif view.start <= it.start:
             yield _mark(left, top, height, it, tip)
-            text = fit(it.label, min(34 * _CHAR, view.right - left - 14))
+            after = bisect_right(starts, left + 0.5)
+            beside = it.lane != "played" and after < len(starts)
+            until = starts[after] if beside else view.right
+            text = fit(it.label, min(40 * _CHAR, until - left - 14))
             if text and left >= free:
                 yield _label(left + 7, top + (9 if it.lane == "played" else height / 2), it, text)
                 free = left + len(text) * _CHAR + 14
@@ -227,7 +231,7 @@ def _wave(wave: Wave, view: _View, middle: float, height: int, name: str) -> str
     return f'<path d="M{"L".join([*top, *reversed(low)])}Z" class="{colour}"/>'
 
 
-def _speech(story: Story, view: _View, top: int, height: int) -> Iterator[str]:
+def _speech(story: TraceStory, view: _View, top: int, height: int) -> Iterator[str]:
     def y(value: float) -> float:
         return top + height - 2 - value * (height - 4)
 

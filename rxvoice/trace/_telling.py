@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from rxvoice.events._parts import OWNERS
 from rxvoice.trace._answers import Answers
 from rxvoice.trace._capture_time import CaptureTime, Judged
 from rxvoice.trace._happened import mark_of
 from rxvoice.trace._played import played
 from rxvoice.trace._reading import Trace, TraceLine
 from rxvoice.trace._story import (
-    OWNERS,
-    Story,
     StoryMark,
     StoryPause,
     StoryTurn,
+    TraceStory,
 )
 from rxvoice.trace._text import text_of
 
@@ -24,7 +24,7 @@ _START, _STOP = 0.35, 0.2
 _PREROLL_MS = 250
 
 
-def story(trace: Trace) -> Story:
+def story(trace: Trace) -> TraceStory:
     """Tell the conversation: its turns, its replies, and what went wrong."""
     return _Telling(trace).tell()
 
@@ -41,7 +41,7 @@ class _Telling:
         self._marks: list[StoryMark] = []
         self._answers = Answers()
 
-    def tell(self) -> Story:
+    def tell(self) -> TraceStory:
         for line in self._trace.lines:
             if line.kind == "out":
                 self._out(line)
@@ -55,7 +55,7 @@ class _Telling:
         for turn in self._told:
             self._end_of_speech(turn, stop)
         heard = played(self._trace)
-        return Story(
+        return TraceStory(
             *(self._trace, self._captured, self._judged),
             *(self._told, heard, self._marks, start, stop),
         )
