@@ -7,6 +7,7 @@ from typing import get_args
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
+from rxvoice._boundary import boundary_of, outside
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.devices import check_device
@@ -88,6 +89,12 @@ def _microphone(
         observer: abc.ObserverBase[AudioChunk | Event],
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
+        boundary = boundary_of(scheduler)
+        if boundary is not None:
+            recorded = boundary.source("microphone", observer)
+            if recorded is None:
+                return Disposable()
+            observer, scheduler = recorded, outside(scheduler)
         listener = Listener(machine, device, settings, observer, scheduler)
         listener.choice.follow(scheduler)
         machine.start(listener.run)

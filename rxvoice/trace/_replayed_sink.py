@@ -1,0 +1,64 @@
+"""`ReplayedSink`: a sink that answers as the trace says, and plays nothing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from reactivex import never
+
+from rxvoice._audio.samples import Samples
+from rxvoice.trace._recorded_sink import OBSERVABLES, OPTIONAL
+
+if TYPE_CHECKING:
+    from rxvoice.trace._replayer import Replayer
+
+_PROPERTIES = ("position", "written", "queued_ms", "is_running")
+_KEPT_S = 120 * 48_000
+"""How many samples may have been written that a `clear` gives back."""
+
+
+class ReplayedSink:
+    """Answers as the trace says.
+
+    Args:
+        has: what of the optional the sink had.
+    """
+
+    def __init__(self, replayer: Replayer, has: Sequence[str]) -> None:
+        self._replayer = replayer
+        self._has = {name for name in has if name in OPTIONAL}
+        self._written: deque[Samples] = deque()
+        self._count = 0
+
+    def write_samples(self, samples: Samples, /) -> int:
+        """As many as it took."""
+        count = samples.shape[0]
+        taken = int(self._replayer.answer_of_sink("write_samples", count) or count)
+        self._written.append(np.asarray(samples, np.float32)[:taken])
+        self._count += taken
+        while self._count - len(self._written[0]) > _KEPT_S:
+            self._count -= len(self._written.popleft())
+        return taken
+
+    def clear(self) -> Samples:
+        """As much of what was written last as had not been heard."""
+        unheard = int(self._replayer.answer_of_sink("clear") or 0)
+        whole = np.concatenate([np.empty(0, np.float32), *self._written])
+        self._written.clear()
+        self._count = 0
+        missing = np.zeros(max(0, unheard - len(whole)), np.float32)
+        return np.concatenate([missing, whole[len(whole) - min(unheard, len(whole)) :]])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in OPTIONAL and name not in self._has:
+            raise AttributeError(f"the sink that was recorded has no {name}")
+        if name in OBSERVABLES:
+            return never()
+        if name in _PROPERTIES:
+            return self._replayer.answer_of_sink(name)
+        return lambda *_: self._replayer.answer_of_sink(name)
