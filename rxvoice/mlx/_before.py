@@ -1,5 +1,17 @@
 """Runs before anything imports MLX. Importing this module is all that it is for."""
 
+from importlib import import_module
+
 from rxvoice._blas import load_openblas
+from rxvoice._system import unsupported
+from rxvoice.errors import MissingDependency
 
 load_openblas()
+
+try:
+    import_module("mlx.core")
+except ImportError as error:
+    raise MissingDependency(
+        f"rxvoice.mlx needs MLX, which does not load ({error}): "
+        f"{unsupported() or 'pip install --force-reinstall mlx'}"
+    ) from error
