@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex.disposable import Disposable
 
-from rxvoice import devices, sources
+from rxvoice import sources
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._doctor import (
     loudspeaker,
@@ -41,13 +43,14 @@ def only(found: list[Finding]) -> Finding:
     return one
 
 
-class FakeSound:
+class FakeSound(ModuleType):
     """The module sounddevice, with these devices."""
 
     __version__ = "0.5.6"
     PortAudioError = type("PortAudioError", (Exception,), {})
 
     def __init__(self, *found: Device) -> None:
+        super().__init__("sounddevice")
         self.found = found
 
     def get_portaudio_version(self) -> tuple[int, str]:
@@ -56,11 +59,34 @@ class FakeSound:
     def query_hostapis(self) -> list[dict[str, Any]]:
         return [{"name": "Core Audio", "devices": [0]}, {"name": "OSS", "devices": []}]
 
+    def query_devices(self, kind: str | None = None) -> Any:
+        several = [
+            {
+                "name": it.name,
+                "index": it.index,
+                "hostapi": 0,
+                "max_input_channels": it.inputs,
+                "max_output_channels": it.outputs,
+                "default_samplerate": float(it.sample_rate),
+            }
+            for it in self.found
+        ]
+        if kind is None:
+            return several
+        for it, one in zip(self.found, several, strict=True):
+            if it.default_input if kind == "input" else it.default_output:
+                return one
+        raise ValueError("there is none")
+
     def check_input_settings(self, *, device: int, samplerate: int, channels: int) -> None:
         if samplerate > 44_100:
             raise self.PortAudioError
 
     check_output_settings = check_input_settings
+
+    def _terminate(self) -> None: ...
+
+    def _initialize(self) -> None: ...
 
 
 @pytest.fixture
@@ -68,13 +94,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets the machine have these devices, on this system."""
 
     def has(*found: Device, system: str = "darwin") -> None:
-        sound = FakeSound(*found)
         monkeypatch.setattr(sys, "platform", system)
-        for it in (devices, sound_system, sound_devices):
-            monkeypatch.setattr(it, "sound", lambda: sound)
-        for it in (devices, sound_devices):
-            monkeypatch.setattr(it, "listing", lambda: list(found))
-        monkeypatch.setattr(devices, "refresh", lambda: False)
+        numbered = [replace(it, index=index) for index, it in enumerate(found)]
+        monkeypatch.setitem(sys.modules, "sounddevice", FakeSound(*numbered))
 
     return has
 
@@ -82,14 +104,13 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 # PortAudio and the sound server
 
 
-@pytest.mark.parametrize("error", [ImportError("no module"), OSError("no libportaudio")])
+@pytest.mark.parametrize("error", ["ImportError('no module')", "OSError('no libportaudio')"])
 def test_without_portaudio_one_check_has_the_remedy_and_the_others_say_why(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
+    error: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def missing(_: str) -> None:
-        raise error
-
-    monkeypatch.setattr(devices, "import_module", missing)
+    (tmp_path / "sounddevice.py").write_text(f"raise {error}", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     found = only(sound_system.check())
     assert found.state == "problem"
     assert "install" in found.remedy
