@@ -73,7 +73,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     asked = Asked(chosen.microphone, chosen.speaker, tone=arguments.tone)
     found: list[Finding] = []
     if not arguments.json:
-        print(f"rxvoice {__version__}; this takes some seconds, without a word", flush=True)
+        print(f"rxvoice {__version__} on this machine", flush=True)
     for several in findings(wanted(asked), asked):
         for it in map(_private, several):
             found.append(it)
@@ -93,7 +93,7 @@ def _settings(arguments: argparse.Namespace) -> CommandSettings:
 
 def _private(finding: Finding) -> Finding:
     """The finding, with no home directory in it."""
-    facts = json.loads(without_homes(json.dumps(dict(finding.facts))))
+    facts = json.loads(without_homes(json.dumps(dict(finding.facts), ensure_ascii=False)))
     told, remedy = without_homes(finding.told), without_homes(finding.remedy)
     return replace(finding, told=told, remedy=remedy, facts=facts)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
-from reactivex import Observable
+from reactivex import Observable, Subject
 from reactivex.disposable import Disposable
 
 from rxvoice import sources
@@ -269,8 +269,10 @@ def test_zeros_mean_permission_on_a_mac_and_mute_on_linux(
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     heard = noise(0)
-    heard.notices.append("zeros")  # of the same
+    heard.notices.append("the microphone 'USB' gives nothing but zeros: the lid is closed")
     found = only(microphone.judged("USB", heard))
+    assert (found.told, found.remedy) == ("'USB' gives nothing but zeros", "the lid is closed")
+    found = only(microphone.judged("USB", noise(0)))
     assert (found.state, found.told) == ("problem", "'USB' gives nothing but zeros")
     assert "Privacy & Security > Microphone" in found.remedy
     assert "a closed lid" in found.remedy
@@ -358,6 +360,27 @@ def test_listening_gives_up_when_nothing_comes_and_closes_the_microphone(
     assert not listening.wait(0.01, patience=0)
     assert len(listening.end().samples) == 0
     assert closed == [True]
+
+
+def test_on_a_mac_a_silent_microphone_is_given_time_to_say_why(
+    machine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(MIC, SPEAKERS)
+    zeros = [AudioChunk(np.zeros(RATE, np.float32), RATE) for _ in range(2)]
+    notice = Notice("the microphone gives nothing but zeros: the lid is closed")
+    late: Subject[AudioChunk | Event] = Subject()
+    source(monkeypatch, rx.concat(rx.from_iterable(zeros), late))
+    waited: list[float] = []
+
+    def wait(self: OpenMicrophone, seconds: float) -> None:
+        waited.append(seconds)
+        late.on_next(notice)
+        real(self, seconds)
+
+    real = OpenMicrophone.wait_for_notice
+    monkeypatch.setattr(OpenMicrophone, "wait_for_notice", wait)
+    assert only(microphone.check(Asked())).remedy == "the lid is closed"
+    assert waited == [3.0]
 
 
 # The loudspeaker

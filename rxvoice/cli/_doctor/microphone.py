@@ -22,6 +22,9 @@ _SETTLING_S = 0.3
 """A microphone begins with zeros, or with a click."""
 _PATIENCE_S = 5.0
 """How much longer than asked to wait for the sound."""
+_ZEROS_S = 3.0
+"""After so many seconds of zeros, a microphone on a Mac has said what they can come from."""
+_ZEROS = "nothing but zeros: "
 _FAINT_DB = -80.0
 _FULL = 0.99
 _CLIPPED = 0.001
@@ -64,6 +67,13 @@ class OpenMicrophone:
                 lambda: self._heard.error or self._seconds() >= seconds, seconds + patience
             )
             return self._seconds() >= seconds
+
+    def wait_for_notice(self, seconds: float) -> None:
+        """Wait until the microphone has reported something, until it is not silent, or so long."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._heard.notices or any(it.samples.any() for it in self._chunks), seconds
+            )
 
     def end(self) -> Heard:
         """Close the microphone, and give what was captured."""
@@ -108,6 +118,8 @@ def check(asked: Asked) -> list[Finding]:
         return [Finding("microphone", "not checked", "there is no microphone to use")]
     listening = OpenMicrophone(asked.microphone)
     listening.wait(asked.seconds + _SETTLING_S)
+    if permission():
+        listening.wait_for_notice(_ZEROS_S)
     return judged(name, listening.end())
 
 
@@ -120,7 +132,11 @@ def judged(name: str, heard: Heard) -> list[Finding]:
     if not len(samples):
         told = f"{name!r} opens, and no sound comes from it"
         return [Finding("microphone", "problem", told, _reopening())]
-    return [_level(name, samples), *_beside(heard, silent=not samples.any())]
+    if not samples.any():
+        told = f"{name!r} gives nothing but zeros"
+        facts = {"name": name, "zeros": True}
+        return [Finding("microphone", "problem", told, _silence(heard.notices), facts)]
+    return [_level(name, samples), *_beside(heard)]
 
 
 def _level(name: str, samples: Samples) -> Finding:
@@ -134,12 +150,9 @@ def _level(name: str, samples: Samples) -> Finding:
         "seconds": round(len(samples) / _RATE, 2),
         "loudest_db": round(loudest, 1),
         "median_db": round(quietest, 1),
-        "zeros": not samples.any(),
+        "zeros": False,
         "clipped": round(clipped, 4),
     }
-    if not samples.any():
-        told = f"{name!r} gives nothing but zeros"
-        return Finding("microphone", "problem", told, _silence(), facts)
     told = f"{name!r} gives sound of {quietest:.0f} dB, at its loudest {loudest:.0f} dB"
     if clipped > _CLIPPED:
         remedy = "it is too loud, and cut off: lower the input's level in the system's settings"
@@ -153,16 +166,14 @@ def _level(name: str, samples: Samples) -> Finding:
     return Finding("microphone", "ok", told, facts=facts)
 
 
-def _beside(heard: Heard, *, silent: bool) -> list[Finding]:
+def _beside(heard: Heard) -> list[Finding]:
     findings: list[Finding] = []
     if heard.lost:
         told = f"{1000 * heard.lost / _RATE:.0f} ms of the microphone's sound were lost"
         remedy = "the machine or the device is busy: close other programs, or try another device"
         findings.append(Finding("microphone", "warning", told, remedy, {"lost": heard.lost}))
-    # Where it is silent, the notice is of the same.
-    notices = [] if silent else heard.notices
-    findings += [Finding("microphone", "warning", without_owner(it)) for it in notices]
-    return findings
+    notices = (Finding("microphone", "warning", without_owner(it)) for it in heard.notices)
+    return [*findings, *notices]
 
 
 def decibels(level: float) -> float:
@@ -170,7 +181,11 @@ def decibels(level: float) -> float:
     return 20 * float(np.log10(max(level, 1e-9)))
 
 
-def _silence() -> str:
+def _silence(notices: list[str]) -> str:
+    """What to do about zeros, if possible as the microphone says it."""
+    for it in notices:
+        if _ZEROS in it:
+            return it.partition(_ZEROS)[2]
     if allowed := permission():
         return (
             f"{allowed}. The same happens with a closed lid, with AirPods that another device "
