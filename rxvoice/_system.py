@@ -21,6 +21,12 @@ def unsupported() -> str:
     return f"rxvoice runs on macOS and on Linux, and not on {platform.system() or sys.platform}"
 
 
+def mlx_command() -> str:
+    """The command that installs MLX again."""
+    package = "mlx" if sys.platform == "darwin" else "'mlx[cpu]'"
+    return f"pip install --force-reinstall {package}"
+
+
 def is_translated() -> bool:
     """Whether this process is one for Intel that Rosetta runs on Apple silicon."""
     if sys.platform != "darwin":

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from rxvoice._blas import load_openblas
-from rxvoice._system import unsupported
+from rxvoice._system import mlx_command, unsupported
 from rxvoice.errors import MissingDependency
 
 load_openblas()
@@ -12,6 +12,5 @@ try:
     import_module("mlx.core")
 except ImportError as error:
     raise MissingDependency(
-        f"rxvoice.mlx needs MLX, which does not load ({error}): "
-        f"{unsupported() or 'pip install --force-reinstall mlx'}"
+        f"rxvoice.mlx needs MLX, which does not load ({error}): {unsupported() or mlx_command()}"
     ) from error

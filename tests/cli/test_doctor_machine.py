@@ -192,7 +192,7 @@ def test_mlx_that_raises_wants_a_compiler_or_another_installation(
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/g++")
     found = mlx.failed(RuntimeError("no"))
     assert found.told == "MLX does not compute: RuntimeError: no"
-    assert found.remedy == "pip install --force-reinstall mlx mlx-lm mlx-audio"
+    assert found.remedy == "pip install --force-reinstall 'mlx[cpu]' mlx-lm mlx-audio"
 
 
 def test_mlx_computes_here() -> None:

@@ -116,7 +116,7 @@ def test_without_portaudio_one_check_has_the_remedy_and_the_others_say_why(
     assert "install" in found.remedy
     for it in (sound_devices, microphone, loudspeaker, tone):
         skipped = only(it.check(Asked()))
-        assert (skipped.state, skipped.told) == ("not checked", "PortAudio does not load")
+        assert (skipped.state, skipped.told) == ("not checked", "sounddevice does not load")
 
 
 def test_portaudio_tells_its_version_and_its_interfaces(machine: Callable[..., None]) -> None:

@@ -20,7 +20,7 @@ _SLOW_S = 1.0
 def check(asked: Asked) -> list[Finding]:
     """Play silence on the loudspeaker that would be used."""
     if not has_portaudio():
-        return [Finding("loudspeaker", "not checked", "PortAudio does not load")]
+        return [Finding("loudspeaker", "not checked", "sounddevice does not load")]
     try:
         name = without_owner(find(asked.speaker, "speaker").name)
     except RxvoiceError:

@@ -111,7 +111,7 @@ class OpenMicrophone:
 def check(asked: Asked) -> list[Finding]:
     """Listen to the microphone that would be used."""
     if not has_portaudio():
-        return [Finding("microphone", "not checked", "PortAudio does not load")]
+        return [Finding("microphone", "not checked", "sounddevice does not load")]
     try:
         name = without_owner(find(asked.microphone, "microphone").name)
     except RxvoiceError:

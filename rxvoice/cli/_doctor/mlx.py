@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rxvoice._blas import advice
+from rxvoice._system import mlx_command
 from rxvoice.cli._doctor.finding import Finding
 from rxvoice.errors import MissingDependency
 
@@ -43,7 +44,7 @@ def judged(trial: Trial) -> Finding:
         "product_ms": trial.product_ms,
     }
     if not trial.is_right:
-        remedy = "it computes a product of matrices wrongly: pip install --force-reinstall mlx"
+        remedy = f"it computes a product of matrices wrongly: {mlx_command()}"
         return Finding("mlx", "problem", told, remedy, facts)
     if trial.device == "cpu" and sys.platform == "darwin":
         remedy = (
@@ -58,7 +59,7 @@ def judged(trial: Trial) -> Finding:
 
 def failed(error: Exception) -> Finding:
     """What is to be done when MLX raises."""
-    remedy = "pip install --force-reinstall mlx mlx-lm mlx-audio"
+    remedy = f"{mlx_command()} mlx-lm mlx-audio"
     if sys.platform == "linux" and not shutil.which("g++"):
         # MLX compiles for a CPU while it runs.
         remedy = "MLX compiles by g++ on a CPU, which is not here: sudo apt-get install g++"

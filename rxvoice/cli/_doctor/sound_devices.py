@@ -20,7 +20,7 @@ _HEADSET_RATE = 24_000
 def check(asked: Asked) -> list[Finding]:
     """List the devices, and say which are used by default or by the settings."""
     if not has_portaudio():
-        told = "PortAudio does not load"
+        told = "sounddevice does not load"
         return [Finding("devices", "not checked", told)]
     return judged(asked, listing())
 

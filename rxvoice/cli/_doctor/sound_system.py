@@ -23,7 +23,11 @@ def check() -> list[Finding]:
     try:
         sd = sound()
     except MissingDependency as error:
-        return [Finding("portaudio", "problem", "PortAudio does not load", str(error))]
+        return [
+            Finding(
+                "portaudio", "problem", "sounddevice, with PortAudio, does not load", str(error)
+            )
+        ]
     version = str(sd.get_portaudio_version()[1]).partition(", revision")[0]
     apis = [str(it["name"]) for it in sd.query_hostapis() if it["devices"]]
     told = f"{version}, sounddevice {sd.__version__}, by {' and '.join(apis) or 'no interface'}"

@@ -58,7 +58,7 @@ class Echo:
 def check(asked: Asked) -> list[Finding]:
     """Play the tone twice, while the microphone listens."""
     if not has_portaudio():
-        return [Finding("tone", "not checked", "PortAudio does not load")]
+        return [Finding("tone", "not checked", "sounddevice does not load")]
     try:
         speaker = without_owner(find(asked.speaker, "speaker").name)
         microphone = without_owner(find(asked.microphone, "microphone").name)
