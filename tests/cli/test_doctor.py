@@ -249,14 +249,14 @@ def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 @pytest.mark.slow
 def test_the_whole_command_checks_this_machine_and_tells_no_name(tmp_path: Path) -> None:
     nowhere = {"PULSE_SERVER": f"unix:{tmp_path}/none", "HOME": str(tmp_path)}
-    done = doctor("--json", "--tone", **nowhere)
+    done = doctor("--json", **nowhere)
     assert done.stderr == ""
     told = json.loads(done.stdout)
     states = {it["check"]: it["state"] for it in told["findings"]}
     assert states["python"] in ("ok", "warning")
     assert states["mlx"] in ("ok", "warning")
     assert {"system", "packages", "memory", "models", "disk", "cache", "portaudio"} <= set(states)
-    assert {"microphone", "loudspeaker", "tone"} <= set(states)
+    assert {"devices", "microphone", "loudspeaker"} <= set(states)
     assert done.returncode == ("problem" in states.values())
     assert not any("this check failed" in it["told"] for it in told["findings"])
     assert str(tmp_path) not in done.stdout

@@ -297,6 +297,7 @@ def test_faint_and_clipped_sound_are_warnings() -> None:
 def test_a_microphone_that_fails_or_gives_nothing_is_a_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
     heard = noise(0, 0)
     found = only(microphone.judged("USB", heard))
     assert (found.state, found.told) == ("problem", "'USB' opens, and no sound comes from it")

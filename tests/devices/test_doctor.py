@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from devices.virtual_audio import VirtualAudio
 
 from rxvoice.cli._doctor import loudspeaker, microphone, sound_devices, sound_system, tone
 from rxvoice.cli._doctor.finding import Asked, Finding
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.devices
 
@@ -37,9 +44,15 @@ def test_a_loudspeaker_plays_silence(audio: VirtualAudio) -> None:
     assert only(loudspeaker.check(Asked())).state == "ok"
 
 
-def test_a_tone_is_found_where_there_is_an_echo(audio: VirtualAudio) -> None:
+def test_a_tone_without_an_echo_is_not_found(audio: VirtualAudio) -> None:
     assert only(tone.check(Asked())).facts == {"found": False}
+
+
+def test_the_command_finds_a_tone_where_there_is_an_echo(audio: VirtualAudio) -> None:
     audio.echo(120, 0.3)
-    found = only(tone.check(Asked()))
-    assert found.facts["found"] is True
-    assert found.facts["level_db"] == pytest.approx(-28, abs=3)
+    command = [sys.executable, "-m", "rxvoice", "doctor", "--tone", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = {it["check"]: it for it in json.loads(done.stdout)["findings"]}
+    assert found["loudspeaker"]["state"] == "ok"
+    assert found["tone"]["facts"]["found"] is True
+    assert found["tone"]["facts"]["level_db"] == pytest.approx(-28, abs=3)
