@@ -64,9 +64,9 @@ class OpenMicrophone:
         """Wait until so much was captured in all. False if it does not come, or at an error."""
         with self._changed:
             self._changed.wait_for(
-                lambda: self._heard.error or self._seconds() >= seconds, seconds + patience
+                lambda: self._heard.error or self.seconds >= seconds, seconds + patience
             )
-            return self._seconds() >= seconds
+            return self.seconds >= seconds
 
     def wait_for_notice(self, seconds: float) -> None:
         """Wait until the microphone has reported something, until it is not silent, or so long."""
@@ -84,7 +84,9 @@ class OpenMicrophone:
                 self._heard.began = self._chunks[0].time or 0.0
             return self._heard
 
-    def _seconds(self) -> float:
+    @property
+    def seconds(self) -> float:
+        """How much was captured."""
         return sum(len(it.samples) for it in self._chunks) / _RATE
 
     def _take(self, element: AudioChunk | Event) -> None:

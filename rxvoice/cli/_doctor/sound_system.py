@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
 
 from rxvoice.cli._doctor.finding import Finding
 from rxvoice.devices import server, sound
@@ -93,6 +92,7 @@ def alsa() -> str:
 def has_portaudio() -> bool:
     """Whether PortAudio loads."""
     try:
-        return bool(cast("object", sound()))
+        sound()
     except MissingDependency:
         return False
+    return True

@@ -89,7 +89,7 @@ def played(asked: Asked) -> tuple[Heard, list[float]]:
             for part in (tone, pause, tone):
                 sink.write_samples(part)
             sink.flush()
-            listening.wait(_BEFORE_S + 2 * _TONE_S + _PAUSE_S + _AFTER_S)
+            listening.wait(listening.seconds + _AFTER_S)
         finally:
             heard = listening.end()
         reference = sink.at(heard.began, len(heard.samples), _RATE)
