@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from reactivex import abc
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
 
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
@@ -80,6 +81,23 @@ class Boundary(Protocol):
 def boundary_of(scheduler: abc.SchedulerBase | None) -> Boundary | None:
     """The boundary of a scheduler that records or replays; None for any other."""
     return getattr(scheduler, "boundary", None)
+
+
+def recorded(name: str, source: Observable[T]) -> Observable[T]:
+    """The same source; with a boundary, what it emits is recorded, or comes from the trace."""
+
+    def subscribe(
+        observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        boundary = boundary_of(scheduler)
+        given: abc.ObserverBase[T] | None = observer
+        if boundary is not None:
+            given = boundary.source(name, observer)
+        if given is None:
+            return Disposable()
+        return source.subscribe(given, scheduler=outside(scheduler))
+
+    return Observable(subscribe)
 
 
 class Call(Protocol):

@@ -68,8 +68,11 @@ def follow_signal(
         else:
             home.schedule(run)
 
-    next_, error_ = outwards(
-        lambda value: at_home(partial(told.on_next, value)),
-        lambda error: at_home(partial(told.on_error, error)),
-    )
-    out.life.add(signal.subscribe(next_, error_, scheduler=outside(out.scheduler)))
+    def value_came(value: T) -> None:
+        at_home(partial(told.on_next, value))
+
+    def error_came(error: Exception) -> None:
+        at_home(partial(told.on_error, error))
+
+    said, failed = outwards(value_came, error_came)
+    out.life.add(signal.subscribe(said, failed, scheduler=outside(out.scheduler)))

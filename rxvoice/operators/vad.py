@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from reactivex.disposable import Disposable
@@ -133,7 +134,7 @@ def vad(
             echo = False
             if is_echo and (answer if isinstance(answer, bool) else answer >= stop):
                 try:
-                    echo = call("echo", lambda: is_echo(chunk), False)
+                    echo = call("echo", partial(is_echo, chunk), False)
                 except BaseException as error:
                     undecided(chunk, error, echo_failures)
                     raise_if_ctrl_c(error)

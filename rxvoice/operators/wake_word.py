@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import SupportsFloat
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
@@ -106,7 +107,7 @@ def wake_word(
             if playing is None or not (left > 0 or unanswered):
                 return False
             try:
-                plays = call("playing", lambda: yes_or_no(playing(), "playing()"), False)
+                plays = call("playing", partial(_says, playing), False)
             except BaseException as error:
                 playing_failures.pardon(error, "nothing plays")
                 raise_if_ctrl_c(error)
@@ -153,6 +154,10 @@ def wake_word(
         return step, None, None
 
     return stateful(start, takes=("wake_word", AudioChunk, "chunk()"))
+
+
+def _says(playing: Callable[[], bool]) -> bool:
+    return yes_or_no(playing(), "playing()")
 
 
 def _misplaced(chunk: AudioChunk) -> Exception | None:

@@ -14,7 +14,7 @@ from reactivex.internal.exceptions import DisposedException
 from reactivex.scheduler import CurrentThreadScheduler, EventLoopScheduler, ImmediateScheduler
 
 from rxvoice._audio.samples import Samples
-from rxvoice._boundary import boundary_of, outside
+from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
@@ -47,12 +47,6 @@ def emit(
     def subscribe(
         observer: abc.ObserverBase[AudioChunk], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        boundary = boundary_of(scheduler)
-        if boundary is not None:
-            recorded = boundary.source("recording", observer)
-            if recorded is None:
-                return Disposable()
-            observer, scheduler = recorded, outside(scheduler)
         lock = Lock()
         blocks = _cut(pieces(), sample_rate, block_ms)
         # It exits when it is empty. It would wait forever if its own last action disposed of it.
@@ -116,7 +110,7 @@ def emit(
         go_on()
         return life
 
-    return Observable(subscribe)
+    return recorded("recording", Observable(subscribe))
 
 
 def _cut(pieces: Generator[Samples], sample_rate: int, block_ms: int) -> Generator[Samples]:

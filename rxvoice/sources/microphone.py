@@ -7,7 +7,7 @@ from typing import get_args
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxvoice._boundary import boundary_of, outside
+from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.devices import check_device
@@ -89,15 +89,9 @@ def _microphone(
         observer: abc.ObserverBase[AudioChunk | Event],
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
-        boundary = boundary_of(scheduler)
-        if boundary is not None:
-            recorded = boundary.source("microphone", observer)
-            if recorded is None:
-                return Disposable()
-            observer, scheduler = recorded, outside(scheduler)
         listener = Listener(machine, device, settings, observer, scheduler)
         listener.choice.follow(scheduler)
         machine.start(listener.run)
         return Disposable(listener.close)
 
-    return Observable(subscribe)
+    return recorded("microphone", Observable(subscribe))

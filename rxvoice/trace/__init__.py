@@ -2,11 +2,12 @@
 
 | file | has |
 |---|---|
-| `_recording`, `_header`, `_writer` | the trace of one subscription of `live`, and the thread that writes it |
+| `_recording`, `_header`, `_writer` | the trace of one subscription, and its thread |
 | `_recorder`, `_recorded_sink` | what comes from outside is noted |
 | `_codec`, `_described` | as JSON, and back |
 | `_replay` | `replay`: a pipe runs again on a trace |
-| `_replayer`, `_replayed_sink`, `_difference` | what came from outside comes from the trace |
+| `_replayer`, `_replayed_*`, `_replay_scheduler` | what came from outside, from the trace |
+| `_difference` | where a replay first differs |
 | `_reading` | `read`, which gives a `Trace` of `TraceLine`s |
 | `_sound` | `TraceSound`, a sound file of a trace |
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -19,7 +19,17 @@ from rxvoice.elements import Recognised, Say, TimedSamples, Word
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice
 
-__all__ = ["LATER", "Sounds", "decoded", "encoded", "error_of", "named_error", "on_grid"]
+__all__ = [
+    "LATER",
+    "Sounds",
+    "as_kept",
+    "decoded",
+    "encoded",
+    "error_of",
+    "named_error",
+    "of_voice",
+    "on_grid",
+]
 
 LATER: Observable[Any] = Observable()
 """Stands for an observable that answers later; its answers are lines of their own."""
@@ -59,7 +69,7 @@ def encoded(value: Any, sounds: Sounds | None) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, np.generic):
-        return value.item()
+        return cast("object", value.item())
     if isinstance(value, Recognised):
         return _recognised(value, sounds)
     if isinstance(value, News):
@@ -74,13 +84,32 @@ def encoded(value: Any, sounds: Sounds | None) -> Any:
         return {**said, "interruptible": value.interruptible, "when": value.when}
     if isinstance(value, Event):
         return {"event": type(value).__name__, "fields": _fields(value, sounds)}
-    if isinstance(value, tuple):
-        match cast("tuple[object, ...]", value):
-            case (TimedSamples() as timed, int() as rate):
-                return _sound(timed, rate, sounds)
-            case _:
-                pass
+    if (piece := of_voice(value)) is not None:
+        return _sound(*piece, sounds)
     return {"other": repr(value)} if sounds else {"other": type(value).__name__}
+
+
+def of_voice(value: object) -> tuple[TimedSamples, int] | None:
+    """The value, if it is a piece of sound of a voice, with its sample rate."""
+    match value:
+        case (TimedSamples() as timed, int() as rate):
+            return timed, rate
+        case _:
+            return None
+
+
+def as_kept(value: Any) -> Any:
+    """A piece of an answer as it comes back from a trace."""
+    if (piece := of_voice(value)) is not None:
+        timed, rate = piece
+        return replace(timed, samples=on_grid(timed.samples)), rate
+    if isinstance(value, News):
+        return replace(value, pieces=tuple(map(as_kept, value.pieces)))
+    if isinstance(value, Recognised):
+        words = cast("Any", [(word, *map(float, times)) for word, *times in value.words])
+        sure = value.confidence
+        return replace(value, words=words, confidence=None if sure is None else float(sure))
+    return value
 
 
 def _recognised(value: Recognised, sounds: Sounds | None) -> dict[str, object]:
@@ -150,7 +179,8 @@ def _to_event(given: dict[str, Any], _: Sounds) -> Event:
     if not (isinstance(made, type) and issubclass(made, Event)):
         raise ValueError(f"rxvoice.events has no {given['event']!r}")
     if issubclass(made, Notice):
-        return Notice(**{**given["fields"], "turn": None})
+        told = given["fields"]
+        return Notice(told["message"], told.get("detail"), stage=told.get("stage"))
     return made(**given["fields"])
 
 

@@ -66,7 +66,11 @@ class RecordedSink:
         if not callable(found):
             self._recorder.line("sink", m=name, v=self._recorder.encoded(found))
             return found
-        return lambda *args: self._noted(name, lambda: found(*args))
+
+        def call(*args: Any) -> Any:
+            return self._noted(name, lambda: found(*args))
+
+        return call
 
     def _noted(self, method: str, call: Callable[[], Any], **fields: object) -> Any:
         try:

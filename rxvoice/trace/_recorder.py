@@ -15,9 +15,8 @@ from rxvoice._audio.pcm16 import to_pcm16
 from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.chunks import AudioChunk
-from rxvoice.elements import TimedSamples
 from rxvoice.slots import AudioSink
-from rxvoice.trace._codec import encoded, named_error, on_grid
+from rxvoice.trace._codec import as_kept, encoded, named_error, on_grid
 from rxvoice.trace._described import described
 from rxvoice.trace._recorded_sink import RecordedSink
 from rxvoice.trace._writer import TraceWriter
@@ -119,7 +118,17 @@ class Recorder:
         """Note a block of a source; returns it as it is kept."""
         pcm = to_pcm16(np.asarray(chunk.samples, np.float32))
         time = None if chunk.time is None else round(chunk.time - self._began, 6)
-        known = {} if time is None else {"time": time}
+        known: dict[str, object] = {} if time is None else {"time": time}
+        known.update(
+            (name, value)
+            for name in ("speech", "probability", "barge_in", "partial")
+            if (value := getattr(chunk, name)) not in (None, False)
+            or (name == "speech" and value is False)
+        )
+        lead_in = chunk.lead_in
+        if lead_in is not None:
+            known["lead_in"] = self._put("lead-in", lead_in, chunk.sample_rate)
+            lead_in = on_grid(lead_in)
         count = len(pcm)
         self.line("block", src=number, at=chunk.start, n=count, rate=chunk.sample_rate, **known)
         if not number:
@@ -128,7 +137,7 @@ class Recorder:
             name = "microphone" if not number else f"microphone-{number + 1}"
             self._writer.sound(name, pcm, chunk.sample_rate)
         at = None if time is None else self._began + time
-        return replace(chunk, samples=on_grid(chunk.samples), time=at)
+        return replace(chunk, samples=on_grid(chunk.samples), lead_in=lead_in, time=at)
 
     def signal(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
         return _Signal(self, name, observer)
@@ -140,7 +149,7 @@ class Recorder:
         self.line("ask", id=number, stage=stage, turn=turn.id, **asked)
 
         def take(piece: Any) -> None:
-            kept = _on_grid(piece)
+            kept = as_kept(piece)
             self.line("piece", id=number, v=self.encoded(kept))
             handled.take(kept)
 
@@ -203,17 +212,6 @@ class Recorder:
 
     def _error(self, error: BaseException) -> dict[str, object]:
         return named_error(error, content=self._content)
-
-
-def _on_grid(piece: Any) -> Any:
-    """A piece of sound as it is kept; any other piece as it is."""
-    if isinstance(piece, tuple):
-        match cast("tuple[object, ...]", piece):
-            case (TimedSamples() as timed, int() as rate):
-                return replace(timed, samples=on_grid(timed.samples)), rate
-            case _:
-                pass
-    return piece
 
 
 class _Source(abc.ObserverBase[Any]):

@@ -61,4 +61,8 @@ class ReplayedSink:
             return never()
         if name in _PROPERTIES:
             return self._replayer.answer_of_sink(name)
-        return lambda *_: self._replayer.answer_of_sink(name)
+
+        def call(*_: Any) -> Any:
+            return self._replayer.answer_of_sink(name)
+
+        return call

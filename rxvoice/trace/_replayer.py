@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from reactivex import abc, typing
-from reactivex.disposable import Disposable
+from reactivex import abc
 
 from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
-from rxvoice._threads.ready import Step
-from rxvoice._threads.relative import RelativeScheduler
-from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.slots import AudioSink
 from rxvoice.trace._codec import decoded, error_of
 from rxvoice.trace._described import described
 from rxvoice.trace._difference import Difference, shown
 from rxvoice.trace._reading import Trace, TraceLine
+from rxvoice.trace._replay_scheduler import ReplayScheduler
 from rxvoice.trace._replayed_sink import ReplayedSink
+from rxvoice.trace._replayed_source import ReplayedSource
 from rxvoice.turn import Turn
 
 S = TypeVar("S")
@@ -52,11 +48,11 @@ class Replayer:
         self._time = 0.0
         began = trace.header.get("monotonic", 0.0)
         self._began = float(began) if isinstance(began, int | float) else 0.0
-        self._sources: dict[int, _Source] = {}
+        self._sources: dict[int, ReplayedSource] = {}
         self._signals: dict[str, abc.ObserverBase[Any]] = {}
         self._asked: dict[int, Handled] = {}
         self._calls: dict[str, int] = {}
-        self._scheduler = _ReplayScheduler(self)
+        self._scheduler = ReplayScheduler(self)
         self.scheduler: abc.SchedulerBase = self._scheduler
         self.difference: Difference | None = None
 
@@ -166,9 +162,8 @@ class Replayer:
         line = self._take("source", name=name)
         if line is not None:
             number = line.count("src")
-            source = self._sources[number] = _Source(
-                self, self._trace, number, observer, self._began
-            )
+            source = ReplayedSource(self, number, observer, self._began)
+            self._sources[number] = source
             while (line := self._here(("block", "event", "over"), "src", number)) is not None:
                 source.give(line)
 
@@ -220,7 +215,7 @@ class Replayer:
             raise error_of(line.table("error"))
         value = line.fields.get("v")
         if sample_rate:
-            return cast("T", self._samples(name, line.table("v")))
+            return cast("T", self.samples(name, line.table("v")))
         return cast("T", self._decoded(value))
 
     def sink(self, sink: AudioSink) -> AudioSink:
@@ -250,9 +245,10 @@ class Replayer:
     def get(self, place: dict[str, Any]) -> Samples:
         """The sound that a voice gave."""
         number = int(place["voice"])
-        return self._samples("voice" if number == 1 else f"voice-{number}", place)
+        return self.samples("voice" if number == 1 else f"voice-{number}", place)
 
-    def _samples(self, name: str, place: Any) -> Samples:
+    def samples(self, name: str, place: Any) -> Samples:
+        """The samples that stand at a place."""
         at, count = int(place["at"]), int(place["n"])
         return self.read(name, at, count)
 
@@ -279,78 +275,3 @@ class Replayer:
         except ConfigError as error:
             self.differs(str(error))
             return None
-
-
-@dataclass(slots=True, eq=False)
-class _Source:
-    """A source of sound, from the trace."""
-
-    replayer: Replayer
-    trace: Trace
-    number: int
-    observer: abc.ObserverBase[Any]
-    began: float
-    position: int = 0
-
-    def give(self, line: TraceLine) -> None:
-        if line.kind == "block":
-            self.observer.on_next(self._block(line))
-        elif line.kind == "event":
-            value = decoded(line.fields.get("v"), self.replayer)
-            self.observer.on_next(value)
-        elif line.fields.get("error") is None:
-            self.observer.on_completed()
-        else:
-            self.observer.on_error(cast("Exception", error_of(line.table("error"))))
-
-    def _block(self, line: TraceLine) -> AudioChunk:
-        name = "microphone" if not self.number else f"microphone-{self.number + 1}"
-        count = line.count("n")
-        samples = self.replayer.read(name, self.position, count)
-        self.position += count
-        time = self.began + line.number("time") if "time" in line.fields else None
-        return AudioChunk(samples, line.count("rate"), line.count("at"), time=time)
-
-
-class _ReplayScheduler(RelativeScheduler):
-    """Keeps what the pipe schedules until the trace says that it ran."""
-
-    def __init__(self, boundary: Replayer) -> None:
-        super().__init__()
-        self.boundary = boundary
-        self.outside = _Never()
-        self._steps: dict[int, Step] = {}
-        self._count = 0
-
-    @property
-    def now(self) -> datetime:
-        """The time of the current action, as it was recorded."""
-        return self.to_datetime(self.boundary.now())
-
-    def schedule_relative(
-        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Keep the action."""
-        self._count += 1
-        step = self._steps[self._count] = Step(lambda: action(self, state), state)
-        if len(self._steps) > 256:
-            self._steps = {n: it for n, it in self._steps.items() if not it.is_over}
-        return step
-
-    def run(self, number: int) -> bool:
-        """Run an action; returns whether there is one."""
-        step = self._steps.pop(number, None)
-        if step is None or step.is_over:
-            return False
-        step.run()
-        return True
-
-
-class _Never(RelativeScheduler):
-    """A scheduler for what happens outside: there, nothing does."""
-
-    def schedule_relative(
-        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
-    ) -> abc.DisposableBase:
-        """Drop the action."""
-        return Disposable()

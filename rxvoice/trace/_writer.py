@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,7 @@ class TraceWriter:
 
     def _write(self, lines: list[Mapping[str, object]]) -> None:
         # Half of an emoji, which some models give, is no UTF-8; as an escape it comes back.
-        text = "".join(json.dumps(it, separators=(",", ":")) + "\n" for it in lines)
+        text = "".join(json.dumps(it, separators=(",", ":"), default=_plain) + "\n" for it in lines)
         self._lines.write(text.encode("ascii"))
         self._lines.flush()
 
@@ -154,6 +154,11 @@ class TraceWriter:
             except Exception:
                 self._failed = True
                 _log.exception("a file of the trace %s could not be closed", self._directory)
+
+
+def _plain(value: object) -> object:
+    """A number of numpy as JSON has it; anything else by its name."""
+    return cast("object", value.item()) if isinstance(value, np.generic) else repr(value)
 
 
 _at_work: set[TraceWriter] = set()

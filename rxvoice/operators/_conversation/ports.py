@@ -54,11 +54,14 @@ class Ports:
 
     def from_afar(self, action: Action) -> None:
         """Run the action on the subscription's scheduler, if it has one; otherwise here."""
+        self._at_home(partial(self.post, action))
+
+    def _at_home(self, action: Action) -> None:
         if self.life.is_disposed:
             return
 
         def run(*_: object) -> None:
-            self.post(action)
+            action()
 
         if self._home is None:
             run()
@@ -80,12 +83,16 @@ class Ports:
             on_next: handles an element.
             on_completed: handles the end. None: the end changes nothing.
         """
-        heard: abc.ObserverBase[Any] | None = Observer(on_next, self.fail, on_completed)
+        heard: abc.ObserverBase[Any] | None = Observer(
+            lambda value: self.post(partial(on_next, value)),
+            lambda error: self.post(partial(self.fail, error)),
+            None if on_completed is None else partial(self.post, on_completed),
+        )
         if self.boundary is not None:
             heard = self.boundary.signal(name, heard)
             if heard is None:
                 return
-        self.follow(observable, self.from_afar, heard.on_next, heard.on_completed, heard.on_error)
+        self.follow(observable, self._at_home, heard.on_next, heard.on_completed, heard.on_error)
 
     def door(self, life: CompositeDisposable, on_raised: Action) -> Way:
         """A way in for the work of an exchange. It closes with the life of the exchange.
