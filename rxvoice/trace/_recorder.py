@@ -9,7 +9,7 @@ from threading import get_ident
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from reactivex import abc
+from reactivex import Observable, abc
 
 from rxvoice._audio.pcm16 import to_pcm16
 from rxvoice._audio.samples import Samples
@@ -18,7 +18,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.slots import AudioSink
 from rxvoice.trace._codec import as_kept, encoded, named_error, on_grid
 from rxvoice.trace._described import described
-from rxvoice.trace._recorded_sink import RecordedSink
+from rxvoice.trace._traced_sink import TracedSink
 from rxvoice.trace._writer import TraceWriter
 from rxvoice.turn import Turn
 
@@ -112,7 +112,7 @@ class Recorder:
     def source(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
         number, self._sources = self._sources, self._sources + 1
         self.line("source", src=number, name=name)
-        return _Source(self, number, observer)
+        return _RecordedSource(self, number, observer)
 
     def block(self, number: int, chunk: AudioChunk) -> AudioChunk:
         """Note a block of a source; returns it as it is kept."""
@@ -140,7 +140,7 @@ class Recorder:
         return replace(chunk, samples=on_grid(chunk.samples), lead_in=lead_in, time=at)
 
     def signal(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
-        return _Signal(self, name, observer)
+        return _RecordedSignal(self, name, observer)
 
     def ask(self, stage: str, turn: Turn, text: str | None, handled: Handled) -> Handled:
         self._asks += 1
@@ -183,8 +183,15 @@ class Recorder:
             self.line("call", name=name, n=number, v=self.encoded(value))
         return value
 
+    def policy(self, function: Callable[[], T]) -> T:
+        number = self._calls["policy"] = self._calls.get("policy", 0) + 1
+        value = function()
+        if isinstance(cast("object", value), Observable):
+            self.line("call", name="policy", n=number, v=self.encoded(value))
+        return value
+
     def sink(self, sink: AudioSink) -> AudioSink:
-        return cast("AudioSink", RecordedSink(self, sink))
+        return cast("AudioSink", TracedSink(self, sink))
 
     def sound(self, name: str, samples: Samples, sample_rate: int) -> None:
         if self._content and self.is_in_action:
@@ -214,7 +221,7 @@ class Recorder:
         return named_error(error, content=self._content)
 
 
-class _Source(abc.ObserverBase[Any]):
+class _RecordedSource(abc.ObserverBase[Any]):
     """The observer of a source."""
 
     def __init__(self, recorder: Recorder, number: int, observer: abc.ObserverBase[Any]) -> None:
@@ -242,7 +249,7 @@ class _Source(abc.ObserverBase[Any]):
         self._observer.on_completed()
 
 
-class _Signal(abc.ObserverBase[Any]):
+class _RecordedSignal(abc.ObserverBase[Any]):
     """The observer of a signal."""
 
     def __init__(self, recorder: Recorder, name: str, observer: abc.ObserverBase[Any]) -> None:

@@ -1,17 +1,14 @@
-"""`RecordedSink`: a sink whose answers are noted."""
+"""`TracedSink`: a sink whose answers are noted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.slots import AudioSink
-
-if TYPE_CHECKING:
-    from rxvoice.trace._recorder import Recorder
 
 OPTIONAL = (
     "set_sample_rate",
@@ -29,17 +26,22 @@ OPTIONAL = (
 OBSERVABLES = ("played", "events")
 
 
-class RecordedSink:
+class _Lines(Protocol):
+    def line(self, kind: str, **fields: object) -> None: ...
+    def encoded(self, value: object) -> object: ...
+
+
+class TracedSink:
     """Stands before a sink, and notes what it answers.
 
     Its observables are the sink's own: what they say is noted where it arrives.
     """
 
-    def __init__(self, recorder: Recorder, sink: AudioSink) -> None:
-        self._recorder = recorder
+    def __init__(self, lines: _Lines, sink: AudioSink) -> None:
+        self._lines = lines
         self._sink = sink
         has = [name for name in OPTIONAL if hasattr(sink, name)]
-        recorder.line("sink", m="has", v=has)
+        lines.line("sink", m="has", v=has)
 
     def write_samples(self, samples: Samples, /) -> int:
         """Write, and note how many samples it took."""
@@ -64,7 +66,7 @@ class RecordedSink:
         if name in OBSERVABLES:
             return found
         if not callable(found):
-            self._recorder.line("sink", m=name, v=self._recorder.encoded(found))
+            self._lines.line("sink", m=name, v=self._lines.encoded(found))
             return found
 
         def call(*args: Any) -> Any:
@@ -77,7 +79,7 @@ class RecordedSink:
             answer = call()
         except BaseException as error:
             failed = {"type": type(error).__name__, "message": str(error)}
-            self._recorder.line("sink", m=method, error=failed, **fields)
+            self._lines.line("sink", m=method, error=failed, **fields)
             raise
-        self._recorder.line("sink", m=method, v=self._recorder.encoded(answer), **fields)
+        self._lines.line("sink", m=method, v=self._lines.encoded(answer), **fields)
         return answer
