@@ -11,6 +11,7 @@ from reactivex import Observable
 from reactivex.disposable import SingleAssignmentDisposable
 
 from rxvoice._answers.clock import time_of
+from rxvoice._boundary import boundary_of, calling
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.events import (
@@ -27,6 +28,7 @@ from rxvoice.events import (
     TurnMetrics,
     Underrun,
 )
+from rxvoice.operators._signals import follow_signal
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
@@ -119,6 +121,8 @@ def metrics(
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         now = time_of(out.scheduler)
+        call, boundary = calling(out.scheduler), boundary_of(out.scheduler)
+        own_sink = sink if sink is None or boundary is None else boundary.sink(sink)
         records: dict[_Key, _Moments] = {}
         over: deque[_Key] = deque(maxlen=_REMEMBERED)
         underrun = 0
@@ -208,7 +212,7 @@ def metrics(
             return turn if final or isinstance(element, _OVER) else None
 
         def look() -> None:
-            queued = getattr(sink, "queued_ms", None)
+            queued = getattr(own_sink, "queued_ms", None)
             if queued is not None:
                 for record in records.values():
                     record.queued_ms = max(record.queued_ms, int(queued))
@@ -219,11 +223,14 @@ def metrics(
             look()  # afterwards: `play` has written to the sink by then
             record = ended and records.get(_key(ended))
             if record:
-                result = record.result(now(), underrun, None if memory is None else memory())
+                held = None if memory is None else call("memory", memory, None)
+                result = record.result(now(), underrun, held)
                 forget(record.turn)
                 out.emit(result)
 
-        if events is not None:
+        if events is not None and boundary is not None:
+            follow_signal("underruns", events, out, count_underrun, lambda _: None)
+        elif events is not None:
             out.life.add(events.subscribe(count_underrun, lambda _: None, scheduler=out.scheduler))
         return step, None, None
 

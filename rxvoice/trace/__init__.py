@@ -2,6 +2,12 @@
 
 | file | has |
 |---|---|
+| `_recording`, `_header`, `_writer` | the trace of one subscription, and its thread |
+| `_recorder`, `_traced_sink` | what comes from outside is noted |
+| `_codec`, `_described` | as JSON, and back |
+| `_replay` | `replay`: a pipe runs again on a trace |
+| `_replayer`, `_replayed_*`, `_replay_scheduler` | what came from outside, from the trace |
+| `_difference` | where a replay first differs |
 | `_reading` | `read`, which gives a `Trace` of `TraceLine`s |
 | `_sound` | `TraceSound`, a sound file of a trace |
 | `_telling` | `story`, which tells a `TraceStory` from the lines |
@@ -15,6 +21,7 @@
 from __future__ import annotations
 
 from rxvoice.trace._reading import SCHEMA, Trace, TraceLine, read
+from rxvoice.trace._replay import replay
 from rxvoice.trace._sound import TraceSound
 from rxvoice.trace._story import StoryTurn, TraceStory
 from rxvoice.trace._telling import story
@@ -28,6 +35,7 @@ __all__ = [
     "TraceSound",
     "TraceStory",
     "read",
+    "replay",
     "story",
     "timeline",
 ]
