@@ -71,7 +71,8 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
         def step(element: T) -> None:
             if isinstance(element, TurnMetrics):
                 try:
-                    _export(tracer, element)
+                    # The metrics of a turn come when it is over.
+                    turn_spans(tracer, element, time.time_ns())
                 except Exception:
                     name = turn_name(element.turn)
                     _log.exception("the spans of turn %s could not be exported", name)
@@ -82,11 +83,16 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
     return stateful_on_events(start)
 
 
-def _export(tracer: Tracer, it: TurnMetrics) -> None:
+def turn_spans(tracer: Tracer, it: TurnMetrics, now: int) -> None:
+    """Make the spans of a turn.
+
+    Args:
+        tracer: makes them.
+        it: what `metrics` measured.
+        now: when the turn was over, in nanoseconds since 1970. Its times are counted back from it.
+    """
     from opentelemetry.trace import set_span_in_context
 
-    # The metrics of a turn come when it is over: its times are counted back from now.
-    now = time.time_ns()
     spoken = now - _ns(it.over_ms)  # the end of the user's speech
     listened = it.turn.ms - (it.turn_ended_ms or 0)
     began = spoken - max(0, _ns(listened))

@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice.cli.serve import add_serve
     from rxvoice.cli.talk import add_talk
     from rxvoice.cli.timeline import add_timeline
+    from rxvoice.cli.trace import add_trace
 
     top = Parser(
         prog="rxvoice",
@@ -71,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     add_run(commands)
     add_serve(commands)
     add_timeline(commands)
+    add_trace(commands)
     add_devices(commands)
     add_models(commands)
     add_doctor(commands)
@@ -143,6 +145,10 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
             end=options.end,
             dark=options.dark,
         )
+    if options.command == "trace":
+        from rxvoice.cli.trace import export_trace
+
+        return export_trace(options.trace, options.to, options.output)
     if options.command == "devices":
         from rxvoice.cli.devices import devices
 

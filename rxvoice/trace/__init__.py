@@ -16,10 +16,12 @@
 | `_lanes` | the shapes of a timeline, which `_svg` and `_page` draw |
 | `_sounding`, `_colours` | their waveforms and colours |
 | `_timeline` | `timeline`, which writes a picture or a page |
+| `_export` | `export`, which writes the formats of other tools |
 """
 
 from __future__ import annotations
 
+from rxvoice.trace._export import export
 from rxvoice.trace._reading import SCHEMA, Trace, TraceLine, read
 from rxvoice.trace._replay import replay
 from rxvoice.trace._sound import TraceSound
@@ -34,6 +36,7 @@ __all__ = [
     "TraceLine",
     "TraceSound",
     "TraceStory",
+    "export",
     "read",
     "replay",
     "story",
