@@ -168,6 +168,7 @@ class Talk:
             said = text[: int(len(text) * max(0.0, cut - (first_sound or cut)) / (heard or 1))]
             left = round((heard - cut) * VOICE_RATE)
             self.out(cut - 0.13, "Paused", turn)
+            self.position(cut, self.taken - left)
             self.at(cut, "sink", m="clear", v=left)
             self.taken -= left
             self.out(cut, "Interrupted", turn, heard=said)
@@ -218,16 +219,8 @@ class Talk:
             aim = rng.uniform(0.75, 1) if speech else rng.uniform(0.3, 0.6) if noise else 0.03
             probability += 0.6 * (aim - probability)
             time = end + LATE_S
-            self.lines.append(
-                *[
-                    (
-                        round(time, 6),
-                        -2,
-                        "block",
-                        {"src": 0, "at": n * BLOCK, "n": BLOCK, "rate": RATE, "time": begin},
-                    )
-                ]
-            )
+            block = {"src": 0, "at": n * BLOCK, "n": BLOCK, "rate": RATE, "time": begin}
+            self.lines.append((round(time, 6), -2, "block", block))
             self.lines.append((round(time, 6), -1, "vad", {"p": round(probability, 3)}))
 
     def write(self, directory: Path, *, content: bool = True, finish: bool = True) -> Path:

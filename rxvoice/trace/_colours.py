@@ -52,7 +52,7 @@ class Look(NamedTuple):
 KINDS: Mapping[str, Look] = {
     "preroll": Look("you", 0.3),
     "spoken": Look("you"),
-    "candidate": Look("you", 0.55),
+    "candidate": Look("you", 0.55, "ink"),
     "dropped": Look("amber", 0.45, "ink"),
     "silence": Look("silence", 0.75, "ink"),
     "partial": Look("you", 0.14, "ink"),
@@ -61,7 +61,7 @@ KINDS: Mapping[str, Look] = {
     "prefill": Look("token", 0.35),
     "writing": Look("token"),
     "token": Look("on", 0.35),
-    "asked": Look("voice", 0.35),
+    "asked": Look("voice", 0.35, "ink"),
     "made": Look("voice"),
     "heard": Look("heard", 0.18),
     "unheard": Look("silence", 0.3),

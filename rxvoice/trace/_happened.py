@@ -10,6 +10,8 @@ from rxvoice.trace._reading import TraceLine
 from rxvoice.trace._story import MarkKind, StoryMark
 from rxvoice.trace._text import text_of
 
+_APP = ("says", "interrupts", "interruptions", "mute", "end", "discard")
+"""What an app can say to a conversation."""
 _CALL = re.compile(r"^ToolCall\(")
 
 
@@ -26,7 +28,7 @@ def mark_of(line: TraceLine) -> StoryMark | None:
 def _told(line: TraceLine) -> tuple[MarkKind, str] | None:
     v = line.table("v")
     if line.kind == "in":
-        if "v" not in line.fields:
+        if "v" not in line.fields or line.text("name") not in _APP:
             return None
         return "app", f"the app: {line.text('name')} {_short(line.fields['v'])}".rstrip()
     return _event(line.text("e"), v) if line.kind == "out" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,6 +36,10 @@ LANES = (
     TimelineLane("waited", "Latency", 26),
     TimelineLane("marks", "Events", 20),
 )
+
+
+_GAP_S = 0.02
+"""Between two pieces of sound that are shown as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,10 @@ def _turn(turn: StoryTurn) -> Iterator[LaneShape]:
     if turn.candidate and turn.confirmed is not None:
         # Until then nobody knows whether the user means to interrupt.
         sure = max(turn.speech, min(spoken, turn.confirmed))
-        yield LaneShape("turn", kind, turn.speech, sure, "", f"{what}{said}")
-        yield LaneShape("turn", "spoken", sure, spoken, label, f"{what}{said}")
+        early = sure - turn.speech > spoken - sure
+        first, second = (label, "") if early else ("", label)
+        yield LaneShape("turn", kind, turn.speech, sure, first, f"{what}{said}")
+        yield LaneShape("turn", "spoken", sure, spoken, second, f"{what}{said}")
     else:
         yield LaneShape("turn", kind, turn.speech, spoken, label, f"{what}{said}")
     if turn.ended is not None and turn.ended > spoken:
@@ -166,8 +173,10 @@ def _voice(turn: StoryTurn) -> Iterator[LaneShape]:
         end = it.end if it.end is not None else turn.over_at or it.first or it.asked
         first = it.first if it.first is not None else end
         tip = f"{it.text} ({it.seconds:.1f} s of sound, first after {_ms(first - it.asked)})"
-        yield LaneShape("voice", "asked", it.asked, first, "", tip)
-        yield LaneShape("voice", "made", first, max(first, end), it.text, tip)
+        early = first - it.asked > end - first
+        texts = (it.text, "") if early else ("", it.text)
+        yield LaneShape("voice", "asked", it.asked, first, texts[0], tip)
+        yield LaneShape("voice", "made", first, max(first, end), texts[1], tip)
         if it.failed:
             yield LaneShape("voice", "failed", end, end, "", it.failed)
 
@@ -184,22 +193,28 @@ def _pauses(turn: StoryTurn) -> Iterator[LaneShape]:
 
 def _played(played: list[StoryPlayed]) -> Iterator[LaneShape]:
     """What was heard, and what was not, each in one piece."""
-    run: list[StoryPlayed] = []
+    runs: list[list[StoryPlayed]] = []
     for it in sorted(played, key=lambda it: (it.turn, it.heard, it.start)):
-        last = run[-1] if run else None
-        if last and ((last.turn, last.heard) != (it.turn, it.heard) or it.start - last.end > 0.02):
-            yield _run(run)
-            run = []
-        run.append(it)
-    if run:
-        yield _run(run)
+        last = runs[-1][-1] if runs else None
+        follows = last and (last.turn, last.heard) == (it.turn, it.heard)
+        if last and follows and it.start - last.end <= _GAP_S:
+            runs[-1].append(it)
+        else:
+            runs.append([it])
+    begins = sorted(it[0].start for it in runs if it[0].heard)
+    for run in runs:
+        after = bisect_right(begins, run[0].start)
+        yield _run(run, begins[after] if after < len(begins) else None)
 
 
-def _run(run: list[StoryPlayed]) -> LaneShape:
+def _run(run: list[StoryPlayed], after: float | None) -> LaneShape:
     start, end = run[0].start, run[-1].end
     heard = run[0].heard
+    seconds = sum(it.end - it.start for it in run)
+    if not heard and after is not None:
+        end = min(end, after)  # something else was heard there
     what = "heard" if heard else "made, and not heard"
-    tip = f"{what}: {end - start:.1f} s of the reply to turn {run[0].turn}"
+    tip = f"{what}: {seconds:.1f} s of the reply to turn {run[0].turn}"
     return LaneShape("played", "heard" if heard else "unheard", start, end, "", tip)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rxvoice.trace._reading import Trace, TraceLine
 from rxvoice.trace._story import StoryPlayed
 
+_PAUSE_S = 0.04
+"""Silence between two answers of the sink that is not the time between them."""
 _SEARCHED = 500
 """Pieces that are looked through for the one that was written."""
 
@@ -122,6 +125,8 @@ def played(trace: Trace) -> list[StoryPlayed]:
             sink.waiting += _sounds(line, turns)
         elif line.kind == "sink":
             _follow(sink, line)
+        elif line.kind == "in" and line.text("name") == "played":
+            sink.at(line.count("v"), line.at)
     return sorted([*_heard(sink), *_unheard(sink)], key=lambda it: it.start)
 
 
@@ -153,23 +158,37 @@ def _follow(sink: _Sink, line: TraceLine) -> None:
 
 
 def _heard(sink: _Sink) -> Iterator[StoryPlayed]:
-    for it in sink.written:
-        piece = it.piece
-        begin = sink.heard_at(it.start + 1, piece.rate)
-        if begin is None:
-            yield _played(piece, sink.times[-1] if sink.times else 0.0, piece.left, heard=False)
-            continue
-        start = begin[1]
-        end = sink.heard_at(it.start + it.count, piece.rate)
-        if end is None:  # the trace ends within
-            count = sink.positions[-1] - it.start
-            yield _played(piece, start, count, heard=True, end=sink.times[-1])
-            rest = _Piece(piece.turn, piece.voice, piece.at + count, it.count - count, piece.rate)
-            yield _played(rest, sink.times[-1], rest.left, heard=False)
-        else:
+    for whole in sink.written:
+        for it in _unbroken(sink, whole):
+            piece = it.piece
+            begin = sink.heard_at(it.start + 1, piece.rate)
+            end = sink.heard_at(it.start + it.count, piece.rate)
+            if begin is None or end is None:  # the trace ends before
+                at = sink.times[-1] if sink.times else 0.0
+                yield _played(piece, at, it.count, heard=False)
+                continue
+            start = begin[1]
             least = start + 0.9 * it.count / piece.rate
             until = end[0] if end[0] >= least else end[1]
             yield _played(piece, start, it.count, heard=True, end=until)
+
+
+def _unbroken(sink: _Sink, it: _SinkSamples) -> Iterator[_SinkSamples]:
+    """The sound in parts that were heard without a pause, and the part that was never heard."""
+    positions, times, rate = sink.positions, sink.times, it.piece.rate
+    cuts = [it.start]
+    first = bisect_right(positions, it.start)
+    for n in range(first, bisect_left(positions, it.start + it.count)):
+        after = n + 1
+        silence = 0.0
+        if after < len(positions):
+            silence = times[after] - times[n] - (positions[after] - positions[n]) / rate
+        if silence > _PAUSE_S or after == len(positions):
+            cuts.append(positions[n])
+    for start, end in pairwise([*dict.fromkeys(cuts), it.start + it.count]):
+        skipped, count = start - it.start, end - start
+        piece = _Piece(it.piece.turn, it.piece.voice, it.piece.at + skipped, count, rate)
+        yield _SinkSamples(piece, start, count)
 
 
 def _unheard(sink: _Sink) -> Iterator[StoryPlayed]:

@@ -66,14 +66,14 @@ class _Telling:
             turn = self._open(id, line)
         return turn
 
-    def _open(self, id: int, line: TraceLine, *, candidate: bool = False) -> StoryTurn:
+    def _open(self, id: int, line: TraceLine) -> StoryTurn:
         if id < 0 or self._captured.samples == 0:
             turn = StoryTurn(id, line.at, line.at, line.at)
         else:
             # The chunk that opens a turn was judged just before.
             speech, _ = self._judged.chunk_before(self._captured.of(line.samples))
             begin = speech - _setting(self._trace, "preroll_ms", _PREROLL_MS) / 1000
-            turn = StoryTurn(id, line.at, max(begin, self._captured.of(0)), speech, candidate)
+            turn = StoryTurn(id, line.at, max(begin, self._captured.of(0)), speech)
         self._turns[id] = turn
         self._told.append(turn)
         return turn
@@ -91,13 +91,15 @@ class _Telling:
             return
         v = line.table("v")
         match line.text("e"):
-            case "Candidate":
-                self._open(id, line, candidate=True)
-            case "TurnOpened":
+            case "Candidate" | "TurnOpened" as name:
                 known = self._turns.get(id)
-                # A candidate that was confirmed has been open for a while.
-                if known is None or known.over != "open" or not known.candidate:
-                    self._open(id, line)
+                # A model may have been asked about it already; a candidate is confirmed late.
+                is_old = known is not None and (
+                    known.over != "open" or (known.ended is not None and not known.candidate)
+                )
+                if known is None or is_old:
+                    known = self._open(id, line)
+                known.candidate |= name == "Candidate"
             case name:
                 _note(name, self._of(id, line), line.at, v)
 

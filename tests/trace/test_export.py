@@ -60,7 +60,7 @@ def test_perfetto_has_slices_that_nest_and_a_counter(recorded: Path) -> None:
     assert counted == 812
     latency = [(name, round(ms)) for track, name, ms in slices if track == "Latency"]
     assert ("first token", 810) in latency
-    assert ("Voice", "Goodbye!") in [(track, name) for track, name, _ in slices]
+    assert ("Voice", "synthesize") in [(track, name) for track, name, _ in slices]
 
 
 def test_mcap_has_both_sides_of_the_sound_on_one_clock(recorded: Path, tmp_path: Path) -> None:

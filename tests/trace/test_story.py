@@ -164,3 +164,45 @@ def test_a_line_with_nonsense_in_it_does_no_harm(tmp_path: Path, line: dict[str,
     told = story(read(tmp_path))
     assert told.turns[0].sentences[0].text == "Hi."
     assert sum(it.samples for it in told.played if it.turn == 1) <= 240
+
+
+def test_a_piece_of_sound_that_was_paused_within_goes_on_after_the_pause(tmp_path: Path) -> None:
+    place = {"voice": 1, "at": 0, "n": 2000, "rate": 1000}
+    lines = [
+        HEADER,
+        {"k": "ask", "id": 1, "stage": "synthesize", "turn": 1, "t": 0.0, "input": "Hi."},
+        {"k": "piece", "id": 1, "t": 1.0, "v": place},
+        {"k": "sink", "m": "write_samples", "n": 2000, "v": 2000, "t": 1.0},
+        *({"k": "in", "name": "played", "v": n, "t": 1 + n / 1000} for n in range(0, 800, 20)),
+        {"k": "sink", "m": "pause", "t": 1.78},
+        *({"k": "in", "name": "played", "v": n, "t": 4 + n / 1000} for n in range(800, 2001, 20)),
+    ]
+    (tmp_path / "trace.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    told = story(read(tmp_path))
+    assert [(it.at, it.samples, it.heard) for it in told.played] == [
+        (0, 780, True),
+        (780, 1220, True),
+    ]
+    (before, after) = told.played
+    assert (before.start, before.end) == pytest.approx((1.0, 1.78), abs=0.005)
+    assert (after.start, after.end) == pytest.approx((4.78, 6.0), abs=0.005)
+    assert told.marks == []  # what the sink says is not what the app says
+
+
+def test_a_turn_that_a_model_was_asked_about_before_it_was_told_is_one_turn(tmp_path: Path) -> None:
+    lines = [
+        HEADER,
+        {"k": "ask", "id": 1, "stage": "transcribe", "turn": 1, "t": 0.5},
+        {"k": "out", "e": "Candidate", "turn": 1, "t": 0.5, "v": {}},
+        {"k": "out", "e": "TurnEnded", "turn": 1, "t": 0.9, "v": {}},
+        {"k": "out", "e": "Confirmed", "turn": 1, "t": 1.0, "v": {}},
+        {"k": "out", "e": "TurnOpened", "turn": 1, "t": 1.0, "v": {}},
+        {"k": "out", "e": "Finished", "turn": 1, "t": 2.0, "v": {"text": "Hi."}},
+        {"k": "out", "e": "TurnOpened", "turn": 1, "t": 3.0, "v": {}},
+    ]
+    (tmp_path / "trace.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    told = story(read(tmp_path)).turns
+    assert [(it.opened, it.candidate, it.over) for it in told] == [
+        (0.5, True, "finished"),
+        (3.0, False, "open"),
+    ]

@@ -80,7 +80,7 @@ class Tracks:
 def _spans(told: TraceStory) -> Iterator[TraceSpan]:
     for it in lanes(told):
         if it.kind not in _LEFT_OUT:
-            name = it.label if it.kind == "made" and it.label else _NAMES.get(it.kind, it.kind)
+            name = _NAMES.get(it.kind, it.kind)
             yield TraceSpan(TITLES[it.lane], name, it.start, max(it.start, it.end), it.tip)
 
 
