@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from rxvoice.trace._reading import TraceLine
 from rxvoice.trace._story import MarkKind, StoryMark
@@ -61,5 +61,5 @@ def _event(name: str, v: Mapping[str, Any]) -> tuple[MarkKind, str] | None:
 
 def _short(value: object) -> str:
     if isinstance(value, dict):
-        value = value.get("say", "")  # type: ignore[union-attr]
+        value = text_of(cast("Mapping[str, object]", value).get("say"))
     return "" if value is None else str(value)[:80]

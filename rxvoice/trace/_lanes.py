@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rxvoice.events import LatencyPart
-from rxvoice.trace._story import StoryAnswer, StoryPlayed, StoryTurn, TraceStory
+from rxvoice.events._parts import Moment
+from rxvoice.trace._story import MarkKind, StoryAnswer, StoryPlayed, StoryTurn, TraceStory
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class LaneShape:
     tip: str = ""
 
 
-PARTS = {
+PARTS: Mapping[Moment, str] = {
     "turn_ended": "turn ended",
     "transcript": "transcript",
     "first_token": "first token",
@@ -73,7 +74,7 @@ PARTS = {
 }
 """The parts of a turn's latency, as people read them."""
 
-MARKS = {
+MARKS: Mapping[MarkKind, str] = {
     "lost": "audio lost",
     "underrun": "underrun",
     "device": "device",

@@ -16,7 +16,7 @@ Over: TypeAlias = Literal["finished", "interrupted", "failed", "dropped", "open"
 """How a turn came to its end."""
 
 MarkKind: TypeAlias = Literal[
-    *("lost", "underrun", "device", "failed", "tool", "notice", "app", "wake", "muted")
+    "lost", "underrun", "device", "failed", "tool", "notice", "app", "wake", "muted"
 ]
 """What happened beside the turns. ``"app"``: the app said something to the conversation."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeGuard
 
-from rxvoice.events._parts import OWNERS
+from rxvoice.events._parts import OWNERS, Moment
 from rxvoice.trace._answers import Answers
 from rxvoice.trace._capture_time import CaptureTime, Judged
 from rxvoice.trace._happened import mark_of
@@ -140,8 +140,12 @@ def _note(name: str, turn: StoryTurn, at: float, v: Mapping[str, Any]) -> None:
         case "Dropped" | "Interrupted" | "Finished" | "TurnFailed":
             _end_turn(name, turn, at, v)
         case "TurnMetrics":
-            moments = {it: v.get(f"{it}_ms") for it in OWNERS}
-            turn.told = {it: float(ms) for it, ms in moments.items() if _is_number(ms)}
+            told: dict[Moment, float] = {}
+            for it in OWNERS:
+                ms = v.get(f"{it}_ms")
+                if _is_number(ms):
+                    told[it] = float(ms)
+            turn.told = told
         case _:
             pass
 
@@ -171,10 +175,10 @@ def _turn_number(line: TraceLine) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _setting(trace: Trace, name: str, default: float) -> float:
     found = trace.settings.get(name, trace.settings.get(name.replace("_", "-")))
-    return float(cast("float", found)) if _is_number(found) else default
+    return float(found) if _is_number(found) else default

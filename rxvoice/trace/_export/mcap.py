@@ -69,7 +69,13 @@ def mcap(told: TraceStory) -> bytes:
         topic: channel(topic, writer.register_schema(topic[1:], "jsonschema", _schema(of)), "json")
         for topic, of in _SCHEMAS.items()
     }
-    log = channel("/log", register_schema(writer, Log), "protobuf")
+    write_log = channel("/log", register_schema(writer, Log), "protobuf")
+
+    def log(seconds: float, level: int, name: str, text: str) -> None:
+        message: Any = stamped(Log(), seconds)
+        message.level, message.name, message.message = level, name, text
+        write_log(seconds, message.SerializeToString())
+
     audio = register_schema(writer, RawAudio)
     sides = {"/microphone": microphone_on_axis(told), "/loudspeaker": loudspeaker_on_axis(told)}
     for topic, wave in sides.items():
@@ -80,12 +86,10 @@ def mcap(told: TraceStory) -> bytes:
             message.sample_rate, message.number_of_channels = wave[1], 1
             sound(at, message.SerializeToString())
     for it in said(told):
-        message = Log(level=_INFO, message=it.text, name=it.who)
-        log(it.start, stamped(message, it.start).SerializeToString())
+        log(it.start, _INFO, it.who, it.text)
     for it in told.marks:
         level = _ERROR if it.kind in ("failed", "lost", "underrun") else _INFO
-        message = Log(level=level, message=it.text, name=it.kind)
-        log(it.time, stamped(message, it.time).SerializeToString())
+        log(it.time, level, it.kind, it.text)
     for at, value in zip(told.judged.ends, told.judged.values, strict=True):
         told_json["/speech"](at, _json({"probability": value}))
     for name, spans in Tracks.of(told).spans.items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
 
@@ -69,7 +70,8 @@ def _span(it: Any) -> dict[str, object]:
 
 
 def _attributes(given: Any) -> list[dict[str, object]]:
-    return [{"key": key, "value": _value(value)} for key, value in (given or {}).items()]
+    items = cast("Mapping[str, Any]", given or {}).items()
+    return [{"key": key, "value": _value(value)} for key, value in items]
 
 
 def _value(value: Any) -> dict[str, object]:

@@ -18,7 +18,6 @@ def perfetto(told: TraceStory) -> bytes:
     try:
         from perfetto.protos.perfetto.trace.perfetto_trace_pb2 import (
             Trace,
-            TrackDescriptor,
             TrackEvent,
         )
     except ImportError as error:
@@ -41,12 +40,7 @@ def perfetto(told: TraceStory) -> bytes:
 
     described = _packet(trace, 0.0).track_descriptor
     described.uuid, described.parent_uuid, described.name = next(numbers), _PROCESS, _SPEECH
-    described.counter.unit = (
-        TrackDescriptor.DESCRIPTOR.fields_by_name["counter"]
-        .message_type.enum_types_by_name["Unit"]
-        .values_by_name["UNIT_UNSPECIFIED"]
-        .number
-    )
+    described.counter.unit_name = "probability"
     judged = told.judged
     for at, value in zip(judged.ends, judged.values, strict=True):
         event = _packet(trace, at).track_event
