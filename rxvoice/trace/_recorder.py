@@ -19,7 +19,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.slots import AudioSink
 from rxvoice.trace._codec import as_kept, encoded, named_error, on_grid
 from rxvoice.trace._described import described
-from rxvoice.trace._speaker_track import SpeakerTrack
+from rxvoice.trace._heard_track import HeardTrack
 from rxvoice.trace._traced_sink import TracedSink
 from rxvoice.trace._writer import TraceWriter
 from rxvoice.turn import Turn
@@ -54,7 +54,7 @@ class Recorder:
         self._calls: dict[str, int] = {}
         self._voices: dict[int, int] = {}
         self._microphone_began: float | None = None  # seconds since the trace began
-        self.speaker = SpeakerTrack(partial(self._put, "speaker")) if content else None
+        self.speaker = HeardTrack(partial(self._put, "speaker")) if content else None
         self._elsewhere = False
         self._finished = False
 

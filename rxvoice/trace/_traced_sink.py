@@ -9,7 +9,7 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.slots import AudioSink
-from rxvoice.trace._speaker_track import SpeakerTrack
+from rxvoice.trace._heard_track import HeardTrack
 
 OPTIONAL = (
     "set_sample_rate",
@@ -29,7 +29,7 @@ OBSERVABLES = ("played", "events")
 
 class _Lines(Protocol):
     @property
-    def speaker(self) -> SpeakerTrack | None: ...
+    def speaker(self) -> HeardTrack | None: ...
     @property
     def seconds(self) -> float: ...
     def line(self, kind: str, **fields: object) -> None: ...

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from rxvoice.trace._speaker_track import SpeakerTrack
+from rxvoice.trace._heard_track import HeardTrack
 
 RATE = 1000
 
 
-def made() -> tuple[SpeakerTrack, list[np.ndarray]]:
+def made() -> tuple[HeardTrack, list[np.ndarray]]:
     pieces: list[np.ndarray] = []
-    track = SpeakerTrack(lambda samples, _: pieces.append(samples))
+    track = HeardTrack(lambda samples, _: pieces.append(samples))
     track.set_rate(RATE)
     return track, pieces
 

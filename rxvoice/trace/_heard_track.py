@@ -1,4 +1,4 @@
-"""`SpeakerTrack`: what the loudspeaker played, on the time axis of the microphone."""
+"""`HeardTrack`: what the loudspeaker played, on the time axis of the microphone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import soxr
 
 from rxvoice._audio.samples import Samples
 
-__all__ = ["SpeakerTrack"]
+__all__ = ["HeardTrack"]
 
 _JITTER_S = 0.15
 """A position that the sink tells this late is no gap: most tell it ten times a second."""
@@ -18,7 +18,7 @@ _MOST_S = 3600
 """Silence that is put in at once, at most."""
 
 
-class SpeakerTrack:
+class HeardTrack:
     """Takes what is written to a sink, and places it where the sink says that it was heard.
 
     Args:
