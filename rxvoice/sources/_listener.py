@@ -15,6 +15,7 @@ from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice
 from rxvoice.sources._capture import capture
 from rxvoice.sources._choice import Choice, Wanted
+from rxvoice.sources._formats import formats
 from rxvoice.sources._machine import InputStream, Machine
 from rxvoice.sources._ring import Ring, wake_up
 from rxvoice.sources._segment import CaptureOptions, Format, Segment
@@ -32,8 +33,6 @@ _AT_ONCE = 4
 """Elements in one action on a scheduler, which has other work."""
 _MOST_WAITING = 8
 """Streams that came and went and that the subscriber has not yet been told of."""
-_MOST_CHANNELS = 8
-"""Devices with more are virtual ones, which take any number, and mixing desks."""
 
 
 class Listener:
@@ -61,7 +60,7 @@ class Listener:
         self._inbox: deque[Segment] = deque()
         self._news: deque[Event | Exception] = deque()  # delivered before the sound
         self.choice = Choice(device, lambda: wake_up(self._wake))
-        self._elements = capture(self._inbox, settings, machine.now, machine.permission())
+        self._elements = capture(self._inbox, settings, machine)
 
     def close(self) -> None:
         """Close the device and deliver no more. Any thread may call this, and more than once."""
@@ -93,7 +92,7 @@ class Listener:
             if self.choice.error is not None:
                 raise self.choice.error
             device = self._find()
-            segment = self._open(device, _formats(device, self._settings))
+            segment = self._open(device, formats(device, self._settings, self._machine.platform))
             # Registered after sounddevice's own, so it runs before that.
             atexit.register(self.close)
         except Exception as error:
@@ -148,7 +147,7 @@ class Listener:
             self._close_stream()
         opened: Segment | None = None
         try:
-            opened = self._open(chosen, _formats(chosen, self._settings))
+            opened = self._open(chosen, formats(chosen, self._settings, self._machine.platform))
         except (ConfigError, *self._machine.failures()) as error:
             self._news.append(_stays(device, error))
         if segment is not None:
@@ -189,7 +188,7 @@ class Listener:
             return None
         try:
             device = self._machine.find_again(lost)
-            forms = _formats(device, self._settings)
+            forms = formats(device, self._settings, self._machine.platform)
             if device.name == lost.name and self._form in forms and tries % 2:
                 forms = [self._form]  # PortAudio prints a complaint for each format that it refuses
             return self._open(device, forms)
@@ -278,19 +277,3 @@ class Listener:
 
 def _stays(device: Device, error: Exception) -> Notice:
     return Notice(f"the microphone stays {device.name!r}: {error}", error, stage="microphone")
-
-
-def _formats(device: Device, settings: CaptureOptions) -> list[Format]:
-    """How to open a device. The format that needs the least conversion is the first."""
-    rates = dict.fromkeys((settings.sample_rate, device.sample_rate))
-    most = device.inputs
-    if settings.channel is not None:
-        counts = dict.fromkeys((min(settings.channel + 1, most), most))
-    else:
-        counts = dict.fromkeys((most if most <= _MOST_CHANNELS else 2, most))
-    return [
-        Format(rate, max(1, rate * settings.block_ms // 1000), channels, dtype)
-        for rate in rates
-        for channels in counts
-        for dtype in ("float32", "int16")
-    ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from rxvoice import devices
+from rxvoice._platform import Platform, platform
 from rxvoice.devices import Device
 from rxvoice.sources._ring import Ring
 from rxvoice.sources._segment import Format
@@ -23,6 +24,9 @@ class InputStream(Protocol):
 
 class Machine(Protocol):
     """See `RealMachine`."""
+
+    @property
+    def platform(self) -> Platform: ...
 
     def find(self, device: int | str | None) -> Device: ...
 
@@ -46,6 +50,10 @@ class Machine(Protocol):
 class RealMachine:
     """The devices of PortAudio, the clock and the threads of this machine."""
 
+    @property
+    def platform(self) -> Platform:
+        return platform()
+
     def find(self, device: int | str | None) -> Device:
         return devices.find(device, "microphone")
 
@@ -65,8 +73,9 @@ class RealMachine:
                 blocksize=form.frames,
                 channels=form.channels,
                 dtype=form.dtype,
-                # Leaves room for a callback that Python delays.
-                latency="high",
+                # Elsewhere, room for a callback that Python delays. CoreAudio's buffer is then as
+                # long as a block, and no longer.
+                latency=0 if platform().is_mac else "high",
                 callback=ring.callback,
                 finished_callback=ring.finish,
             )

@@ -40,7 +40,9 @@ def microphone(
         length. Events say what happened: `AudioLost` at the first loss and then every 5 s at most;
         `DeviceLost` and `DeviceRestored`; `DeviceChanged` when the app has chosen another device. A
         `Notice` says that a chosen device does not exist; that samples are out of [-1, 1], and are
-        limited; and, on a Mac, that the microphone gives only zeros, as it does without permission.
+        limited; and, on a Mac, that the microphone gives only zeros, and what they can come from
+        (no permission, a closed lid, AirPods that a phone holds, ssh). It comes after 2 s of zeros
+        at first and 10 s later, once for each stretch.
     Completes: never.
     Errors: `ConfigError` for a device that does not open or does not exist (the message lists those
         that do); `MissingDependency` without PortAudio; `QueueFull` for a full buffer with
@@ -57,7 +59,9 @@ def microphone(
         device: None for the default one, an index, or a part of its name in any case. Or an
             observable of these: the first opens, and each later one takes the place of the one
             before. While no device is open, the chunks are silence.
-        sample_rate: Hz, of the chunks. soxr resamples when the device refuses it.
+        sample_rate: Hz, of the chunks. soxr resamples when the device refuses it. On a Mac the
+            device is opened at its own rate, and soxr resamples; the filter's delay (6 ms for
+            16 kHz) stands as silence before the first sample.
         block_ms: milliseconds of a chunk, 1 or more.
         channel: the channel to use, from 0. None for the mean of all channels, or of the first two
             when the device has more than 8.

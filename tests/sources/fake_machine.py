@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable, abc
 
+from rxvoice._platform import Platform
 from rxvoice.chunks import AudioChunk
 from rxvoice.devices import Device
 from rxvoice.errors import ConfigError
@@ -18,6 +19,20 @@ from rxvoice.events import Event
 from rxvoice.sources._ring import Ring
 from rxvoice.sources._segment import CaptureOptions, Format, Overflow
 from rxvoice.sources.microphone import _microphone
+
+
+@dataclass(frozen=True)
+class FakePlatform(Platform):
+    """A system of which a test says what can be found out."""
+
+    remote: bool = False
+    lid: bool = False
+
+    def is_remote(self) -> bool:
+        return self.remote
+
+    def lid_is_closed(self) -> bool:
+        return self.lid
 
 
 class DeviceError(Exception):
@@ -88,6 +103,7 @@ class FakeMachine:
 
     def __init__(self, *devices: Device) -> None:
         self.devices = list(devices) or [Device(0, "built-in", 1, 0, 48_000, True)]
+        self.platform = FakePlatform("linux")
         self.time = 1000.0
         self.latency = 0.01
         self.tells_time = True
