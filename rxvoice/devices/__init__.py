@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
-from rxvoice.devices._device import Device, Kind, check_device
-from rxvoice.devices._hal import Hal, HalDevice, hal
+from rxvoice.devices._device import Device, HalDevice, Kind, Transport, check_device
+from rxvoice.devices._hal import Hal, hal
 from rxvoice.devices._listing import find, is_bluetooth, listing, same
 from rxvoice.devices._portaudio import failures, permission, server, sound
 from rxvoice.devices._streams import (
@@ -23,16 +23,17 @@ from rxvoice.devices._streams import (
     refresh,
     reopen_speakers,
 )
-from rxvoice.devices._watch import News, Watch
+from rxvoice.devices._watch import DeviceWatch, News
 
 __all__ = [
     "Device",
     "DeviceStream",
+    "DeviceWatch",
     "Hal",
     "HalDevice",
     "Kind",
     "News",
-    "Watch",
+    "Transport",
     "check_device",
     "close_stream",
     "failures",

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from rxvoice.devices._device import Kind
-from rxvoice.devices._hal import HalDevice
+from rxvoice.devices._device import HalDevice, Kind, Transport
 
 _FRAMEWORK = "/System/Library/Frameworks/{0}.framework/{0}"
 
@@ -28,7 +27,15 @@ _NAME = _code("lnam")  # kAudioObjectPropertyName
 _RATE = _code("nsrt")  # kAudioDevicePropertyNominalSampleRate
 _TRANSPORT = _code("tran")  # kAudioDevicePropertyTransportType
 _STREAMS = _code("stm#")  # kAudioDevicePropertyStreams
-_BLUETOOTH = (_code("blue"), _code("blea"))
+_TRANSPORTS: dict[int, Transport] = {
+    _code("bltn"): "built-in",
+    _code("blue"): "bluetooth",
+    _code("blea"): "bluetooth",
+    _code("usb "): "usb",
+    _code("virt"): "virtual",
+    _code("grup"): "virtual",  # an aggregate of devices
+    _code("fgrp"): "virtual",
+}
 _UTF8 = 0x08000100  # kCFStringEncodingUTF8
 
 
@@ -123,7 +130,8 @@ class CoreAudio:
         rate, transport = ctypes.c_double(), ctypes.c_uint32()
         self._read(number, _RATE, rate)
         self._read(number, _TRANSPORT, transport)
-        return HalDevice(number, name, round(rate.value), transport.value in _BLUETOOTH)
+        how = _TRANSPORTS.get(transport.value, "other")
+        return HalDevice(number, name, round(rate.value), how)
 
     def _numbers(self) -> tuple[int, ...]:
         size = self._size(_SYSTEM, Address(_DEVICES, _ANYWHERE, 0))

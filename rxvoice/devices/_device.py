@@ -1,4 +1,4 @@
-"""A sound device, and what names one."""
+"""A sound device, as PortAudio and as the system see it, and what names one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from rxvoice.errors import ConfigError
 
 Kind: TypeAlias = Literal["microphone", "speaker"]
+Transport: TypeAlias = Literal["built-in", "bluetooth", "usb", "virtual", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,23 @@ class Device:
     def is_default(self, kind: Kind) -> bool:
         """Whether it is the default device of this kind."""
         return self.default_input if kind == "microphone" else self.default_output
+
+
+@dataclass(frozen=True, slots=True)
+class HalDevice:
+    """A device, as the system sees it.
+
+    Args:
+        id: its number. A device that comes back has another one.
+        name: its name, as PortAudio has it.
+        sample_rate: Hz, at which it runs.
+        transport: how it is connected.
+    """
+
+    id: int
+    name: str
+    sample_rate: int
+    transport: Transport
 
 
 def check_device(name: str, device: object) -> None:

@@ -5,32 +5,14 @@ PortAudio looks for devices only when it is initialized, which closes all stream
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from rxvoice._platform import platform
-from rxvoice.devices._device import Kind
+from rxvoice.devices._device import HalDevice, Kind
 
 _CARDS = Path("/proc/asound/cards")
-
-
-@dataclass(frozen=True, slots=True)
-class HalDevice:
-    """A device, as the system sees it.
-
-    Args:
-        id: its number. A device that comes back has another one.
-        name: its name, as PortAudio has it.
-        sample_rate: Hz, at which it runs.
-        is_bluetooth: whether it is connected by Bluetooth.
-    """
-
-    id: int
-    name: str
-    sample_rate: int
-    is_bluetooth: bool
 
 
 class Hal(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from types import ModuleType
 
 from rxvoice.devices._device import Device, Kind, check_device
@@ -118,9 +119,14 @@ def _matching(devices: list[Device], device: int | str | None, kind: Kind) -> li
         return [it for it in devices if it.is_default(kind)]
     if isinstance(device, int):
         return [it for it in devices if it.index == device]
-    part = device.strip().casefold()
-    whole = [it for it in devices if it.name.casefold() == part]
-    return whole or [it for it in devices if part in it.name.casefold()]
+    part = _folded(device)
+    whole = [it for it in devices if _folded(it.name) == part]
+    return whole or [it for it in devices if part in _folded(it.name)]
+
+
+def _folded(name: str) -> str:
+    """A name as people type it: macOS writes Anna\u2019s AirPods, with spaces that do not break."""
+    return unicodedata.normalize("NFKC", name).replace("\u2019", "'").strip().casefold()
 
 
 def same(device: Device | None, kind: Kind) -> Device:
@@ -144,4 +150,8 @@ def same(device: Device | None, kind: Kind) -> Device:
 def is_bluetooth(device: Device, kind: Kind) -> bool:
     """Whether a device is connected by Bluetooth, as far as that is known."""
     known = hal().device(device.name, kind)
-    return _BLUETOOTH.search(device.name) is not None if known is None else known.is_bluetooth
+    return (
+        _BLUETOOTH.search(device.name) is not None
+        if known is None
+        else known.transport == "bluetooth"
+    )

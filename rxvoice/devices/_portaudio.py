@@ -21,8 +21,8 @@ _PORTAUDIO = {
 """The commands that install PortAudio. The wheel for a Mac contains it."""
 
 _PERMISSION = (
-    "macOS may not let this program hear the microphone: allow the app it runs in (Terminal, your "
-    "editor) in System Settings > Privacy & Security > Microphone, and start that app again"
+    "macOS may not let this program hear the microphone: allow {app} in System Settings > Privacy "
+    "& Security > Microphone, and start that app again"
 )
 _SERVER = (
     "PortAudio finds none when the sound server does not run: `pactl info` says whether it does, "
@@ -55,7 +55,9 @@ def _remedy() -> str:
 
 def permission() -> str | None:
     """What to do on a Mac when a microphone is silent or does not open; None elsewhere."""
-    return _PERMISSION if platform().is_mac else None
+    if not platform().is_mac:
+        return None
+    return _PERMISSION.format(app=platform().app() or "the app it runs in (Terminal, your editor)")
 
 
 def server() -> str | None:

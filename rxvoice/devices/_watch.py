@@ -16,7 +16,7 @@ News: TypeAlias = Literal["gone", "default", "back", "rate"]
 _EVERY_S = 1.0
 
 
-class Watch:
+class DeviceWatch:
     """Looks at an open device once a second. Without CoreAudio there is never any news.
 
     Args:

@@ -205,6 +205,7 @@ class Loudspeaker:
         """
         if self.is_on(device):
             self._wanted = None if follows else device
+            self._watch_device()
             return False
         before, wanted = self._device, self._wanted
         was_open = self._stream is not None or self._rests
@@ -239,7 +240,11 @@ class Loudspeaker:
         self._device, self._rate = device, rate
         self._rests = False
         self._busy = time.monotonic()
-        self._watch = devices.Watch(device, self._wanted, "speaker", self._busy)
+        self._watch_device()
+
+    def _watch_device(self) -> None:
+        now = time.monotonic()
+        self._watch = devices.DeviceWatch(self._device, self._wanted, "speaker", now)
 
     def _open_at_any_rate(self, device: devices.Device) -> None:
         # CoreAudio takes any rate, and converts on the audio thread.

@@ -126,7 +126,7 @@ class SpeakerThread:
             self._track.change_device(rate)
 
     def _leave(self) -> None:
-        """Count nothing as heard from here on: it may be cut off, and is played again. Any thread."""
+        """Count nothing as heard from here on: what is cut off is played again. Any thread."""
         with self._changed:
             if self._track.left is None:
                 self._track.left = time.monotonic()

@@ -97,9 +97,7 @@ class Speaker(Sink):
         self._era = 0  # counts the calls of `clear`
         found = devices.find(device, "speaker")
         self._track = SpeakerTrack(sample_rate or own_rate(found), start_buffer_ms)
-        self._thread = SpeakerThread(
-            found, device is None, sample_rate, self._track, self._changed
-        )
+        self._thread = SpeakerThread(found, device is None, sample_rate, self._track, self._changed)
 
     # For the writer
 
