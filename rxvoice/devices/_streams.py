@@ -27,6 +27,7 @@ _refreshing = threading.RLock()
 _calls = threading.Lock()
 """Held by the calls that change PortAudio's list of open streams, which has no lock of its own."""
 _open: set[DeviceStream] = set()
+"""Those that PortAudio has open. It may be closing some."""
 _seen: tuple[ModuleType, object] | None = None
 """PortAudio, and what there was when it last looked for devices."""
 
@@ -102,9 +103,13 @@ class DeviceStream:
         self._let_go()
         self._begin_to_close()
 
+    @property
+    def is_closing(self) -> bool:
+        """Whether it is closed, or being closed."""
+        return self._closing
+
     def _begin_to_close(self) -> None:
         self._closing = True
-        _open.discard(self)
         self._wanted.set()
 
     def close(self) -> None:
@@ -133,6 +138,7 @@ class DeviceStream:
             for lock, held in ((self._using, using), (_calls, calls)):
                 if held:
                     lock.release()
+        _open.discard(self)
         _hal.stuck.discard(self)
         self._closed.set()
         self._end()
@@ -189,7 +195,7 @@ def open_stream(
         )
         with _one_call():
             stream.open(make, options)
-        _open.add(stream)
+            _open.add(stream)
     return stream
 
 
@@ -225,7 +231,7 @@ def _as_listed(sd: ModuleType, device: Device, kind: Kind) -> Device:
 
 def is_open() -> bool:
     """Whether a stream is open."""
-    return bool(_open)
+    return any(not it.is_closing for it in list(_open))
 
 
 @contextmanager
@@ -254,10 +260,7 @@ def refresh() -> bool:
     rxvoice are lost.
     """
     with listed() as sd:
-        if _open or _hal.stuck:
-            return False
-        _renew(sd)
-        return True
+        return not is_open() and _renew(sd)
 
 
 def has_changed() -> bool:
@@ -281,31 +284,32 @@ def look_again() -> bool:
         changed = has_changed()
         if hal().knows and not changed:
             return False
-        if _open and not changed:
+        if is_open() and not changed:
             return False
-        streams = list(_open)
-        for stream in streams:
-            stream.hand_back()
-        for stream in streams:
-            stream.close()
-        if _hal.stuck:
-            return False
-        _renew(sd)
-        return True
+        for stream in list(_open):
+            if not stream.is_closing:
+                stream.hand_back()
+        return _renew(sd)
 
 
-def _renew(sd: ModuleType) -> None:
+def _renew(sd: ModuleType) -> bool:
+    """Look again, once no stream is open. Returns whether that was possible."""
     global _seen
+    for stream in list(_open):  # PortAudio would close them, and then they would be closed again
+        stream.close()
+    if _hal.stuck:
+        return False
     with _one_call():
         present = hal().present()
         with suppress(*failures()):  # where it could not be initialized the last time
             sd._terminate()
         sd._initialize()
     _seen = sd, present
+    return True
 
 
 def reopen_speakers(name: str) -> None:
     """Let the loudspeakers of this name be opened again: their device works differently now."""
     for stream in list(_open):
-        if stream.kind == "speaker" and stream.device.name == name:
+        if (stream.kind, stream.device.name) == ("speaker", name) and not stream.is_closing:
             stream.hand_back()

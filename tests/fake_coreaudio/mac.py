@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fake_coreaudio.hal import FakeHal
 from fake_coreaudio.sound import FakeSoundDevice, Stream
@@ -55,6 +57,8 @@ class Mac:
 
     def __init__(self, *devices: MacDevice, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.passed = 0.0
+        """For a test's own clock."""
         self.devices: list[MacDevice] = []
         self.defaults: dict[str, MacDevice | None] = {"input": None, "output": None}
         self.streams: list[Stream] = []
@@ -65,6 +69,8 @@ class Mac:
         self.dies_silently = False
         self.hanging = 0
         """How many calls hang now."""
+        self.say: Callable[[int], NDArray[np.float32]] = lambda count: np.zeros(count, np.float32)
+        """What new inputs hear: gives that many frames, at the device's rate."""
         self.opening: Callable[[MacDevice], None] = lambda _: None
         """Called while a stream is opened. It may raise `PortAudioError`."""
         self._released = threading.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -171,7 +171,7 @@ class Stream:
         self.closed = self.freed = False
         self.calls = 0
         self.heard: list[float] = []
-        self.say: Callable[[int], NDArray[np.float32]] = lambda frames: np.zeros(frames, np.float32)
+        self.say = mac.say
         """Gives that many frames, at the device's rate."""
         self.delay = -1000.0
         """Seconds from the callback until an output's block is heard. In the past, by default, so
