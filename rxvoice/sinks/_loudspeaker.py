@@ -20,7 +20,9 @@ _WAITS_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 """Seconds between the tries to open it again. The last one stays."""
 
 _REST_S = 30.0
-"""Without sound for so long, the device is released: it keeps a Mac awake and a headset busy."""
+"""On a Mac, a device is released when there was no sound for so long: it keeps the Mac awake and a
+headset busy. The first samples of a new stream are heard when CoreAudio says; ALSA's times are some
+60 ms off at first."""
 
 DeviceEvent = DeviceChanged | DeviceLost | DeviceRestored
 
@@ -39,7 +41,7 @@ def own_rate(device: devices.Device) -> int:
 class Loudspeaker:
     """Plays on the chosen device, or on the default one while the chosen device is gone.
 
-    After some time without sound it releases the device, and opens it when there is sound again.
+    On a Mac it releases the device after some time without sound, and opens it when there is some.
     Call `tend`, `use` and `close` on one thread.
 
     Args:
@@ -118,9 +120,9 @@ class Loudspeaker:
         due = [self._watch.due(now)]
         if expecting or self._lost is not None:
             due.append(max(0.0, self._stream.active + _SILENT_S - now))
-        else:
+        elif platform().is_mac:
             due.append(max(0.0, self._busy + _REST_S - now))
-        return min(seconds for seconds in due if seconds is not None)
+        return min((seconds for seconds in due if seconds is not None), default=None)
 
     def tend(self, *, expecting: bool, sounding: bool) -> DeviceEvent | None:
         """Look after the device: close one that has gone, and open one where there is none.
@@ -159,7 +161,7 @@ class Loudspeaker:
         if news is not None:
             self._leave()
             return self._move("it does not open again")
-        if self._lost is None and now - self._busy >= _REST_S:
+        if platform().is_mac and self._lost is None and now - self._busy >= _REST_S:
             self._leave()
             self.close()
             self._rests = True
