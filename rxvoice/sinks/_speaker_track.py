@@ -105,6 +105,8 @@ class SpeakerTrack(Track):
 
     def until_heard(self, now: float) -> float | None:
         """Seconds until the position should be looked at again; None while nothing plays."""
+        if self.left is not None:
+            return None  # until another device plays
         queue = self.queue
         heard = queue.heard(now)
         if heard >= queue.rendered:

@@ -97,7 +97,7 @@ class Speaker(Sink):
         self._era = 0  # counts the calls of `clear`
         found = devices.find(device, "speaker")
         self._track = SpeakerTrack(sample_rate or own_rate(found), start_buffer_ms)
-        self._thread = SpeakerThread(found, self._track, self._changed)
+        self._thread = SpeakerThread(found, device is None, sample_rate, self._track, self._changed)
 
     # For the writer
 
@@ -285,7 +285,7 @@ class Speaker(Sink):
             SinkStalled: the speaker has been stopped.
         """
         devices.check_device("speaker device", device)
-        self._thread.use(devices.find(device, "speaker"))
+        self._thread.use(devices.find(device, "speaker"), follows=device is None)
 
     def stop(self) -> None:
         """Stop for good: the sound ends and the device is released. Again does nothing."""

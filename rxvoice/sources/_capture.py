@@ -38,7 +38,7 @@ def capture(
     zeros = Zeros(machine)
     restoring = False  # there is no device, and the subscriber knows
     lost_at = 0.0
-    before: str | None = None  # the device that the app has given up for the next one
+    before: str | None = None  # the device that was given up for the next stream
     while True:
         if not inbox:
             if restoring:
@@ -54,6 +54,9 @@ def capture(
                 captured = reader.captured(block)
                 if not reader.frames:
                     began = captured - block.start / item.format.rate
+                    hole = 0 if out.time is None else began - out.time
+                    if before == item.device and hole > 0:
+                        yield losses.hole(round(hole * options.sample_rate))
                     yield from out.silence_until(began)
                     # The filter's delay stands before the first sample, so that a block of the
                     # device completes a chunk, and does not wait for the next block.
@@ -65,7 +68,7 @@ def capture(
                         gone_ms = round(1000 * max(0.0, began - lost_at))
                         yield DeviceRestored("microphone", item.device, gone_ms)
                         restoring = False
-                    elif before is not None:
+                    elif before not in (None, item.device):
                         yield DeviceChanged("microphone", item.device, before)
                     before = None
                 yield from reader.take(block, captured)

@@ -16,23 +16,22 @@ from rxvoice.events import Event, Notice
 from rxvoice.sources._capture import capture
 from rxvoice.sources._choice import Choice, Wanted
 from rxvoice.sources._formats import formats
+from rxvoice.sources._lookout import LOOK_S, GivenUp, Lookout
 from rxvoice.sources._machine import InputStream, Machine
 from rxvoice.sources._ring import Ring, wake_up
-from rxvoice.sources._segment import CaptureOptions, Format, Segment
+from rxvoice.sources._segment import CaptureOptions, Format, Segment, Watching
 
-_QUIET_S = 0.5
-"""How often the stream is looked at, at least."""
-_QUIET_LOOKS = 2
-"""So many looks without a callback mean that the device is lost. After one, the machine may have
-been asleep."""
-_QUIET_LOOKS_AT_FIRST = 6
-"""The same before the first callback: some devices take their time to wake up."""
 _RETRY_S = (0.5,) * 4 + (1.0,) * 4 + (2.0,) * 4 + (5.0,)
 """Seconds between the tries to open a lost device. The last one stays."""
 _AT_ONCE = 4
 """Elements in one action on a scheduler, which has other work."""
 _MOST_WAITING = 8
 """Streams that came and went and that the subscriber has not yet been told of."""
+
+_TELEPHONE = (
+    "while it is used, a headset sounds like a telephone, in both directions; use the microphone "
+    "of the computer, and the headset as loudspeaker only"
+)
 
 
 class Listener:
@@ -57,6 +56,8 @@ class Listener:
         self._guard = Lock()  # of the stream, while it is opened or closed
         self._stream: InputStream | None = None
         self._form: Format | None = None  # the last that worked
+        self._follows = False  # the default device, whichever that is
+        self._headset: str | None = None  # the one that was told of last
         self._inbox: deque[Segment] = deque()
         self._news: deque[Event | Exception] = deque()  # delivered before the sound
         self.choice = Choice(device, lambda: wake_up(self._wake))
@@ -85,14 +86,16 @@ class Listener:
 
     def _listen(self) -> None:
         while not (self._ended or self.choice.is_waiting):
-            self._machine.wait(self._wake, _QUIET_S)
+            self._machine.wait(self._wake, LOOK_S)
         if self._ended:
             return
         try:
             if self.choice.error is not None:
                 raise self.choice.error
             device = self._find()
-            segment = self._open(device, formats(device, self._settings, self._machine.platform))
+            segment = self._open(
+                device, formats(device, self._settings, self._machine.platform), device
+            )
             # Registered after sounddevice's own, so it runs before that.
             atexit.register(self.close)
         except Exception as error:
@@ -106,12 +109,9 @@ class Listener:
             if self.choice.is_waiting:
                 device, segment = self._change(device, segment)
             elif segment is not None:
-                if reason := self._watch(segment):
-                    with self._guard:
-                        self._close_stream()
-                    segment.over = reason
+                if given_up := self._watch(segment):
                     tries = 0 if segment.ring.captured else tries
-                    segment = None
+                    segment = self._leave(device, segment, *given_up)
             else:
                 self._pause(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
                 if not self.choice.is_waiting:
@@ -121,13 +121,15 @@ class Listener:
 
     def _find(self) -> Device:
         """Find the chosen device, and check that it has the chosen channel."""
-        device = self._machine.find(self.choice.take())
+        wanted = self.choice.take()
+        device = self._machine.find(wanted)
         channel = self._settings.channel
         if channel is not None and channel >= device.inputs:
             raise ConfigError(
                 f"microphone channel must be from 0 to {device.inputs - 1}, of the device "
                 f"{device.name!r}, got {channel}"
             )
+        self._follows = wanted is None
         return device
 
     def _fail(self, error: Exception) -> None:
@@ -136,42 +138,50 @@ class Listener:
 
     def _change(self, device: Device, segment: Segment | None) -> tuple[Device, Segment | None]:
         """Go on with the device that was chosen, or with the same one if that does not open."""
+        followed = self._follows
         try:
             chosen = self._find()
         except ConfigError as error:
             self._news.append(_stays(device, error))
             return device, segment
-        if segment is not None and (chosen.index, chosen.name) == (device.index, device.name):
-            return device, segment
+        if segment is not None and _is(segment.opened, chosen):
+            segment.watch = self._watched(chosen, chosen)
+            return chosen, segment
         with self._guard:
             self._close_stream()
         opened: Segment | None = None
         try:
-            opened = self._open(chosen, formats(chosen, self._settings, self._machine.platform))
+            opened = self._open(
+                chosen, formats(chosen, self._settings, self._machine.platform), chosen
+            )
         except (ConfigError, *self._machine.failures()) as error:
             self._news.append(_stays(device, error))
         if segment is not None:
             segment.replaced = opened is not None
             segment.over = f"it was given up for {chosen.name!r}"
         if opened is None:
+            self._follows = followed
             return device, self._open_again(device, 0)
         return chosen, opened
 
-    def _watch(self, segment: Segment) -> str | None:
-        """Deliver sound until the device is lost. Returns why, or None if it is not lost."""
-        ring = segment.ring
-        seen = looks = 0
+    def _leave(self, device: Device, segment: Segment, reason: str, again: bool) -> Segment | None:
+        """Close the stream, and open the next one at once if that may work."""
+        with self._guard:
+            self._close_stream()
+        opened = self._open_again(device, 0) if again else None
+        segment.replaced = opened is not None
+        segment.over = reason
+        return opened
+
+    def _watch(self, segment: Segment) -> GivenUp | None:
+        """Deliver sound until the stream is to be given up. None: something else is to be done."""
+        lookout = Lookout(segment, self._stream, self._machine)
+        woken = True
         while not (self._ended or self.choice.is_waiting):
             self._deliver()
-            if ring.finished:
-                return "the sound system ended the stream"
-            if self._machine.wait(self._wake, _QUIET_S):
-                looks = 0 if ring.captured != seen else looks
-            else:
-                looks = looks + 1 if ring.captured == seen else 0
-            seen = ring.captured
-            if looks >= (_QUIET_LOOKS if seen else _QUIET_LOOKS_AT_FIRST):
-                return f"no sound for {looks * _QUIET_S:.0f} s"
+            if given_up := lookout.look(woken=woken):
+                return given_up
+            woken = self._machine.wait(self._wake, LOOK_S)
         return None
 
     def _pause(self, seconds: float) -> None:
@@ -186,16 +196,30 @@ class Listener:
     def _open_again(self, lost: Device, tries: int) -> Segment | None:
         if self._ended or len(self._inbox) >= _MOST_WAITING:
             return None
+        return self._open_same(lost, tries) or (
+            self._open_same(lost, tries) if self._machine.look_again() else None
+        )
+
+    def _open_same(self, lost: Device, tries: int) -> Segment | None:
         try:
-            device = self._machine.find_again(lost)
+            device = self._machine.find_again(lost, follows=self._follows)
             forms = formats(device, self._settings, self._machine.platform)
             if device.name == lost.name and self._form in forms and tries % 2:
                 forms = [self._form]  # PortAudio prints a complaint for each format that it refuses
-            return self._open(device, forms)
+            return self._open(device, forms, lost)
         except (ConfigError, *self._machine.failures()):
             return None
 
-    def _open(self, device: Device, forms: list[Format]) -> Segment | None:
+    def _watched(self, device: Device, wanted: Device) -> Watching:
+        return self._machine.watch(device, None if self._follows else wanted)
+
+    def _tell_of_headset(self, device: Device) -> None:
+        if device.name != self._headset and self._machine.is_bluetooth(device):
+            self._headset = device.name
+            text = f"the microphone {device.name!r} is connected by Bluetooth: {_TELEPHONE}"
+            self._news.append(Notice(text, stage="microphone"))
+
+    def _open(self, device: Device, forms: list[Format], wanted: Device) -> Segment | None:
         """Open and start the device in the first format that works. None if it is too late."""
         first: Exception | None = None
         for form in forms:
@@ -219,8 +243,10 @@ class Listener:
                     first = first or error
                     continue
             self._form = form
-            segment = Segment(device.name, form, ring)
+            watch = self._watched(device, wanted)
+            segment = Segment(device.name, form, ring, device, watch)
             self._inbox.append(segment)
+            self._tell_of_headset(device)
             return segment
         hint = self._machine.permission()
         raise ConfigError(
@@ -273,6 +299,10 @@ class Listener:
                 self.close()
                 raise
         return True
+
+
+def _is(one: Device, other: Device) -> bool:
+    return (one.index, one.name) == (other.index, other.name)
 
 
 def _stays(device: Device, error: Exception) -> Notice:

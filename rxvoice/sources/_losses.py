@@ -25,6 +25,10 @@ _REMEDIES: dict[Cause, str] = {
     "full": "the subscriber took too long: move slow work to another thread, or allow a longer "
     "wait with microphone(max_ms=...)",
 }
+_HOLE = (
+    "there is nothing to do: a device came, went or changed its sample rate, and the microphone "
+    "was opened again"
+)
 
 
 @dataclass(slots=True)
@@ -71,6 +75,11 @@ class Losses:
                 return
             self._flags_told = position
         self.add("device", 0)
+
+    def hole(self, frames: int) -> AudioLost:
+        """Count what was lost while the same device was opened again, and report it at once."""
+        self._total += frames
+        return AudioLost(frames, self._total, "device", _HOLE)
 
     def report(self, position: int) -> Generator[AudioLost]:
         """Give the reports that are due after `position` samples."""

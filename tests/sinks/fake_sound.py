@@ -25,14 +25,13 @@ class Stream:
         self._sound = sound
         self.options = options
         self.closed = False
-        sound.streams.append(self)
 
     @property
     def time(self) -> float:
         return time.monotonic()
 
     def start(self) -> None:
-        pass
+        self._sound.streams.append(self)
 
     def close(self) -> None:
         self.closed = True

@@ -13,7 +13,7 @@ from reactivex import Observable, abc
 
 from rxvoice._platform import Platform
 from rxvoice.chunks import AudioChunk
-from rxvoice.devices import Device
+from rxvoice.devices import Device, DeviceWatch
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.sources._ring import Ring
@@ -53,7 +53,7 @@ class Flags:
 class FakeInput:
     def __init__(self, machine: FakeMachine, device: Device, form: Format, ring: Ring) -> None:
         self.machine, self.device, self.form, self.ring = machine, device, form, ring
-        self.started = self.closed = False
+        self.started = self.closed = self.was_let_go = False
         self.spoken = 0
 
     def start(self) -> None:
@@ -107,6 +107,7 @@ class FakeMachine:
         self.time = 1000.0
         self.latency = 0.01
         self.tells_time = True
+        self.bluetooth: set[str] = set()
         self.script: deque[Callable[[], object]] = deque()
         self.inputs: list[FakeInput] = []
         self.tries: list[float] = []
@@ -125,12 +126,24 @@ class FakeMachine:
                 return it
         raise ConfigError(f"there is no microphone {device!r}")
 
-    def find_again(self, device: Device) -> Device:
+    def find_again(self, device: Device, *, follows: bool) -> Device:
         self.tries.append(self.time)
         try:
             return self.find(device.name)
         except ConfigError:
             return self.find(None)
+
+    def look_again(self) -> bool:
+        return False
+
+    def is_bluetooth(self, device: Device) -> bool:
+        return device.name in self.bluetooth
+
+    def watch(self, device: Device, wanted: Device | None) -> DeviceWatch:
+        return DeviceWatch(device, wanted, "microphone", self.time)
+
+    def began(self, device: Device) -> None:
+        pass
 
     def open(self, device: Device, form: Format, ring: Ring) -> FakeInput:
         if self.refuses(device, form):

@@ -1,0 +1,303 @@
+"""Streams of PortAudio that close in time, and a new list of devices while streams are open."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from types import ModuleType
+from typing import Any, Protocol
+
+from rxvoice._platform import platform
+from rxvoice.devices import _hal
+from rxvoice.devices._device import Device, Kind
+from rxvoice.devices._hal import hal
+from rxvoice.devices._portaudio import failures, sound
+
+_log = logging.getLogger("rxvoice")
+
+_PATIENCE_S = 0.5
+"""How long a stream may take to stop by itself before it is closed."""
+_HANGS_S = 2.0
+"""A call of PortAudio that takes longer hangs for ever."""
+
+_refreshing = threading.RLock()
+"""Held while PortAudio looks for devices, so that nothing is opened or listed meanwhile."""
+_calls = threading.Lock()
+"""Held by the calls that change PortAudio's list of open streams, which has no lock of its own."""
+_open: set[DeviceStream] = set()
+_seen: tuple[ModuleType, object] | None = None
+"""PortAudio, and what there was when it last looked for devices."""
+
+
+class _Raw(Protocol):
+    """A stream of sounddevice."""
+
+    @property
+    def time(self) -> float: ...
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class DeviceStream:
+    """A stream that `open_stream` has opened."""
+
+    def __init__(
+        self,
+        device: Device,
+        kind: Kind,
+        callback: Callable[..., None],
+        finished: Callable[[], None],
+        let_go: Callable[[], None],
+        abort: type[Exception],
+    ) -> None:
+        self.device = device
+        self.kind: Kind = kind
+        self.was_let_go = False
+        """Whether it was closed only to be opened again."""
+        self._callback = callback
+        self._finished = finished
+        self._let_go = let_go
+        # CoreAudio may hang when it closes a stream that runs, so the stream stops by itself first.
+        self._abort = abort if platform().is_mac else None
+        self._raw: _Raw | None = None
+        self._using = threading.Lock()
+        self._running = self._closing = self._told = False
+        self._ended, self._wanted, self._closed = (threading.Event() for _ in range(3))
+        # Made now, because the interpreter starts no thread when it exits.
+        self._closer = threading.Thread(target=self._close, name="rxvoice-closer", daemon=True)
+
+    def open(self, make: Callable[..., _Raw], options: dict[str, Any]) -> None:
+        """Open it. Raises one of `failures`."""
+        self._raw = make(
+            device=self.device.index, callback=self._call, finished_callback=self._end, **options
+        )
+        self._closer.start()
+
+    def start(self) -> None:
+        """Start it. Raises one of `failures`."""
+        with self._use() as raw:
+            self._running = True
+            raw.start()
+
+    @property
+    def time(self) -> float:
+        """PortAudio's clock, in seconds. Raises one of `failures`."""
+        with self._use() as raw:
+            return raw.time
+
+    @contextmanager
+    def _use(self) -> Generator[_Raw]:
+        if self._raw is None or self._closing or not self._using.acquire(blocking=False):
+            raise OSError(f"the stream of {self.device.name!r} is closed")
+        try:
+            yield self._raw
+        finally:
+            self._using.release()
+
+    def hand_back(self) -> None:
+        """Begin to close it, and tell its owner to open it again. Returns at once."""
+        self.was_let_go = True
+        self._let_go()
+        self._begin_to_close()
+
+    def _begin_to_close(self) -> None:
+        self._closing = True
+        _open.discard(self)
+        self._wanted.set()
+
+    def close(self) -> None:
+        """Close it, within 2.5 s. Again does nothing. Must not be called in its callback."""
+        self._begin_to_close()
+        if not self._closed.wait(_PATIENCE_S + _HANGS_S) and self not in _hal.stuck:
+            _hal.stuck.add(self)
+            _log.warning(
+                "closing the %s %r hangs: until the program is started again there may be no sound",
+                self.kind,
+                self.device.name,
+            )
+
+    def _close(self) -> None:
+        """Close it, once that is wanted, on a thread of its own."""
+        self._wanted.wait()
+        if self._abort is not None and self._running:
+            self._ended.wait(_PATIENCE_S)
+        calls, using = (lock.acquire(timeout=_HANGS_S) for lock in (_calls, self._using))
+        try:
+            assert self._raw is not None
+            self._raw.close()
+        except Exception as error:
+            _log.warning("the %s %r did not close: %s", self.kind, self.device.name, error)
+        finally:
+            for lock, held in ((self._using, using), (_calls, calls)):
+                if held:
+                    lock.release()
+        _hal.stuck.discard(self)
+        self._closed.set()
+        self._end()
+
+    def _call(self, *arguments: Any) -> None:
+        """Serve the device, on the audio thread."""
+        if self._closing and self._abort is not None:
+            raise self._abort
+        self._callback(*arguments)
+
+    def _end(self) -> None:
+        """Note that no more calls come. On any thread."""
+        self._ended.set()
+        if not self._told:
+            self._told = True
+            self._finished()
+
+
+def open_stream(
+    device: Device,
+    kind: Kind,
+    *,
+    callback: Callable[..., None],
+    finished: Callable[[], None],
+    let_go: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> DeviceStream:
+    """Open a stream. It counts as open until it is closed.
+
+    Args:
+        device: from the last `listing`. If PortAudio has looked for devices meanwhile, the one of
+            the same name is opened.
+        kind: which side of the device.
+        callback: of PortAudio.
+        finished: called once, on any thread, when no more calls come.
+        let_go: called, on any thread, just before the stream is closed because PortAudio looks for
+            devices again, or because its device works differently now. `finished` follows, and the
+            owner opens the device again.
+        options: of sounddevice's stream.
+
+    Raises:
+        Exception: one of `failures`.
+    """
+    sd = sound()
+    make = sd.RawInputStream if kind == "microphone" else sd.RawOutputStream
+    with _refreshing:
+        stream = DeviceStream(
+            _as_listed(sd, device, kind),
+            kind,
+            callback,
+            finished,
+            let_go,
+            getattr(sd, "CallbackAbort", Exception),
+        )
+        with _one_call():
+            stream.open(make, options)
+        _open.add(stream)
+    return stream
+
+
+def close_stream(stream: DeviceStream) -> None:
+    """Close a stream, as `DeviceStream.close`."""
+    stream.close()
+
+
+@contextmanager
+def _one_call() -> Generator[None]:
+    if _hal.stuck or not _calls.acquire(timeout=_HANGS_S):
+        raise OSError("the sound system hangs: start the program again")
+    try:
+        yield
+    finally:
+        _calls.release()
+
+
+def _as_listed(sd: ModuleType, device: Device, kind: Kind) -> Device:
+    """The device at the place where PortAudio lists it now."""
+    channels = "max_input_channels" if kind == "microphone" else "max_output_channels"
+    places = [
+        index
+        for index, it in enumerate(sd.query_devices())
+        if it["name"] == device.name and it[channels]
+    ]
+    if device.index in places:
+        return device
+    if not places:
+        raise OSError(f"{device.name!r} has gone")
+    return Device(places[0], device.name, device.inputs, device.outputs, device.sample_rate)
+
+
+def is_open() -> bool:
+    """Whether a stream is open."""
+    return bool(_open)
+
+
+@contextmanager
+def listed() -> Generator[ModuleType]:
+    """PortAudio, whose list stays as it is within the block."""
+    global _seen
+    sd = sound()
+    with _refreshing:
+        if _seen is None or _seen[0] is not sd:
+            _seen = sd, hal().present()
+        yield sd
+
+
+def refresh() -> bool:
+    """Let PortAudio look for devices again. By itself it looks only once.
+
+    Does nothing and returns False while a stream is open. Streams that the app has opened without
+    rxvoice are lost.
+    """
+    with listed() as sd:
+        if _open or _hal.stuck:
+            return False
+        _renew(sd)
+        return True
+
+
+def has_changed() -> bool:
+    """Whether a device has come or gone since PortAudio looked, as far as that is known."""
+    with listed():
+        assert _seen is not None
+        present = hal().present()
+        return present is not None and present != _seen[1]
+
+
+def look_again() -> bool:
+    """Let PortAudio look for devices again, where that may find another one.
+
+    While streams are open it only does so when the system tells that a device has come or gone.
+    All streams are then closed for a moment, and their owners open them again.
+
+    Returns:
+        Whether it has looked.
+    """
+    with listed() as sd:
+        changed = has_changed()
+        if hal().knows and not changed:
+            return False
+        if _open and not changed:
+            return False
+        streams = list(_open)
+        for stream in streams:
+            stream.hand_back()
+        for stream in streams:
+            stream.close()
+        if _hal.stuck:
+            return False
+        _renew(sd)
+        return True
+
+
+def _renew(sd: ModuleType) -> None:
+    global _seen
+    with _one_call():
+        present = hal().present()
+        with suppress(*failures()):  # where it could not be initialized the last time
+            sd._terminate()
+        sd._initialize()
+    _seen = sd, present
+
+
+def reopen_speakers(name: str) -> None:
+    """Let the loudspeakers of this name be opened again: their device works differently now."""
+    for stream in list(_open):
+        if stream.kind == "speaker" and stream.device.name == name:
+            stream.hand_back()
