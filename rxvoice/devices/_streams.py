@@ -235,8 +235,16 @@ def listed() -> Generator[ModuleType]:
     sd = sound()
     with _refreshing:
         if _seen is None or _seen[0] is not sd:
-            _seen = sd, hal().present()
+            _seen = sd, _present_at_first(sd)
         yield sd
+
+
+def _present_at_first(sd: ModuleType) -> object:
+    """What there was when the app loaded PortAudio: what there is now, if that is as much."""
+    present = hal().present()
+    if isinstance(present, tuple) and len(present) != len(sd.query_devices()):
+        return ()
+    return present
 
 
 def refresh() -> bool:

@@ -74,6 +74,14 @@ class SpeakerTrack(Track):
         if was_playing:
             queue.start()
 
+    def clear(self) -> Samples:
+        """Drop what is queued. Returns what was not heard, as it was written."""
+        if self.left is None:
+            return super().clear()
+        # No device plays, so nothing fades.
+        self.queue.cut(fade=False)
+        return self._drop(self.heard(self.left))
+
     def heard(self, now: float) -> int:
         """How many of the device's samples had been heard at `now`."""
         return self.queue.heard(now if self.left is None else min(now, self.left))

@@ -61,7 +61,11 @@ class Track:
 
     def clear(self) -> Samples:
         """Drop what is queued, after a fade. Returns what was not heard, as it was written."""
-        unheard = [samples for _, samples in self.in_flight.cut(self.queue.cut())]
+        return self._drop(self.queue.cut())
+
+    def _drop(self, index: int) -> Samples:
+        """Drop what follows the device's sample `index`. Returns it, as it was written."""
+        unheard = [samples for _, samples in self.in_flight.cut(index)]
         self._converter = None
         return np.concatenate([*unheard, np.empty(0, np.float32)])
 

@@ -32,6 +32,8 @@ file is named). Where it says *assumed*, no source was found, and the fake takes
   `Mac.release`. A unit that has stopped by itself is closed without waiting.
 - A Bluetooth headset whose microphone is used falls to `HEADSET_RATE` in both directions, under
   the streams that are open (Apple's documentation of the hands-free profile; *assumed* in detail).
+- ``AudioObjectGetPropertyData`` tells the devices, the default ones, names, rates and transports of
+  this moment (Apple's ``AudioHardware.h``). To ask while a call hangs is a crime: it hangs, too.
 """
 
 from __future__ import annotations

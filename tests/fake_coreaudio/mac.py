@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from fake_coreaudio.hal import FakeHal
 from fake_coreaudio.sound import FakeSoundDevice, Stream
+from rxvoice import _platform
+from rxvoice.devices import _hal
 
 HEADSET_RATE = 24_000
 
@@ -60,6 +63,8 @@ class Mac:
         """What would be undefined behaviour on a Mac. A test asserts that there is none."""
         self.deadlocks = False
         self.dies_silently = False
+        self.hanging = 0
+        """How many calls hang now."""
         self.opening: Callable[[MacDevice], None] = lambda _: None
         """Called while a stream is opened. It may raise `PortAudioError`."""
         self._released = threading.Event()
@@ -70,10 +75,14 @@ class Mac:
         ):
             self.plug(device)
         self.sound = FakeSoundDevice(self)
+        self.hal = FakeHal(self)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put this Mac in the place of the machine that the test runs on."""
         monkeypatch.setitem(sys.modules, "sounddevice", self.sound)
+        monkeypatch.setattr(_platform, "_set", _platform.Platform("darwin"))
+        monkeypatch.setattr(_hal, "_set", self.hal.ask)
+        monkeypatch.setattr(_hal, "stuck", set())
 
     # What a person does
 
@@ -170,7 +179,11 @@ class Mac:
 
     def wait_for_release(self) -> None:
         """Hang."""
-        self._released.wait()
+        self.hanging += 1
+        try:
+            self._released.wait()
+        finally:
+            self.hanging -= 1
 
     def release(self) -> None:
         """Let all calls that hang return."""

@@ -173,6 +173,9 @@ class Stream:
         self.heard: list[float] = []
         self.say: Callable[[int], NDArray[np.float32]] = lambda frames: np.zeros(frames, np.float32)
         """Gives that many frames, at the device's rate."""
+        self.delay = -1000.0
+        """Seconds from the callback until an output's block is heard. In the past, by default, so
+        that a position is exact."""
         self._unread = np.empty(0, np.float32)
         self._position = 0.0
         self._unplayed = np.empty(0, np.float32)
@@ -310,10 +313,12 @@ class Stream:
         count = self._converted(self.device.buffer)
         while len(self._unplayed) < count:
             out = np.full((self.block, self.options["channels"]), np.nan, np.float32)
-            # What is asked for is heard at once, so that a position is exact.
+
             now = self.mac.clock()
             times = SimpleNamespace(
-                currentTime=now - 1000, outputBufferDacTime=now - 1000, inputBufferAdcTime=0.0
+                currentTime=now + self.delay,
+                outputBufferDacTime=now + self.delay,
+                inputBufferAdcTime=0.0,
             )
             self.calls += 1
             status = SimpleNamespace(output_underflow=False)
