@@ -204,14 +204,14 @@ def test_a_name_is_found_as_people_type_it(desk: Callable[..., Desk], name: str)
     heard.wait_for(lambda: heard.chunks)
 
 
-def test_a_device_that_is_slower_than_it_said_is_opened_again_at_its_rate(
+def test_a_device_whose_rate_changes_is_opened_again_at_that_rate(
     desk: Callable[..., Desk],
 ) -> None:
     here = desk(MacDevice("Interface", inputs=1, rate=48_000))
     heard, stream = here.listen()
     here.run(20, stream)
     here.mac.change_rate("Interface", 96_000)
-    here.run(60, stream)
+    here.run(120, stream)  # two seconds
     here.started()
     again = here.mac.last("input")
     assert again is not stream
@@ -219,5 +219,6 @@ def test_a_device_that_is_slower_than_it_said_is_opened_again_at_its_rate(
     assert not [it for it in heard.events if isinstance(it, DeviceLost)]
     again.say = lambda frames: np.full(frames, 0.25, np.float32)
     here.run(20, again)
-    heard.wait_for(lambda: heard.chunks and np.isclose(heard.chunks[-1].samples, 0.25).all())
-    assert heard.chunks[-1].time == pytest.approx(here.time - 0.04, abs=0.04)
+    heard.wait_for(lambda: (heard.chunks[-1].time or 0) > here.time - 0.08)
+    assert np.allclose(heard.chunks[-1].samples, 0.25, atol=1e-4)
+    assert (heard.chunks[-1].time or 0) + 0.032 < here.time
