@@ -69,6 +69,7 @@ class FakeSound(ModuleType):
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
     fake = FakeSound(("Speakers", 0, 2), ("Built-in Mic", 1, 0), ("USB Mic", 2, 0), ("USB", 1, 2))
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(sys, "platform", "linux")  # on a Mac, CoreAudio would be asked, too
     return fake
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rxvoice import devices
 from rxvoice._platform import Platform, platform
-from rxvoice.devices import Device
+from rxvoice.devices import Device, Transport
 from rxvoice.sources._ring import Ring
 from rxvoice.sources._segment import Format, Watching
 
@@ -38,6 +38,8 @@ class Machine(Protocol):
     def look_again(self) -> bool: ...
 
     def is_bluetooth(self, device: Device) -> bool: ...
+
+    def transport(self, name: str) -> Transport | None: ...
 
     def watch(self, device: Device, wanted: Device | None) -> Watching: ...
 
@@ -80,6 +82,11 @@ class RealMachine:
 
     def is_bluetooth(self, device: Device) -> bool:
         return devices.is_bluetooth(device, "microphone")
+
+    def transport(self, name: str) -> Transport | None:
+        """How the device of this name is connected; None where that is not known."""
+        known = devices.hal().device(name, "microphone")
+        return None if known is None else known.transport
 
     def watch(self, device: Device, wanted: Device | None) -> Watching:
         """Watch an open device. `wanted` is None for the default one."""

@@ -9,10 +9,6 @@ _AT_FIRST_S = 2
 _LATER_S = 10
 """The same where it has given sound before. Speech and noise are never exactly zero for so long."""
 
-_BUILT_IN = ("macbook", "built-in", "imac")
-_WIRELESS = ("airpods", "beats", "bluetooth", "iphone")
-_VIRTUAL = ("blackhole", "loopback", "soundflower", "vb-cable", "virtual", "aggregate", "zoomaudio")
-
 _REMOTE = (
     "macOS gives no microphone to a program that was started over ssh: start it in a terminal on "
     "the Mac itself"
@@ -44,6 +40,7 @@ class Zeros:
         self._permission = machine.permission()
         self._device = ""
         self._heard = False  # whether it has given sound
+        self._permitted = False  # whether any has
         self._lasted = 0.0  # seconds
         self._told = False
 
@@ -62,7 +59,8 @@ class Zeros:
             seconds: how long it is.
         """
         if peak > 0:
-            self._heard, self._told, self._lasted = True, False, 0.0
+            self._heard = self._permitted = True
+            self._told, self._lasted = False, 0.0
             return None
         self._lasted += seconds
         due = _LATER_S if self._heard else _AT_FIRST_S
@@ -75,18 +73,12 @@ class Zeros:
         return f"{zeros}: {self._reason(self._permission)}"
 
     def _reason(self, permission: str) -> str:
-        platform, name = self._machine.platform, self._device.casefold()
-        if platform.is_remote() and not self._heard:
+        platform, transport = self._machine.platform, self._machine.transport(self._device)
+        if platform.is_remote() and not self._permitted:
             return _REMOTE
-        if _is_one(name, _BUILT_IN) and platform.lid_is_closed():
+        if transport in ("built-in", None) and platform.lid_is_closed():
             return _LID
-        if _is_one(name, _WIRELESS):
-            return _HELD if self._heard else f"{_HELD}; or {permission}"
-        if _is_one(name, _VIRTUAL):
-            return _UNFED if self._heard else f"{_UNFED}; or {permission}"
-        # It has given sound, so that permission is there.
-        return _MUTED if self._heard else permission
-
-
-def _is_one(name: str, words: tuple[str, ...]) -> bool:
-    return any(word in name for word in words)
+        reason = {"bluetooth": _HELD, "virtual": _UNFED}.get(transport or "")
+        if self._permitted:
+            return reason or _MUTED
+        return f"{reason}; or {permission}" if reason else permission

@@ -13,7 +13,7 @@ from reactivex import Observable, abc
 
 from rxvoice._platform import Platform
 from rxvoice.chunks import AudioChunk
-from rxvoice.devices import Device, DeviceWatch
+from rxvoice.devices import Device, DeviceWatch, Transport
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.sources._ring import Ring
@@ -108,6 +108,7 @@ class FakeMachine:
         self.latency = 0.01
         self.tells_time = True
         self.bluetooth: set[str] = set()
+        self.connected: Transport | None = None
         self.script: deque[Callable[[], object]] = deque()
         self.inputs: list[FakeInput] = []
         self.tries: list[float] = []
@@ -138,6 +139,9 @@ class FakeMachine:
 
     def is_bluetooth(self, device: Device) -> bool:
         return device.name in self.bluetooth
+
+    def transport(self, name: str) -> Transport | None:
+        return self.connected
 
     def watch(self, device: Device, wanted: Device | None) -> DeviceWatch:
         return DeviceWatch(device, wanted, "microphone", self.time)

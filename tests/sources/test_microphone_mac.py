@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import soxr
 from numpy.typing import NDArray
+from reactivex import Subject
 from sources.fake_machine import FakeMachine, FakePlatform, chunks, joined, others
 
 from rxvoice._audio.live_resample import LiveResampler
-from rxvoice.devices import Device
+from rxvoice.devices import Device, Transport
 from rxvoice.events import AudioLost, Notice
 from rxvoice.sources._formats import formats
 from rxvoice.sources._losses import Losses
@@ -218,25 +219,26 @@ PLAIN = FakePlatform("darwin")
 
 
 @pytest.mark.parametrize(
-    ("name", "platform", "heard", "reason"),
+    ("transport", "platform", "heard", "reason"),
     [
-        ("MacBook Pro Microphone", REMOTE, False, "started over ssh"),
-        ("MacBook Pro Microphone", LID, False, "the lid is closed"),
-        ("MacBook Pro-Mikrofon", LID, True, "the lid is closed"),
-        ("USB Microphone", LID, False, "allow Terminal"),  # a lid does not close that
-        ("Anna’s AirPods Pro", PLAIN, True, "a phone or another computer may hold it"),
-        ("Anna’s AirPods Pro", PLAIN, False, "hold it: disconnect it there, .*; or allow Terminal"),
-        ("BlackHole 2ch", PLAIN, True, "no program plays into this virtual device"),
-        ("MacBook Pro Microphone", PLAIN, False, "zeros: allow Terminal"),
-        ("MacBook Pro Microphone", PLAIN, True, "it may be muted"),
-        ("USB Microphone", REMOTE, True, "it may be muted"),  # sound came over ssh
+        ("built-in", REMOTE, False, "zeros: macOS gives no microphone to a program that was start"),
+        ("built-in", LID, False, "zeros: the lid is closed"),
+        ("built-in", LID, True, "for 10 s: the lid is closed"),
+        (None, LID, True, "for 10 s: the lid is closed"),
+        ("usb", LID, False, "zeros: allow Terminal$"),  # a lid does not close that
+        ("bluetooth", PLAIN, True, "for 10 s: a phone or another computer may hold it"),
+        ("bluetooth", PLAIN, False, "zeros: a phone .* may hold it: .*; or allow Terminal$"),
+        ("virtual", PLAIN, True, "for 10 s: no program plays into this virtual device"),
+        ("built-in", PLAIN, False, "zeros: allow Terminal$"),
+        ("built-in", PLAIN, True, "for 10 s: it may be muted"),
+        ("usb", REMOTE, True, "for 10 s: it may be muted"),  # sound came over ssh
     ],
 )
 def test_what_zeros_can_come_from_is_found_out(
-    name: str, platform: FakePlatform, heard: bool, reason: str
+    transport: Transport | None, platform: FakePlatform, heard: bool, reason: str
 ) -> None:
-    machine = mac(name=name)
-    machine.platform = platform
+    machine = mac()
+    machine.platform, machine.connected = platform, transport
     if heard:
         machine.speaks(1)
     zeros(machine, 11)
@@ -253,3 +255,17 @@ def test_zeros_go_on_over_a_device_that_is_opened_again() -> None:
     zeros(machine, 12)
     assert len(notices(machine)) == 1
     assert len(machine.inputs) == 2
+
+
+def test_where_another_microphone_gave_sound_permission_is_there() -> None:
+    machine = mac(name="USB Microphone")
+    other = Device(1, "Interface", 1, 0, 48_000)
+    machine.devices.append(other)
+    wanted = Subject[int | str | None]()
+    machine.script.append(lambda: wanted.on_next("USB Microphone"))
+    machine.speaks(3)
+    machine.script.append(lambda: wanted.on_next("Interface"))
+    zeros(machine, 3)
+    got = machine.hear(machine.microphone(wanted))
+    [told] = [it.message for it in others(got) if isinstance(it, Notice)]
+    assert told.startswith("the microphone 'Interface' gives nothing but zeros: it may be muted")
