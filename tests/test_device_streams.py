@@ -20,9 +20,10 @@ SPEAKERS, MICROPHONE = "MacBook Pro Speakers", "MacBook Pro Microphone"
 def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     made = Mac()
     made.install(monkeypatch)
-    monkeypatch.setattr(_streams, "_open", set())
     yield made
     made.release()
+    monkeypatch.setattr(_streams, "_PATIENCE_S", 0.0)
+    _streams.close_all()
     assert made.crimes == []
 
 

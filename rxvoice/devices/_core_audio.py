@@ -107,7 +107,7 @@ class CoreAudio:
             RELEASE(("CFRelease", foundation)),
         )
 
-    def present(self) -> object:
+    def present(self) -> tuple[int, ...]:
         """The numbers of all devices. A device that comes back has another number."""
         return self._numbers()
 

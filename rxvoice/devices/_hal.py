@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from rxvoice._platform import platform
 from rxvoice.devices._device import HalDevice, Kind
 
 _CARDS = Path("/proc/asound/cards")
 
+Present: TypeAlias = tuple[int, ...] | str | None
+"""What stays equal as long as no device comes or goes; None where that is not known."""
+
 
 class Hal(Protocol):
     """What a system can be asked. Any thread may ask, at any time; an answer takes microseconds."""
 
-    def present(self) -> object:
+    def present(self) -> Present:
         """Something that stays equal as long as no device comes or goes; None: not known."""
         ...
 
@@ -41,7 +44,7 @@ class NoHal:
 
     knows = False
 
-    def present(self) -> object:
+    def present(self) -> Present:
         return None
 
     def device(self, name: str, kind: Kind) -> HalDevice | None:
@@ -54,7 +57,7 @@ class NoHal:
 class AlsaCards(NoHal):
     """Linux: which cards there are. A sound server's devices have names that do not change."""
 
-    def present(self) -> object:
+    def present(self) -> Present:
         try:
             return _CARDS.read_text()
         except OSError:

@@ -9,7 +9,7 @@ from types import ModuleType
 from rxvoice.devices._device import Device, Kind, check_device
 from rxvoice.devices._hal import hal
 from rxvoice.devices._portaudio import permission, server
-from rxvoice.devices._streams import has_changed, listed, look_again, refresh
+from rxvoice.devices._refresh import has_changed, listed, look_again, refresh
 from rxvoice.errors import ConfigError
 
 _BLUETOOTH = re.compile(r"airpods|bluetooth|\bbeats\b", re.IGNORECASE)
@@ -40,10 +40,11 @@ def listing() -> list[Device]:
 
 
 def _rate(entry: dict[str, object]) -> int:
-    for kind, channels in (
+    sides: tuple[tuple[Kind, str], ...] = (
         ("speaker", "max_output_channels"),
         ("microphone", "max_input_channels"),
-    ):
+    )
+    for kind, channels in sides:
         device = hal().device(str(entry["name"]), kind) if entry[channels] else None
         if device is not None and device.sample_rate:
             return device.sample_rate

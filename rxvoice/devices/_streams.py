@@ -1,19 +1,18 @@
-"""Streams of PortAudio that close in time, and a new list of devices while streams are open."""
+"""Streams of PortAudio that close in time."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Protocol
 
 from rxvoice._platform import platform
 from rxvoice.devices import _hal
 from rxvoice.devices._device import Device, Kind
-from rxvoice.devices._hal import hal
-from rxvoice.devices._portaudio import failures, sound
+from rxvoice.devices._portaudio import sound
 
 _log = logging.getLogger("rxvoice")
 
@@ -22,14 +21,12 @@ _PATIENCE_S = 0.5
 _HANGS_S = 2.0
 """A call of PortAudio that takes longer hangs for ever."""
 
-_refreshing = threading.RLock()
+refreshing = threading.RLock()
 """Held while PortAudio looks for devices, so that nothing is opened or listed meanwhile."""
 _calls = threading.Lock()
 """Held by the calls that change PortAudio's list of open streams, which has no lock of its own."""
-_open: set[DeviceStream] = set()
+open_ones: set[DeviceStream] = set()
 """Those that PortAudio has open. It may be closing some."""
-_seen: tuple[ModuleType, object] | None = None
-"""PortAudio, and what there was when it last looked for devices."""
 
 
 class _Raw(Protocol):
@@ -101,20 +98,21 @@ class DeviceStream:
         """Begin to close it, and tell its owner to open it again. Returns at once."""
         self.was_let_go = True
         self._let_go()
-        self._begin_to_close()
+        self.begin_to_close()
 
     @property
     def is_closing(self) -> bool:
         """Whether it is closed, or being closed."""
         return self._closing
 
-    def _begin_to_close(self) -> None:
+    def begin_to_close(self) -> None:
+        """Close it soon. Returns at once."""
         self._closing = True
         self._wanted.set()
 
     def close(self) -> None:
         """Close it, within 2.5 s. Again does nothing. Must not be called in its callback."""
-        self._begin_to_close()
+        self.begin_to_close()
         if not self._closed.wait(_PATIENCE_S + _HANGS_S) and self not in _hal.stuck:
             _hal.stuck.add(self)
             _log.warning(
@@ -138,7 +136,7 @@ class DeviceStream:
             for lock, held in ((self._using, using), (_calls, calls)):
                 if held:
                     lock.release()
-        _open.discard(self)
+        open_ones.discard(self)
         _hal.stuck.discard(self)
         self._closed.set()
         self._end()
@@ -184,7 +182,7 @@ def open_stream(
     """
     sd = sound()
     make = sd.RawInputStream if kind == "microphone" else sd.RawOutputStream
-    with _refreshing:
+    with refreshing:
         stream = DeviceStream(
             _as_listed(sd, device, kind),
             kind,
@@ -193,10 +191,19 @@ def open_stream(
             let_go,
             getattr(sd, "CallbackAbort", Exception),
         )
-        with _one_call():
+        with one_call():
             stream.open(make, options)
-            _open.add(stream)
+            open_ones.add(stream)
     return stream
+
+
+def close_all() -> None:
+    """Close what is open when the program ends: sounddevice would close streams that run."""
+    streams = list(open_ones)
+    for stream in streams:
+        stream.begin_to_close()
+    for stream in streams:
+        stream.close()
 
 
 def close_stream(stream: DeviceStream) -> None:
@@ -205,7 +212,8 @@ def close_stream(stream: DeviceStream) -> None:
 
 
 @contextmanager
-def _one_call() -> Generator[None]:
+def one_call() -> Generator[None]:
+    """Make one call of PortAudio. OSError if another one hangs."""
     if _hal.stuck or not _calls.acquire(timeout=_HANGS_S):
         raise OSError("the sound system hangs: start the program again")
     try:
@@ -231,85 +239,11 @@ def _as_listed(sd: ModuleType, device: Device, kind: Kind) -> Device:
 
 def is_open() -> bool:
     """Whether a stream is open."""
-    return any(not it.is_closing for it in list(_open))
-
-
-@contextmanager
-def listed() -> Generator[ModuleType]:
-    """PortAudio, whose list stays as it is within the block."""
-    global _seen
-    sd = sound()
-    with _refreshing:
-        if _seen is None or _seen[0] is not sd:
-            _seen = sd, _present_at_first(sd)
-        yield sd
-
-
-def _present_at_first(sd: ModuleType) -> object:
-    """What there was when the app loaded PortAudio: what there is now, if that is as much."""
-    present = hal().present()
-    if isinstance(present, tuple) and len(present) != len(sd.query_devices()):
-        return ()
-    return present
-
-
-def refresh() -> bool:
-    """Let PortAudio look for devices again. By itself it looks only once.
-
-    Does nothing and returns False while a stream is open. Streams that the app has opened without
-    rxvoice are lost.
-    """
-    with listed() as sd:
-        return not is_open() and _renew(sd)
-
-
-def has_changed() -> bool:
-    """Whether a device has come or gone since PortAudio looked, as far as that is known."""
-    with listed():
-        assert _seen is not None
-        present = hal().present()
-        return present is not None and present != _seen[1]
-
-
-def look_again() -> bool:
-    """Let PortAudio look for devices again, where that may find another one.
-
-    While streams are open it only does so when the system tells that a device has come or gone.
-    All streams are then closed for a moment, and their owners open them again.
-
-    Returns:
-        Whether it has looked.
-    """
-    with listed() as sd:
-        changed = has_changed()
-        if hal().knows and not changed:
-            return False
-        if is_open() and not changed:
-            return False
-        for stream in list(_open):
-            if not stream.is_closing:
-                stream.hand_back()
-        return _renew(sd)
-
-
-def _renew(sd: ModuleType) -> bool:
-    """Look again, once no stream is open. Returns whether that was possible."""
-    global _seen
-    for stream in list(_open):  # PortAudio would close them, and then they would be closed again
-        stream.close()
-    if _hal.stuck:
-        return False
-    with _one_call():
-        present = hal().present()
-        with suppress(*failures()):  # where it could not be initialized the last time
-            sd._terminate()
-        sd._initialize()
-    _seen = sd, present
-    return True
+    return any(not it.is_closing for it in list(open_ones))
 
 
 def reopen_speakers(name: str) -> None:
     """Let the loudspeakers of this name be opened again: their device works differently now."""
-    for stream in list(_open):
+    for stream in list(open_ones):
         if (stream.kind, stream.device.name) == ("speaker", name) and not stream.is_closing:
             stream.hand_back()

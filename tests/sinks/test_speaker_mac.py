@@ -12,7 +12,7 @@ import pytest
 from fake_coreaudio import Mac, MacDevice, PortAudioError
 from sinks.test_speaker import SOON, Told, aside, ramp
 
-from rxvoice import events
+from rxvoice import devices, events
 from rxvoice.devices import _streams, _watch
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks import Speaker, _loudspeaker
@@ -27,7 +27,6 @@ speaker_module = sys.modules["rxvoice.sinks.speaker"]
 def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     made = Mac()
     made.install(monkeypatch)
-    monkeypatch.setattr(_streams, "_open", set())
     monkeypatch.setattr(_streams, "_PATIENCE_S", 0.01)
     monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     monkeypatch.setattr(_watch, "_EVERY_S", 0.001)
@@ -203,7 +202,7 @@ def test_while_portaudio_looks_for_devices_nothing_is_lost(mac: Mac, sink: Speak
     stream.io(2)
     assert sink.position == 0
     mac.plug(headphones())
-    assert _streams.look_again()
+    assert devices.look_again()
     until(lambda: mac.last("output") is not stream and playing(mac))
     mac.last("output").io(5)
     out = [it for it in mac.last("output").heard if it]
@@ -226,7 +225,7 @@ def test_what_is_cleared_while_it_looks_is_exactly_what_was_not_heard(
 
     real, mac.sound._initialize = mac.sound._initialize, initialize  # type: ignore[method-assign]
     mac.plug(headphones())
-    looking, _ = aside(_streams.look_again)
+    looking, _ = aside(devices.look_again)
     assert waits.wait(SOON)
     assert sink.position == BLOCK
     assert sink.clear().tolist() == ramp(3 * BLOCK, BLOCK + 1).tolist()
@@ -249,7 +248,7 @@ def test_it_can_be_stopped_while_portaudio_looks(mac: Mac, sink: Speaker) -> Non
 
     real, mac.sound._initialize = mac.sound._initialize, initialize  # type: ignore[method-assign]
     mac.plug(headphones())
-    looking, _ = aside(_streams.look_again)
+    looking, _ = aside(devices.look_again)
     assert waits.wait(SOON)
     stopping, _ = aside(sink.stop)
     goes_on.set()

@@ -15,7 +15,7 @@ from reactivex.subject import BehaviorSubject
 from sinks.test_speaker import SOON, Told, aside, ramp
 
 import rxvoice as rxv
-from rxvoice import AudioChunk, Event, events
+from rxvoice import AudioChunk, Event, devices, events
 from rxvoice.devices import _streams, _watch
 from rxvoice.sinks import _loudspeaker
 from rxvoice.sources import _listener, _lookout
@@ -30,7 +30,6 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     monkeypatch.setattr(RealMachine, "now", staticmethod(made.clock))
     made.install(monkeypatch)
     made.say = lambda count: np.full(count, 0.1, np.float32)
-    monkeypatch.setattr(_streams, "_open", set())
     monkeypatch.setattr(_streams, "_PATIENCE_S", 0.05)
     monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     monkeypatch.setattr(_listener, "_RETRY_S", (0.001,))
@@ -172,7 +171,7 @@ def takes_long(mac: Mac) -> None:
 def test_what_is_lost_while_portaudio_looks_is_silence_and_told_of(mac: Mac, ears: Ears) -> None:
     takes_long(mac)
     mac.plug(MacDevice("Headphones", outputs=2))
-    assert _streams.look_again()
+    assert devices.look_again()
     lost = ears.next()
     assert isinstance(lost, events.AudioLost)
     assert lost.cause == "device"
@@ -206,7 +205,7 @@ def test_a_subscriber_can_leave_while_portaudio_looks(mac: Mac) -> None:
         ears = Ears()
         ears.hear()
         mac.plug(usb())
-        looking, _ = aside(_streams.look_again)
+        looking, _ = aside(devices.look_again)
         assert waits.wait(SOON)
         ears.life.dispose()
         goes_on.set()
