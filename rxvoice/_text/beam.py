@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["BeamText", "best"]
+__all__ = ["BeamText", "best", "says_twice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,12 @@ def best(texts: Sequence[BeamText]) -> BeamText:
     once = (it for it in texts if _is_repeated(_bare(it.text), said))
     single = max(once, key=lambda it: it.score, default=found)
     return single if single.score > found.score else found
+
+
+def says_twice(text: str) -> bool:
+    """Whether a text is the same words two times or more; the last time may be cut short."""
+    said = _bare(text)
+    return any(_is_repeated(said[:count], said) for count in range(1, len(said) // 2 + 1))
 
 
 def _is_repeated(words: list[str], said: list[str]) -> bool:

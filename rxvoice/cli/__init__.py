@@ -1,4 +1,4 @@
-"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve``, ``devices`` and ``models``.
+"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve`` and others.
 
 Each command has a public module. The private modules are their parts:
 
@@ -8,6 +8,7 @@ Each command has a public module. The private modules are their parts:
 - what is shown: `_scene` follows the events; `_view`, `_live_view` and `_reply_progress` print
 - what is written: `_both`, `_transcript`
 - the process: `_hold`, `_server`, `_main_loop`, `_keys`, `_signals`, `_streams`, `_stderr`
+- what is checked: `_doctor`
 - the command line: `_usage`, `_commands`
 """
 
@@ -30,6 +31,7 @@ examples:
   rxvoice demo                             play a recorded conversation, offline
   rxvoice talk                             talk with this machine, offline
   rxvoice devices                          list its microphones and loudspeakers
+  rxvoice doctor                           check this machine, and say what to do
   rxvoice run question.wav -o reply.wav    answer a recording
   rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
   rxvoice serve                            serve a page to talk, and the Realtime protocol
@@ -47,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice import __version__
     from rxvoice.cli.demo import add_demo
     from rxvoice.cli.devices import add_devices
+    from rxvoice.cli.doctor import add_doctor
     from rxvoice.cli.models import add_models
     from rxvoice.cli.run import add_run
     from rxvoice.cli.serve import add_serve
@@ -67,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     add_serve(commands)
     add_devices(commands)
     add_models(commands)
+    add_doctor(commands)
     return top
 
 
@@ -131,6 +135,10 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
         from rxvoice.cli.devices import devices
 
         return devices(level=options.level, seconds=options.seconds)
+    if options.command == "doctor":
+        from rxvoice.cli.doctor import doctor
+
+        return doctor(options)
     if options.command == "demo":
         from rxvoice.cli.demo import demo
 

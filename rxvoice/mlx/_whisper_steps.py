@@ -12,7 +12,7 @@ import mlx.nn as nn
 import numpy as np
 
 from rxvoice._audio.samples import Samples
-from rxvoice._text.beam import BeamText, best
+from rxvoice._text.beam import BeamText, best, says_twice
 from rxvoice.elements import Recognised, Word
 from rxvoice.errors import ConfigError
 
@@ -23,7 +23,7 @@ _FRAMES = 100
 
 _LEAST_S = 15
 _LONGEST_S = 30
-"""The shortest window, and that of the training. In one of 10 s Whisper says some texts twice."""
+"""The shortest window, and that of the training. In a short one Whisper says some texts twice."""
 
 _SPARE_S = 1
 """Empty seconds in the window behind the audio."""
@@ -76,9 +76,13 @@ class WhisperSteps:
 
     def decode(self, audio: Samples, *, timed: bool) -> Generator[None, None, WhisperText]:
         """The text of the audio. Yields after each layer of the encoder, and after each token."""
-        features, frames = yield from self._encode(audio)
+        features, frames = yield from self._encode(audio, _LEAST_S)
         most = _TOKENS + int(_TOKENS_PER_S * frames / _FRAMES)
         found, no_speech = yield from self._search(features, most)
+        if says_twice(found.text):
+            # A user may, too: the whole window decides.
+            features, _ = yield from self._encode(audio, _LONGEST_S)
+            found, no_speech = yield from self._search(features, most)
         words: Sequence[Word] = ()
         if timed and found.tokens:
             yield
@@ -86,13 +90,13 @@ class WhisperSteps:
         sure = found.score / (len(found.tokens) + 1)
         return WhisperText(found.text, words=words, log_probability=sure, no_speech=no_speech)
 
-    def _encode(self, audio: Samples) -> Generator[None, None, tuple[mx.array, int]]:
+    def _encode(self, audio: Samples, least_s: int) -> Generator[None, None, tuple[mx.array, int]]:
         """The audio as the decoder wants it, in the shortest window that does; and its frames."""
         spectrogram = import_module("mlx_audio.stt.models.whisper.audio").log_mel_spectrogram
         encoder, dims = self._model.encoder, self._model.dims
         mel = cast("mx.array", spectrogram(mx.array(audio), n_mels=dims.n_mels))
         frames = mel.shape[0]
-        size = min(_LONGEST_S * _FRAMES, max(_LEAST_S * _FRAMES, frames + _SPARE_S * _FRAMES))
+        size = min(_LONGEST_S * _FRAMES, max(least_s * _FRAMES, frames + _SPARE_S * _FRAMES))
         size += size % 2
         silence = mel.max() - _FLOOR
         mel = mx.pad(mel[:size], [(0, size - min(size, frames)), (0, 0)], constant_values=silence)

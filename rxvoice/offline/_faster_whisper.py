@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from rxvoice._audio.samples import Samples
 from rxvoice._blas import sleeping_when_idle
-from rxvoice._text.beam import BeamText, best
+from rxvoice._text.beam import BeamText, best, says_twice
 from rxvoice.elements import Recognised
-from rxvoice.offline._whisper import NOTHING, RATE, BackendName, Job, believed
+from rxvoice.offline._whisper import NOTHING, BackendName, Job, believed
 from rxvoice.offline.weights import WHISPER_TINY
 
 __all__ = ["OnFasterWhisper", "Running"]
@@ -24,8 +24,9 @@ _FRAMES = 100
 """A second, of the spectrogram."""
 
 _LEAST_S = 10
-"""The shortest window. One of 15 s costs a third more, and a full one of 30 s three times as much;
-neither is more accurate."""
+_LONGEST_S = 30
+"""The shortest window, and that of the training. One of 15 s costs a third more, and a full one
+three times as much; neither is more accurate, but for a text that is said twice."""
 
 _SPARE_S = 1
 """Empty seconds in the window behind the audio."""
@@ -154,14 +155,24 @@ class _Whisper:
         yield
         features = self._model.feature_extractor(audio)
         frames = features.shape[1]
-        encoded = self._model.model.encode(self._view(_window(features)))
-        found, no_speech = self._generate(encoded, len(audio) / RATE)
+        encoded, found, no_speech = self._search(features, _LEAST_S)
+        if says_twice(found.text):
+            # Whisper does so with short texts in a short window. A user may, too.
+            yield
+            encoded, found, no_speech = self._search(features, _LONGEST_S)
         return believed(
             found.text,
             found.score / (len(found.tokens) + 1),
             no_speech,
             lambda: self._words(encoded, found.tokens, frames) if timed else (),
         )
+
+    def _search(
+        self, features: NDArray[np.float32], least_s: int
+    ) -> tuple[object, BeamText, float]:
+        """What the encoder makes of it, the best text, and how likely it is that nobody speaks."""
+        encoded = self._model.model.encode(self._view(_window(features, least_s)))
+        return encoded, *self._generate(encoded, features.shape[1] / _FRAMES)
 
     def _generate(self, encoded: object, seconds: float) -> tuple[BeamText, float]:
         tokenizer = self._tokenizer
@@ -199,12 +210,13 @@ class _Whisper:
         return timed
 
 
-def _window(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The spectrogram at the start of the shortest window that does."""
+def _window(features: NDArray[np.float32], least_s: int) -> NDArray[np.float32]:
+    """The spectrogram at the start of the shortest window that does, in zeros as the library has.
+
+    With the spectrogram of silence in so short a window, Whisper says more texts twice.
+    """
     bands, frames = features.shape
-    size = max(_LEAST_S * _FRAMES, frames + _SPARE_S * _FRAMES)
-    # Zeros, as faster-whisper itself has them. With the spectrogram of silence in so short a
-    # window, Whisper writes some texts twice.
-    window = np.zeros((1, bands, min(30 * _FRAMES, size + size % 2)), np.float32)
+    size = max(least_s * _FRAMES, frames + _SPARE_S * _FRAMES)
+    window = np.zeros((1, bands, min(_LONGEST_S * _FRAMES, size + size % 2)), np.float32)
     window[0, :, :frames] = features
     return window

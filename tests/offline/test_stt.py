@@ -84,6 +84,24 @@ def test_a_single_word_is_not_taken_for_noise(ears: offline.WhisperStt):
     assert sum(given) >= 38
 
 
+def test_a_text_that_stands_twice_is_looked_at_in_the_whole_window(
+    ears: offline.WhisperStt, monkeypatch: pytest.MonkeyPatch
+):
+    module = sys.modules["rxvoice.offline._faster_whisper"]
+    window, sizes = module._window, []
+
+    def spied(features: np.ndarray, least_s: int) -> np.ndarray:
+        sizes.append(least_s)
+        return window(features, least_s)
+
+    monkeypatch.setattr(module, "_window", spied)
+    once = turns()[0][4_000:-9_000]  # without a pause, at which a turn is parted
+    assert words(ears.transcribe_turn(once)) == words(SAID[0])
+    assert sizes == [10]
+    assert words(ears.transcribe_turn(np.concatenate([once, once]))) == 2 * words(SAID[0])
+    assert sizes == [10, 10, 30]
+
+
 def test_nothing_gives_no_text(ears: offline.WhisperStt):
     for audio in (NOTHING, np.zeros(1, np.float32), np.full(100, 1e-3, np.float32)):
         assert ears.transcribe_turn(audio) == ""

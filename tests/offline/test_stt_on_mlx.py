@@ -89,6 +89,23 @@ def test_what_is_no_speech_gives_no_text(ears: offline.WhisperStt) -> None:
     assert len(made_up(ears)) <= 1
 
 
+def test_a_text_that_stands_twice_is_looked_at_in_the_whole_window(
+    ears: offline.WhisperStt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rxvoice.mlx._whisper_steps import WhisperSteps
+
+    encode, sizes = WhisperSteps._encode, list[int]()
+
+    def spied(steps: WhisperSteps, audio: np.ndarray, least_s: int) -> object:
+        sizes.append(least_s)
+        return encode(steps, audio, least_s)
+
+    monkeypatch.setattr(WhisperSteps, "_encode", spied)
+    once = turns()[0][4_000:-9_000]  # without a pause, at which a turn is parted
+    assert words(ears.transcribe_turn(np.concatenate([once, once]))) == 2 * words(SAID[0])
+    assert sizes == [15, 30]
+
+
 @needs_prompts
 def test_a_single_word_is_not_taken_for_noise(ears: offline.WhisperStt) -> None:
     names = [name for name, text in prompts().items() if len(words(text)) == 1][:20]
