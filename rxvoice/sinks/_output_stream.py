@@ -68,11 +68,12 @@ class OutputStream:
         """When it last asked for sound; None before the first time."""
         self.since = time.monotonic()
         """When it was started."""
-        block_ms, latency = _BLOCK_MS, _LATENCY_S
+        block, latency = rate * _BLOCK_MS // 1000, _LATENCY_S
         if platform().is_mac:
             # The device's buffer is the least multiple of the block that holds the latency. It has
-            # one buffer for both its sides, so the microphone's must not be larger.
-            block_ms, latency = MAC_BUFFER_MS, 0.0
+            # one buffer for both its sides, so the microphone's must not be larger. Its frames are
+            # those of the device, whatever rate the stream has.
+            block, latency = (device.sample_rate or rate) * MAC_BUFFER_MS // 1000, 0.0
         self._stream = devices.open_stream(
             device,
             "speaker",
@@ -82,7 +83,7 @@ class OutputStream:
             samplerate=rate,
             channels=self._channels,
             dtype="float32",
-            blocksize=max(1, rate * block_ms // 1000),
+            blocksize=max(1, block),
             latency=latency,
         )
 

@@ -28,6 +28,8 @@ _JITTER_S = 0.05
 _JUMP_S = 0.2
 _JUMP_BLOCKS = 32
 """A jump of the clock that lasts for so many blocks is a loss, with or without a flag."""
+_DOUBTFUL_BLOCKS = 8
+"""CoreAudio tells of an overload on a thread of its own, so the gap may come some blocks later."""
 _OFFSETS = 16
 """Of so many callbacks, the one that Python delayed least tells the offset of the clocks."""
 
@@ -66,6 +68,7 @@ class SegmentReader:
         self._overdriven = False
         self._origin = 0.0  # when frame 0 was captured, by the output's clock
         self._jumps = 0
+        self._doubtful = 0  # blocks after a flag
         self._next = 0  # index in the stream of the next frame
         self.frames = 0
         """Frames so far, at the device's rate, with those of silence."""
@@ -158,7 +161,10 @@ class SegmentReader:
         lasting = self._jumps >= _JUMP_BLOCKS
         block_s = self._format.frames / rate
         least = block_s / 2 if self._losses.exact else max(_JITTER_S, block_s)
-        if late > 0 and (lasting or (overflow and late > least)):
+        if overflow:
+            self._doubtful = _DOUBTFUL_BLOCKS if self._losses.exact else 1
+        doubtful, self._doubtful = self._doubtful > 0, max(0, self._doubtful - 1)
+        if late > 0 and (lasting or (doubtful and late > least)):
             self._jumps = 0
             yield from self._lost("device", round(late * rate))
         elif overflow:

@@ -163,10 +163,15 @@ def test_a_flag_of_the_sound_system_is_one_without_a_loss() -> None:
     assert told.samples == 0
 
 
-def test_a_flag_with_a_loss_is_told_of_at_once_to_the_sample() -> None:
+@pytest.mark.parametrize("later", [0, 1, 3])
+def test_a_flag_with_a_loss_is_told_of_at_once_with_its_length(later: int) -> None:
     machine = mac()
     machine.speaks(60)
-    machine.script.append(lambda: machine.input.speak(overflow=True, lost=1536))  # one buffer
+    for at in range(later + 1):
+        lost = 1536 if at == later else 0  # one buffer
+        machine.script.append(
+            lambda at=at, lost=lost: machine.input.speak(overflow=at == 0, lost=lost)
+        )
     machine.speaks(20)
     [told] = others(machine.hear(machine.microphone()))
     assert isinstance(told, AudioLost)
