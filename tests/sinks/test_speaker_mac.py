@@ -364,3 +364,18 @@ def test_it_can_be_used_and_stopped_while_it_rests(mac: Mac, tired: Speaker) -> 
     assert tired.device == "Headphones"
     until(lambda: not mac.open)
     tired.stop()
+
+
+def test_a_short_reply_after_a_rest_is_played_at_once_when_it_is_over(
+    mac: Mac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_loudspeaker, "_REST_S", 0.005)
+    with make(start_buffer_ms=4_000) as sink:
+        until(lambda: not mac.open)
+        sink.set_sample_rate(1_000)  # the resampler holds back all of it until the end
+        sink.write_samples(np.full(30, 0.5, np.float32))
+        sink.end_reply()
+        until(lambda: bool(mac.open) and playing(mac))
+        mac.last("output").io(2)
+        assert len(heard(mac)) == pytest.approx(30 * 48, abs=2)
+        assert sink.position == 30
