@@ -6,13 +6,11 @@ import logging
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any, Protocol
 
 from rxvoice._platform import platform
 from rxvoice.devices import _hal
 from rxvoice.devices._device import Device, Kind
-from rxvoice.devices._portaudio import sound
 
 _log = logging.getLogger("rxvoice")
 
@@ -155,48 +153,6 @@ class DeviceStream:
             self._finished()
 
 
-def open_stream(
-    device: Device,
-    kind: Kind,
-    *,
-    callback: Callable[..., None],
-    finished: Callable[[], None],
-    let_go: Callable[[], None] = lambda: None,
-    **options: Any,
-) -> DeviceStream:
-    """Open a stream. It counts as open until it is closed.
-
-    Args:
-        device: from the last `listing`. If PortAudio has looked for devices meanwhile, the one of
-            the same name is opened.
-        kind: which side of the device.
-        callback: of PortAudio.
-        finished: called once, on any thread, when no more calls come.
-        let_go: called, on any thread, just before the stream is closed because PortAudio looks for
-            devices again, or because its device works differently now. `finished` follows, and the
-            owner opens the device again.
-        options: of sounddevice's stream.
-
-    Raises:
-        Exception: one of `failures`.
-    """
-    sd = sound()
-    make = sd.RawInputStream if kind == "microphone" else sd.RawOutputStream
-    with refreshing:
-        stream = DeviceStream(
-            _as_listed(sd, device, kind),
-            kind,
-            callback,
-            finished,
-            let_go,
-            getattr(sd, "CallbackAbort", Exception),
-        )
-        with one_call():
-            stream.open(make, options)
-            open_ones.add(stream)
-    return stream
-
-
 def close_all() -> None:
     """Close what is open when the program ends: sounddevice would close streams that run."""
     streams = list(open_ones)
@@ -220,21 +176,6 @@ def one_call() -> Generator[None]:
         yield
     finally:
         _calls.release()
-
-
-def _as_listed(sd: ModuleType, device: Device, kind: Kind) -> Device:
-    """The device at the place where PortAudio lists it now."""
-    channels = "max_input_channels" if kind == "microphone" else "max_output_channels"
-    places = [
-        index
-        for index, it in enumerate(sd.query_devices())
-        if it["name"] == device.name and it[channels]
-    ]
-    if device.index in places:
-        return device
-    if not places:
-        raise OSError(f"{device.name!r} has gone")
-    return Device(places[0], device.name, device.inputs, device.outputs, device.sample_rate)
 
 
 def is_open() -> bool:

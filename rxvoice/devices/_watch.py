@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from rxvoice.devices._device import Device, Kind
+from rxvoice.devices._device import Device, HalDevice, Kind
 from rxvoice.devices._hal import hal
 from rxvoice.devices._listing import is_chosen_by_app
 from rxvoice.devices._portaudio import sound
@@ -31,7 +31,14 @@ class DeviceWatch:
         self._wanted = wanted
         self._name = device.name
         self._opened = hal().device(device.name, kind)
+        self._refused: set[int] = set()
         self._next = now + _EVERY_S
+
+    def refuse(self) -> None:
+        """Tell no more of the devices that should be open at this moment: they do not open."""
+        for device in (self._successor(), self._back()):
+            if device is not None:
+                self._refused.add(device.id)
 
     def due(self, now: float) -> float | None:
         """Seconds until there may be news; None where there never is any."""
@@ -45,10 +52,9 @@ class DeviceWatch:
         device, opened = hal().device(self._name, self._kind), self._opened
         if device is None or (opened is not None and device.id != opened.id):
             return "gone"
-        if self._wanted is None:
-            if self.has_successor():
-                return "default"
-        elif self._wanted.name != self._name and hal().device(self._wanted.name, self._kind):
+        if self.has_successor():
+            return "default"
+        if self._back() is not None:
             return "back"
         if opened is not None and device.sample_rate != opened.sample_rate:
             return "rate"
@@ -56,11 +62,23 @@ class DeviceWatch:
 
     def has_successor(self) -> bool:
         """Whether the default device is wanted, and another one is the default by now."""
+        return self._successor() is not None
+
+    def _successor(self) -> HalDevice | None:
         default = hal().default(self._kind)
-        return (
+        if (
             self._wanted is None
             and default is not None
             and self._opened is not None
             and default.id != self._opened.id
+            and default.id not in self._refused
             and not is_chosen_by_app(sound(), self._kind)
-        )
+        ):
+            return default
+        return None
+
+    def _back(self) -> HalDevice | None:
+        if self._wanted is None or self._wanted.name == self._name:
+            return None
+        wanted = hal().device(self._wanted.name, self._kind)
+        return None if wanted is None or wanted.id in self._refused else wanted

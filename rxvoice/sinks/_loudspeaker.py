@@ -10,7 +10,7 @@ from rxvoice import devices
 from rxvoice._audio.samples import Samples
 from rxvoice._platform import platform
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored
+from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored, Notice
 from rxvoice.sinks._output_stream import OutputStream
 
 _SILENT_S = 2.0
@@ -24,7 +24,7 @@ _REST_S = 30.0
 headset busy. The first samples of a new stream are heard when CoreAudio says; ALSA's times are some
 60 ms off at first."""
 
-DeviceEvent = DeviceChanged | DeviceLost | DeviceRestored
+DeviceEvent = DeviceChanged | DeviceLost | DeviceRestored | Notice
 
 
 def own_rate(device: devices.Device) -> int:
@@ -160,7 +160,7 @@ class Loudspeaker:
         stream.follow_clock()
         if news is not None:
             self._leave()
-            return self._move("it does not open again")
+            return self._move("it does not open again", stays=news != "rate")
         if platform().is_mac and self._lost is None and now - self._busy >= _REST_S:
             self._leave()
             self.close()
@@ -180,24 +180,36 @@ class Loudspeaker:
         self._lost = stream.active
         return DeviceLost("speaker", self.name, reason)
 
-    def _move(self, reason: str) -> DeviceEvent | None:
+    def _move(self, reason: str, *, stays: bool = False) -> DeviceEvent | None:
         """Open the device again, or the one that has taken its place.
 
         Args:
             reason: why the device is lost, if none opens.
+            stays: whether the device works, and is opened again if the other one does not open.
         """
-        before = self._device.name
+        before = self._device
         self.close()
         try:
             self._open_wanted()
         except (RxvoiceError, *devices.failures()) as error:
+            if stays and self._opens_again(before):
+                text = f"the speaker stays {before.name!r}: the other device does not open: {error}"
+                return Notice(text, error, stage="speaker")
             now = time.monotonic()
             self._wait(now)
             self._lost = now
-            return DeviceLost("speaker", before, f"{reason}: {error}")
-        if self.name != before:
-            return DeviceChanged("speaker", self.name, before)
+            return DeviceLost("speaker", before.name, f"{reason}: {error}")
+        if self.name != before.name:
+            return DeviceChanged("speaker", self.name, before.name)
         return None
+
+    def _opens_again(self, device: devices.Device) -> bool:
+        try:
+            self._open_at_any_rate(device)
+        except (RxvoiceError, *devices.failures()):
+            return False
+        self._watch.refuse()
+        return True
 
     def use(self, device: devices.Device, *, follows: bool) -> bool:
         """Play on this device from here on. Returns whether it is another one.
@@ -239,7 +251,7 @@ class Loudspeaker:
         stream = OutputStream(device, rate, self._render, self._news, self._leave)
         stream.start(self._prepare)
         self._stream = stream
-        self._device, self._rate = device, rate
+        self._device, self._rate = stream.device, rate
         self._rests = False
         self._busy = time.monotonic()
         self._watch_device()

@@ -104,6 +104,11 @@ class OutputStream:
         self._stream.close()
 
     @property
+    def device(self) -> devices.Device:
+        """The device, where PortAudio lists it now."""
+        return self._stream.device
+
+    @property
     def was_let_go(self) -> bool:
         """Whether it was closed only to be opened again."""
         return self._stream.was_let_go

@@ -71,6 +71,8 @@ class SpeakerTrack(Track):
             queue.pause()
         queue.duck(old.loudness)
         self.change_queue(queue, rate, index)
+        if old.is_ended:
+            queue.end()
         if was_playing:
             queue.start()
 

@@ -71,8 +71,11 @@ class Track:
 
     def change_queue(self, queue: PlayQueue, rate: int, index: int) -> None:
         """Play from another queue, from the device's sample `index` on, at another rate."""
+        goes_on = self.in_flight.is_open
         pieces = self.in_flight.cut(index)
         self._converter = None
         self.queue, self.rate = queue, rate
         for given_rate, samples in pieces:
             self.put(samples, given_rate)
+        if not goes_on:
+            self.end_signal()

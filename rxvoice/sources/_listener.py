@@ -111,7 +111,7 @@ class Listener:
             elif segment is not None:
                 if given_up := self._watch(segment):
                     tries = 0 if segment.ring.captured else tries
-                    segment = self._leave(device, segment, *given_up)
+                    segment = self._leave(device, segment, given_up)
             else:
                 self._pause(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
                 if not self.choice.is_waiting:
@@ -164,13 +164,19 @@ class Listener:
             return device, self._open_again(device, 0)
         return chosen, opened
 
-    def _leave(self, device: Device, segment: Segment, reason: str, again: bool) -> Segment | None:
+    def _leave(self, device: Device, segment: Segment, given_up: GivenUp) -> Segment | None:
         """Close the stream, and open the next one at once if that may work."""
         with self._guard:
             self._close_stream()
-        opened = self._open_again(device, 0) if again else None
+        opened = self._open_again(device, 0) if given_up.again else None
+        if opened is None and given_up.works:
+            opened = self._open_same(segment.opened, 0, follows=False)
+            if opened is not None:
+                opened.watch = self._watched(segment.opened, device)
+                opened.watch.refuse()
+                self._news.append(_stays(segment.opened, "the other device does not open"))
         segment.replaced = opened is not None
-        segment.over = reason
+        segment.over = given_up.reason
         return opened
 
     def _watch(self, segment: Segment) -> GivenUp | None:
@@ -196,13 +202,14 @@ class Listener:
     def _open_again(self, lost: Device, tries: int) -> Segment | None:
         if self._ended or len(self._inbox) >= _MOST_WAITING:
             return None
-        return self._open_same(lost, tries) or (
-            self._open_same(lost, tries) if self._machine.look_again() else None
-        )
+        opened = self._open_same(lost, tries, follows=self._follows)
+        if opened is None and self._machine.look_again():
+            opened = self._open_same(lost, tries, follows=self._follows)
+        return opened
 
-    def _open_same(self, lost: Device, tries: int) -> Segment | None:
+    def _open_same(self, lost: Device, tries: int, *, follows: bool) -> Segment | None:
         try:
-            device = self._machine.find_again(lost, follows=self._follows)
+            device = self._machine.find_again(lost, follows=follows)
             forms = formats(device, self._settings, self._machine.platform)
             if device.name == lost.name and self._form in forms and tries % 2:
                 forms = [self._form]  # PortAudio prints a complaint for each format that it refuses
@@ -236,15 +243,16 @@ class Listener:
                 if self._ended:
                     return None
                 try:
-                    self._stream = self._machine.open(device, form, ring)
-                    self._stream.start()
+                    self._stream = stream = self._machine.open(device, form, ring)
+                    opened = stream.device
+                    stream.start()
                 except self._machine.failures() as error:
                     self._close_stream()
                     first = first or error
                     continue
             self._form = form
             watch = self._watched(device, wanted)
-            segment = Segment(device.name, form, ring, device, watch)
+            segment = Segment(device.name, form, ring, opened, watch)
             self._inbox.append(segment)
             self._tell_of_headset(device)
             return segment
@@ -305,5 +313,6 @@ def _is(one: Device, other: Device) -> bool:
     return (one.index, one.name) == (other.index, other.name)
 
 
-def _stays(device: Device, error: Exception) -> Notice:
-    return Notice(f"the microphone stays {device.name!r}: {error}", error, stage="microphone")
+def _stays(device: Device, why: Exception | str) -> Notice:
+    error = why if isinstance(why, Exception) else None
+    return Notice(f"the microphone stays {device.name!r}: {why}", error, stage="microphone")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from rxvoice.sources._machine import InputStream, Machine
 from rxvoice.sources._segment import Segment
@@ -15,8 +15,20 @@ been asleep."""
 _QUIET_LOOKS_AT_FIRST = 6
 """The same before the first callback: some devices take their time to wake up."""
 
-GivenUp: TypeAlias = tuple[str, bool]
-"""Why, and whether another stream may open at once."""
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A stream is to be given up.
+
+    Args:
+        reason: why.
+        again: whether another stream may open at once.
+        works: whether the device works, so that it may stay if another one does not open.
+    """
+
+    reason: str
+    again: bool
+    works: bool = False
 
 
 class Lookout:
@@ -43,11 +55,14 @@ class Lookout:
         """
         ring, watch = self._segment.ring, self._segment.watch
         if self._stream is not None and self._stream.was_let_go:
-            return "PortAudio looks for devices", True
+            return GivenUp("PortAudio looks for devices", again=True)
         if ring.finished:
-            return "the sound system ended the stream", watch.has_successor()
-        if news := watch.news(self._machine.now()):
-            return "it was disconnected", news != "gone" or watch.has_successor()
+            return GivenUp("the sound system ended the stream", watch.has_successor())
+        news = watch.news(self._machine.now())
+        if news == "gone":
+            return GivenUp("it was disconnected", watch.has_successor())
+        if news is not None:
+            return GivenUp("it does not open again", again=True, works=news != "rate")
         captured = ring.captured
         if captured != self._seen:
             if not self._seen:
@@ -57,5 +72,5 @@ class Lookout:
             self._quiet += 1
         self._seen = captured
         if self._quiet >= (_QUIET_LOOKS if captured else _QUIET_LOOKS_AT_FIRST):
-            return f"no sound for {self._quiet * LOOK_S:.0f} s", watch.has_successor()
+            return GivenUp(f"no sound for {self._quiet * LOOK_S:.0f} s", watch.has_successor())
         return None

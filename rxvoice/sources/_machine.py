@@ -18,6 +18,9 @@ class InputStream(Protocol):
     """An opened stream."""
 
     @property
+    def device(self) -> Device: ...
+
+    @property
     def was_let_go(self) -> bool: ...
 
     def start(self) -> None: ...

@@ -39,6 +39,8 @@ class Watching(Protocol):
 
     def has_successor(self) -> bool: ...
 
+    def refuse(self) -> None: ...
+
 
 @dataclass(slots=True)
 class Segment:

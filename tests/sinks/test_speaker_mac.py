@@ -364,3 +364,75 @@ def test_it_can_be_used_and_stopped_while_it_rests(mac: Mac, tired: Speaker) -> 
     assert tired.device == "Headphones"
     until(lambda: not mac.open)
     tired.stop()
+
+
+def test_a_short_reply_after_a_rest_is_played_at_once_when_it_is_over(
+    mac: Mac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_loudspeaker, "_REST_S", 0.005)
+    with make(start_buffer_ms=4_000) as sink:
+        until(lambda: not mac.open)
+        sink.set_sample_rate(1_000)  # the resampler holds back all of it until the end
+        sink.write_samples(np.full(30, 0.5, np.float32))
+        sink.end_reply()
+        until(lambda: bool(mac.open) and playing(mac))
+        mac.last("output").io(2)
+        assert len(heard(mac)) == pytest.approx(30 * 48, abs=2)
+        assert sink.position == 30
+
+
+def refuse_headphones(mac: Mac) -> None:
+    def refuse(device: MacDevice) -> None:
+        if device.name == "Headphones":
+            raise PortAudioError("Device unavailable")
+
+    mac.opening = refuse
+
+
+def test_a_default_device_that_does_not_open_is_told_of_once_and_left_alone(
+    mac: Mac, sink: Speaker
+) -> None:
+    told = Told(sink.events)
+    refuse_headphones(mac)
+    sink.write_samples(ramp(3 * BLOCK))
+    mac.last("output").io()
+    mac.plug(headphones())
+    mac.choose("output", "Headphones")
+    notice = told.next()
+    assert isinstance(notice, events.Notice)
+    assert notice.message == (
+        f"the speaker stays {SPEAKERS!r}: the other device does not open: Device unavailable"
+    )
+    on(mac, SPEAKERS)
+    mac.last("output").io(2)
+    assert heard(mac) == ramp(3 * BLOCK).tolist()
+    mac.plug(MacDevice("Screen", outputs=2))
+    mac.choose("output", "Screen")
+    assert told.next() == events.DeviceChanged("speaker", "Screen", SPEAKERS)
+
+
+def test_a_device_whose_place_in_the_list_is_old_opens_beside_another_stream(mac: Mac) -> None:
+    mac.plug(headphones())
+    with make() as sink:
+        told = Told(sink.events)
+        mac.plug(mac.unplug("Headphones"))  # listed still, under a number that is gone
+        with make("headphones") as second:
+            assert mac.last("output").device.plugged
+            assert second.device == "Headphones"
+        mac.plug(mac.unplug("Headphones"))
+        sink.use("headphones")
+        assert told.next() == events.DeviceChanged("speaker", "Headphones", SPEAKERS)
+
+
+def test_the_device_that_it_is_on_is_no_other_one_after_the_list_was_made_anew(mac: Mac) -> None:
+    mac.plug(headphones())
+    with make("headphones") as sink:
+        told = Told(sink.events)
+        first = mac.last("output")
+        mac.unplug("MacBook Pro Microphone")
+        assert devices.look_again()
+        until(lambda: mac.last("output") is not first and playing(mac))
+        count = len(mac.streams)
+        sink.use("headphones")
+        assert len(mac.streams) == count
+    assert told.next() == "completed"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_coreaudio import HEADSET_RATE, Mac, MacDevice
+from fake_coreaudio import HEADSET_RATE, Mac, MacDevice, PortAudioError
 from reactivex.subject import BehaviorSubject
 from sinks.test_speaker import SOON, Told, aside, ramp
 
@@ -157,6 +157,33 @@ def test_one_that_was_chosen_is_kept(mac: Mac) -> None:
         mac.choose("input", "USB")  # it still follows
         assert ears.next() == events.DeviceChanged("microphone", "USB", MICROPHONE)
         ears.life.dispose()
+
+
+def test_a_default_microphone_that_does_not_open_is_told_of_once_and_left_alone(
+    mac: Mac, ears: Ears
+) -> None:
+    def refuse(device: MacDevice) -> None:
+        if device.name == "USB":
+            raise PortAudioError("Device unavailable")
+
+    mac.opening = refuse
+    mac.plug(usb())
+    mac.choose("input", "USB")
+    notice = ears.next()
+    while isinstance(notice, events.AudioLost):
+        notice = ears.next()
+    assert isinstance(notice, events.Notice)
+    assert notice.message == (
+        f"the microphone stays {MICROPHONE!r}: the other device does not open"
+    )
+    ears.hear()
+    mac.opening = lambda _: None
+    mac.plug(MacDevice("Desk", inputs=1))
+    mac.choose("input", "Desk")
+    while isinstance(event := ears.next(), events.AudioLost):
+        pass
+    assert event == events.DeviceChanged("microphone", "Desk", MICROPHONE)
+    assert ears.is_without_gaps
 
 
 def takes_long(mac: Mac) -> None:
