@@ -14,6 +14,7 @@ from reactivex import abc
 from rxvoice._answers.clock import SubscriptionClock, at, home_of
 from rxvoice._answers.limits import TimeLimits
 from rxvoice._answers.stuck import shared_thread
+from rxvoice._boundary import outside
 from rxvoice._check import check_worker
 from rxvoice._threads.kept import Kept
 from rxvoice.errors import ModelThreadStuck
@@ -77,7 +78,7 @@ def stage(
             warned = True
             _log.warning(_NO_HOME, name)
         work = start()
-        clock = SubscriptionClock(out.scheduler)
+        clock = SubscriptionClock(outside(out.scheduler))
         told: Event | None = None  # the last notice of a thread that is stuck
         waiting: deque[T | Event] = deque()
         kept = Kept(out.life)
@@ -149,7 +150,7 @@ def stage(
 
         thread = shared_thread(worker)
         if thread is not None:
-            home = home_of(out.scheduler)
+            home = home_of(outside(out.scheduler))
             out.life.add(thread.follow(lambda _, notice: at(home, partial(tell, notice))))
 
         def flush() -> None:

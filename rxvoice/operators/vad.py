@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from reactivex.disposable import Disposable
@@ -10,6 +11,7 @@ from reactivex.disposable import Disposable
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import judgement
 from rxvoice._audio.samples import Samples
+from rxvoice._boundary import boundary_of, calling
 from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
@@ -85,7 +87,9 @@ def vad(
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
         is_echo = None if echo is None else echo_judge(echo)
         misfit = misfit_of(own)
-        later = answers_later(own, out.scheduler)
+        call = calling(out.scheduler)
+        # In a trace, no chunk waits for those of other conversations.
+        later = None if boundary_of(out.scheduler) else answers_later(own, out.scheduler)
         line: InOrder[object] = InOrder(out.life)
 
         def behind(element: AudioChunk | Event) -> None:
@@ -121,7 +125,7 @@ def vad(
 
         def judge(chunk: AudioChunk, ask: Callable[[Samples], object]) -> None:
             try:
-                answer = judgement(ask(chunk.samples))
+                answer = call("vad", lambda: judgement(ask(chunk.samples)), False)
             except BaseException as error:
                 undecided(chunk, error, failures)
                 raise_if_ctrl_c(error)
@@ -130,7 +134,7 @@ def vad(
             echo = False
             if is_echo and (answer if isinstance(answer, bool) else answer >= stop):
                 try:
-                    echo = is_echo(chunk)
+                    echo = call("echo", partial(is_echo, chunk), False)
                 except BaseException as error:
                     undecided(chunk, error, echo_failures)
                     raise_if_ctrl_c(error)
