@@ -91,7 +91,7 @@ def _used(kind: Kind, wanted: int | str | None) -> Finding:
 
 
 def is_headset(device: Device) -> bool:
-    """Whether its microphone is one of Bluetooth. Where the system does not tell, by name and rate."""
+    """Whether its microphone is a Bluetooth one. By name and rate, if the system does not tell."""
     known = hal().device(device.name, "microphone")
     if known is not None:
         return known.transport == "bluetooth"
