@@ -7,9 +7,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from shutil import which
 
 import pytest
+from screen import on_a_screen
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -22,11 +22,7 @@ def test_it_prints_what_the_index_says(example: Path, tmp_path: Path) -> None:
     row = next(line for line in INDEX.splitlines() if f"]({example.name})" in line)
     expected = re.findall(r"`(.+?)`", row.rsplit("|", 2)[1])
     assert expected
-    screen: list[str] = []
-    if example.stem == "tk_app" and sys.platform != "darwin" and "DISPLAY" not in os.environ:
-        screen = ["xvfb-run", "-a"]
-        if not which("xvfb-run"):
-            pytest.skip("no display: apt-get install xvfb")
+    screen = on_a_screen() if example.stem == "tk_app" else []
     done = subprocess.run(
         [*screen, sys.executable, "-W", "error", str(example)],
         cwd=tmp_path,
