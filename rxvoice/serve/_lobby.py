@@ -110,6 +110,16 @@ class Lobby:
         with self._drain.session(session.end):
             await session.run()
 
+    async def say_where(self, socket: WebSocket) -> None:
+        """Turn away a client at another path than the protocol's."""
+        from starlette.responses import PlainTextResponse
+
+        if "websocket.http.response" not in socket.scope.get("extensions", {}):
+            await socket.close(1008, "path")
+            return
+        told = "There is no WebSocket at this path: connect to /v1/realtime."
+        await socket.send_denial_response(PlainTextResponse(told, 404))
+
     async def _accept(self, socket: WebSocket) -> None:
         offered = socket.scope.get("subprotocols", [])
         await socket.accept("realtime" if "realtime" in offered else None)
