@@ -127,8 +127,11 @@ def serve(arguments: argparse.Namespace) -> int:
         models = choose_models(chosen)
         ender = Ender()
         began = time.monotonic()
+        is_loading = True
 
         def loaded(result: object) -> None:
+            nonlocal is_loading
+            is_loading = False
             if isinstance(result, Exception):
                 ender.fail(result)
                 return
@@ -153,7 +156,8 @@ def serve(arguments: argparse.Namespace) -> int:
             drain = made.state.drain
             hold(AccessLog(made), where, drain, ender, told=_tell, encrypted=encrypted)
         finally:
-            models.close()
+            if not is_loading:  # else their thread is busy, and nobody waits for it
+                models.close()
     return 0
 
 
