@@ -406,7 +406,6 @@ def test_errors_of_the_server_are_told_and_the_session_goes_on(
     ("code", "reason", "words"),
     [
         (1013, "full", "The server is full"),
-        (1013, "loading", "still loading its models"),
         (1012, "draining", "The server is restarting"),
         (1008, "", "The server ended this conversation"),
     ],
@@ -421,6 +420,28 @@ def test_a_refusal_is_told_in_words(
     server.refuse = None
     at_page.page.get_by_role("button", name="Reconnect").click()
     at_page.is_in("listening")
+
+
+def test_a_server_that_loads_its_models_is_waited_for(at_page: Visit, server: FakeServer) -> None:
+    server.refuse = 1013, "loading"
+    at_page.page.get_by_role("button", name="Start talking").click()
+    alert = at_page.page.get_by_role("alert")
+    expect(alert).to_contain_text("still loading its models")
+    expect(at_page.page.get_by_role("button", name="Reconnect")).to_be_hidden()
+    server.refuse = None
+    at_page.is_in("listening")
+    expect(alert).to_be_hidden()
+
+
+def test_the_hint_is_about_what_ends_a_reply(at_page: Visit, server: FakeServer) -> None:
+    page, hint = at_page.page, at_page.page.locator("#hint")
+    page.get_by_label("Type a message").fill("hello")
+    page.keyboard.press("Enter")
+    server.wait("response.create")
+    server.send(*reply_begins("r1", "a1"), *sentence("r1", "a1", "Hello.", tone(60)))
+    expect(hint).to_have_text("Esc stops the reply")
+    page.get_by_role("button", name="Start talking").click()
+    expect(hint).to_have_text("Talk over it to interrupt, or press Esc")
 
 
 def test_a_key_is_asked_for_and_stays_in_the_tab(chrome: Browser, server: FakeServer) -> None:
