@@ -144,10 +144,7 @@ def from_beta(given: dict[str, Any]) -> dict[str, Any]:
             value = config.pop(old)
             if new == "format" and isinstance(value, str):
                 value = {"type": _BETA_FORMATS.get(value, value)}
-            audio = config.get("audio") or {}
-            side = audio.get(way) or {} if isinstance(audio, dict) else None
-            if isinstance(side, dict):  # else what checks it says so
-                config["audio"] = {**audio, way: {**cast("dict[str, Any]", side), new: value}}
+            config["audio"] = _with_field(config.get("audio"), way, new, value)
     if "modalities" in config:
         config["output_modalities"] = config.pop("modalities")
     if "max_response_output_tokens" in config:
@@ -156,6 +153,16 @@ def from_beta(given: dict[str, Any]) -> dict[str, Any]:
     if isinstance(modalities, list) and "audio" in modalities:
         config["output_modalities"] = ["audio"]
     return config
+
+
+def _with_field(audio: object, way: str, name: str, value: object) -> object:
+    if not isinstance(audio, dict | None):
+        return audio  # what checks it says so
+    ways = cast("dict[str, object]", audio or {})
+    side = ways.get(way)
+    if not isinstance(side, dict | None):
+        return ways
+    return {**ways, way: {**cast("dict[str, object]", side or {}), name: value}}
 
 
 def merged(config: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
