@@ -337,6 +337,9 @@ def test_settings_are_sent_and_kept(at_page: Visit, server: FakeServer) -> None:
 
     page.get_by_label("Voice", exact=True).select_option("amy")
     assert asked()["audio"]["output"]["voice"] == "amy"
+    page.get_by_label("How fast it speaks").fill("1.25")
+    assert asked()["audio"]["output"]["speed"] == 1.25
+    expect(page.locator("output[for=speed]")).to_have_text("1.25 ×")
     page.get_by_label("Instructions").fill("Answer in rhymes.")
     page.get_by_label("Instructions").blur()
     assert asked()["instructions"] == "Answer in rhymes."
