@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from rxvoice.serve._content_log import logging_content
@@ -16,6 +17,11 @@ from rxvoice.web._origin import is_welcome
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
+
+
+_log = logging.getLogger("rxvoice.access")
+
+_SHOWN = 200  # characters of an origin
 
 
 class Lobby:
@@ -77,6 +83,8 @@ class Lobby:
         """Hold a session over a socket that is not accepted yet, or turn the client away."""
         if not is_welcome(socket.headers, self._allowed):
             self._observer.refused("origin")
+            origin = socket.headers.get("origin", "")[:_SHOWN]
+            _log.warning("a page of %r was refused: --allow-origin lets it in", origin)
             await socket.close(1008, "origin")
             return
         if not self._keys.allows(socket.headers):

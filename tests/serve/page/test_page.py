@@ -345,7 +345,7 @@ def test_settings_are_sent_and_kept(at_page: Visit, server: FakeServer) -> None:
     assert asked()["instructions"] == "Answer in rhymes."
     page.get_by_label("Silence that ends your turn").fill("900")
     assert asked()["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 900
-    page.get_by_label("How sure it must be that you speak").fill("0.7")
+    page.get_by_label("How sure it must be of speech").fill("0.7")
     assert asked()["audio"]["input"]["turn_detection"]["threshold"] == 0.7
     page.get_by_label("Only words interrupt it").check()
     assert asked()["x_rxvoice"] == {"voice_activity": True, "interrupt_on": "words"}

@@ -136,6 +136,17 @@ def test_a_session_that_only_transcribes() -> None:
         assert heard["transcription"]["language"] == "en"
 
 
+def test_the_log_says_which_page_was_refused(caplog: pytest.LogCaptureFixture) -> None:
+    client = TestClient(serve.app(fake_models()))
+    headers = {"Origin": "https://a.example"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/v1/realtime", headers=headers),
+    ):
+        pass
+    assert "a page of 'https://a.example' was refused: --allow-origin lets it in" in caplog.text
+
+
 def test_whoever_comes_to_the_wrong_door_is_told_where_to_go() -> None:
     client = TestClient(serve.app(fake_models()))
     asked = client.get("/v1/realtime")
