@@ -291,6 +291,27 @@ def test_a_client_that_does_not_read_loses_its_session() -> None:
     asyncio.run(main())
 
 
+def test_a_burst_of_messages_lets_others_run() -> None:
+    async def main() -> None:
+        sent: list[str] = []
+
+        async def send_text(text: str) -> None:
+            sent.append(text)
+
+        socket = SimpleNamespace(send_text=send_text)
+        outbox = Outbox(socket, 1_000, lambda: None, lambda _: None)  # type: ignore[arg-type]
+        for _ in range(20):
+            outbox.put("x")
+        sending = asyncio.create_task(outbox.send())
+        await asyncio.sleep(0)
+        assert 0 < len(sent) < 5  # asyncio warns of the fifth write to a client that is gone
+        await outbox.drained()
+        assert len(sent) == 20
+        sending.cancel()
+
+    asyncio.run(main())
+
+
 def test_old_clients_get_the_names_of_the_beta_if_the_server_says_so() -> None:
     headers = {"OpenAI-Beta": "realtime=v1"}
     for beta, names in ((False, ("output_modalities", "type")), (True, ("modalities", "voice"))):
