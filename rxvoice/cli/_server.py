@@ -7,13 +7,16 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from rxvoice.cli._signals import ending_signals
+from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -82,6 +85,29 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
+def encryption(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """What encrypts connections; None without a certificate.
+
+    Raises:
+        UsageError: there is only one of the two.
+        ConfigError: they cannot be read, or do not belong together.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--certificate and --certificate-key go together: give both")
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without the function, OpenSSL would ask for the key's password on the terminal.
+        made.load_cert_chain(certificate, key, password=lambda: b"")
+    except OSError as error:  # ssl.SSLError too
+        raise ConfigError(
+            f"--certificate {certificate}, --certificate-key {key}: {error.strerror or error}: "
+            "wanted two files in PEM that belong together, the key without a password"
+        ) from error
+    return made
+
+
 def is_this_machine_only(host: str) -> bool:
     """Whether nobody beyond this machine can reach that address."""
     try:
@@ -97,6 +123,7 @@ def hold(
     ender: Ender,
     *,
     told: Callable[[str], None],
+    encrypted: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until the first signal, or until `ender` is asked; a second signal ends it at once.
 
@@ -104,6 +131,7 @@ def hold(
 
     Args:
         told: tells people what happens.
+        encrypted: encrypts the connections; None for none.
 
     Raises:
         Exception: what `ender` was told.
@@ -114,13 +142,18 @@ def hold(
         os._exit(128 + number)
 
     with ending_signals(ender.ask, at_once):
-        asyncio.run(_serve(app, where, drain, ender, told))
+        asyncio.run(_serve(app, where, drain, ender, told, encrypted))
     if ender.failure is not None:
         raise ender.failure
 
 
 async def _serve(
-    app: Any, where: socket.socket, drain: Drain, ender: Ender, told: Callable[[str], None]
+    app: Any,
+    where: socket.socket,
+    drain: Drain,
+    ender: Ender,
+    told: Callable[[str], None],
+    encrypted: ssl.SSLContext | None,
 ) -> None:
     config = uvicorn.Config(
         app,
@@ -132,6 +165,8 @@ async def _serve(
         server_header=False,
         timeout_graceful_shutdown=_CLOSING_S,
     )
+    config.load()
+    config.ssl = encrypted
     server = _Quiet(config)
     serving = asyncio.ensure_future(server.serve([where]))
     asked = asyncio.ensure_future(ender.asked())

@@ -97,10 +97,13 @@ def app(
     made = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", lobby.talk),
+            Route("/v1/realtime", http.say_how, methods=["GET", "POST"]),
             Route("/v1/realtime/client_secrets", http.make_secret, methods=["POST"]),
             Route("/v1/models", http.list_models),
+            Route("/v1/models/{name:path}", http.show_model),
             *health_routes(drain, metrics),
             *(page_routes() if page else ()),
+            WebSocketRoute("/{path:path}", lobby.say_where),
         ],
         lifespan=lifespan,
     )

@@ -170,7 +170,12 @@ def test_whisper_understands_it(voice: offline.PiperTts):
 def test_rate_is_heard(voice: offline.PiperTts):
     fast = offline.tts(rate_wpm=270)
     assert isinstance(fast, offline.PiperTts)
-    assert len(spoken(fast, SENTENCES[0])) < 0.8 * len(spoken(voice, SENTENCES[0]))
+    own = len(spoken(voice, SENTENCES[0]))
+    assert len(spoken(fast, SENTENCES[0])) < 0.8 * own
+    slow = voice.at_speed(0.75)
+    assert len(spoken(slow, SENTENCES[0])) > 1.2 * own
+    assert slow._voice is voice._voice
+    assert len(spoken(voice, SENTENCES[0])) < 1.2 * own
 
 
 def test_phonemes_in_brackets_are_text(voice: offline.PiperTts):

@@ -34,6 +34,10 @@ from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings
 from rxvoice.serve.session.turns import Turns, ms_of, take_item
 
+_MOST_ITEMS = 10_000
+_MOST_TEXT = 4_000_000
+"""Characters: a million tokens or so."""
+
 
 class Dialogue:
     """One session: sound, items and replies. Commands come in, and what happens is told.
@@ -140,8 +144,11 @@ class Dialogue:
         """Add an item behind another one; None: at the end.
 
         Raises:
-            Refused: the id is taken, or there is no such item before it.
+            Refused: the id is taken, there is no such item before it, or the dialogue is far longer
+                than any model reads.
         """
+        if len(self._items) >= _MOST_ITEMS or self._items.size + item.size > _MOST_TEXT:
+            raise Refused("too_long", str(len(self._items)))
         before = self._items.insert(item, after)
         self._tell(ItemAdded(item, before))
         self._tell(ItemDone(item, before))

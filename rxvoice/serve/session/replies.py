@@ -24,6 +24,9 @@ from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
 
+_MOST_ASIDES = 16
+"""Replies beside the dialogue, at a time: each holds a model's memory."""
+
 
 class Replies:
     """Begins replies and follows them.
@@ -90,8 +93,10 @@ class Replies:
         """Begin a reply that is asked for.
 
         Raises:
-            Refused: another one is active.
+            Refused: another one is active, or too many are made beside the dialogue.
         """
+        if request.aside and len(self._asides) >= _MOST_ASIDES:
+            raise Refused("too_many", str(_MOST_ASIDES))
         if not request.aside and self.active is not None and self.is_busy:
             raise Refused("busy", self.active.id)
         reply = self._new(request.settings, aside=request.aside)
