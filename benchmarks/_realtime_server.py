@@ -54,7 +54,7 @@ async def main(vad: str) -> None:
 
 
 def loud(samples: rxv.Samples) -> bool:
-    return bool(samples[0] > 0.1)
+    return bool(abs(samples).max() > 0.02)
 
 
 if __name__ == "__main__":

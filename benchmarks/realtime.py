@@ -5,25 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from base64 import b64encode
 
 import numpy as np
 
 from benchmarks._measure import Result
-from benchmarks._sessions import CYCLES, Server, Talk, cycles, ramp
+from benchmarks._realtime_talk import said
+from benchmarks._sessions import CYCLES, Server, cycles, ramp
 
-FRAME_MS = 100
-LOUD, QUIET = (
-    json.dumps(
-        {
-            "type": "input_audio_buffer.append",
-            "audio": b64encode(np.full(24 * FRAME_MS, level, "<i2").tobytes()).decode(),
-        }
-    )
-    for level in (8_000, 0)
-)
-# 1.6 s of speech, 2.4 s for the reply.
-SAID = Talk([LOUD] * 16 + [QUIET] * 24, FRAME_MS, slice(8, 38))
 MOST = 1_000
 REPLIES = 100
 
@@ -56,13 +44,13 @@ def measure() -> list[Result]:
     """Measure each in a server process of its own."""
     server = served("stub")
     delay = asyncio.run(added(server))
-    stubs, _, _ = asyncio.run(ramp(server, SAID, MOST))
+    stubs, _, _ = asyncio.run(ramp(server, said(), MOST))
     server.end()
     server = served("silero")
-    carried, idle, each = asyncio.run(ramp(server, SAID, MOST))
+    carried, idle, each = asyncio.run(ramp(server, said(), MOST))
     server.end()
     server = served("stub")
-    before, after = asyncio.run(cycles(server, SAID, 200))
+    before, after = asyncio.run(cycles(server, said(), 200))
     server.end()
     left = sum(after[name] - before[name] for name in ("active", "threads", "parts"))
     return [
