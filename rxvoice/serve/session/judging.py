@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from reactivex import Observable, abc
@@ -102,15 +103,14 @@ class _JudgedLater:
 
     def ask(self, samples: Samples, take: Callable[[object], None], /) -> None:
         """Have `take` called with whether it is speech, or with an error."""
-
-        def judged(answer: object) -> None:
-            failed = isinstance(answer, BaseException)
-            take(answer if failed else self._judge.decide(cast("float", answer)))
-
         if self._judge.is_told:
             take(self._judge.decide(None))
         else:
-            self._detector.ask(samples, judged)
+            self._detector.ask(samples, partial(self._judged, take))
+
+    def _judged(self, take: Callable[[object], None], answer: object) -> None:
+        failed = isinstance(answer, BaseException)
+        take(answer if failed else self._judge.decide(cast("float", answer)))
 
     def settle(self) -> None:
         """Answer all that was asked, now."""
