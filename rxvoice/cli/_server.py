@@ -15,6 +15,7 @@ import uvicorn
 
 from rxvoice.cli._signals import ending_signals
 from rxvoice.errors import ConfigError
+from rxvoice.serve._garbage import collect_garbage
 
 if TYPE_CHECKING:
     from rxvoice.serve._drain import Drain
@@ -135,8 +136,10 @@ async def _serve(
     server = _Quiet(config)
     serving = asyncio.ensure_future(server.serve([where]))
     asked = asyncio.ensure_future(ender.asked())
+    collecting = asyncio.ensure_future(collect_garbage(drain))
     await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
+    collecting.cancel()
     if not serving.done():
         if ender.failure is None and drain.sessions:
             told(

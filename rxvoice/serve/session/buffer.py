@@ -29,6 +29,11 @@ class SoundBuffer:
         """Samples that came."""
         return self._chunked + len(self._rest)
 
+    @property
+    def left(self) -> int:
+        """Samples that do not fill a chunk yet."""
+        return len(self._rest)
+
     def feed(self, samples: Samples) -> Iterator[AudioChunk]:
         """Add sound, and give the chunks that are full."""
         joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples

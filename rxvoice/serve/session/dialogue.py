@@ -70,9 +70,8 @@ class Dialogue:
         self._idle = SerialDisposable()
         self._closed = False
         moments = self._moments = Moments(scheduler)
-        following = Following(
-            self._later, moments, observer or Unobserved(), self._wants_reply, on_failed
-        )
+        self._observer = observer or Unobserved()
+        following = Following(self._later, moments, self._observer, self._wants_reply, on_failed)
         self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following)
         self._turns = following.turns = Turns(
             self._items,
@@ -104,6 +103,8 @@ class Dialogue:
 
     def close(self) -> None:
         """End everything. Nothing is told after that."""
+        if not self._closed:
+            self._observer.audio_heard(*self._microphone.account)
         self._closed = True
         self._idle.dispose()
         self._replies.close()
