@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +15,7 @@ from benchmarks._session_server import run
 from rxvoice import serve
 
 SOUND = np.full(12_000, 0.25, np.float32)
-WRITTEN: list[float] = []
+WRITTEN: deque[float] = deque(maxlen=1)
 """When each reply's last piece of text was written, by the clock of all processes."""
 
 
@@ -33,22 +34,27 @@ def speak(text: str) -> Iterator[rxv.Samples]:
     yield SOUND
 
 
-async def main(vad: str) -> None:
+def models(vad: str) -> serve.Models:
+    """Stubs, beside the detector of voice activity: "silero", or "stub"."""
     silero = rxv.offline.silero(gather_ms=8)
     silero.load()
     llm = StubLlm()
-    models = serve.Models(
+    return serve.Models(
         stt=lambda audio: f"{len(audio)} samples",
         llm=lambda: llm,
         tts=speak,
         vad=silero.fresh if vad == "silero" else lambda: loud,
     )
-    app = serve.app(models, max_sessions=10_000)
+
+
+async def main(vad: str, most: int) -> None:
+    app = serve.app(models(vad), max_sessions=most)
     await run(
         app,
         lambda: app.state.drain.sessions,
         ("RealtimeSession", "Dialogue", "Pipe", "Task"),
         {"written": lambda: {"at": WRITTEN[-1]}},
+        app.state.drain,
         ws_max_size=serve.MAX_MESSAGE_BYTES,
     )
 
@@ -58,4 +64,4 @@ def loud(samples: rxv.Samples) -> bool:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -16,9 +16,9 @@ MOST = 1_000
 REPLIES = 100
 
 
-def served(vad: str) -> Server:
-    """A server whose sessions have this detector of voice activity."""
-    return Server("benchmarks._realtime_server", vad, path="/v1/realtime?model=x")
+def served(vad: str, most: int = 10_000) -> Server:
+    """A server whose sessions have this detector of voice activity, and that takes so many."""
+    return Server("benchmarks._realtime_server", vad, str(most), path="/v1/realtime?model=x")
 
 
 async def added(server: Server) -> float:

@@ -9,6 +9,8 @@ from reactivex import Observable
 from reactivex import operators as ops
 from serve.realtime_kit import VirtualSession, fake_models
 
+from rxvoice.turn import Turn
+
 
 class Slow:
     """Writes for longer than the user listens."""
@@ -52,3 +54,17 @@ def test_a_turn_that_is_heard_to_its_end_leaves_nothing_to_collect() -> None:
 
 def test_a_turn_whose_reply_is_interrupted_leaves_nothing_to_collect() -> None:
     assert _cycles_of(3, interrupted=True) == 0
+
+
+def test_the_sound_of_a_turn_is_let_go_once_its_reply_was_heard() -> None:
+    session = VirtualSession(fake_models("I am rxvoice."))
+
+    def turns_that_are_kept() -> int:
+        session.speak(400)
+        session.be_silent(4_000)
+        return sum(isinstance(it, Turn) for it in gc.get_objects())
+
+    gc.collect()
+    before = turns_that_are_kept()
+    assert [turns_that_are_kept() for _ in range(3)] == [before] * 3
+    assert len(session.named("response.done")) == 4
