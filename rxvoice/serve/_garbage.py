@@ -19,7 +19,8 @@ async def collect_garbage(drain: Drain) -> None:
 
     A collection of everything stops the loop for the longer the more sessions there are: 0.1 s with
     300. Turns leave nothing to it, and models are never garbage. So everything is collected only
-    when no session is there, once 50 are over, and at least every five minutes.
+    when no session is there, once as many are over as there are, 50 at the least, and at least
+    every five minutes.
     """
     before = gc.get_threshold()
     while drain.unready == "loading":
@@ -32,7 +33,8 @@ async def collect_garbage(drain: Drain) -> None:
     try:
         while True:
             await asyncio.sleep(_EVERY_S)
-            due = (drain.over > over and not drain.sessions) or drain.over >= over + _SESSIONS
+            ended = drain.over - over
+            due = ended >= max(_SESSIONS, drain.sessions) or (ended and not drain.sessions)
             if due or loop.time() - at >= _LONGEST_S:
                 gc.collect()
                 over, at = drain.over, loop.time()

@@ -103,9 +103,11 @@ class Dialogue:
 
     def close(self) -> None:
         """End everything. Nothing is told after that."""
-        if not self._closed:
-            self._observer.audio_heard(*self._microphone.account)
+        if self._closed:
+            return
         self._closed = True
+        # What is left of a dialogue are cycles, which are garbage for a while: without sound.
+        self._observer.audio_heard(*self._microphone.close())
         self._idle.dispose()
         self._replies.close()
         self._pipe.close()

@@ -112,12 +112,14 @@ class FarMicrophone:
             self._close(dropped.turn, self._pipe.discard_turn)
         self._tell(SoundCleared())
 
-    @property
-    def account(self) -> tuple[int, int, int]:
-        """How many samples came, were judged, and were dropped or would be, if it ended now."""
+    def close(self) -> tuple[int, int, int]:
+        """Let go of all sound. Returns the samples that came, were judged, and were dropped."""
         judge = self._pipe.judge
         dropped = self._cleared + self._buffer.left + self._held_samples + judge.waiting
-        return self.position, judge.judged + self._tails, dropped
+        account = self.position, judge.judged + self._tails, dropped
+        self._buffer.forget()
+        self._closing, self._held = None, []
+        return account
 
     def _hear(self, chunk: AudioChunk) -> None:
         self._pipe.hear(chunk)

@@ -93,6 +93,7 @@ class Replies:
         for reply in (self.active, *self._asides.values()):
             if reply is not None:
                 reply.life.dispose()
+        self.playing = None
 
     # The client asks
 
