@@ -37,7 +37,8 @@ def speak(text: str) -> Iterator[rxv.Samples]:
 def models(vad: str) -> serve.Models:
     """Stubs, beside the detector of voice activity: "silero", or "stub"."""
     silero = rxv.offline.silero(gather_ms=8)
-    silero.load()
+    if vad == "silero":
+        silero.load()
     llm = StubLlm()
     return serve.Models(
         stt=lambda audio: f"{len(audio)} samples",
