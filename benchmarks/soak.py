@@ -22,6 +22,8 @@ _SPARE = 1.1
 """The server takes a little more than there are clients: a session may end after its client."""
 _LEAST_SAMPLES = 6
 _GROWTH = 1.05
+_WARM_UP = 3
+"""Minutes in which the process still takes memory; a soak that is not much longer says nothing."""
 
 
 class Soaked(Protocol):
@@ -106,8 +108,10 @@ def rows(seen: Soak, sessions: int, against: str) -> list[Result]:
     closed = sum(
         metrics.sum("sessions_closed_total", reason=it) for it in ("failed", "slow_reader")
     )
-    third = max(1, len(seen.mb) // 3)
-    first, last = median(seen.mb[:third]), median(seen.mb[-third:])
+    warm = seen.mb[_WARM_UP:] or seen.mb
+    third = max(1, len(warm) // 3)
+    first, last = median(warm[:third]), median(warm[-third:])
+    growth = _GROWTH if third >= _WARM_UP else None
     left = sum(seen.after[name] - seen.before[name] for name in ("active", "threads", "parts"))
     wrong = counts.refused + counts.errors + closed
     turns, interruptions = metrics.sum("turns_total"), metrics.sum("interruptions_total")
@@ -154,7 +158,7 @@ def rows(seen: Soak, sessions: int, against: str) -> list[Result]:
             0.01,
         ),
         Result(
-            "memory in the last third", last, "MB", f"first: {first:.1f} MB", last / first, _GROWTH
+            "memory in the last third", last, "MB", f"first: {first:.1f} MB", last / first, growth
         ),
         result(
             "sessions, tasks and threads left after 1 s",

@@ -86,7 +86,7 @@ QUIET = {"active": 0.0, "threads": 2.0, "parts": 3.0}
     ("wrong", "change"),
     [
         ([], {}),
-        (["memory in the last third"], {"mb": [100.0, 101.0, 106.0]}),
+        (["memory in the last third"], {"mb": [0.0] * 3 + [100.0] * 6 + [106.0] * 3}),
         (["refused, errors, and sessions that failed"], {"counts": Counts(refused=1, sent_s=1000)}),
         (["sessions, tasks and threads left after 1 s"], {"after": QUIET | {"active": 1.0}}),
         (
@@ -110,7 +110,7 @@ def test_what_must_not_happen_is_said(wrong: list[str], change: dict[str, Any]) 
         "after": QUIET,
         "counts": Counts(sent_s=1000),
         "metrics": Scraped(METRICS),
-        "mb": [100.0, 101.0, 102.0],
+        "mb": [0.0] * 3 + [100.0] * 6 + [104.0] * 3,
         "lags": [1.0],
     }
     rows = soak.rows(soak.Soak(**(usual | change)), 1, "")
