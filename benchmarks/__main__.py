@@ -34,7 +34,7 @@ NAMES = (
     "ears",
     "trace",
 )
-LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica", "soak")
+LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica", "soak", "peers")
 """Benchmarks that take minutes or want something special; they run only by name."""
 
 
