@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
+import uvloop
 
 import rxvoice as rxv
 from benchmarks._session_server import run
@@ -65,4 +66,5 @@ def loud(samples: rxv.Samples) -> bool:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `rxvoice serve`
+        runner.run(main(sys.argv[1], int(sys.argv[2])))

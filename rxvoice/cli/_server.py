@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+import uvloop
 
 from rxvoice.cli._signals import ending_signals
 from rxvoice.errors import ConfigError
@@ -114,8 +115,11 @@ def hold(
         os.write(2, b"\nrxvoice: stopped at once\n")
         os._exit(128 + number)
 
-    with ending_signals(ender.ask, at_once):
-        asyncio.run(_serve(app, where, drain, ender, told))
+    with (
+        ending_signals(ender.ask, at_once),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(app, where, drain, ender, told))
     if ender.failure is not None:
         raise ender.failure
 
