@@ -35,6 +35,14 @@ def said() -> Talk:
     return Talk(frames, FRAME_MS, slice(8, 38))
 
 
+def silence() -> Talk:
+    """What a microphone hears while nobody speaks."""
+    hiss = np.random.default_rng(0).normal(0, 30, _RATE).astype("<i2")
+    size = _RATE * FRAME_MS // 1000
+    frames = [append(hiss[at : at + size].tobytes()) for at in range(0, len(hiss), size)]
+    return Talk(frames, FRAME_MS, slice(None))
+
+
 def append(sound: bytes) -> str:
     """The message of some sound at 24 kHz."""
     return json.dumps({"type": "input_audio_buffer.append", "audio": b64encode(sound).decode()})

@@ -9,10 +9,11 @@ import time
 import numpy as np
 
 from benchmarks._measure import Result
-from benchmarks._realtime_talk import said
-from benchmarks._sessions import CYCLES, Server, cycles, ramp
+from benchmarks._realtime_talk import said, silence
+from benchmarks._sessions import CYCLES, Server, cpu, cycles, ramp
 
 MOST = 1_000
+_WANTED = 300  # sessions
 REPLIES = 100
 
 
@@ -47,7 +48,14 @@ def measure() -> list[Result]:
     stubs, _, _ = asyncio.run(ramp(server, said(), MOST))
     server.end()
     server = served("silero")
-    carried, idle, each = asyncio.run(ramp(server, said(), MOST))
+    listening, idle, _ = asyncio.run(ramp(server, silence(), MOST))
+    server.end()
+    server = served("silero")
+    carried, _, each = asyncio.run(ramp(server, said(), MOST))
+    server.end()
+    server = served("silero")
+    quiet = asyncio.run(cpu(server, silence()))
+    spent = asyncio.run(cpu(server, said()))
     server.end()
     server = served("stub")
     before, after = asyncio.run(cycles(server, said(), 200))
@@ -63,11 +71,25 @@ def measure() -> list[Result]:
             1,
         ),
         Result(
-            "sessions on one event loop with Silero for each, p99 lag up to 20 ms",
+            "sessions that listen, Silero for each, one event loop, p99 lag up to 20 ms",
+            listening,
+            "",
+            f"p99 lag without sessions: {idle:.1f} ms",
+            listening / _WANTED,
+        ),
+        Result(
+            "the same, with a turn and its reply every 4 s",
             carried,
             "",
-            f"with a stub for it: {stubs}; p99 lag without sessions: {idle:.1f} ms",
+            f"with a stub for Silero: {stubs}",
             carried / max(1, stubs),
+        ),
+        Result(
+            "computing for a session that listens, each second",
+            quiet,
+            "ms",
+            f"with a turn every 4 s: {spent:.2f} ms",
+            quiet / spent,
         ),
         Result("memory per session", each, "MB", "0.5 MB", each / 0.5, 1),
         Result(
