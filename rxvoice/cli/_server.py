@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+import uvloop
 
 from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
+from rxvoice.serve._garbage import collect_garbage
 
 if TYPE_CHECKING:
     from rxvoice.serve._drain import Drain
@@ -141,8 +143,11 @@ def hold(
         os.write(2, b"\nrxvoice: stopped at once\n")
         os._exit(128 + number)
 
-    with ending_signals(ender.ask, at_once):
-        asyncio.run(_serve(app, where, drain, ender, told, encrypted))
+    with (
+        ending_signals(ender.ask, at_once),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(app, where, drain, ender, told, encrypted))
     if ender.failure is not None:
         raise ender.failure
 
@@ -170,8 +175,10 @@ async def _serve(
     server = _Quiet(config)
     serving = asyncio.ensure_future(server.serve([where]))
     asked = asyncio.ensure_future(ender.asked())
+    collecting = asyncio.ensure_future(collect_garbage(drain))
     await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
+    collecting.cancel()
     if not serving.done():
         if ender.failure is None and drain.sessions:
             told(

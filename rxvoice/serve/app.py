@@ -13,6 +13,7 @@ from rxvoice.serve._drain import Drain
 from rxvoice.serve._health import routes as health_routes
 from rxvoice.serve._http import HttpRoutes
 from rxvoice.serve._keys import Keys
+from rxvoice.serve._lag import watch_lag
 from rxvoice.serve._lobby import Lobby
 from rxvoice.serve._metrics import Metrics
 from rxvoice.serve._models import Models
@@ -87,12 +88,15 @@ def app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        loading = asyncio.create_task(loader.load())
+        tasks = [asyncio.create_task(loader.load())]
+        if metrics is not None:
+            tasks.append(asyncio.create_task(watch_lag(metrics.loop_lag)))
         try:
             yield
         finally:
             await drain.done()
-            loading.cancel()
+            for task in tasks:
+                task.cancel()
 
     made = Starlette(
         routes=[

@@ -74,9 +74,8 @@ class Dialogue:
         self._idle = SerialDisposable()
         self._closed = False
         moments = self._moments = Moments(scheduler)
-        following = Following(
-            self._later, moments, observer or Unobserved(), self._wants_reply, on_failed
-        )
+        self._observer = observer or Unobserved()
+        following = Following(self._later, moments, self._observer, self._wants_reply, on_failed)
         self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following)
         self._turns = following.turns = Turns(
             self._items,
@@ -108,7 +107,11 @@ class Dialogue:
 
     def close(self) -> None:
         """End everything. Nothing is told after that."""
+        if self._closed:
+            return
         self._closed = True
+        # What is left of a dialogue are cycles, which are garbage for a while: without sound.
+        self._observer.audio_heard(*self._microphone.close())
         self._idle.dispose()
         self._replies.close()
         self._pipe.close()

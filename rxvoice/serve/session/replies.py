@@ -31,8 +31,7 @@ _MOST_ASIDES = 16
 class Replies:
     """Begins replies and follows them.
 
-    At most one reply of the dialogue is `active`. The one that the client plays is `playing`; it
-    may be over already.
+    At most one reply of the dialogue is `active`. The one that is `playing` may be over already.
 
     Args:
         models: what writes and speaks.
@@ -68,9 +67,20 @@ class Replies:
         self._markers: dict[str, LiveReply] = {}  # that were sent into the pipe
         self._asides: dict[str, LiveReply] = {}
         self.active: LiveReply | None = None
-        self.playing: LiveReply | None = None
+        self._playing: LiveReply | None = None
         self._by_message: dict[str, LiveReply] = {}
         self._pipe = pipe
+
+    @property
+    def playing(self) -> LiveReply | None:
+        """The reply that the client plays."""
+        return self._playing
+
+    @playing.setter
+    def playing(self, reply: LiveReply | None) -> None:
+        if self._playing is not None:
+            self._playing.turn = None  # which has all its sound; replies are kept for `of_message`
+        self._playing = reply
 
     @property
     def is_busy(self) -> bool:
@@ -86,6 +96,7 @@ class Replies:
         for reply in (self.active, *self._asides.values()):
             if reply is not None:
                 reply.life.dispose()
+        self.playing = None
 
     # The client asks
 
