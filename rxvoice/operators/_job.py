@@ -144,6 +144,7 @@ class Job(Generic[U]):
         self._watch = watch = Watch(
             self._limits, self._clock, self.life, lambda error: self._failed(error)
         )
+        self.life.add(watch)
         if self._worker is not None:
             expire_when_stuck(watch, self._worker, home_of(outside(self._out.scheduler)), self.life)
         return watch

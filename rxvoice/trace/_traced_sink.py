@@ -9,6 +9,7 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice.slots import AudioSink
+from rxvoice.trace._heard_track import HeardTrack
 
 OPTIONAL = (
     "set_sample_rate",
@@ -27,6 +28,10 @@ OBSERVABLES = ("played", "events")
 
 
 class _Lines(Protocol):
+    @property
+    def speaker(self) -> HeardTrack | None: ...
+    @property
+    def seconds(self) -> float: ...
     def line(self, kind: str, **fields: object) -> None: ...
     def encoded(self, value: object) -> object: ...
 
@@ -40,13 +45,19 @@ class TracedSink:
     def __init__(self, lines: _Lines, sink: AudioSink) -> None:
         self._lines = lines
         self._sink = sink
+        self._knows_position = hasattr(sink, "position")
         has = [name for name in OPTIONAL if hasattr(sink, name)]
         lines.line("sink", m="has", v=has)
 
     def write_samples(self, samples: Samples, /) -> int:
         """Write, and note how many samples it took."""
         count = samples.shape[0]
-        return self._noted("write_samples", lambda: self._sink.write_samples(samples), n=count)
+        taken = self._noted("write_samples", lambda: self._sink.write_samples(samples), n=count)
+        if (track := self._lines.speaker) is not None:
+            track.write(samples[:taken])
+            if not self._knows_position:
+                track.play(None, self._lines.seconds + taken / track.rate)
+        return taken
 
     def clear(self) -> Samples:
         """Clear, and note how many samples were not heard."""
@@ -57,6 +68,8 @@ class TracedSink:
             return unheard[0].shape[0]
 
         self._noted("clear", clear)
+        if (track := self._lines.speaker) is not None:
+            track.clear(unheard[0].shape[0])
         return np.asarray(unheard[0], np.float32)
 
     def __getattr__(self, name: str) -> Any:
@@ -65,11 +78,16 @@ class TracedSink:
         found = getattr(self._sink, name)
         if name in OBSERVABLES:
             return found
+        track = self._lines.speaker
         if not callable(found):
             self._lines.line("sink", m=name, v=self._lines.encoded(found))
+            if name == "position" and track is not None:
+                track.heard(found, self._lines.seconds)
             return found
 
         def call(*args: Any) -> Any:
+            if name == "set_sample_rate" and track is not None:
+                track.set_rate(*args)
             return self._noted(name, lambda: found(*args))
 
         return call

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import threading
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +28,10 @@ def busy_machine(audio: VirtualAudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSE_LATENCY_MSEC", "100")
 
 
-def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio) -> None:
+def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio, tmp_path: Path) -> None:
     phrase = demo_phrases()[0]
-    with talking(audio, lambda _: ANSWER, echo="off", silence_ms=SILENCE_MS) as talk:
+    options: Any = {"silence_ms": SILENCE_MS, "trace": tmp_path / "trace"}
+    with talking(audio, lambda _: ANSWER, echo="off", **options) as talk:
         turn = talk.ask(phrase)
         measured = talk.heard.until(events.TurnMetrics)
         talk.listener.until(0.5)
@@ -70,7 +73,7 @@ def test_disposed_in_mid_sentence_it_lets_go_of_devices_and_threads(audio: Virtu
     for thread in begun:
         thread.join(PATIENCE_S)
     assert not [it.name for it in begun if it.is_alive()]
-    assert not devices._open
+    assert not devices.is_open()
 
 
 def test_a_microphone_that_is_lost_in_mid_sentence_is_heard_when_it_returns(
