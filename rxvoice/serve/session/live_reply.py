@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from typing import Any, Literal
@@ -86,7 +86,7 @@ class LiveReply:
         self.reason: Why = ""
         self.life = CompositeDisposable()
         self.sounded = False
-        self.moments: Mapping[str, float] = {}
+        self.moments: dict[str, float] = {}
         self.spoken: SpokenReply | None = None
         self.sample_rate = 24_000
         self.message_id: str | None = None

@@ -16,6 +16,7 @@ from rxvoice.serve._models import Models
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
+from rxvoice.serve.session.moments import Moments
 from rxvoice.serve.session.pipe import Asking, Pipe
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.request import ReplyRequest
@@ -40,7 +41,7 @@ class Replies:
         scheduler: where everything runs.
         tell: takes what happens.
         new_id: makes ids.
-        moments: gives how long each step of the turn took, until now.
+        moments: how long each step of the turn took.
         pipe: makes the replies.
     """
 
@@ -52,7 +53,7 @@ class Replies:
         scheduler: abc.SchedulerBase,
         tell: Callable[[Happening], None],
         new_id: Callable[[str], str],
-        moments: Callable[[str, float | None], dict[str, float]],
+        moments: Moments,
         pipe: Pipe,
     ) -> None:
         self._models = models
@@ -208,7 +209,7 @@ class Replies:
                 answer.on_next(piece)
             else:
                 if not reply.pieces:
-                    reply.moments = self._moments("first_token", None)
+                    reply.moments = self._moments.until("first_token")
                 reply.pieces += 1
                 reply.add_text(piece)
                 if reply.message_id is not None:
@@ -250,10 +251,7 @@ class Replies:
         """Sound was made."""
         if self.playing is not None and self.playing.turn is speech.turn:
             if not self.playing.sounded:
-                if speech.sentence is not None and speech.sentence.asked is not None:
-                    self._moments("first_sentence", speech.sentence.asked)
-                now = self._moments("first_audio", None)
-                self.playing.moments = {**self.playing.moments, **now}
+                self.playing.moments |= self._moments.until_sound(speech)
             self.playing.add_sound(speech)
 
     def on_made(self) -> None:
