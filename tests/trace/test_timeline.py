@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,18 @@ def test_a_page_is_one_file_that_asks_for_nothing(recorded: Path, tmp_path: Path
     assert all(len(it) > 1000 for it in data["waves"].values())
     assert len(data["sound"]) == 1
     assert len(page) < 400_000
+
+
+@pytest.mark.slow
+def test_ten_minutes_are_one_page_of_less_than_5_mb(tmp_path: Path) -> None:
+    trace = example(600.0).write(tmp_path / "trace")
+    began = time.process_time()
+    page = timeline(trace, tmp_path / "turn.html")
+    assert time.process_time() - began < 8  # s of all cores; about 2.5 on an idle machine
+    assert page.stat().st_size < 5_000_000
+    data = data_of(page.read_text("utf-8"))
+    assert len(data["sound"]) == 10
+    assert len(data["turns"]) == 115
 
 
 def test_what_somebody_said_stays_a_text(hostile: Path, tmp_path: Path) -> None:
