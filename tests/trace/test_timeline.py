@@ -92,7 +92,7 @@ def test_ten_minutes_are_one_page_of_less_than_5_mb(tmp_path: Path) -> None:
     assert time.process_time() - began < 8  # s of all cores; about 2.5 on an idle machine
     assert page.stat().st_size < 5_000_000
     data = data_of(page.read_text("utf-8"))
-    assert len(data["sound"]) == 10
+    assert len(data["sound"]) == 11  # minutes, and the last block
     assert len(data["turns"]) == 115
 
 
