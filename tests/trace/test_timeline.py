@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trace_kit import Talk, example
+from trace_kit import HEADER, Talk, example
 
 from rxvoice import cli
 from rxvoice.errors import ConfigError, MissingDependency
@@ -136,6 +136,14 @@ def test_what_cannot_be_drawn_is_refused(recorded: Path, tmp_path: Path) -> None
         timeline(recorded, tmp_path / "turn.svg", start_s=40)
     with pytest.raises(ConfigError, match="there is no directory"):
         timeline(recorded, tmp_path / "none" / "turn.svg")
+
+
+def test_a_time_that_is_far_away_fills_no_memory(tmp_path: Path) -> None:
+    lines = [json.dumps(HEADER), '{"k": "step", "t": 9e8}']
+    (tmp_path / "trace.jsonl").write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ConfigError, match=r"at most 6 hours, and this is 250000.0: choose a str"):
+        timeline(tmp_path, tmp_path / "turn.html")
+    assert timeline(tmp_path, tmp_path / "turn.html", end_s=60).stat().st_size < 100_000
 
 
 @pytest.mark.parametrize(
