@@ -250,9 +250,7 @@ class Replies:
     def on_sound(self, speech: Speech) -> None:
         """Sound was made."""
         if self.playing is not None and self.playing.turn is speech.turn:
-            if not self.playing.sounded:
-                self.playing.moments |= self._moments.until_sound(speech)
-            self.playing.add_sound(speech)
+            self.playing.add_sound(speech, self._moments)
 
     def on_made(self) -> None:
         """All sound of the reply was made."""
