@@ -10,6 +10,7 @@ from reactivex import operators as ops
 
 from rxvoice import echo
 from rxvoice import operators as vox
+from rxvoice._boundary import calling
 from rxvoice._threads.paced import paced
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._keys import PushToTalk
@@ -17,6 +18,7 @@ from rxvoice.cli._parts import Parts
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.elements import FinishedTurn, Reply, Speech
 from rxvoice.events import Event
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.policies import silence
 
 if TYPE_CHECKING:
@@ -57,9 +59,25 @@ class Controls:
         if silence:
             self.interrupts.on_next(None)
 
-    def listens(self, _: object) -> bool:
-        """Whether the conversation still listens to the microphone."""
-        return not self.closing
+
+def _while_listening(
+    controls: Controls,
+) -> Operator[AudioChunk | Event, AudioChunk | Event]:
+    """Pass what the microphone gives, and complete once it is to be closed."""
+
+    def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk | Event]:
+        call = calling(out.scheduler)
+
+        def step(element: AudioChunk | Event) -> None:
+            # Another thread closes it, at a moment that a trace must have.
+            if call("closing", lambda: controls.closing, False):
+                out.complete()
+            else:
+                out.emit(element)
+
+        return step, None, None
+
+    return stateful_on_events(start)
 
 
 def conversation(
@@ -86,7 +104,7 @@ def conversation(
     """
     button = controls.button
     chunks = microphone.pipe(
-        ops.take_while(controls.listens),
+        _while_listening(controls),
         vox.meter(),
         vox.cancel_echo(speaker) if settings.echo == "cancel" else ops.do_action(),
         vox.chunk(512),

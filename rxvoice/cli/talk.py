@@ -27,6 +27,7 @@ from rxvoice.cli._scene import Scene
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_pipe import Controls, conversation
+from rxvoice.cli._traced import check_new, traced
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import PlainView, View, columns
@@ -47,6 +48,7 @@ examples:
   rxvoice talk                                   with the models that need no download
   rxvoice talk --push-to-talk                    the space bar begins and ends a turn
   rxvoice talk --record talk.wav --transcript talk.jsonl
+  rxvoice talk --trace monday                    keep all of it: rxvoice replay monday
   rxvoice talk --microphone USB --speaker 3      as `rxvoice devices` lists them
   rxvoice talk --llm mlx-community/Qwen3-4B-Instruct-2507-4bit --system-prompt "Be brief."
   rxvoice talk --llm qwen3 --llm-url http://127.0.0.1:8000/v1    a model behind a server
@@ -109,9 +111,10 @@ def talk(arguments: argparse.Namespace) -> int:
     """
     chosen = settings(arguments)
     check_distinct(
-        {"--record": chosen.record, "--transcript": chosen.transcript},
+        {"--record": chosen.record, "--transcript": chosen.transcript, "--trace": chosen.trace},
         {"the settings file": arguments.settings or settings_path()},
     )
+    check_new(chosen.trace)
     with ExitStack() as stack:
         # A missing device shows before the models are loaded.
         refresh()
@@ -166,7 +169,13 @@ def _talk(
     began = time.monotonic()
     with keys or nullcontext():
         outputs = [it for it in (recorder, transcript) if it]
-        hold(pipe, view, controls, abort=lambda number: _abort(number, view, keys, outputs))
+        hold(
+            pipe,
+            view,
+            controls,
+            abort=lambda number: _abort(number, view, keys, outputs),
+            traced=traced(chosen, "talk", models.parts),
+        )
     sink.clear()
     with suppress(OSError):  # the terminal was closed, or nobody reads the output
         _sum_up(view.scene, time.monotonic() - began, chosen)
@@ -208,7 +217,7 @@ def _sum_up(scene: Scene, seconds: float, chosen: CommandSettings) -> None:
         told += f", {scene.interrupted} interrupted"
     if scene.failed:
         told += f", {scene.failed} failed"
-    written = [str(it) for it in (chosen.record, chosen.transcript) if it]
+    written = [str(it) for it in (chosen.record, chosen.transcript, chosen.trace) if it]
     print(f"{told}; wrote {' and '.join(written)}" if written else told, flush=True)
 
 

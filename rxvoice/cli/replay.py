@@ -1,0 +1,112 @@
+"""``rxvoice replay``: a recorded conversation again, as it was or as it would have been."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rxvoice.cli._commands import Commands
+from rxvoice.cli._pipe_of_trace import pipe_of
+from rxvoice.cli._signals import Ending
+from rxvoice.cli._view import PlainView
+from rxvoice.errors import ReplayDiffers
+from rxvoice.events import Event
+from rxvoice.trace import Trace, read
+from rxvoice.trace import replay as replayed
+
+__all__ = ["add_replay", "replay"]
+
+_EPILOG = """\
+Record a conversation first:
+
+  rxvoice talk --trace monday            or: rxvoice run question.wav -o reply.wav --trace monday
+
+examples:
+  rxvoice replay monday                  the same conversation again, in a moment
+
+replay:
+  The pipe of the command runs again, and all that came from outside comes from the trace: the sound
+  of the microphone, what each model answered, what the loudspeaker had played, the keys, the time.
+  No device is opened, no model is loaded and nothing is played. What comes out is compared with
+  what came out then. It is the same, unless rxvoice has changed in between: then the first
+  difference is shown with what stands around it. `rxvoice.testing.replay("monday")` is the same as
+  a test.
+
+exit status:
+  0 if the same came out; 1 if not; 2 for wrong usage; 130 for ctrl-c.
+"""
+
+
+def add_replay(commands: Commands) -> None:
+    """Add the command, its options and its help."""
+    parser = commands.add_parser(
+        "replay",
+        help="run a recorded conversation again",
+        description="Run a recorded conversation again, without devices and models, and see that "
+        "the same comes out.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "traces", type=Path, nargs="+", metavar="DIR", help="what --trace DIR recorded"
+    )
+
+
+def replay(arguments: argparse.Namespace, ending: Ending) -> int:
+    """Replay each trace, and print its story.
+
+    Args:
+        ending: whether the command is told to end.
+
+    Returns:
+        0 if what came out is the same; 1 if not.
+
+    Raises:
+        ConfigError: there is no trace, or it cannot be replayed.
+    """
+    same = [_exactly(read(it), ending) for it in arguments.traces]
+    return 0 if all(same) else 1
+
+
+def _exactly(trace: Trace, ending: Ending) -> bool:
+    view = PlainView(sys.stdout)
+    count = 0
+    failed: list[Exception] = []
+
+    def show(element: object) -> None:
+        nonlocal count
+        count += 1
+        if isinstance(element, Event):
+            view.show(element)
+
+    began = time.perf_counter()
+    pipe = pipe_of(trace, check=ending.check)
+    replayed(trace, pipe).subscribe(show, failed.append)
+    took = time.perf_counter() - began
+    ending.check()
+    if failed and isinstance(failed[0], ReplayDiffers):
+        print(failed[0], flush=True)
+        return False
+    end = f"; it ended, as then, with: {failed[0]}" if failed else ""
+    seconds = trace_seconds(trace)
+    faster = seconds / took
+    print(
+        f"the same {count:,} elements came out, {faster:,.0f} times faster than real time "
+        f"({_clock(seconds)} in {took:.2f} s){end}",
+        flush=True,
+    )
+    return True
+
+
+def trace_seconds(trace: Trace) -> float:
+    """How long the conversation took; one of a recording, how long the recording is."""
+    last = next((it for it in reversed(trace.lines) if it.kind == "block"), None)
+    sound = 0.0 if last is None else (last.count("at") + last.count("n")) / last.count("rate", 1)
+    return max(trace.duration, sound)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
