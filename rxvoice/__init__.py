@@ -24,7 +24,7 @@ from rxvoice import events, operators
 from rxvoice._answers.pauses import FLUSH
 from rxvoice._audio.samples import Samples
 from rxvoice._silero import Silero, silero
-from rxvoice._version import __version__
+from rxvoice._version import __version__ as __version__
 from rxvoice.chunks import AudioChunk
 from rxvoice.conversation import Conversation, Message
 from rxvoice.elements import FinishedTurn, Recognised, Reply, Say, Speech, TimedSamples, Transcript

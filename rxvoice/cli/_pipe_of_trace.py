@@ -72,7 +72,7 @@ def command_of_trace(trace: Trace) -> Mapping[str, Any]:
         ConfigError: none did, or one that this rxvoice does not know.
     """
     found = trace.header.get("command")
-    command = cast("Mapping[str, Any]", found) if isinstance(found, dict) else {}
+    command = cast("dict[str, Any]", found if isinstance(found, dict) else {})
     if command.get("name") not in ("talk", "run"):
         raise ConfigError(
             f"the trace {_name(trace.path)} was not recorded by `rxvoice talk` or `rxvoice run`, "

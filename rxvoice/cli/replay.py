@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._pipe_of_trace import pipe_of
 from rxvoice.cli._signals import Ending
-from rxvoice.cli._view import PlainView
+from rxvoice.cli._view import PlainView, columns
+from rxvoice.cli._what_if import CHANGEABLE, Recorded, changes, told
 from rxvoice.errors import ReplayDiffers
 from rxvoice.events import Event
 from rxvoice.trace import Trace, read
@@ -52,6 +54,14 @@ def add_replay(commands: Commands) -> None:
     parser.add_argument(
         "traces", type=Path, nargs="+", metavar="DIR", help="what --trace DIR recorded"
     )
+    parser.add_argument(
+        "--change",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="hold the conversation with another setting, such as silence-ms=400, and show what "
+        f"would have been different; may be given several times: {', '.join(CHANGEABLE)}",
+    )
 
 
 def replay(arguments: argparse.Namespace, ending: Ending) -> int:
@@ -66,8 +76,23 @@ def replay(arguments: argparse.Namespace, ending: Ending) -> int:
     Raises:
         ConfigError: there is no trace, or it cannot be replayed.
     """
+    changed = changes(arguments.change)
+    if changed:
+        for path in arguments.traces:
+            _changed(read(path), changed, ending)
+        return 0
     same = [_exactly(read(it), ending) for it in arguments.traces]
     return 0 if all(same) else 1
+
+
+def _changed(trace: Trace, changed: Mapping[str, object], ending: Ending) -> None:
+    recorded = Recorded.of(trace, ending.check)
+    would = recorded.with_settings(changed, ending.check)
+    ending.check()
+    for line in told(recorded.turns, would, columns()):
+        print(line, flush=True)
+    if would.error is not None:
+        print(f"it would have failed with: {would.error}", flush=True)
 
 
 def _exactly(trace: Trace, ending: Ending) -> bool:
