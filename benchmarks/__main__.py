@@ -32,6 +32,7 @@ NAMES = (
     "web",
     "realtime",
     "ears",
+    "trace",
 )
 LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica")
 """Benchmarks that take minutes or want something special; they run only by name."""

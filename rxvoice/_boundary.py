@@ -64,10 +64,18 @@ class Boundary(Protocol):
         """Call a part of the app, or give back what it said; it said `otherwise` most of the time.
 
         Args:
-            sample_rate: Hz, of the sound that it gives.
+            sample_rate: Hz, of the sound that it gives; 0 if it gives none.
 
         Raises:
             BaseException: what the function raises, or raised.
+        """
+        ...
+
+    def policy(self, function: Callable[[], T]) -> T:
+        """Call a policy, which a replay does too; only what is not in place is given back.
+
+        Raises:
+            BaseException: what the function raises.
         """
         ...
 
@@ -102,7 +110,7 @@ def recorded(name: str, source: Observable[T]) -> Observable[T]:
     return Observable(subscribe)
 
 
-class Call(Protocol):
+class Calling(Protocol):
     """Calls a part of the app; see `Boundary.call`."""
 
     def __call__(
@@ -110,7 +118,7 @@ class Call(Protocol):
     ) -> T: ...
 
 
-def calling(scheduler: abc.SchedulerBase | None) -> Call:
+def calling(scheduler: abc.SchedulerBase | None) -> Calling:
     """How a subscription with this scheduler calls parts of the app."""
     boundary = boundary_of(scheduler)
     return _call if boundary is None else boundary.call

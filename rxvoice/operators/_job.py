@@ -101,13 +101,12 @@ class Job(Generic[U]):
         """
 
         def take_any(piece: Q | Notice) -> P | Notice:
-            if isinstance(piece, Notice):
-                return replace(piece, turn=turn, stage=self._name)
-            return take(piece)
+            return piece if isinstance(piece, Notice) else take(piece)
 
         def taken(piece: P | Notice) -> None:
             if isinstance(piece, Notice):
-                self._downstream(lambda: self._out.emit(piece))
+                notice = replace(piece, turn=turn, stage=self._name)
+                self._downstream(lambda: self._out.emit(notice))
             else:
                 self._downstream(lambda: on_piece(piece))
 

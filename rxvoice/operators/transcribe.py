@@ -17,7 +17,7 @@ from rxvoice._answers.recognised import Known, recognised
 from rxvoice._answers.shapes import Text, is_whole, yes_or_no
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method
-from rxvoice._news import News
+from rxvoice._pieces import News
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Recognised, Transcript
 from rxvoice.events import Event, Notice

@@ -14,7 +14,7 @@ from rxvoice._answers.observables import outwards
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
-from rxvoice._boundary import Handled, boundary_of, calling, outside
+from rxvoice._boundary import Handled, boundary_of, outside
 from rxvoice._check import at_least, method, observable, unjudged
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError
@@ -102,7 +102,8 @@ def turn_window(
 
     def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk | Event]:
         own = fresh(policy)
-        call, boundary = calling(out.scheduler), boundary_of(out.scheduler)
+        boundary = boundary_of(out.scheduler)
+        asking = _call if boundary is None else boundary.policy
         user_finished: Callable[[Samples, int], object] = method(own, "user_finished")
         rate: int | None = getattr(own, "sample_rate", None)
         spoke_again: Callable[[int], object] | None = getattr(own, "user_spoke_again", None)
@@ -174,7 +175,7 @@ def turn_window(
         def ask(turn: Turn) -> None:
             nonlocal asked, asked_at
             try:
-                finished = call("policy", lambda: user_finished(turn.audio, silence_ms), False)
+                finished = asking(lambda: user_finished(turn.audio, silence_ms))
             except BaseException as error:
                 fail_turn(error)
                 raise_if_ctrl_c(error)
@@ -203,7 +204,7 @@ def turn_window(
 
         def tell_policy(tell: Callable[[int], object], broken_ms: int) -> None:
             try:
-                call("spoke_again", partial(tell, broken_ms), None)
+                tell(broken_ms)
             except BaseException as error:
                 fail_turn(error)
                 raise_if_ctrl_c(error)
@@ -290,6 +291,10 @@ def turn_window(
         return steered(step), steered(flush), steered(fail)
 
     return stateful_on_events(start)
+
+
+def _call(ask: Callable[[], object]) -> object:
+    return ask()
 
 
 def _nothing() -> None:

@@ -14,7 +14,7 @@ from rxvoice import errors, events
 from rxvoice._answers.pauses import FLUSH, Flush
 from rxvoice._audio.pcm16 import from_pcm16, to_pcm16
 from rxvoice._audio.samples import Samples
-from rxvoice._news import News
+from rxvoice._pieces import AnswerPiece, News
 from rxvoice.elements import Recognised, Say, TimedSamples, Word
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice
@@ -79,6 +79,12 @@ def encoded(value: Any, sounds: Sounds | None) -> Any:
             "last": value.last,
             "notices": [encoded(it, sounds) for it in value.notices],
         }
+    if isinstance(value, AnswerPiece):
+        return {
+            "reply": encoded(value.text, sounds),
+            "understood": encoded(value.understood, sounds),
+            "sound": value.sound and _sound(value.sound, value.sample_rate, sounds),
+        }
     if isinstance(value, Say):
         said = {"say": encoded(value.text, sounds)}
         return {**said, "interruptible": value.interruptible, "when": value.when}
@@ -103,6 +109,8 @@ def as_kept(value: Any) -> Any:
     if (piece := of_voice(value)) is not None:
         timed, rate = piece
         return replace(timed, samples=on_grid(timed.samples)), rate
+    if isinstance(value, AnswerPiece) and value.sound is not None:
+        return replace(value, sound=as_kept((value.sound, value.sample_rate))[0])
     if isinstance(value, News):
         return replace(value, pieces=tuple(map(as_kept, value.pieces)))
     if isinstance(value, Recognised):
@@ -168,6 +176,12 @@ def _to_news(given: dict[str, Any], sounds: Sounds) -> News:
     )
 
 
+def _to_answer_piece(given: dict[str, Any], sounds: Sounds) -> AnswerPiece:
+    understood = decoded(given["understood"], sounds)
+    sound, rate = decoded(given["sound"], sounds) or (None, 0)
+    return AnswerPiece(understood, str(given["reply"]), sound, rate)
+
+
 def _to_recognised(given: dict[str, Any], _: Sounds) -> Recognised:
     words = cast("Sequence[Word]", [tuple(it) for it in given.get("words", ())])
     known = {name: given.get(name) for name in ("language", "speaker", "confidence")}
@@ -196,6 +210,7 @@ _FORMS: dict[str, Callable[[dict[str, Any], Sounds], Any]] = {
         given["say"], interruptible=given["interruptible"], when=given["when"]
     ),
     "pieces": _to_news,
+    "reply": _to_answer_piece,
     "text": _to_recognised,
     "event": _to_event,
     "voice": _to_sound,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from threading import get_ident
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from reactivex import abc
+from reactivex import Observable, abc
 
 from rxvoice._audio.pcm16 import to_pcm16
 from rxvoice._audio.samples import Samples
@@ -18,7 +19,8 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.slots import AudioSink
 from rxvoice.trace._codec import as_kept, encoded, named_error, on_grid
 from rxvoice.trace._described import described
-from rxvoice.trace._recorded_sink import RecordedSink
+from rxvoice.trace._heard_track import HeardTrack
+from rxvoice.trace._traced_sink import TracedSink
 from rxvoice.trace._writer import TraceWriter
 from rxvoice.turn import Turn
 
@@ -51,8 +53,15 @@ class Recorder:
         self._sources = self._asks = self._steps = 0
         self._calls: dict[str, int] = {}
         self._voices: dict[int, int] = {}
+        self._microphone_began: float | None = None  # seconds since the trace began
+        self.speaker = HeardTrack(partial(self._put, "speaker")) if content else None
         self._elsewhere = False
         self._finished = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the first sample of the first source was captured, as far as is known."""
+        return max(0.0, time.monotonic() - self._began - (self._microphone_began or 0.0))
 
     # The actions of the conversation thread
 
@@ -112,13 +121,13 @@ class Recorder:
     def source(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
         number, self._sources = self._sources, self._sources + 1
         self.line("source", src=number, name=name)
-        return _Source(self, number, observer)
+        return _RecordedSource(self, number, observer)
 
     def block(self, number: int, chunk: AudioChunk) -> AudioChunk:
         """Note a block of a source; returns it as it is kept."""
         pcm = to_pcm16(np.asarray(chunk.samples, np.float32))
-        time = None if chunk.time is None else round(chunk.time - self._began, 6)
-        known: dict[str, object] = {} if time is None else {"time": time}
+        captured = None if chunk.time is None else round(chunk.time - self._began, 6)
+        known: dict[str, object] = {} if captured is None else {"time": captured}
         known.update(
             (name, value)
             for name in ("speech", "probability", "barge_in", "partial")
@@ -133,14 +142,18 @@ class Recorder:
         self.line("block", src=number, at=chunk.start, n=count, rate=chunk.sample_rate, **known)
         if not number:
             self._samples += count
+            if self._microphone_began is None:
+                lasts = count / chunk.sample_rate
+                began = self._time - lasts if captured is None else captured
+                self._microphone_began = began
         if self._content:
             name = "microphone" if not number else f"microphone-{number + 1}"
             self._writer.sound(name, pcm, chunk.sample_rate)
-        at = None if time is None else self._began + time
+        at = None if captured is None else self._began + captured
         return replace(chunk, samples=on_grid(chunk.samples), lead_in=lead_in, time=at)
 
     def signal(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
-        return _Signal(self, name, observer)
+        return _RecordedSignal(self, name, observer)
 
     def ask(self, stage: str, turn: Turn, text: str | None, handled: Handled) -> Handled:
         self._asks += 1
@@ -183,8 +196,15 @@ class Recorder:
             self.line("call", name=name, n=number, v=self.encoded(value))
         return value
 
+    def policy(self, function: Callable[[], T]) -> T:
+        number = self._calls["policy"] = self._calls.get("policy", 0) + 1
+        value = function()
+        if isinstance(cast("object", value), Observable):
+            self.line("call", name="policy", n=number, v=self.encoded(value))
+        return value
+
     def sink(self, sink: AudioSink) -> AudioSink:
-        return cast("AudioSink", RecordedSink(self, sink))
+        return cast("AudioSink", TracedSink(self, sink))
 
     def sound(self, name: str, samples: Samples, sample_rate: int) -> None:
         if self._content and self.is_in_action:
@@ -214,7 +234,7 @@ class Recorder:
         return named_error(error, content=self._content)
 
 
-class _Source(abc.ObserverBase[Any]):
+class _RecordedSource(abc.ObserverBase[Any]):
     """The observer of a source."""
 
     def __init__(self, recorder: Recorder, number: int, observer: abc.ObserverBase[Any]) -> None:
@@ -242,7 +262,7 @@ class _Source(abc.ObserverBase[Any]):
         self._observer.on_completed()
 
 
-class _Signal(abc.ObserverBase[Any]):
+class _RecordedSignal(abc.ObserverBase[Any]):
     """The observer of a signal."""
 
     def __init__(self, recorder: Recorder, name: str, observer: abc.ObserverBase[Any]) -> None:

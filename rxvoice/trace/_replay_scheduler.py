@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from reactivex import abc, typing
 from reactivex.disposable import Disposable
 
+from rxvoice._boundary import Boundary
 from rxvoice._threads.ready import Step
 from rxvoice._threads.relative import RelativeScheduler
-
-if TYPE_CHECKING:
-    from rxvoice.trace._replayer import Replayer
 
 S = TypeVar("S")
 
@@ -20,7 +18,7 @@ S = TypeVar("S")
 class ReplayScheduler(RelativeScheduler):
     """Keeps what the pipe schedules until the trace says that it ran."""
 
-    def __init__(self, boundary: Replayer) -> None:
+    def __init__(self, boundary: Boundary) -> None:
         super().__init__()
         self.boundary = boundary
         self.outside = _Never()

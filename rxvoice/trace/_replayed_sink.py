@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from reactivex import never
 
 from rxvoice._audio.samples import Samples
-from rxvoice.trace._recorded_sink import OBSERVABLES, OPTIONAL
-
-if TYPE_CHECKING:
-    from rxvoice.trace._replayer import Replayer
+from rxvoice.trace._traced_sink import OBSERVABLES, OPTIONAL
 
 _PROPERTIES = ("position", "written", "queued_ms", "is_running")
 _KEPT_S = 120 * 48_000
 """How many samples may have been written that a `clear` gives back."""
+
+
+class _SinkAnswers(Protocol):
+    def answer_of_sink(self, method: str, n: int | None = None) -> Any:
+        """What the sink answered.
+
+        Args:
+            n: how many samples it was given.
+        """
+        ...
 
 
 class ReplayedSink:
@@ -27,8 +34,8 @@ class ReplayedSink:
         has: what of the optional the sink had.
     """
 
-    def __init__(self, replayer: Replayer, has: Sequence[str]) -> None:
-        self._replayer = replayer
+    def __init__(self, answers: _SinkAnswers, has: Sequence[str]) -> None:
+        self._answers = answers
         self._has = {name for name in has if name in OPTIONAL}
         self._written: deque[Samples] = deque()
         self._count = 0
@@ -36,7 +43,7 @@ class ReplayedSink:
     def write_samples(self, samples: Samples, /) -> int:
         """As many as it took."""
         count = samples.shape[0]
-        taken = int(self._replayer.answer_of_sink("write_samples", count) or count)
+        taken = int(self._answers.answer_of_sink("write_samples", count) or count)
         self._written.append(np.asarray(samples, np.float32)[:taken])
         self._count += taken
         while self._count - len(self._written[0]) > _KEPT_S:
@@ -45,7 +52,7 @@ class ReplayedSink:
 
     def clear(self) -> Samples:
         """As much of what was written last as had not been heard."""
-        unheard = int(self._replayer.answer_of_sink("clear") or 0)
+        unheard = int(self._answers.answer_of_sink("clear") or 0)
         whole = np.concatenate([np.empty(0, np.float32), *self._written])
         self._written.clear()
         self._count = 0
@@ -60,9 +67,9 @@ class ReplayedSink:
         if name in OBSERVABLES:
             return never()
         if name in _PROPERTIES:
-            return self._replayer.answer_of_sink(name)
+            return self._answers.answer_of_sink(name)
 
         def call(*_: Any) -> Any:
-            return self._replayer.answer_of_sink(name)
+            return self._answers.answer_of_sink(name)
 
         return call

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from reactivex import abc
 
+from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
-from rxvoice.trace._codec import decoded, error_of
+from rxvoice.trace._codec import Sounds, decoded, error_of
 from rxvoice.trace._reading import TraceLine
 
-if TYPE_CHECKING:
-    from rxvoice.trace._replayer import Replayer
+
+class _SoundFiles(Sounds, Protocol):
+    def read(self, name: str, at: int, count: int) -> Samples:
+        """Samples of a file of the trace."""
+        ...
+
+    def samples(self, name: str, place: Any) -> Samples:
+        """The samples that stand at a place."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
 class ReplayedSource:
     """A source of sound, from the trace."""
 
-    replayer: Replayer
+    sounds: _SoundFiles
     number: int
     observer: abc.ObserverBase[Any]
     began: float
@@ -29,7 +37,7 @@ class ReplayedSource:
         if line.kind == "block":
             self.observer.on_next(self._block(line))
         elif line.kind == "event":
-            value = decoded(line.fields.get("v"), self.replayer)
+            value = decoded(line.fields.get("v"), self.sounds)
             self.observer.on_next(value)
         elif line.fields.get("error") is None:
             self.observer.on_completed()
@@ -39,7 +47,7 @@ class ReplayedSource:
     def _block(self, line: TraceLine) -> AudioChunk:
         name = "microphone" if not self.number else f"microphone-{self.number + 1}"
         count = line.count("n")
-        samples = self.replayer.read(name, self.position, count)
+        samples = self.sounds.read(name, self.position, count)
         self.position += count
         time = self.began + line.number("time") if "time" in line.fields else None
         lead_in = line.table("lead_in")
@@ -50,7 +58,7 @@ class ReplayedSource:
             line.fields.get("speech"),
             line.fields.get("probability"),
             bool(line.fields.get("barge_in")),
-            self.replayer.samples("lead-in", lead_in) if lead_in else None,
+            self.sounds.samples("lead-in", lead_in) if lead_in else None,
             bool(line.fields.get("partial")),
             time,
         )

@@ -13,7 +13,7 @@ from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.errors import ConfigError
 from rxvoice.slots import AudioSink
-from rxvoice.trace._codec import decoded, error_of
+from rxvoice.trace._codec import LATER, decoded, error_of
 from rxvoice.trace._described import described
 from rxvoice.trace._difference import Difference, shown
 from rxvoice.trace._reading import Trace, TraceLine
@@ -55,10 +55,13 @@ class Replayer:
         self._scheduler = ReplayScheduler(self)
         self.scheduler: abc.SchedulerBase = self._scheduler
         self.difference: Difference | None = None
+        self._is_torn = False  # the sound ends before the lines do
 
     def run(self, is_over: Callable[[], bool]) -> None:
         """Give back all that came from outside, until the end or the first difference."""
-        while not is_over() and self.difference is None and self._next < len(self._lines):
+        while self._next < len(self._lines):
+            if is_over() or self.difference is not None or self._is_torn:
+                return
             line = self._lines[self._next]
             if line.kind in ("finish", "lost", "elsewhere"):
                 if line.kind != "finish":
@@ -102,7 +105,7 @@ class Replayer:
 
     def _take(self, *kinds: str, **wanted: object) -> TraceLine | None:
         """The next line, if it is of this kind and in the current action; else a difference."""
-        if self.difference is not None:
+        if self.difference is not None or self._is_torn:
             return None
         line = self._lines[self._next] if self._next < len(self._lines) else None
         if line is None or line.fields.get("how") == "disposed":
@@ -116,7 +119,7 @@ class Replayer:
 
     def _peek(self, kind: str, **wanted: object) -> TraceLine | None:
         """The next line, if it is this one; it is taken then."""
-        if self.difference is not None or self._next >= len(self._lines):
+        if self.difference is not None or self._is_torn or self._next >= len(self._lines):
             return None
         line = self._lines[self._next]
         if line.kind != kind or line.action != self._action:
@@ -128,7 +131,7 @@ class Replayer:
 
     def differs(self, why: str, line: TraceLine | None = None) -> None:
         """Note the first difference."""
-        if self.difference is None:
+        if self.difference is None and not self._is_torn:
             at = self._next - (line is not None and self._lines[self._next - 1] is line)
             self.difference = Difference(why, self._time, self._trace, at)
 
@@ -218,6 +221,12 @@ class Replayer:
             return cast("T", self.samples(name, line.table("v")))
         return cast("T", self._decoded(value))
 
+    def policy(self, function: Callable[[], T]) -> T:
+        number = self._calls["policy"] = self._calls.get("policy", 0) + 1
+        if self._peek("call", name="policy", n=number) is not None:
+            return cast("T", LATER)
+        return function()
+
     def sink(self, sink: AudioSink) -> AudioSink:
         line = self._take("sink", m="has")
         has = () if line is None else cast("list[str]", line.fields.get("v") or ())
@@ -256,7 +265,9 @@ class Replayer:
         """Samples of a file of the trace."""
         pcm = self._trace.sound(name).pcm16[at : at + count]
         if len(pcm) < count:
-            self.differs(f"the recording ends here: {name}.flac has no more sound")
+            if self._trace.finish is None:
+                self._is_torn = True  # the process was killed before it wrote this
+            self.differs(f"{name}.flac has no more sound")
             pcm = np.concatenate([pcm, np.zeros(count - len(pcm), np.int16)])
         samples = from_pcm16(pcm)
         samples.setflags(write=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from rxvoice._boundary import Call
+from rxvoice._boundary import Calling
 from rxvoice.elements import Transcript
 from rxvoice.operators._stage_operator import Memory
 
@@ -17,7 +17,7 @@ class ReplyReport:
         call: how to call the model.
     """
 
-    def __init__(self, memory: Memory | None, call: Call) -> None:
+    def __init__(self, memory: Memory | None, call: Calling) -> None:
         self._memory = memory
         self._call = call
 

@@ -1,13 +1,13 @@
-"""`News`: what one step of a streaming recogniser gives."""
+"""Pieces of answers that have several parts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rxvoice.elements import Recognised
+from rxvoice.elements import Recognised, TimedSamples
 from rxvoice.events import Notice
 
-__all__ = ["News"]
+__all__ = ["AnswerPiece", "News"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,20 @@ class News:
     replaces: bool = False
     notices: tuple[Notice, ...] = ()
     last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPiece:
+    """One piece of what a model answers that hears and speaks: any of what it may give.
+
+    Args:
+        understood: what it understood of the user.
+        text: new text of its reply.
+        sound: new sound of its reply.
+        sample_rate: Hz, of the sound.
+    """
+
+    understood: Recognised | None = None
+    text: str = ""
+    sound: TimedSamples | None = None
+    sample_rate: int = 0
