@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rxvoice.cli._usage import UsageError
-from rxvoice.cli._what_if import Recorded, change
+from rxvoice.cli._what_if import RecordedTalk, change
 from rxvoice.trace._compared import cut_offs, utterances
 
 _MOST = 100
@@ -62,15 +62,16 @@ def sweep_values(given: str) -> tuple[str, list[float]]:
 
 
 def sweep(
-    recorded: Sequence[Recorded],
+    recorded: Sequence[RecordedTalk],
     name: str,
     values: Sequence[float],
+    also: Mapping[str, object],
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[SweepPoint]:
-    """Hold all conversations again with each value."""
+    """Hold all conversations again with each value, and with other settings `also`."""
     said = [utterances(it.turns) for it in recorded]
     for value in values:
-        changed = dict([change(name, f"{value:g}")])
+        changed = {**also, **dict([change(name, f"{value:g}")])}
         cut_off = joined = interrupted = 0
         waited: list[float] = []
         for it, spoken in zip(recorded, said, strict=True):

@@ -16,7 +16,7 @@ from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ReplayDiffers
 from rxvoice.trace import Trace, replay
 from rxvoice.trace._compared import Changed, compared
-from rxvoice.trace._known import Known
+from rxvoice.trace._known import KnownAnswers
 from rxvoice.trace._outline import OutlineTurn, outline
 from rxvoice.trace._what_if import Would, what_if
 
@@ -72,7 +72,7 @@ def change(name: str, text: str) -> tuple[str, object]:
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
+class RecordedTalk:
     """A recorded conversation that can be held again with other settings.
 
     Args:
@@ -84,10 +84,10 @@ class Recorded:
     trace: Trace
     settings: CommandSettings
     turns: list[OutlineTurn]
-    known: Known
+    known: KnownAnswers
 
     @classmethod
-    def of(cls, trace: Trace, check: Callable[[], None] = lambda: None) -> Recorded:
+    def of(cls, trace: Trace, check: Callable[[], None] = lambda: None) -> RecordedTalk:
         """Replay the trace exactly, to know how it was.
 
         Raises:
@@ -102,7 +102,7 @@ class Recorded:
         times = [line.at for line in trace.of("out")]
         turns = outline(zip(times, out, strict=False))
         command = command_of_trace(trace)
-        recorded = cls(trace, settings_of_trace(command), turns, Known(trace, turns))
+        recorded = cls(trace, settings_of_trace(command), turns, KnownAnswers(trace, turns))
         if command["name"] == "run":
             # A recording is read as fast as models follow. At its own pace it is a conversation.
             return replace(recorded, turns=recorded.with_settings({}, check).turns)
@@ -120,7 +120,13 @@ class Recorded:
             sink = sinks.null(realtime=True, scheduler=clock)
             return pipe_of(self.trace, settings=settings, sink=sink, check=check)
 
-        return what_if(self.trace, self.known, pipe, streams=streams)
+        would = what_if(self.trace, self.known, pipe, streams=streams)
+        # The virtual loudspeaker is heard at once; that of the recording was not.
+        late = [it.speaker_ms for it in self.turns if it.speaker_ms is not None]
+        for turn in would.turns if late else ():
+            if turn.speaker_ms is not None and turn.latency_ms is not None:
+                turn.latency_ms += max(0.0, statistics.median(late) - turn.speaker_ms)
+        return would
 
 
 def told(before: Sequence[OutlineTurn], would: Would, columns: int) -> Iterator[str]:

@@ -6,13 +6,18 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
+from rxvoice._files.output import output
 from rxvoice.cli._commands import Commands
+from rxvoice.cli._curve import curve
 from rxvoice.cli._pipe_of_trace import pipe_of
 from rxvoice.cli._signals import Ending
+from rxvoice.cli._sweep import SweepPoint, as_row, sweep, sweep_values
+from rxvoice.cli._usage import UsageError
 from rxvoice.cli._view import PlainView, columns
-from rxvoice.cli._what_if import CHANGEABLE, Recorded, changes, told
+from rxvoice.cli._what_if import CHANGEABLE, RecordedTalk, changes, told
 from rxvoice.errors import ReplayDiffers
 from rxvoice.events import Event
 from rxvoice.trace import Trace, read
@@ -27,6 +32,10 @@ Record a conversation first:
 
 examples:
   rxvoice replay monday                  the same conversation again, in a moment
+  rxvoice replay monday --change silence-ms=400 --change min-words=2
+                                         what would have been different?
+  rxvoice replay --sweep silence-ms=200:1600:100 monday tuesday -o curve.svg
+                                         how short may the silence be for these users?
 
 replay:
   The pipe of the command runs again, and all that came from outside comes from the trace: the sound
@@ -35,6 +44,21 @@ replay:
   what came out then. It is the same, unless rxvoice has changed in between: then the first
   difference is shown with what stands around it. `rxvoice.testing.replay("monday")` is the same as
   a test.
+
+what if:
+  With --change, the conversation is held in virtual time with other settings. What does not depend
+  on them is as recorded: what the microphone heard and when, how the detector judged each chunk,
+  what you pressed. A model that is asked the same gives the same answer, after the same time. Where
+  it would have been asked something else, the story says what stands in: the recorded words within
+  the new turn, the reply of the nearest turn, the usual length of a sentence. Nobody knows what the
+  user would have said to another reply.
+
+sweep:
+  With --sweep, every value is tried on all traces. "cut off" counts how often a turn would have
+  ended while the user was not done. As one utterance counts what was one turn when it was recorded,
+  and what the user said on before hearing anything of the reply. "joined" counts turns that would
+  have had more than one utterance. The latencies are from the end of the speech to the first sound
+  of the reply, as in `rxvoice talk`.
 
 exit status:
   0 if the same came out; 1 if not; 2 for wrong usage; 130 for ctrl-c.
@@ -62,6 +86,14 @@ def add_replay(commands: Commands) -> None:
         help="hold the conversation with another setting, such as silence-ms=400, and show what "
         f"would have been different; may be given several times: {', '.join(CHANGEABLE)}",
     )
+    parser.add_argument(
+        "--sweep",
+        metavar="NAME=FIRST:LAST:STEP",
+        help="try each value of a setting on all traces, and print cut-offs against latency",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="with --sweep: draw the curve, as an SVG"
+    )
 
 
 def replay(arguments: argparse.Namespace, ending: Ending) -> int:
@@ -77,16 +109,50 @@ def replay(arguments: argparse.Namespace, ending: Ending) -> int:
         ConfigError: there is no trace, or it cannot be replayed.
     """
     changed = changes(arguments.change)
-    if changed:
-        for path in arguments.traces:
+    if arguments.output is not None and not arguments.sweep:
+        raise UsageError("-o draws the curve of --sweep: give that, too")
+    try:
+        if arguments.sweep:
+            return _swept(arguments, changed, ending)
+        for path in arguments.traces if changed else ():
             _changed(read(path), changed, ending)
+    except ReplayDiffers as error:
+        print(error, flush=True)
+        return 1
+    if changed:
         return 0
     same = [_exactly(read(it), ending) for it in arguments.traces]
     return 0 if all(same) else 1
 
 
+def _swept(arguments: argparse.Namespace, changed: Mapping[str, object], ending: Ending) -> int:
+    name, values = sweep_values(arguments.sweep)
+    if name.replace("-", "_") in changed:
+        raise UsageError(f"--change and --sweep both set {name}: leave one out")
+    recorded = [RecordedTalk.of(read(it), ending.check) for it in arguments.traces]
+    print(as_row(None, name), flush=True)
+    points: list[SweepPoint] = []
+    for point in sweep(recorded, name, values, changed, ending.check):
+        points.append(point)
+        print(as_row(point, name), flush=True)
+    now = {float(getattr(it.settings, name.replace("-", "_"))) for it in recorded}
+    said = points[0].said
+    print(
+        f"\n{said} utterances of {len(recorded)} recorded "
+        f"{'conversation' if len(recorded) == 1 else 'conversations'}, with "
+        f"{name} {' and '.join(f'{it:g}' for it in sorted(now))}"
+    )
+    if arguments.output is not None:
+        drawn = curve(name, points, now.pop() if len(now) == 1 else None)
+        with closing(output(arguments.output)) as file:
+            file.open().write(drawn.encode())
+            file.complete = True
+        print(f"wrote {arguments.output}")
+    return 0
+
+
 def _changed(trace: Trace, changed: Mapping[str, object], ending: Ending) -> None:
-    recorded = Recorded.of(trace, ending.check)
+    recorded = RecordedTalk.of(trace, ending.check)
     would = recorded.with_settings(changed, ending.check)
     ending.check()
     for line in told(recorded.turns, would, columns()):

@@ -88,6 +88,4 @@ def utterances(turns: Sequence[OutlineTurn]) -> list[tuple[int, int]]:
 def cut_offs(said: Sequence[tuple[int, int]], turns: Sequence[OutlineTurn]) -> int:
     """How often a turn ended while the user was in the middle of an utterance."""
     speech = [it.speech for it in turns if it.counts]
-    return sum(
-        max(0, sum(a < end and b > start for a, b in speech) - 1) for start, end in said
-    )
+    return sum(max(0, sum(a < end and b > start for a, b in speech) - 1) for start, end in said)

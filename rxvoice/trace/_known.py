@@ -1,4 +1,4 @@
-"""`Known`: what a trace knows of the models: what they were asked, and what they answered when."""
+"""`KnownAnswers`: what the models of a trace were asked, and what they answered when."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from rxvoice._audio.samples import Samples
-from rxvoice._news import News
+from rxvoice._pieces import News
 from rxvoice.elements import Recognised
 from rxvoice.errors import ConfigError
 from rxvoice.trace._codec import decoded, error_of
 from rxvoice.trace._outline import OutlineTurn
 from rxvoice.trace._reading import Trace
 
-__all__ = ["Asked", "Known", "Reading"]
+__all__ = ["KnownAnswer", "KnownAnswers", "Reading"]
 
 _VOICE_MS_PER_CHAR = 65
 """How long a voice speaks, where the trace has none that has."""
@@ -51,7 +51,7 @@ class Reading:
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class KnownAnswer:
     """What a model was asked, and its answer. Times are seconds, delays count from the asking.
 
     Args:
@@ -77,7 +77,7 @@ class Asked:
         return self.end is not None and self.error is None
 
 
-class Known:
+class KnownAnswers:
     """What models are known to answer.
 
     Args:
@@ -88,13 +88,13 @@ class Known:
     def __init__(self, trace: Trace, turns: Iterable[OutlineTurn]) -> None:
         self.turns = list(turns)
         self.reading = Reading(trace)
-        self.by_stage: dict[str, list[Asked]] = defaultdict(list)
-        asked: dict[int, Asked] = {}
+        self.by_stage: dict[str, list[KnownAnswer]] = defaultdict(list)
+        asked: dict[int, KnownAnswer] = {}
         for line in trace.of("ask", "piece", "end", "fail"):
             number = line.count("id")
             if line.kind == "ask":
                 text = line.fields.get("input")
-                asked[number] = it = Asked(
+                asked[number] = it = KnownAnswer(
                     line.text("stage"),
                     line.fields.get("turn", 0),
                     text if isinstance(text, str) else None,
@@ -117,18 +117,18 @@ class Known:
         except ConfigError:
             return None
 
-    def same_text(self, stage: str, text: str, time: float) -> Asked | None:
+    def same_text(self, stage: str, text: str, time: float) -> KnownAnswer | None:
         """What was asked with this text; a whole answer before others, then the nearest in time."""
         found = [it for it in self.by_stage[stage] if it.text == text and it.error is None]
         found = found or [it for it in self.by_stage[stage] if it.text == text]
         return min(found, key=lambda it: (not it.is_whole, abs(it.time - time)), default=None)
 
-    def nearest(self, stage: str, time: float) -> Asked | None:
+    def nearest(self, stage: str, time: float) -> KnownAnswer | None:
         """What was asked at about this time."""
         found = [it for it in self.by_stage[stage] if it.pieces]
         return min(found, key=lambda it: (not it.is_whole, abs(it.time - time)), default=None)
 
-    def usual(self, stage: str, of: Callable[[Asked], float | None]) -> float:
+    def usual(self, stage: str, of: Callable[[KnownAnswer], float | None]) -> float:
         """The median of something over all answers; 0 if there are none."""
         found = [it for each in self.by_stage[stage] if (it := of(each)) is not None]
         return statistics.median(found) if found else 0.0
@@ -150,12 +150,12 @@ class Known:
         return rates[0] if rates else 24_000
 
 
-def first_delay(asked: Asked) -> float | None:
+def first_delay(asked: KnownAnswer) -> float | None:
     """Until the first piece."""
     return asked.pieces[0][0] if asked.pieces else None
 
 
-def last_delay(asked: Asked) -> float | None:
+def last_delay(asked: KnownAnswer) -> float | None:
     """Until the end, of a whole answer."""
     return asked.end if asked.is_whole else None
 

@@ -15,8 +15,9 @@ __all__ = ["Happened", "OutlineTurn", "outline", "speech_of"]
 Happened: TypeAlias = Iterable[tuple[float, object]]
 """What came out of a pipe, and when: seconds since the trace began."""
 
-Fate: TypeAlias = Literal["open", "answered", "interrupted", "dropped", "failed"]
-"""What became of a turn; ``"open"``: the conversation ended before."""
+Fate: TypeAlias = Literal["open", "answered", "interrupted", "dropped", "failed", "unknown"]
+"""What became of a turn; ``"open"``: the conversation ended before; ``"unknown"``: nobody knows the
+words of it."""
 
 
 @dataclass(slots=True)
@@ -44,6 +45,8 @@ class OutlineTurn:
     """Why it was dropped, or how it failed."""
     latency_ms: float | None = None
     """From the end of the user's speech to the first sound of the reply."""
+    speaker_ms: float | None = None
+    """From writing the first sound to the loudspeaker to hearing it."""
     speech: tuple[int, int] = field(default=(0, 0))
     """The user's speech: its first sample, and the one after its last."""
 
@@ -92,8 +95,9 @@ def _note(known: OutlineTurn, time: float, event: events.Event) -> None:
         case events.Finished(_, text):
             known.fate, known.reply = "answered", text
         case events.TurnMetrics():
-            heard = event.first_heard_ms
-            known.latency_ms = event.first_audio_ms if heard is None else heard
+            written, heard = event.first_audio_ms, event.first_heard_ms
+            known.latency_ms = written if heard is None else heard
+            known.speaker_ms = None if written is None or heard is None else heard - written
         case _:
             pass
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from rxvoice._news import News
+from rxvoice._pieces import News
 from rxvoice.elements import TimedSamples
-from rxvoice.trace._known import Asked, Known, first_delay, last_delay
-from rxvoice.trace._spoken_words import Span, SpokenWords
+from rxvoice.trace._known import KnownAnswer, KnownAnswers, first_delay, last_delay
+from rxvoice.trace._spoken_words import SpokenSpan, SpokenWords
 from rxvoice.turn import Turn
 
-__all__ = ["RecordedAnswers"]
+__all__ = ["UNKNOWN", "RecordedAnswers"]
+
+UNKNOWN = "no word of it is known"
+"""The note on a turn that was none when it was recorded."""
 
 _PIECE_MS = 100
 """Of made-up sound."""
@@ -32,7 +35,7 @@ class RecordedAnswers:
     """
 
     def __init__(
-        self, known: Known, ratio: float, *, streams: bool, note: Callable[[Turn, str], None]
+        self, known: KnownAnswers, ratio: float, *, streams: bool, note: Callable[[Turn, str], None]
     ) -> None:
         self._known = known
         self._words = SpokenWords(known, ratio)
@@ -46,14 +49,16 @@ class RecordedAnswers:
             if it.turn == span.known.turn.id
         }
 
-    def answer(self, stage: str, turn: Turn, text: str | None, time: float, samples: int) -> Asked:
+    def answer(
+        self, stage: str, turn: Turn, text: str | None, time: float, samples: int
+    ) -> KnownAnswer:
         """The answer, with its delays from now on.
 
         Args:
             time: seconds since the trace began.
             samples: of the microphone, delivered so far.
         """
-        asked = Asked(stage, turn.id, text, time, samples)
+        asked = KnownAnswer(stage, turn.id, text, time, samples)
         if stage == "transcribe":
             return self._step(asked, turn) if self._streams else self._transcribed(asked, turn)
         if text is not None:
@@ -61,7 +66,7 @@ class RecordedAnswers:
         found = self._known.nearest(stage, time)
         return asked if found is None else _answered(asked, found)
 
-    def _transcribed(self, asked: Asked, turn: Turn) -> Asked:
+    def _transcribed(self, asked: KnownAnswer, turn: Turn) -> KnownAnswer:
         text, span = self._heard(turn, turn.start + len(turn.audio))
         usual = self._known.usual("transcribe", last_delay)
         if span is not None and text == span.text:
@@ -69,7 +74,7 @@ class RecordedAnswers:
         asked.pieces, asked.end = [(usual, text)] if text else [], usual
         return asked
 
-    def _step(self, asked: Asked, turn: Turn) -> Asked:
+    def _step(self, asked: KnownAnswer, turn: Turn) -> KnownAnswer:
         """One step of a recogniser that streams."""
         is_last = turn.ended_by is not None
         recorded = self._steps.get((turn.start, asked.samples))
@@ -88,15 +93,15 @@ class RecordedAnswers:
         asked.pieces, asked.end = [(delay, news)], delay
         return asked
 
-    def _heard(self, turn: Turn, end: int) -> tuple[str, Span | None]:
+    def _heard(self, turn: Turn, end: int) -> tuple[str, SpokenSpan | None]:
         text, how, span = self._words.within(turn.start, end)
         if how == "joined" and span is not None:
             self._note(turn, "the words are those recorded within it")
         elif how == "unknown":
-            self._note(turn, "no word of it is known")
+            self._note(turn, UNKNOWN)
         return text, span
 
-    def _reply(self, asked: Asked, turn: Turn) -> Asked:
+    def _reply(self, asked: KnownAnswer, turn: Turn) -> KnownAnswer:
         found = self._known.same_text(asked.stage, asked.text or "", asked.time)
         if found is None:
             found = self._known.nearest(asked.stage, asked.time)
@@ -109,7 +114,7 @@ class RecordedAnswers:
             self._note(turn, "its reply is known as far as it had been written")
         return _answered(asked, found)
 
-    def _spoken(self, asked: Asked, turn: Turn) -> Asked:
+    def _spoken(self, asked: KnownAnswer, turn: Turn) -> KnownAnswer:
         text, known = asked.text or "", self._known
         found = known.same_text("synthesize", text, asked.time)
         if found is not None and (found.is_whole or found.error is not None):
@@ -129,7 +134,7 @@ class RecordedAnswers:
         return asked
 
 
-def _answered(asked: Asked, found: Asked) -> Asked:
+def _answered(asked: KnownAnswer, found: KnownAnswer) -> KnownAnswer:
     """The same answer; of an answer that was cut short, as far as it came."""
     # A clock that stood still for a moment must not turn the order of the pieces.
     delays = list(accumulate((it for it, _ in found.pieces), max))
@@ -140,5 +145,5 @@ def _answered(asked: Asked, found: Asked) -> Asked:
     return replace(asked, pieces=pieces, end=end, error=found.error)
 
 
-def _is_last(asked: Asked) -> bool:
+def _is_last(asked: KnownAnswer) -> bool:
     return any(isinstance(it, News) and it.last for _, it in asked.pieces)

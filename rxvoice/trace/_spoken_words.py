@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Recognised
-from rxvoice.trace._known import Asked, Known, text_after
+from rxvoice.trace._known import KnownAnswer, KnownAnswers, text_after
 from rxvoice.trace._outline import OutlineTurn
 from rxvoice.turn import Turn
 
@@ -18,7 +18,7 @@ How: TypeAlias = Literal["recorded", "joined", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Span:
+class SpokenSpan:
     """A recorded turn that was transcribed.
 
     Args:
@@ -31,7 +31,7 @@ class Span:
     known: OutlineTurn
     text: str
     words: tuple[tuple[str, int], ...]
-    asked: Asked
+    asked: KnownAnswer
 
 
 class SpokenWords:
@@ -44,9 +44,9 @@ class SpokenWords:
         known: what the recogniser was asked.
     """
 
-    def __init__(self, known: Known, ratio: float) -> None:
+    def __init__(self, known: KnownAnswers, ratio: float) -> None:
         self._ratio = ratio
-        by_turn: dict[int, list[Asked]] = {}
+        by_turn: dict[int, list[KnownAnswer]] = {}
         for asked in known.by_stage["transcribe"]:
             by_turn.setdefault(asked.turn, []).append(asked)
         turns = {it.turn.id: it for it in known.turns}
@@ -56,7 +56,7 @@ class SpokenWords:
             if id in turns and (span := self._span(turns[id], asked)) is not None
         ]
 
-    def within(self, start: int, end: int) -> tuple[str, How, Span | None]:
+    def within(self, start: int, end: int) -> tuple[str, How, SpokenSpan | None]:
         """The text between two samples, how it is known, and the turn that most of it is of."""
         found = [
             (span, [word for word, at in span.words if start <= at < end]) for span in self.spans
@@ -69,7 +69,7 @@ class SpokenWords:
             return most.text, "recorded", most
         return " ".join(" ".join(words) for _, words in found), "joined", most
 
-    def _span(self, known: OutlineTurn, asked: list[Asked]) -> Span | None:
+    def _span(self, known: OutlineTurn, asked: list[KnownAnswer]) -> SpokenSpan | None:
         text, grown = "", list[tuple[int, str]]()
         timed: tuple[tuple[str, int], ...] = ()
         for it in asked:
@@ -80,8 +80,10 @@ class SpokenWords:
         text = text.strip()
         if not text:
             return None
-        words = timed or (_growing(grown, text, known) if len(asked) > 1 else _spread(known.turn, text))
-        return Span(known, text, words, asked[-1])
+        words = timed or (
+            _growing(grown, text, known) if len(asked) > 1 else _spread(known.turn, text)
+        )
+        return SpokenSpan(known, text, words, asked[-1])
 
 
 def _timed(pieces: list[object], turn: Turn) -> Iterator[tuple[tuple[str, int], ...]]:

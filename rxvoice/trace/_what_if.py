@@ -12,13 +12,13 @@ from reactivex import Observable, abc
 from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.slots import AudioSink
-from rxvoice.trace._codec import decoded, error_of
-from rxvoice.trace._known import Known
+from rxvoice.trace._codec import LATER, decoded, error_of
+from rxvoice.trace._known import KnownAnswers
 from rxvoice.trace._outline import OutlineTurn, outline
 from rxvoice.trace._reading import Trace, TraceLine
-from rxvoice.trace._recorded_answers import RecordedAnswers
+from rxvoice.trace._recorded_answers import UNKNOWN, RecordedAnswers
 from rxvoice.trace._replayed_source import ReplayedSource
-from rxvoice.trace._virtual_clock import VirtualClock
+from rxvoice.trace._what_if_clock import WhatIfClock
 from rxvoice.turn import Turn
 
 __all__ = ["Would", "what_if"]
@@ -50,8 +50,8 @@ class Would:
 
 def what_if(
     trace: Trace,
-    known: Known,
-    pipe: Callable[[VirtualClock], Observable[Any]],
+    known: KnownAnswers,
+    pipe: Callable[[WhatIfClock], Observable[Any]],
     *,
     streams: bool = False,
     live: bool = False,
@@ -67,7 +67,7 @@ def what_if(
         streams: whether the recogniser streams.
         live: whether the models are asked, as `pipe` has them; None of them answers from the trace.
     """
-    clock = VirtualClock()
+    clock = WhatIfClock()
     clock.boundary = boundary = _WhatIf(trace, known, clock, streams=streams, live=live)
     happened: list[tuple[float, object]] = []
     failed: list[Exception] = []
@@ -86,14 +86,18 @@ def what_if(
     )
     clock.run(lambda: over, max(boundary.end, trace.duration) + _AFTER_S)
     life.dispose()
-    return Would(outline(happened), boundary.notes, failed[0] if failed else None)
+    turns = outline(happened)
+    for turn in turns:
+        if turn.why == "no_words" and UNKNOWN in boundary.notes.get(turn.turn.id, ()):
+            turn.fate, turn.why = "unknown", ""
+    return Would(turns, boundary.notes, failed[0] if failed else None)
 
 
 class _WhatIf:
     """The boundary: what does not depend on the settings comes from the trace."""
 
     def __init__(
-        self, trace: Trace, known: Known, clock: VirtualClock, *, streams: bool, live: bool
+        self, trace: Trace, known: KnownAnswers, clock: WhatIfClock, *, streams: bool, live: bool
     ) -> None:
         began = trace.header.get("monotonic", 0.0)
         self._began = float(began) if isinstance(began, int | float) else 0.0
@@ -109,6 +113,7 @@ class _WhatIf:
         self._echo = _echoes(trace)
         self._calls: dict[str, int] = defaultdict(int)
         self._said = {(it.text("name"), it.count("n")): it for it in trace.of("call")}
+        self._later = any(it.text("stage") == "policy" for it in trace.of("ask"))
         rates = {it.turn.sample_rate for it in known.turns}
         block = next(trace.of("block"), None)
         rate = block.count("rate", 1) if block else 1
@@ -203,6 +208,10 @@ class _WhatIf:
         if name in _OF_MODELS and not self._live:
             return otherwise
         return function()
+
+    def policy(self, function: Callable[[], T]) -> T:
+        # A policy that answered later was a model, which answers from the trace.
+        return function() if self._live or not self._later else cast("T", LATER)
 
     def sink(self, sink: AudioSink) -> AudioSink:
         return sink

@@ -1,4 +1,4 @@
-"""`VirtualClock`: a scheduler whose time passes as fast as its actions run."""
+"""`WhatIfClock`: a scheduler whose time passes as fast as its actions run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rxvoice._threads.relative import RelativeScheduler
 S = TypeVar("S")
 
 
-class VirtualClock(RelativeScheduler):
+class WhatIfClock(RelativeScheduler):
     """Runs what is scheduled in the order of its time, and what is due at once in its own order.
 
     Attributes:
