@@ -57,7 +57,7 @@ def pipe_of(
             models,
             echo.tap(playing),
             chosen,
-            models=cast("Any", SimpleNamespace(listening=None, text=None, speech=None)),
+            models=None,
             controls=_talk_pipe.Controls(PushToTalk() if chosen.push_to_talk else None),
         )
     story = _run_pipe.Story(PlainView(cast("Any", None)), check=check)

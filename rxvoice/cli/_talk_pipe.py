@@ -86,7 +86,7 @@ def conversation(
     speaker: echo.Tap,
     settings: CommandSettings,
     *,
-    models: MlxScheduler,
+    models: MlxScheduler | None,
     waiting: abc.SchedulerBase | None = None,
     controls: Controls,
     on_reply: Callable[[Reply | Event], None] = lambda _: None,
@@ -97,7 +97,7 @@ def conversation(
     Args:
         microphone: `rxv.microphone()`, or another source of the same kind.
         speaker: `rxv.speaker()` in an `rxv.echo.tap`.
-        models: the thread that runs the models.
+        models: the thread that runs the models; None to run them where they are asked.
         waiting: runs the language model if it is behind a server; None for `models`.
         on_reply: called on the conversation thread with each piece of text for the voice.
         on_speech: called on the conversation thread with each piece of speech that was written.
@@ -125,11 +125,11 @@ def conversation(
     )
     return turns.pipe(
         vox.converse(
-            vox.transcribe(parts.stt, worker=models.listening),
-            vox.respond(parts.llm, worker=waiting or models.text),
+            vox.transcribe(parts.stt, worker=models and models.listening),
+            vox.respond(parts.llm, worker=waiting or (models and models.text)),
             vox.speakable(),
             ops.do_action(on_reply),
-            vox.synthesize(parts.tts, worker=paced(models.speech, speaker)),
+            vox.synthesize(parts.tts, worker=models and paced(models.speech, speaker)),
             sink=speaker,
             min_speech_ms=settings.min_speech_ms,
             min_words=settings.min_words,
