@@ -84,7 +84,8 @@ def what_if(
     life = pipe(clock).subscribe(
         lambda it: happened.append((clock.seconds, it)), fail, end, scheduler=clock
     )
-    clock.run(lambda: over, max(boundary.end, trace.duration) + _AFTER_S)
+    # The end of the sound is known once it has come.
+    clock.run(lambda: over or clock.seconds > max(boundary.end, trace.duration) + _AFTER_S)
     life.dispose()
     turns = outline(happened)
     for turn in turns:

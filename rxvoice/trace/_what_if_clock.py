@@ -53,11 +53,9 @@ class WhatIfClock(RelativeScheduler):
     def _put(self, seconds: float, step: Step) -> None:
         heapq.heappush(self._waiting, (seconds, next(self._number), step))
 
-    def run(self, until: Callable[[], bool], latest: float) -> None:
-        """Run everything, until there is nothing more, `until` says so, or `latest` has passed."""
+    def run(self, until: Callable[[], bool]) -> None:
+        """Run everything, until there is nothing more or `until` says so."""
         while self._waiting and not until():
             self.seconds, _, step = heapq.heappop(self._waiting)
-            if self.seconds > latest:
-                return
             if not step.is_over:
                 step.run()

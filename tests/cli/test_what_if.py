@@ -115,6 +115,13 @@ def test_another_threshold_misses_a_turn_or_finds_one(capsys: pytest.CaptureFixt
     assert "(no word of it is known)" in said
 
 
+def test_the_end_of_the_sound_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxvoice.trace._what_if._AFTER_S", 1.0)
+    record("talk", sound(*((0.5, 0.5), (0, 1.5)) * 4))
+    recorded = RecordedTalk.of(read("talk"))
+    assert len(recorded.turns) == len(recorded.with_settings({"silence_ms": 300}).turns) == 4
+
+
 def test_models_are_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     record("talk", sound(*TWO_WITH_A_PAUSE))
     monkeypatch.setattr(rxvoice.cli.run, "choose", None)
