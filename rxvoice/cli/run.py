@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reactivex import operators as ops
+
 from rxvoice import sinks, sources
 from rxvoice._audio.audio_file import AudioFile
 from rxvoice._files.output import output
@@ -19,7 +21,7 @@ from rxvoice.cli._run_pipe import Story, conversation, converse
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._signals import Ending
 from rxvoice.cli._streams import STDIO, sound_from_stdin, stdout_taken
-from rxvoice.cli._traced import check_new, traced
+from rxvoice.cli._traced import check_new, command_of, traced
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import UsageError, check_distinct
 from rxvoice.cli._view import PlainView
@@ -133,13 +135,20 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
         with ExitStack() as stack:
             models = choose(chosen)
             warm_up(models.parts)
+            transcript = None
             if chosen.transcript:
-                story.tell = stack.enter_context(TranscriptFile(out[chosen.transcript])).write
+                told = TranscriptFile(
+                    out[chosen.transcript], command_of(chosen, "run", models.parts)
+                )
+                transcript = stack.enter_context(told)
+                story.tell = transcript.write
             sides = None
             if both:
                 sides = stack.enter_context(BothSides(out[both], models.parts.sample_rate))
             sink = stack.enter_context(sinks.wav(out[to]))
             microphone = sources.wav(source, channel=arguments.channel)
+            if transcript:
+                microphone = microphone.pipe(ops.do_action(transcript.hear))
             pipe = conversation(microphone, models.parts, sink, story, settings=chosen, both=sides)
             converse(pipe, story, traced(chosen, "run", models.parts))
             # Raised inside the block, so that an empty file is not kept.

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reactivex import operators as ops
 from reactivex.scheduler import EventLoopScheduler
 
 from rxvoice import echo
@@ -27,7 +28,7 @@ from rxvoice.cli._scene import Scene
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_pipe import Controls, conversation
-from rxvoice.cli._traced import check_new, traced
+from rxvoice.cli._traced import check_new, command_of, traced
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import PlainView, View, columns
@@ -134,7 +135,10 @@ def _talk(
 
     controls = Controls(PushToTalk() if chosen.push_to_talk else None)
     keys = SpaceBar(controls.press) if controls.button else None
-    transcript = chosen.transcript and stack.enter_context(TranscriptFile(chosen.transcript))
+    command = command_of(chosen, "talk", models.parts)
+    transcript = chosen.transcript and stack.enter_context(
+        TranscriptFile(chosen.transcript, command)
+    )
     recorder = chosen.record and stack.enter_context(StereoRecorder(chosen.record))
     worker = stack.enter_context(MlxScheduler())
     waiting = stack.enter_context(_thread()) if chosen.llm_url else None
@@ -152,6 +156,8 @@ def _talk(
     source = microphone(chosen.microphone)
     if recorder:
         source = source.pipe(also(AudioChunk, recorder.mic, "the recording"))
+    if transcript:
+        source = source.pipe(ops.do_action(transcript.hear))
     pipe = conversation(
         source,
         models.parts,
