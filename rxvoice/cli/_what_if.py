@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from rxvoice import sinks
+from rxvoice.cli._parts import Parts
 from rxvoice.cli._pipe_of_trace import command_of_trace, pipe_of
 from rxvoice.cli._settings import CommandSettings, table
 from rxvoice.cli._traced import settings_of_trace
@@ -109,18 +110,29 @@ class RecordedTalk:
         return recorded
 
     def with_settings(
-        self, changed: Mapping[str, object], check: Callable[[], None] = lambda: None
+        self,
+        changed: Mapping[str, object],
+        check: Callable[[], None] = lambda: None,
+        *,
+        parts: Parts | None = None,
     ) -> Would:
-        """The conversation as it would have been."""
+        """The conversation as it would have been.
+
+        Args:
+            changed: the settings that are different, by the names of the fields.
+            check: called with each block; may raise, to end it.
+            parts: models to ask; None to look their answers up.
+        """
         settings = replace(self.settings, **cast("Any", changed))
         models = command_of_trace(self.trace).get("models")
         streams = bool(cast("dict[str, Any]", models or {}).get("streams"))
 
         def pipe(clock: Any) -> Any:
             sink = sinks.null(realtime=True, scheduler=clock)
-            return pipe_of(self.trace, settings=settings, sink=sink, check=check)
+            return pipe_of(self.trace, settings=settings, sink=sink, parts=parts, check=check)
 
-        would = what_if(self.trace, self.known, pipe, streams=streams)
+        live = parts is not None
+        would = what_if(self.trace, self.known, pipe, streams=streams, live=live)
         # The virtual loudspeaker is heard at once; that of the recording was not.
         late = [it.speaker_ms for it in self.turns if it.speaker_ms is not None]
         for turn in would.turns if late else ():

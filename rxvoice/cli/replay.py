@@ -12,11 +12,13 @@ from pathlib import Path
 from rxvoice._files.output import output
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._curve import curve
+from rxvoice.cli._parts import choose
 from rxvoice.cli._pipe_of_trace import pipe_of
 from rxvoice.cli._signals import Ending
 from rxvoice.cli._sweep import SweepPoint, as_row, sweep, sweep_values
 from rxvoice.cli._usage import UsageError
 from rxvoice.cli._view import PlainView, columns
+from rxvoice.cli._warm_up import warm_up
 from rxvoice.cli._what_if import CHANGEABLE, RecordedTalk, changes, told
 from rxvoice.errors import ReplayDiffers
 from rxvoice.events import Event
@@ -51,7 +53,8 @@ what if:
   what you pressed. A model that is asked the same gives the same answer, after the same time. Where
   it would have been asked something else, the story says what stands in: the recorded words within
   the new turn, the reply of the nearest turn, the usual length of a sentence. Nobody knows what the
-  user would have said to another reply.
+  user would have said to another reply. With --models live, the models are loaded and asked again,
+  and take as long as they take on this machine.
 
 sweep:
   With --sweep, every value is tried on all traces. "cut off" counts how often a turn would have
@@ -87,6 +90,13 @@ def add_replay(commands: Commands) -> None:
         f"would have been different; may be given several times: {', '.join(CHANGEABLE)}",
     )
     parser.add_argument(
+        "--models",
+        choices=("recorded", "live"),
+        default="recorded",
+        help="with --change: what answers, the trace, or the models of the command, which are "
+        "loaded and asked again on this machine (recorded)",
+    )
+    parser.add_argument(
         "--sweep",
         metavar="NAME=FIRST:LAST:STEP",
         help="try each value of a setting on all traces, and print cut-offs against latency",
@@ -109,13 +119,15 @@ def replay(arguments: argparse.Namespace, ending: Ending) -> int:
         ConfigError: there is no trace, or it cannot be replayed.
     """
     changed = changes(arguments.change)
+    if arguments.models == "live" and (arguments.sweep or not changed):
+        raise UsageError("--models live asks the models again after a --change: give one")
     if arguments.output is not None and not arguments.sweep:
         raise UsageError("-o draws the curve of --sweep: give that, too")
     try:
         if arguments.sweep:
             return _swept(arguments, changed, ending)
         for path in arguments.traces if changed else ():
-            _changed(read(path), changed, ending)
+            _changed(read(path), changed, ending, live=arguments.models == "live")
     except ReplayDiffers as error:
         print(error, flush=True)
         return 1
@@ -151,9 +163,12 @@ def _swept(arguments: argparse.Namespace, changed: Mapping[str, object], ending:
     return 0
 
 
-def _changed(trace: Trace, changed: Mapping[str, object], ending: Ending) -> None:
+def _changed(trace: Trace, changed: Mapping[str, object], ending: Ending, *, live: bool) -> None:
     recorded = RecordedTalk.of(trace, ending.check)
-    would = recorded.with_settings(changed, ending.check)
+    parts = choose(recorded.settings).parts if live else None
+    if parts is not None:
+        warm_up(parts)
+    would = recorded.with_settings(changed, ending.check, parts=parts)
     ending.check()
     for line in told(recorded.turns, would, columns()):
         print(line, flush=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from reactivex import Observable, abc
@@ -65,7 +67,7 @@ def what_if(
         known: what models are known to answer.
         pipe: makes the pipe, with a sink that plays by this clock.
         streams: whether the recogniser streams.
-        live: whether the models are asked, as `pipe` has them; None of them answers from the trace.
+        live: whether to ask the models of `pipe`. They answer as late as this machine takes.
     """
     clock = WhatIfClock()
     clock.boundary = boundary = _WhatIf(trace, known, clock, streams=streams, live=live)
@@ -171,20 +173,34 @@ class _WhatIf:
         answer = self._answers.answer(stage, turn, text, self._clock.seconds, self._samples)
 
         def later(delay: float, action: Callable[[], None]) -> None:
-            def act() -> None:
-                if handled.life is None or not handled.life.is_disposed:
-                    action()
-
-            self._clock.at(answer.time + delay, act)
+            self._clock.at(answer.time + delay, lambda: self._unless_over(handled, action))
 
         for delay, piece in answer.pieces:
-            later(delay, lambda piece=piece: handled.take(piece))
+            later(delay, partial(handled.take, piece))
         error, end = answer.error, answer.end or 0.0
-        later(end, handled.end if error is None else lambda: handled.fail(error))
+        later(end, handled.end if error is None else partial(handled.fail, error))
         return None
 
     def _measured(self, handled: Handled) -> Handled:
-        return handled
+        """What is done with the answer of a model that is called now: as late as it takes."""
+        asked, began = self._clock.seconds, time.perf_counter()
+
+        def later(action: Callable[[], None]) -> None:
+            self._clock.at(
+                asked + time.perf_counter() - began, lambda: self._unless_over(handled, action)
+            )
+
+        return Handled(
+            lambda piece: later(partial(handled.take, piece)),
+            lambda: later(handled.end),
+            lambda error: later(partial(handled.fail, error)),
+            handled.life,
+        )
+
+    @staticmethod
+    def _unless_over(handled: Handled, action: Callable[[], None]) -> None:
+        if handled.life is None or not handled.life.is_disposed:
+            action()
 
     def call(
         self, name: str, function: Callable[[], T], otherwise: T, *, sample_rate: int = 0

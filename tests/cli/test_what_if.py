@@ -5,13 +5,16 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
+import rxvoice.cli.replay
 import rxvoice.cli.run
+import rxvoice.trace._what_if
 from rxvoice.cli import main
 from rxvoice.cli._parts import Chosen, Parts
 from rxvoice.cli._what_if import RecordedTalk
@@ -122,6 +125,29 @@ def test_the_end_of_the_sound_is_the_end(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(recorded.turns) == len(recorded.with_settings({"silence_ms": 300}).turns) == 4
 
 
+def test_the_models_may_be_asked_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record("talk", sound(*TWO_WITH_A_PAUSE))
+    now = 0.0
+    virtual = SimpleNamespace(perf_counter=lambda: now)
+    monkeypatch.setattr(rxvoice.trace._what_if, "time", virtual)
+
+    def respond(text: str) -> Iterator[str]:
+        nonlocal now
+        now += 0.5
+        yield f"Now I say {text}."
+
+    chosen = Chosen(Parts(loud, lambda audio: "something else", respond, tts), "", "", "")
+    monkeypatch.setattr(rxvoice.cli.replay, "choose", lambda _: chosen)
+    monkeypatch.setattr(rxvoice.cli.replay, "warm_up", lambda _: None)
+    said = replayed(capsys, "talk", "--change", "silence-ms=300", "--models", "live")
+    assert said.count("Now I say something else.") == 3
+    would = RecordedTalk.of(read("talk")).with_settings({"silence_ms": 300}, parts=chosen.parts)
+    assert would.turns[2].latency_ms == pytest.approx(300 + 500, abs=40)
+    assert would.notes == {}
+
+
 def test_models_are_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     record("talk", sound(*TWO_WITH_A_PAUSE))
     monkeypatch.setattr(rxvoice.cli.run, "choose", None)
@@ -164,6 +190,7 @@ def test_a_sweep_counts_cut_offs_against_latency_and_draws_them(
         (["--sweep", "silence-ms=200:100:50"], "--sweep wants NAME=FIRST:LAST:STEP"),
         (["--sweep", "silence-ms=1:1000:1"], "up to 100 values"),
         (["--sweep", "silence-ms=1:2:0.5"], "wanted a whole number of milliseconds"),
+        (["--models", "live"], "--models live asks the models again after a --change"),
         (["-o", "c.svg"], "-o draws the curve of --sweep"),
         (
             ["--sweep", "silence-ms=1:2:1", "--change", "silence-ms=3"],
