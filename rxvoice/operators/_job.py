@@ -113,7 +113,7 @@ class Job(Generic[U]):
         def failed(error: BaseException) -> None:
             self.fail(turn, error)
 
-        handled = Handled(taken, lambda: self._downstream(on_end), failed)
+        handled = Handled(taken, lambda: self._downstream(on_end), failed, self.life)
         boundary = boundary_of(self._out.scheduler)
         if boundary is not None:
             recorded = boundary.ask(self._name, turn, text, handled)
