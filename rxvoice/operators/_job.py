@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._answers.clock import SubscriptionClock, home_of
+from rxvoice._answers.clock import SubscriptionClock, home_of, time_of
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.stuck import expire_when_stuck
@@ -79,6 +79,10 @@ class Job(Generic[U]):
         self.more = False
         """Whether this was only a part: the work is called with the same element again."""
         out.life.add(self.life)
+
+    def now(self) -> float:
+        """The time of the conversation, in seconds."""
+        return time_of(self._out.scheduler)()
 
     def ask(
         self,

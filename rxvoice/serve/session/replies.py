@@ -52,7 +52,7 @@ class Replies:
         scheduler: abc.SchedulerBase,
         tell: Callable[[Happening], None],
         new_id: Callable[[str], str],
-        moments: Callable[[str], dict[str, float]],
+        moments: Callable[[str, float | None], dict[str, float]],
         pipe: Pipe,
     ) -> None:
         self._models = models
@@ -208,7 +208,7 @@ class Replies:
                 answer.on_next(piece)
             else:
                 if not reply.pieces:
-                    reply.moments = self._moments("first_token")
+                    reply.moments = self._moments("first_token", None)
                 reply.pieces += 1
                 reply.add_text(piece)
                 if reply.message_id is not None:
@@ -250,7 +250,10 @@ class Replies:
         """Sound was made."""
         if self.playing is not None and self.playing.turn is speech.turn:
             if not self.playing.sounded:
-                self.playing.moments = {**self.playing.moments, **self._moments("first_audio")}
+                if speech.sentence is not None and speech.sentence.asked is not None:
+                    self._moments("first_sentence", speech.sentence.asked)
+                now = self._moments("first_audio", None)
+                self.playing.moments = {**self.playing.moments, **now}
             self.playing.add_sound(speech)
 
     def on_made(self) -> None:
