@@ -317,4 +317,8 @@ class Replies:
             on_over,
         )
         reply.life.add(made)
-        reply.life.add(Disposable(lambda: self._asides.pop(reply.id, None)))
+
+        def forget() -> None:
+            self._asides.pop(reply.id, None)
+
+        reply.life.add(Disposable(forget))
