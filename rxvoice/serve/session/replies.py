@@ -25,8 +25,7 @@ from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
 
-_MOST_ASIDES = 16
-"""Replies beside the dialogue, at a time: each holds a model's memory."""
+_MOST_ASIDES = 16  # replies beside the dialogue at a time: each holds a model's memory
 
 
 class Replies:
@@ -306,7 +305,6 @@ class Replies:
             if error is not None:
                 reply.finish("failed", "model")
             reply.end_sound()
-            self._asides.pop(reply.id, None)
 
         made = self._pipe.answer_aside(
             turn,
