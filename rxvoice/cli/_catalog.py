@@ -33,8 +33,8 @@ TRIED: dict[str, dict[Slot, tuple[str, ...]]] = {
     },
     "trained small": {"stt": ("moonshine",)},
     "random weights": {
-        "stt": ("nemotron_asr", "voxtral_realtime"),
-        "tts": ("pocket_tts", "soprano"),
+        "stt": ("nemotron_asr", "parakeet", "voxtral_realtime"),
+        "tts": ("kokoro", "pocket_tts", "soprano"),
     },
     "not tried": {},
 }
@@ -228,8 +228,8 @@ MODELS = (
         None,
         "Apache-2.0",
         MEMORIES,
-        "54 voices, 8 languages",
-        "'misaki[en]'",
+        "41 voices, 6 languages",
+        "'rxvoice[kokoro]'",
     ),
     Model(
         "tts",
