@@ -107,6 +107,9 @@ def _kokoro(sounds: str, letter: str) -> str:
     sounds = _changed(sounds, _ENGLISH)
     sounds = re.sub(rf"(\S){_SYLLABIC}", r"ᵊ\1", sounds).replace(_SYLLABIC, "")
     sounds = _changed(sounds, _BRITISH if letter == "b" else _AMERICAN)
+    if letter == "a":
+        # misaki's dictionary has this vowel in endings only, such as "-ed" and "-es".
+        sounds = re.sub(r"ᵻ(?![dz](?:\W|$))", "ə", sounds)
     return _changed(sounds, _LATE).replace(TIE, "")
 
 

@@ -75,6 +75,7 @@ def spoken(voice: Tts, text: str = "Hello there.") -> np.ndarray:
             "The mountain is 3.5 miles high; go...",
             "ðə mˈWntɪn ɪz θɹˈi pYnt fˈIv mˈIlz hˈI; ɡˈO…",
         ),
+        ("a", "She edited the event.", "ʃi ˈɛdɪTᵻd ðɪ əvˈɛnt."),
         ("b", "No water in the house!", "nˈQ wˈɔːtəɹ ɪnðə hˈWs!"),
         ("e", "¿Qué tal? Llueve.", "kˈe tˈal? ʎuˈeβe."),
         ("f", "Bonjour, un weekend.", "bɔ̃ʒˈuʁ, œ̃ wiːkˈɛnd."),
