@@ -221,11 +221,11 @@ MODELS = (
     ),
     Model(
         "tts",
-        # Name: README. Licence: page.
+        # Name: README. Licence: page. Size: that, and 54 voices of 522 kB.
         "mlx-community/Kokoro-82M-bf16",
         "mlx_audio.tts.models.kokoro",
         "82M",
-        None,
+        192_000_000,
         "Apache-2.0",
         MEMORIES,
         "41 voices, 6 languages",
@@ -233,11 +233,12 @@ MODELS = (
     ),
     Model(
         "tts",
-        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page.
+        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page. Size: that of the original's
+        # weights, in bfloat16: 100 million parameters, and 18 of the encoder of recordings.
         "mlx-community/pocket-tts",
         "mlx_audio.tts.models.pocket_tts",
         "0.1B",
-        None,
+        236_000_000,
         "CC-BY-4.0",
         MEMORIES,
         "English, speaks while it writes",
