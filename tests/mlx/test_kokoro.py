@@ -10,15 +10,19 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 import pytest
+import reactivex
 from huggingface_hub import constants
 
+import rxvoice as rxv
+from rxvoice import operators as vox
 from rxvoice.errors import ConfigError, MissingDependency
-from rxvoice.mlx import Progress, _kokoro, load
+from rxvoice.mlx import MlxScheduler, Progress, _kokoro, load
 from rxvoice.mlx._kokoro_phonemes import LANGUAGES, phonemes
 from rxvoice.mlx.tts import Tts, tts
 from tests.mlx import tiny_tts
@@ -206,6 +210,33 @@ def test_a_long_sentence_is_spoken_clause_by_clause(
         assert [text for text, _ in read] == clauses[:number]
     assert [*pieces] == []
     assert voice.streams is False
+
+
+def test_conversations_share_it_at_different_speeds(kokoro: Path) -> None:
+    voice = tts(kokoro)
+    voice.load()
+    text = (
+        "One two three four five six seven eight, nine ten eleven twelve thirteen fourteen, yes."
+    )
+    samples, overs, events = [0, 0], [Event(), Event()], list[object]()
+
+    def follow(index: int, own: Tts) -> None:
+        def take(it: object) -> None:
+            if isinstance(it, rxv.Speech):
+                samples[index] += len(it.samples)
+            else:
+                events.append(it)
+
+        turn = rxv.Turn.of(np.zeros(16, np.float32))
+        reply = rxv.Reply(rxv.Transcript(turn, "Hm?"), text, final=True)
+        speech = reactivex.of(reply).pipe(vox.synthesize(own, worker=models.speech))
+        speech.subscribe(take, events.append, overs[index].set)
+
+    with MlxScheduler() as models:
+        models.speech.schedule(lambda *_: (follow(0, voice), follow(1, voice.at_speed(2))))
+        assert all(it.wait(60) for it in overs)
+    assert events == []
+    assert samples[0] > samples[1] > 0
 
 
 def test_it_prints_nothing_and_needs_no_misaki(

@@ -224,7 +224,7 @@ def kokoro(folder: Path, voices: Sequence[str] = KOKORO_VOICES, *, named: bool =
     }
 
     def as_published(weights: dict[str, mx.array]) -> None:
-        weights["decoder.generator.conv_post.weight_g"] *= 0.01  # it is an exponent
+        weights["decoder.generator.conv_post.weight_g"] *= 1e-4  # of an exponent
         for name, value in weights.items():  # torch has the axes of convolutions in another order
             if name.endswith("weight_v") or re.search(r"(_proj|noise_convs.*)\.weight$", name):
                 weights[name] = value.transpose(0, 2, 1) if value.ndim == 3 else value
