@@ -33,8 +33,8 @@ TRIED: dict[str, dict[Slot, tuple[str, ...]]] = {
     },
     "trained small": {"stt": ("moonshine",)},
     "random weights": {
-        "stt": ("nemotron_asr", "voxtral_realtime"),
-        "tts": ("pocket_tts", "soprano"),
+        "stt": ("nemotron_asr", "parakeet", "voxtral_realtime"),
+        "tts": ("kokoro", "pocket_tts", "soprano"),
     },
     "not tried": {},
 }
@@ -221,23 +221,24 @@ MODELS = (
     ),
     Model(
         "tts",
-        # Name: README. Licence: page.
+        # Name: README. Licence: page. Size: that, and 54 voices of 522 kB.
         "mlx-community/Kokoro-82M-bf16",
         "mlx_audio.tts.models.kokoro",
         "82M",
-        None,
+        192_000_000,
         "Apache-2.0",
         MEMORIES,
-        "54 voices, 8 languages",
-        "'misaki[en]'",
+        "41 voices, 6 languages",
+        "'rxvoice[kokoro]'",
     ),
     Model(
         "tts",
-        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page.
+        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page. Size: that of the original's
+        # weights, in bfloat16: 100 million parameters, and 18 of the encoder of recordings.
         "mlx-community/pocket-tts",
         "mlx_audio.tts.models.pocket_tts",
         "0.1B",
-        None,
+        236_000_000,
         "CC-BY-4.0",
         MEMORIES,
         "English, speaks while it writes",

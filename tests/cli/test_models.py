@@ -105,7 +105,7 @@ def test_all_models_aligned_and_no_wider_than_100(
     for model, row in zip(MODELS, rows, strict=True):
         assert row.index(model.licence) == head.index("licence")
     assert any(QWEN in row and " 2.3 GB " in row for row in rows)
-    assert "    54 voices, 8 languages; wants pip install 'misaki[en]'" in lines
+    assert "    41 voices, 6 languages; wants pip install 'rxvoice[kokoro]'" in lines
     assert [line.strip() for line in lines if "rxv.mlx.stt" in line] == [
         'recognition: rxv.mlx.stt("...")'
     ]
@@ -153,7 +153,7 @@ def test_the_families_that_were_tried(cache: Path, capsys: pytest.CaptureFixture
     assert [it[0] for it in rows] == list(TRIED)
     assert rows[0][1].strip() == "silero_vad, smart_turn, whisper, llama"
     assert rows[-1][1].strip() == "all others"
-    assert told(capsys)["tried"]["random weights"]["tts"] == ["pocket_tts", "soprano"]
+    assert told(capsys)["tried"]["random weights"]["tts"] == ["kokoro", "pocket_tts", "soprano"]
 
 
 def test_it_is_the_table_of_the_families_page() -> None:
