@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import mlx.core as mx
 
@@ -58,6 +58,20 @@ class Tokenizer(Markers, Protocol):
 
 
 Schemas = list[dict[str, object]]
+
+
+class Piece(NamedTuple):
+    """The text of one token.
+
+    Attributes:
+        text: may be empty.
+        is_shared: whether it was written with tokens of other answers.
+        is_cut: whether the answer had all its tokens, and did not end.
+    """
+
+    text: str
+    is_shared: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,15 +146,15 @@ class LoadedLlm:
         mx.clear_cache()
         cache.took(tokens)
 
-    def texts(self, cache: PromptCache, prompt: list[int]) -> Generator[tuple[str, bool]]:
-        """Yield the text of each token of an answer, with whether it was written with others.
+    def texts(self, cache: PromptCache, prompt: list[int]) -> Generator[Piece]:
+        """Yield the text of each token of an answer.
 
         Args:
             cache: was fed all of the prompt but its last token.
             prompt: its last tokens.
         """
         ends, text, count = self.tokenizer.eos_token_ids, self.tokenizer.detokenizer, 0
-        shared = False
+        shared = is_cut = False
         with closing(self.batches.write(cache, prompt, self.max_tokens, ends)) as tokens:
             for token, shared in tokens:
                 count += 1
@@ -148,10 +162,11 @@ class LoadedLlm:
                     break
                 text.add_token(token)
                 if count == self.max_tokens:
+                    is_cut = True
                     break
-                yield text.last_segment, shared
+                yield Piece(text.last_segment, shared)
         text.finalize()
-        yield text.last_segment, shared
+        yield Piece(text.last_segment, shared, is_cut)
 
 
 def load_llm(

@@ -10,6 +10,7 @@ from typing import Self, Unpack
 
 from rxvoice._check import model_name, whole
 from rxvoice._language.calls import WrittenCall
+from rxvoice._language.ending import StretchEnd
 from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.options import LlmOptions, shows_options_of
 from rxvoice._language.question import Question, fewest_turns
@@ -18,8 +19,9 @@ from rxvoice.conversation._turns import without_oldest
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.mlx._batch import PENALIZED
-from rxvoice.mlx._llm_model import Decoding, LoadedLlm, load_llm
+from rxvoice.mlx._llm_model import Decoding, LoadedLlm, Piece, load_llm
 from rxvoice.mlx._precision import Dtype, check_dtype
+from rxvoice.mlx._prefill import prefill
 from rxvoice.mlx._prompt_cache import PromptCache
 from rxvoice.mlx._text_splitter import TextSplitter
 from rxvoice.tools import ToolCall
@@ -212,12 +214,14 @@ class Llm(LanguageModel):
             )
             self.stats.dropped_turns += excess
             prompt, _ = self._fitted(loaded, question)
-        splitter = TextSplitter(loaded.tokenizer, prompt)
-        with closing(self._generated(loaded, prompt)) as texts:
-            for text in texts:
-                yield splitter.feed(text)
+        splitter, is_cut = TextSplitter(loaded.tokenizer, prompt), False
+        with closing(self._generated(loaded, prompt, question.messages)) as pieces:
+            for piece in pieces:
+                is_cut |= piece.is_cut
+                yield splitter.feed(piece.text)
         if rest := splitter.end():
             yield rest
+        yield StretchEnd(is_cut, splitter.is_thinking)
         for text in splitter.calls:
             yield from loaded.calls_in(text, schemas)
 
@@ -227,27 +231,31 @@ class Llm(LanguageModel):
         self.stats.tool_calls += 1
         return super()._made(call, rounds, question)
 
-    def _generated(self, loaded: LoadedLlm, prompt: list[int]) -> Generator[str, None, None]:
-        """Yield "" for each full step of the prompt, then the text of each token."""
+    def _generated(
+        self, loaded: LoadedLlm, prompt: list[int], messages: list[Message]
+    ) -> Generator[Piece]:
+        """Yield an empty piece after each step of the prompt but the last, then those of tokens."""
         loaded.batches.tidy()
         if self._cache is None:
             self._cache = PromptCache(loaded.batches.empty_layers)
-        cache, step_size = self._cache, self._decoding.prefill_step_size
+        cache, schemas = self._cache, self._caller.toolbox.schemas
+        self.stats.prompt_tokens = len(prompt)
         try:
-            rest = cache.follow(prompt)
-            self.stats.prompt_tokens = len(prompt)
-            while len(rest) > step_size:
-                step, rest = rest[:step_size], rest[step_size:]
-                self._feed(loaded, step)
-                yield ""
-            if len(rest) > 1:
-                self._feed(loaded, rest[:-1])
-            with closing(loaded.texts(cache, prompt[-PENALIZED:])) as texts:
+            for _ in prefill(
+                cache,
+                prompt,
+                messages,
+                lambda messages: loaded.prompt(messages, schemas),
+                lambda tokens: self._feed(loaded, tokens),
+                self._decoding.prefill_step_size,
+            ):
+                yield Piece("")
+            with closing(loaded.texts(cache, prompt[-PENALIZED:])) as pieces:
                 self.stats.prefilled_tokens += 1
-                for text, shared in texts:
+                for piece in pieces:
                     self.stats.generated_tokens += 1
-                    self.stats.batched_tokens += shared
-                    yield text
+                    self.stats.batched_tokens += piece.is_shared
+                    yield piece
         except Exception:
             cache.forget()
             raise
