@@ -26,8 +26,8 @@ def remarks(ending: StretchEnd, said: Said, max_tokens: int) -> Generator[Notice
     """What the app has to know of a stretch that is over."""
     if ending.in_thought or said.is_thinking:
         yield Notice(
-            f"the reply ended within a thought, which is not spoken: raise max_tokens={max_tokens},"
-            " or turn the model's thinking off"
+            "the reply ended within a thought, which is not spoken: raise max_tokens, or turn the "
+            "model's thinking off"
         )
     elif ending.is_cut:
         yield Notice(

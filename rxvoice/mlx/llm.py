@@ -23,7 +23,6 @@ from rxvoice.mlx._llm_model import Decoding, LoadedLlm, Piece, load_llm
 from rxvoice.mlx._precision import Dtype, check_dtype
 from rxvoice.mlx._prefill import prefill
 from rxvoice.mlx._prompt_cache import PromptCache
-from rxvoice.mlx._text_splitter import TextSplitter
 from rxvoice.tools import ToolCall
 
 __all__ = ["Llm", "LlmStats", "llm"]
@@ -182,10 +181,11 @@ class Llm(LanguageModel):
         Gives the new text of each token as the model generates it; the pieces joined are the reply.
         An empty piece is a step without text yet: a part of a long prompt was fed, or the token has
         no text. A `Notice` among the pieces reports a call of a tool, with its `ToolCall` as the
-        detail, or turns that were dropped. The reply ends with the model's end token, which is not
-        given, or after `max_tokens`. Thoughts and calls of tools are not given; thinking is turned
-        off where the chat template has a switch for it. Nothing happens before the first piece is
-        asked for. A new question ends a reply that is still in progress.
+        detail, turns that were dropped, or a reply that `max_tokens` cut. The reply ends with the
+        model's end token, which is not given, or after `max_tokens`. Thoughts and calls of tools
+        are not given; thinking is turned off where the chat template has a switch for it, and is
+        short where it only has a degree. Nothing happens before the first piece is asked for. A new
+        question ends a reply that is still in progress.
 
         The question joins `messages` with the first piece, and the reply grows there with each
         piece. So a reply that is closed early stays as far as it was given, unless it is blank. A
@@ -214,7 +214,7 @@ class Llm(LanguageModel):
             )
             self.stats.dropped_turns += excess
             prompt, _ = self._fitted(loaded, question)
-        splitter, is_cut = TextSplitter(loaded.tokenizer, prompt), False
+        splitter, is_cut = loaded.chat.splitter(prompt), False
         with closing(self._generated(loaded, prompt, question.messages)) as pieces:
             for piece in pieces:
                 is_cut |= piece.is_cut
@@ -223,7 +223,7 @@ class Llm(LanguageModel):
             yield rest
         yield StretchEnd(is_cut, splitter.is_thinking)
         for text in splitter.calls:
-            yield from loaded.calls_in(text, schemas)
+            yield from loaded.chat.calls_in(text, schemas)
 
     def _made(
         self, call: WrittenCall, rounds: int, question: Question
@@ -245,7 +245,7 @@ class Llm(LanguageModel):
                 cache,
                 prompt,
                 messages,
-                lambda messages: loaded.prompt(messages, schemas),
+                lambda messages: loaded.chat.prompt(messages, schemas),
                 lambda tokens: self._feed(loaded, tokens),
                 self._decoding.prefill_step_size,
             ):
@@ -269,7 +269,7 @@ class Llm(LanguageModel):
         """A prompt that leaves room for a reply, and how many turns have to go for it."""
 
         def prompt_of(messages: list[Message]) -> list[int]:
-            return loaded.prompt(messages, self._caller.toolbox.schemas)
+            return loaded.chat.prompt(messages, self._caller.toolbox.schemas)
 
         prompt = prompt_of(question.messages)
         if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
@@ -301,5 +301,5 @@ class Llm(LanguageModel):
                 dtype=self.dtype,
                 trust=self.trust_remote_code,
             )
-        self._family.model.check_tools(schemas)
+        self._family.model.chat.check_tools(schemas)
         return self._family.model

@@ -383,6 +383,16 @@ def test_max_tokens_ends_the_answer() -> None:
 
 
 @pytest.mark.models
+def test_what_max_tokens_cuts_is_told(talk: Llm) -> None:
+    [notice] = notices(llm(MODEL, max_tokens=3).respond(TEA))
+    assert notice.message.startswith("the reply was cut after max_tokens=3: raise max_tokens")
+    assert notices(talk.respond(TEA)) == []
+    count = talk.stats.generated_tokens  # with the end token, which needs a place too
+    assert notices(llm(MODEL, max_tokens=count).respond(TEA)) == []
+    assert len(notices(llm(MODEL, max_tokens=count - 1).respond(TEA))) == 1
+
+
+@pytest.mark.models
 def test_temperature_samples() -> None:
     hot = llm(MODEL, temperature=50.0, max_tokens=12)
     assert spoken(hot.respond(TEA)) != spoken(llm(MODEL, max_tokens=12).respond(TEA))
@@ -1033,6 +1043,15 @@ def test_thoughts_are_not_given(calling_model: Path) -> None:
     talk = llm(calling_model, tools=[weather])
     assert spoken(talk.respond("Think first.")) == "It is four."
     assert talk.messages[1] == {"role": "assistant", "content": "It is four."}
+
+
+@pytest.mark.models
+def test_a_thought_that_does_not_end_is_told(calling_model: Path) -> None:
+    talk = llm(calling_model, tools=[weather], max_tokens=3)
+    answer = list(talk.respond("Think first."))
+    assert spoken(answer) == ""
+    [notice] = notices(answer)
+    assert notice.message.startswith("the reply ended within a thought, which is not spoken")
 
 
 @pytest.mark.models
