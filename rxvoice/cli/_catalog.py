@@ -59,6 +59,8 @@ class Model:
         memories: the sizes of machines that it is recommended for, in GB.
         note: what is special about it, in a few words.
         needs: another package that it needs, as pip takes it.
+        cache: how many bytes each token of a conversation takes in memory; 0 for a model without
+            one.
     """
 
     slot: Slot
@@ -70,6 +72,7 @@ class Model:
     memories: tuple[int, ...]
     note: str
     needs: str | None = None
+    cache: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ MODELS = (
         "Apache-2.0",
         (8,),
         "",
+        cache=114_688,
     ),
     Model(
         "llm",
@@ -197,6 +201,7 @@ MODELS = (
         "Apache-2.0",
         (16,),
         "",
+        cache=147_456,
     ),
     Model(
         "llm",
@@ -208,6 +213,7 @@ MODELS = (
         "Apache-2.0",
         (32,),
         "3.3B of them at a time",
+        cache=98_304,
     ),
     Model(
         "llm",
@@ -218,6 +224,7 @@ MODELS = (
         "Apache-2.0",
         (64,),
         "3.3B of them at a time",
+        cache=98_304,
     ),
     Model(
         "tts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -13,12 +13,13 @@ from rxvoice._check import at_least, whole, within
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._batch import PENALIZED, ChatModel
 from rxvoice.mlx._batches import Batches
+from rxvoice.mlx._cache_size import cache_size, default_cache_bytes
 from rxvoice.mlx._chat_format import ChatFormat, Schemas, Tokenizer
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
 from rxvoice.mlx._precision import Dtype, convert, wanted
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
-
-_POSITIONS = "max_position_embeddings"
+from rxvoice.mlx._shelf import Shelf
+from rxvoice.mlx._window import positions_of, window_of
 
 
 class Piece(NamedTuple):
@@ -66,6 +67,7 @@ class LoadedLlm:
         chat: how it writes a conversation.
         batches: the answers that it is writing.
         window: how many tokens it can take at once; None if that is not known.
+        shelf: the caches of its conversations.
     """
 
     name: str
@@ -75,6 +77,7 @@ class LoadedLlm:
     batches: Batches
     max_tokens: int
     window: int | None
+    shelf: Shelf
 
     def feed(self, tokens: list[int], cache: PromptCache) -> None:
         """Compute a part of the prompt, on this thread."""
@@ -114,6 +117,7 @@ def load_llm(
     max_tokens: int,
     temperature: float,
     context_tokens: int | None,
+    cache_bytes: int | None,
     batch: int,
     dtype: Dtype | None,
     trust: bool,
@@ -154,26 +158,16 @@ def load_llm(
 
         return cast("list[Layer]", make_prompt_cache(model))
 
+    network, given = cast("ChatModel", model), cast("dict[str, object]", config)
+    size = cache_size(network, empty_layers)
+    room = cache_bytes or default_cache_bytes()
     return LoadedLlm(
         name,
-        cast("ChatModel", model),
+        network,
         cast("Tokenizer", tokenizer),
         ChatFormat(name, cast("Tokenizer", tokenizer), schemas),
-        Batches(cast("ChatModel", model), empty_layers, sampler, penalties, batch),
+        Batches(network, empty_layers, sampler, penalties, batch),
         max_tokens,
-        context_tokens or _window(name, cast("dict[str, object]", config), max_tokens),
+        window_of(name, context_tokens or positions_of(given), size, room, max_tokens),
+        Shelf(room, size),
     )
-
-
-def _window(name: str, config: Mapping[str, object], max_tokens: int) -> int | None:
-    # Models that also see or hear keep it with their language part.
-    parts = (config, cast("dict[str, object]", config.get("text_config") or {}))
-    found = next((p[_POSITIONS] for p in parts if _POSITIONS in p), None)
-    if not isinstance(found, int):
-        return None
-    if found <= max_tokens:
-        raise ConfigError(
-            f"max_tokens must be below the {found} tokens that the language model "
-            f"{name!r} can have at once, got {max_tokens}"
-        )
-    return found

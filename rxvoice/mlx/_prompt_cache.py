@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Protocol
+from typing import Protocol, cast
 
 _MARKS = 2
 """How many places are kept to go back to, beside the root."""
+COPIES = _MARKS + 1
+"""How many copies there are of the layers that cannot be cut."""
 
 
 class Layer(Protocol):
@@ -29,7 +31,7 @@ class _Mark:
 
     Attributes:
         at: how many tokens stand before it.
-        copies: the layers as they were there; None for one that can always be cut to it.
+        copies: the parts of layers as they were there; None for one that can always be cut to it.
     """
 
     at: int
@@ -84,7 +86,7 @@ class PromptCache:
     @property
     def wants_marks(self) -> bool:
         """Whether there are layers that cannot always be cut."""
-        return not all(map(_can_always_be_cut, self._known.layers))
+        return not all(map(_can_always_be_cut, _parts(self._known.layers)))
 
     def follow(self, prompt: list[int]) -> list[int]:
         """Keep a beginning that the cache shares with the prompt, and return the other tokens.
@@ -110,7 +112,8 @@ class PromptCache:
         known = self._known
         if not (self.wants_marks and known.ids) or any(it.at == self.size for it in known.marks):
             return
-        copies = [None if _can_always_be_cut(it) else deepcopy(it) for it in known.layers]
+        parts = _parts(known.layers)
+        copies = [None if _can_always_be_cut(it) else deepcopy(it) for it in parts]
         known.marks.append(_Mark(self.size, copies, is_root))
         others = [it for it in known.marks if not it.is_root]
         for mark in others[:-_MARKS]:
@@ -132,24 +135,21 @@ class PromptCache:
 
     def _cut(self, keep: int) -> bool:
         """Go back to that many tokens, or to the last mark before; False if that cannot be."""
-        known = self._known
-        offsets = (getattr(layer, "offset", None) for layer in known.layers)
+        known, parts = self._known, _parts(self._known.layers)
+        offsets = (getattr(part, "offset", None) for part in parts)
         if any(isinstance(it, int) and it != self.size for it in offsets):
             return False
-        excess = self.size - keep
-        if excess and not all(map(_can_be_cut, known.layers)):
+        excess, copies = self.size - keep, list[Layer | None]([None] * len(parts))
+        if excess and not all(map(_can_be_cut, parts)):
             mark = max((it for it in known.marks if it.at <= keep), key=_place, default=None)
             if mark is None:
                 return False
-            keep, excess = mark.at, self.size - mark.at
-            # The mark stays, so its copies must not change.
-            copies = [deepcopy(copy) for copy in mark.copies]
-        else:
-            copies: list[Layer | None] = [None] * len(known.layers)
-        for index, copy in enumerate(copies):
+            keep, excess, copies = mark.at, self.size - mark.at, mark.copies
+        for part, copy in zip(parts, copies, strict=True):
             if copy is not None:
-                known.layers[index] = copy
-            elif excess and known.layers[index].trim(excess) != excess:
+                # The mark stays, so its copy must not change.
+                vars(part).update(vars(deepcopy(copy)))
+            elif excess and part.trim(excess) != excess:
                 return False
         del known.ids[keep:]
         known.marks = [it for it in known.marks if it.at <= keep]
@@ -160,6 +160,15 @@ def shared(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences have in common at their beginnings."""
     pairs = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _parts(layers: Iterable[Layer]) -> list[Layer]:
+    """The layers, and those that are made of several as these."""
+    found: list[Layer] = []
+    for layer in layers:
+        inner = cast("Iterable[Layer] | None", getattr(layer, "caches", None))
+        found += [layer] if inner is None else _parts(inner)
+    return found
 
 
 def _place(mark: _Mark) -> int:

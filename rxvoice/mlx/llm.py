@@ -13,16 +13,15 @@ from rxvoice._language.calls import WrittenCall
 from rxvoice._language.ending import StretchEnd
 from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.options import LlmOptions, shows_options_of
-from rxvoice._language.question import Question, fewest_turns
+from rxvoice._language.question import Question
 from rxvoice.conversation import Message
-from rxvoice.conversation._turns import without_oldest
-from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.mlx._batch import PENALIZED
 from rxvoice.mlx._llm_model import Decoding, LoadedLlm, Piece, load_llm
-from rxvoice.mlx._precision import Dtype, check_dtype
+from rxvoice.mlx._precision import Dtype, check_dtype, wanted
 from rxvoice.mlx._prefill import prefill
 from rxvoice.mlx._prompt_cache import PromptCache
+from rxvoice.mlx._window import cache_need, fitted
 from rxvoice.tools import ToolCall
 
 __all__ = ["Llm", "LlmStats", "llm"]
@@ -38,6 +37,7 @@ def llm(
     repetition_penalty: float = 1.0,
     prefill_step_size: int = 256,
     batch: int = 8,
+    cache_bytes: int | None = None,
     dtype: Dtype | None = None,
     trust_remote_code: bool = False,
     **options: Unpack[LlmOptions],
@@ -64,6 +64,11 @@ def llm(
         batch: how many answers of one `fresh` family are written together at the most, at least 1.
             One step then gives a token of each, in little more time than one token takes. With 1,
             and with a network that cannot do it, answers take turns.
+        cache_bytes: the most memory for what the model has computed of one conversation. Where a
+            long one exceeds it, its oldest turns are dropped as where it exceeds the context. The
+            conversations of a `fresh` family share it: of those that wait, the one that waited the
+            longest is computed anew when it goes on. None for an eighth of the memory that models
+            may take on this machine.
         dtype: the type of number that it computes in: ``"float32"``, ``"bfloat16"`` or
             ``"float16"``. None for float32 on a CPU, where MLX is 3 to 30 times slower in the
             others, and for that of the weights on Metal. float32 takes twice the memory of 16-bit
@@ -80,7 +85,13 @@ def llm(
     """
     decoding = Decoding(top_p, top_k, min_p, repetition_penalty, prefill_step_size)
     return Llm(
-        model, decoding, batch=batch, dtype=dtype, trust_remote_code=trust_remote_code, **options
+        model,
+        decoding,
+        batch=batch,
+        cache_bytes=cache_bytes,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        **options,
     )
 
 
@@ -135,17 +146,21 @@ class Llm(LanguageModel):
         decoding: Decoding | None = None,
         *,
         batch: int = 8,
+        cache_bytes: int | None = None,
         dtype: Dtype | None = None,
         trust_remote_code: bool = False,
         **options: Unpack[LlmOptions],
     ) -> None:
         super().__init__(**options)
         whole("batch", batch, 1, "answers")
+        if cache_bytes is not None:
+            whole("cache_bytes", cache_bytes, 1, "bytes")
         model_name("model", model, "mlx-community/Qwen3-4B-Instruct-2507-4bit")
         check_dtype(dtype)
         self.stats = LlmStats()
         self.model = str(model)
         self.batch = batch
+        self.cache_bytes = cache_bytes
         self.dtype: Dtype | None = dtype
         self.trust_remote_code = trust_remote_code
         self._decoding = decoding or Decoding()
@@ -174,6 +189,14 @@ class Llm(LanguageModel):
                 for a reply of `max_tokens`.
         """
         self._loaded()
+
+    def cache_need(self, directory: Path) -> int:
+        """How many bytes its conversations may take; 0 if that is not known.
+
+        Args:
+            directory: of the model, which need not be loaded.
+        """
+        return cache_need(directory, wanted(self.dtype), self.cache_bytes, self._context_tokens)
 
     def respond(self, text: str, /) -> Generator[str | Notice, None, None]:
         """Reply to `text`, given the conversation so far.
@@ -241,21 +264,22 @@ class Llm(LanguageModel):
         cache, schemas = self._cache, self._caller.toolbox.schemas
         self.stats.prompt_tokens = len(prompt)
         try:
-            for _ in prefill(
-                cache,
-                prompt,
-                messages,
-                lambda messages: loaded.chat.prompt(messages, schemas),
-                lambda tokens: self._feed(loaded, tokens),
-                self._decoding.prefill_step_size,
-            ):
-                yield Piece("")
-            with closing(loaded.texts(cache, prompt[-PENALIZED:])) as pieces:
-                self.stats.prefilled_tokens += 1
-                for piece in pieces:
-                    self.stats.generated_tokens += 1
-                    self.stats.batched_tokens += piece.is_shared
-                    yield piece
+            with loaded.shelf.using(cache, len(prompt) + self._max_tokens):
+                for _ in prefill(
+                    cache,
+                    prompt,
+                    messages,
+                    lambda messages: loaded.chat.prompt(messages, schemas),
+                    lambda tokens: self._feed(loaded, tokens),
+                    self._decoding.prefill_step_size,
+                ):
+                    yield Piece("")
+                with closing(loaded.texts(cache, prompt[-PENALIZED:])) as pieces:
+                    self.stats.prefilled_tokens += 1
+                    for piece in pieces:
+                        self.stats.generated_tokens += 1
+                        self.stats.batched_tokens += piece.is_shared
+                        yield piece
         except Exception:
             cache.forget()
             raise
@@ -267,25 +291,13 @@ class Llm(LanguageModel):
 
     def _fitted(self, loaded: LoadedLlm, question: Question) -> tuple[list[int], int]:
         """A prompt that leaves room for a reply, and how many turns have to go for it."""
-
-        def prompt_of(messages: list[Message]) -> list[int]:
-            return loaded.chat.prompt(messages, self._caller.toolbox.schemas)
-
-        prompt = prompt_of(question.messages)
-        if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
-            return prompt, 0
-        room = loaded.window - self._max_tokens
-        excess = fewest_turns(
-            question.messages, lambda messages: len(prompt_of(messages)) <= room * 3 // 4
+        schemas = self._caller.toolbox.schemas
+        return fitted(
+            question.messages,
+            lambda messages: loaded.chat.prompt(messages, schemas),
+            loaded.window,
+            self._max_tokens,
         )
-        prompt = prompt_of(without_oldest(question.messages, excess))
-        if len(prompt) > room:
-            raise ConfigError(
-                f"the question takes {len(prompt)} tokens with all that must go with it, and with "
-                f"max_tokens={self._max_tokens} that is more than the context of {loaded.window} "
-                "tokens: ask in fewer words, shorten the system prompt or lower max_tokens"
-            )
-        return prompt, excess
 
     def _loaded(self) -> LoadedLlm:
         schemas = self._caller.toolbox.schemas
@@ -297,6 +309,7 @@ class Llm(LanguageModel):
                 max_tokens=self._max_tokens,
                 temperature=self._temperature,
                 context_tokens=self._context_tokens,
+                cache_bytes=self.cache_bytes,
                 batch=self.batch,
                 dtype=self.dtype,
                 trust=self.trust_remote_code,
