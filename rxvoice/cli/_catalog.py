@@ -2,7 +2,9 @@
 
 A comment beside each fact names its source. "README" is the README of mlx-audio 0.6.2. "Page" is
 the page of the model on the Hugging Face hub. A size without a page is the number of parameters
-times the bits that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included.
+times the bits that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included, 16 for
+"bf16", else 32. The bytes of a token are those of its keys and values in all layers, in 16 bits;
+tests/mlx/test_cache_size.py has the shapes.
 """
 
 from __future__ import annotations
@@ -116,7 +118,7 @@ MODELS = (
         "mlx-community/silero-vad",
         "mlx_audio.vad.models.silero_vad",
         "0.5M",  # counted, for both of its sample rates
-        None,
+        2_000_000,
         "MIT",
         MEMORIES,
         "runs in numpy",
@@ -128,7 +130,7 @@ MODELS = (
         "mlx-community/smart-turn-v3",
         "mlx_audio.vad.models.smart_turn",
         "8M",
-        None,
+        32_000_000,
         "BSD-2-Clause",
         MEMORIES,
         "23 languages",
@@ -173,7 +175,7 @@ MODELS = (
         "mlx-community/Voxtral-Mini-4B-Realtime-2602-4bit",
         "mlx_audio.stt.models.voxtral_realtime",
         "4B",
-        None,
+        2_250_000_000,
         "Apache-2.0",
         (32, 64),
         "listens while you speak",
@@ -232,7 +234,7 @@ MODELS = (
         "mlx-community/Kokoro-82M-bf16",
         "mlx_audio.tts.models.kokoro",
         "82M",
-        None,
+        164_000_000,
         "Apache-2.0",
         MEMORIES,
         "54 voices, 8 languages",

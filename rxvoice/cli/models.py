@@ -24,6 +24,7 @@ from rxvoice.cli._catalog import (
     recommended,
 )
 from rxvoice.cli._commands import Commands
+from rxvoice.cli._totals import Total, total
 from rxvoice.cli._usage import UsageError
 from rxvoice.offline.weights import PUBLISHED, Weights
 
@@ -47,6 +48,9 @@ columns:
   size   the size of the weights, which is about the memory that they take
   GB     the memory of the machines that the model is recommended for
   here   whether the model is on this machine: yes, part, or no
+
+Below them stands what the first model of each slot takes on a Mac, and how much of its memory
+models may take. Conversations have an eighth of that: rxv.mlx.llm(..., cache_bytes=N) changes it.
 
 The installed libraries run the models that are listed, and their licences are known. Any other
 model of the same families works too.
@@ -182,6 +186,9 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         if more := "; ".join(filter(None, (model.note, wants))):
             rows.append(f"    {more}")
     lines += rows
+    machines = _machines(memory)
+    lines += ["", "In memory on a Mac, the first model of each slot"]
+    lines += _table(map(_total_row, map(total, machines)), right=(0, 1, 2, 3))
     listed = {it.name for it in MODELS}
     others = [it for it in here.values() if it.name not in listed]
     if others:
@@ -208,6 +215,7 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "tried": TRIED,
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
         "weights": [asdict(it) | {"installed": it.is_installed} for it in PUBLISHED],
+        "totals": [asdict(it) | {"needed": it.needed} for it in map(total, _machines(memory))],
         "models": [
             asdict(it)
             | {"call": SLOTS[it.slot][1].format(it.name)}
@@ -238,6 +246,20 @@ def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:
     memories = str(least) if least == most else f"{least}-{most}"
     state = _here(here.get(model.name))
     return (model.name, model.parameters, size, model.licence, memories, state)
+
+
+def _machines(memory: int | None) -> tuple[int, ...]:
+    return MEMORIES if memory is None else (memory,)
+
+
+def _total_row(it: Total) -> tuple[str, ...]:
+    return (
+        f"{it.memory_gb} GB:",
+        f"{_size(it.needed)} of {_size(it.usable)},",
+        f"{_size(it.weights)} of weights",
+        f"and {_size(it.cache)} for conversations",
+        f"of {it.tokens:,} tokens",
+    )
 
 
 def _here(model: Cached | None) -> str:

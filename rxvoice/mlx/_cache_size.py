@@ -92,7 +92,7 @@ def config_of(directory: Path) -> dict[str, Any]:
 
 
 def _dtype_of(config: dict[str, Any]) -> mx.Dtype:
-    parts = (config, config.get("text_config") or {})
+    parts = (config, cast("dict[str, Any]", config.get("text_config") or {}))
     named = next((p[k] for p in parts for k in ("torch_dtype", "dtype") if k in p), "bfloat16")
     found = getattr(mx, str(named), mx.bfloat16)
     return found if isinstance(found, mx.Dtype) else mx.bfloat16
@@ -107,8 +107,8 @@ def _size(layer: Any) -> CacheSize:
     if keys is None:  # a state
         return CacheSize(0, layer.nbytes * (1 + COPIES))
     # Quantized keys come with their scales.
-    room = (keys[0] if isinstance(keys, tuple | list) else keys).shape[-2]
-    per_token = layer.nbytes // room
+    room = cast("mx.array", keys[0] if isinstance(keys, tuple | list) else keys).shape[-2]
+    per_token = int(layer.nbytes // room)
     most = getattr(layer, "max_size", None) or getattr(layer, "chunk_size", None)
     if most is None:
         return CacheSize(per_token, 0)

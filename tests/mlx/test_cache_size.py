@@ -15,6 +15,7 @@ from mlx_lm.models.cache import KVCache
 
 import rxvoice.offline
 from rxvoice.cli._catalog import MODELS
+from rxvoice.cli._totals import total
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.mlx import Llm, llm
@@ -141,6 +142,10 @@ def test_the_default_is_an_eighth_of_what_models_may_take(
     assert small.cache_need(paths["mistral"]) == 4096 * 512  # all its positions
     small.load()
     assert small._loaded().window == 4096
+    for memory in (8, 16, 32, 64):  # `rxvoice models` says so
+        mac = {"max_recommended_working_set_size": total(memory).usable}
+        monkeypatch.setattr(mx, "device_info", lambda mac=mac: mac)
+        assert default_cache_bytes() == total(memory).cache
     monkeypatch.setattr(mx, "device_info", lambda: {"max_recommended_working_set_size": 8 * 2**20})
     smaller = llm(paths["mistral"])
     assert smaller.cache_need(paths["mistral"]) == 2**20
