@@ -36,6 +36,18 @@ TRIED: dict[str, dict[Slot, tuple[str, ...]]] = {
     "trained small": {"stt": ("moonshine",)},
     "random weights": {
         "stt": ("nemotron_asr", "voxtral_realtime"),
+        "llm": (
+            "qwen3",
+            "qwen3_moe",
+            "qwen3_5",
+            "lfm2",
+            "gemma2",
+            "gemma3_text",
+            "gpt_oss",
+            "falcon_h1",
+            "smollm3",
+            "phi3",
+        ),
         "tts": ("pocket_tts", "soprano"),
     },
     "not tried": {},

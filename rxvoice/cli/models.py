@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -195,7 +196,7 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         lines += ["", "Also on this machine"]
         lines += _table([(it.name, _size(it.bytes), _here(it)) for it in others], right=(1,))
     lines += ["", "Families of mlx-lm and mlx-audio, by what rxvoice was tried with"]
-    lines += _table([(how, _families(how)) for how in TRIED])
+    lines += _tried()
     machine = _machine_gb()
     lines += ["", f"kept in {cache_directory()}"]
     if memory is None and machine is not None and machine >= MEMORIES[0]:
@@ -234,6 +235,15 @@ def _built_in_row(part: BuiltIn) -> tuple[str, ...]:
 
 def _weights_row(it: Weights) -> tuple[str, ...]:
     return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence)
+
+
+def _tried() -> list[str]:
+    width = max(map(len, TRIED)) + 4
+    lines: list[str] = []
+    for how in TRIED:
+        names = textwrap.wrap(_families(how), 100 - width)
+        lines += [f"  {how}".ljust(width) + names[0], *(" " * width + it for it in names[1:])]
+    return lines
 
 
 def _families(how: str) -> str:

@@ -150,7 +150,8 @@ def test_the_families_that_were_tried(cache: Path, capsys: pytest.CaptureFixture
     models()
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("Families of mlx-lm and mlx-audio, by what rxvoice was tried with")
-    rows = [line.split("  ", 2)[1:] for line in lines[at + 1 : at + 1 + len(TRIED)]]
+    text = "\n".join(lines[at + 1 : lines.index("", at)])
+    rows = [line.split("  ", 2)[1:] for line in re.sub(r"\n {3,}", " ", text).split("\n")]
     assert [it[0] for it in rows] == list(TRIED)
     assert rows[0][1].strip() == "silero_vad, smart_turn, whisper, llama"
     assert rows[-1][1].strip() == "all others"

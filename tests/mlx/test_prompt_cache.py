@@ -114,7 +114,11 @@ class Talker:
 
 @pytest.mark.parametrize(
     ("family", "sessions"),
-    [*((it, 1) for it in (*CANNOT_BE_CUT, "mistral")), ("qwen3_5", 3), ("gemma3_text", 3)],
+    [
+        *((it, 1) for it in (*CANNOT_BE_CUT, "qwen3", "qwen3_moe")),
+        ("qwen3_5", 3),
+        ("gemma3_text", 3),
+    ],
 )
 def test_what_is_new_is_fed_and_the_tokens_are_those_of_a_model_that_is_fed_everything(
     family: str, sessions: int, parents: dict[str, Llm], tokens: dict[int, list[int]]

@@ -200,6 +200,17 @@ FAMILIES: dict[str, Family] = {
         },
     ),
     # These keep all that they were given
+    "qwen3": Family(
+        QWEN3_5, [*_IM, *_THINK], {**_SIZES, "head_dim": 8, "tie_word_embeddings": True}
+    ),
+    "qwen3_moe": Family(
+        CHATML, _IM,
+        {
+            **_SIZES, "head_dim": 8, "tie_word_embeddings": False, "num_experts": 4,
+            "num_experts_per_tok": 2, "decoder_sparse_step": 1, "mlp_only_layers": [],
+            "moe_intermediate_size": 32, "norm_topk_prob": True,
+        },
+    ),
     "gemma2": Family(GEMMA2, _GEMMA, {**_SIZES, "head_dim": 8, "query_pre_attn_scalar": 8}),
     "mistral": Family(
         MISTRAL7,
