@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -78,12 +79,24 @@ def cache_size_of(directory: Path, dtype: mx.Dtype | None) -> CacheSize | None:
             return None
         classes = import_module("mlx_lm.utils")._get_classes  # as mlx_lm.load does
         network, arguments = classes(config)
-        model = network(arguments.from_dict(config))
+        with _same_chance():
+            model = network(arguments.from_dict(config))
         model.set_dtype(dtype or _dtype_of(config))
         make = import_module("mlx_lm.models.cache").make_prompt_cache
         return cache_size(model, lambda: make(model))
     except Exception:  # a broken model is refused when it is loaded
         return None
+
+
+@contextmanager
+def _same_chance() -> Generator[None]:
+    """Leave the random numbers that come next as they are: a new network draws some."""
+    [key] = cast("Iterable[mx.array]", mx.random.state)
+    high, low = cast("list[int]", key.tolist())
+    try:
+        yield
+    finally:
+        mx.random.seed(high << 32 | low)  # which makes the same key
 
 
 def config_of(directory: Path) -> dict[str, Any]:

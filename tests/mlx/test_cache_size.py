@@ -77,7 +77,7 @@ def written(directory: Path, config: dict[str, Any]) -> Path:
 def test_the_catalog_says_what_a_token_takes(name: str, tmp_path: Path) -> None:
     before = mx.get_active_memory()
     size = cache_size_of(written(tmp_path / "m", SHAPES[name]), None)
-    assert mx.get_active_memory() == before  # nothing was computed
+    assert mx.get_active_memory() < before + 1000  # nothing was computed
     [model] = [it for it in MODELS if it.name == name]
     assert size == CacheSize(model.cache, 0)
 
@@ -99,6 +99,19 @@ def test_a_conversation_takes_what_was_foretold(family: str, paths: dict[str, Pa
     assert size.per_token * tokens <= bytes_of(session) <= size.bytes_of(tokens + 256)
     loaded = session._loaded()
     assert cache_size(loaded.model, loaded.batches.empty_layers) == size
+
+
+@pytest.mark.parametrize("seed", [5, 2**63 + 5])
+def test_random_numbers_stay_what_they_would_have_been(seed: int, tmp_path: Path) -> None:
+    def drawn() -> list[object]:
+        return [mx.random.uniform().item() for _ in range(3)]
+
+    mx.random.seed(seed)
+    first, then = drawn(), drawn()
+    mx.random.seed(seed)
+    assert drawn() == first
+    assert cache_size_of(written(tmp_path / "m", QWEN3_MOE), None) is not None
+    assert drawn() == then
 
 
 def test_a_network_that_wants_its_numbers_is_not_bounded(tmp_path: Path) -> None:
