@@ -15,6 +15,7 @@ from rxvoice.mlx._text_splitter import Markers, TextSplitter
 
 _ASKS: list[Message] = [{"role": "user", "content": "Hello."}]
 _SYSTEM: list[Message] = [{"role": "system", "content": "Be brief."}]
+_GREETS: list[Message] = [{"role": "assistant", "content": "Welcome."}]
 
 Schemas = list[dict[str, object]]
 
@@ -86,7 +87,9 @@ class ChatFormat:
         self.ends = tokenizer.eos_token_ids | {vocabulary[it] for it in ENDS if it in vocabulary}
         self.check_tools(schemas)
         check_template(name, lambda: self._rendered(_ASKS, schemas))
-        self._knows_system = self._takes_system(schemas)
+        told = self._tried([*_SYSTEM, *_ASKS], schemas)
+        self._knows_system = told is not None and told != self._rendered(_ASKS, schemas)
+        self._lets_greet = self._tried([*_GREETS, *_ASKS], schemas) is not None
 
     def check_tools(self, schemas: Schemas) -> None:
         """Raise `ConfigError` if there are tools and the model can call none."""
@@ -99,6 +102,8 @@ class ChatFormat:
     def prompt(self, messages: list[Message], schemas: Schemas) -> list[int]:
         """The tokens of the messages, with the descriptions of the tools."""
         joined = alternating(messages)
+        if not self._lets_greet:
+            joined = _asked_first(joined)
         return self._rendered(joined if self._knows_system else _without_system(joined), schemas)
 
     def splitter(self, prompt: list[int]) -> TextSplitter | ChannelSplitter:
@@ -127,16 +132,25 @@ class ChatFormat:
             **effort,
         )
 
-    def _takes_system(self, schemas: Schemas) -> bool:
-        """Whether the template takes a system prompt, and makes something of it."""
-        told: list[list[int]] = []
+    def _tried(self, messages: list[Message], schemas: Schemas) -> list[int] | None:
+        """The tokens of the messages; None if the template refuses them."""
+        found: list[list[int]] = []
         try:
-            check_template(
-                self._name, lambda: told.append(self._rendered([*_SYSTEM, *_ASKS], schemas))
-            )
+            check_template(self._name, lambda: found.append(self._rendered(messages, schemas)))
         except ConfigError:
-            return False
-        return told != [self._rendered(_ASKS, schemas)]
+            return None
+        return found[0]
+
+
+def _asked_first(messages: list[Message]) -> list[Message]:
+    """The messages with a greeting of the user before that of the assistant.
+
+    Gemma and some Mistrals want the user to begin.
+    """
+    begins = int(bool(messages) and messages[0]["role"] == "system")
+    if len(messages) <= begins or messages[begins]["role"] != "assistant":
+        return messages
+    return [*messages[:begins], *_ASKS, *messages[begins:]]
 
 
 def _without_system(messages: list[Message]) -> list[Message]:
@@ -148,7 +162,7 @@ def _without_system(messages: list[Message]) -> list[Message]:
         return messages
     system, *rest = messages
     if not rest or rest[0]["role"] != "user":
-        return [{"role": "user", "content": system["content"]}, *rest]
+        return [{**system, "role": "user"}, *rest]
     return [{**rest[0], "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
 
 

@@ -114,10 +114,26 @@ def test_a_system_prompt_that_the_template_refuses_stays_one_for_the_app(
         said(model, question)
     assert model.messages[:2] == TALK[:2]
     assert model.stats.prefilled_tokens < model.stats.prompt_tokens  # it is fed once
-    model.conversation.messages = [TALK[0], {"role": "assistant", "content": "Welcome."}]
-    said(model, "Hello.")
     model.reset()
     assert model.messages == TALK[:1]
+
+
+@pytest.mark.parametrize("family", ["gemma2", "gemma3_text"])
+def test_the_assistant_may_greet_where_the_template_wants_the_user_to_begin(
+    family: str, models: dict[str, Llm]
+) -> None:
+    model = models[family].fresh()
+    model.load()
+    greets: list[Message] = [{"role": "assistant", "content": "Welcome."}, *TALK[1:2]]
+    for system, wanted in (([], "Hello."), (TALK[:1], "Be brief.\n\nHello.")):
+        prompt = model._loaded().chat.prompt([*system, *greets], [])
+        assert text_of(model, prompt) == (
+            f"<bos><start_of_turn>user\n{wanted}<end_of_turn>\n<start_of_turn>model\nWelcome."
+            "<end_of_turn>\n<start_of_turn>user\nHello.<end_of_turn>\n<start_of_turn>model\n"
+        )
+    model.said("Welcome.")
+    said(model, "Hello.")
+    assert model.messages[0] == greets[0]
 
 
 def test_a_template_that_passes_over_the_system_prompt_is_told_it_all_the_same(
