@@ -272,3 +272,8 @@ def recommended(memory: int) -> list[Model]:
     """The models for a machine with this many GB: those of the largest size that fits."""
     size = max((it for it in MEMORIES if it <= memory), default=MEMORIES[0])
     return [model for model in MODELS if size in model.memories]
+
+
+def first_of_each(models: list[Model]) -> list[Model]:
+    """The first model of each slot, which is the one to begin with."""
+    return list({it.slot: it for it in reversed(models)}.values())

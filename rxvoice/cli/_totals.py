@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rxvoice.cli._catalog import Model, recommended
+from rxvoice.cli._catalog import first_of_each, recommended
 
 _SMALL = 36
 """Machines up to this many GB let the GPU use two thirds of their memory; others three quarters.
@@ -42,9 +42,7 @@ class Total:
 
 def total(memory: int) -> Total:
     """The memory of a machine with this many GB, with the first model of each slot on it."""
-    first: dict[str, Model] = {}
-    for model in recommended(memory):
-        first.setdefault(model.slot, model)
+    first = {it.slot: it for it in first_of_each(recommended(memory))}
     usable = memory * 2**30 * 2 // 3 if memory <= _SMALL else memory * 2**30 * 3 // 4
     cache = usable // _CACHE_PART
     weights = sum(it.bytes or 0 for it in first.values())
