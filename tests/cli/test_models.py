@@ -175,7 +175,7 @@ def test_what_all_take_together(cache: Path, capsys: pytest.CaptureFixture[str])
     at = lines.index("In memory on a Mac, the first model of each slot")
     assert [line.split()[0] for line in lines[at + 1 : at + 5]] == ["8", "16", "32", "64"]
     assert re.sub(" +", " ", lines[at + 2].strip()) == (
-        "16 GB: 6.4 GB of 11.5 GB, 5.0 GB of weights and 1.4 GB for conversations of 9,709 tokens"
+        "16 GB: 6.5 GB of 11.5 GB, 5.0 GB of weights and 1.4 GB for conversations of 9,709 tokens"
     )
     assert [it["memory_gb"] for it in told(capsys)["totals"]] == [*MEMORIES]
     [only] = told(capsys, memory=24)["totals"]
