@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 from mlx_lm.models.cache import ArraysCache, CacheList, KVCache, RotatingKVCache
+from thorough import some
 
 import rxvoice.offline
 from rxvoice.conversation import Conversation
@@ -112,6 +113,7 @@ class Talker:
         return len(self.session.messages) > len(self.past)
 
 
+@pytest.mark.parametrize("seed", some(range(6), 1))
 @pytest.mark.parametrize(
     ("family", "sessions"),
     [
@@ -121,10 +123,10 @@ class Talker:
     ],
 )
 def test_what_is_new_is_fed_and_the_tokens_are_those_of_a_model_that_is_fed_everything(
-    family: str, sessions: int, parents: dict[str, Llm], tokens: dict[int, list[int]]
+    family: str, sessions: int, seed: int, parents: dict[str, Llm], tokens: dict[int, list[int]]
 ) -> None:
     """Over random conversations, alone and in batches, interrupted at random tokens."""
-    parent, rng = parents[family], random.Random(sessions)
+    parent, rng = parents[family], random.Random(10 * seed + sessions)
     talkers = [Talker(parent.fresh(), rng) for _ in range(sessions)]
     spared = shared = 0
     for _ in range(8 if sessions == 1 else 4):
