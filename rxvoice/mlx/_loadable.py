@@ -73,6 +73,8 @@ class LoadablePart:
         self._remote: Remote | None = None
         self._directory: Path | None = None
         self.bytes = self._growth = 0
+        self.cache = 0
+        """How many bytes its conversations may take, as far as that is known."""
         if named is None:
             return
         if Path(named).exists():
@@ -94,7 +96,8 @@ class LoadablePart:
     def told(self) -> str:
         """The name and the memory, for people."""
         more = f", {gigabytes(self.bytes)} on the disk" if self._growth else ""
-        return f"{self.name!r} {gigabytes(self.memory)}{more}"
+        cache = f" and {gigabytes(self.cache)} for its cache" if self.cache else ""
+        return f"{self.name!r} {gigabytes(self.memory)}{more}{cache}"
 
     def fetch(self, report: Callable[[Progress], None]) -> None:
         """Fetch what is missing, also of other repositories."""
@@ -125,6 +128,8 @@ class LoadablePart:
         if self.kind not in ("vad", "other"):  # those are not converted
             dtype = getattr(self._part, "dtype", None)
             self._growth = growth(directory, wanted(dtype))
+        if isinstance(self._part, Llm):
+            self.cache = self._part.cache_need(directory)
 
     def steps(
         self, loaded: list[Loaded], report: Callable[[Progress], None]
