@@ -42,7 +42,6 @@ class Job(Generic[U]):
         "_clock",
         "_end",
         "_errors",
-        "_failed",
         "_limits",
         "_name",
         "_out",
@@ -73,7 +72,6 @@ class Job(Generic[U]):
         self._clock = clock
         self._turn: Turn | None = None
         self._watch: Watch | None = None
-        self._failed: Callable[[BaseException], None]
         self.emit: Callable[[U], None] = out.emit
         self.life = CompositeDisposable()
         self.more = False
@@ -120,7 +118,8 @@ class Job(Generic[U]):
             if recorded is None:
                 return
             handled = recorded
-        self._failed = handled.fail
+        watch = self._watch or self._watched(turn, handled.fail)
+        watch.tell(handled.fail)
         deliver(
             call,
             handled.take,
@@ -129,17 +128,15 @@ class Job(Generic[U]):
             life=self.life,
             worker=self._worker,
             scheduler=outside(self._out.scheduler),
-            watch=self._watch or self._watched(turn),
+            watch=watch,
             what=self._what,
             convert=take_any,
         )
 
-    def _watched(self, turn: Turn) -> Watch:
+    def _watched(self, turn: Turn, fail: Callable[[BaseException], None]) -> Watch:
         """Begin the watch over the model's time; one for all that is asked in this job."""
         self._turn = turn
-        self._watch = watch = Watch(
-            self._limits, self._clock, self.life, lambda error: self._failed(error)
-        )
+        self._watch = watch = Watch(self._limits, self._clock, self.life, fail)
         self.life.add(watch)
         if self._worker is not None:
             expire_when_stuck(watch, self._worker, home_of(outside(self._out.scheduler)), self.life)
