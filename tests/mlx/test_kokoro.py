@@ -215,9 +215,7 @@ def test_a_long_sentence_is_spoken_clause_by_clause(
 def test_conversations_share_it_at_different_speeds(kokoro: Path) -> None:
     voice = tts(kokoro)
     voice.load()
-    text = (
-        "One two three four five six seven eight, nine ten eleven twelve thirteen fourteen, yes."
-    )
+    text = "One two three four five six seven eight, nine ten eleven twelve thirteen fourteen, yes."
     samples, overs, events = [0, 0], [Event(), Event()], list[object]()
 
     def follow(index: int, own: Tts) -> None:
