@@ -82,10 +82,11 @@ if TYPE_CHECKING:
         tk,
         web,
     )
-    from rxvoice._threads.live import live
+    from rxvoice._live.live import live
     from rxvoice._threads.paced import paced
     from rxvoice.sinks.speaker import speaker
     from rxvoice.sources.microphone import microphone
+    from rxvoice.trace._replay import replay
 
 __version__ = "0.1.0"
 
@@ -150,6 +151,7 @@ __all__ = [
     "qt",
     "recorder",
     "remote",
+    "replay",
     "silence",
     "silero",
     "sinks",
@@ -177,7 +179,8 @@ _LAZY = (
     "web",
 )
 _LAZY_IN = {
-    "live": "rxvoice._threads.live",
+    "live": "rxvoice._live.live",
+    "replay": "rxvoice.trace._replay",
     "microphone": "rxvoice.sources.microphone",
     "paced": "rxvoice._threads.paced",
     "speaker": "rxvoice.sinks.speaker",

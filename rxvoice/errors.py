@@ -9,6 +9,7 @@ __all__ = [
     "ModelThreadStuck",
     "ModelTimeout",
     "QueueFull",
+    "ReplayDiffers",
     "RxvoiceError",
     "SinkStalled",
 ]
@@ -53,3 +54,7 @@ class QueueFull(RxvoiceError):
 
 class SinkStalled(RxvoiceError):
     """An audio sink took none of the samples that it was offered."""
+
+
+class ReplayDiffers(RxvoiceError):
+    """A pipe did something else on a trace than when the trace was recorded."""

@@ -35,6 +35,8 @@ CHAR = 10  # samples of speech per character
 VOICE = FakeSynthesizer(samples_per_char=CHAR, sample_rate=RATE)
 SAYINGS = ("", "", "stop", "please stop now", "what is it", "hm", "go on please", "one two")
 FAILS = "#"
+FULL = 2**23
+"""The microphone's sample number `FULL` would be a 1."""
 
 Wait = Callable[[], None]
 
@@ -209,15 +211,13 @@ class Mouth:
 
 def index(samples: Any) -> int:
     """Of the first sample, which each sample of the microphone says itself."""
-    return round(float(samples[0]) * 2**23)
+    return round(float(samples[0]) * FULL)
 
 
 def microphone(flags: list[bool]) -> list[AudioChunk]:
     """Chunks whose samples say their own index."""
     return [
-        AudioChunk(
-            (np.arange(at, at + CHUNK) / 2**23).astype(np.float32), RATE, at, speech=flags[n]
-        )
+        AudioChunk((np.arange(at, at + CHUNK) / FULL).astype(np.float32), RATE, at, speech=flags[n])
         for n, at in enumerate(range(0, len(flags) * CHUNK, CHUNK))
     ]
 

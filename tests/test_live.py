@@ -27,7 +27,7 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice import operators as vox
-from rxvoice._threads.live import live
+from rxvoice._live.live import live
 from rxvoice._threads.loop import Loop
 from rxvoice.errors import ConfigError
 from rxvoice.events import Level, Notice, Partial, ReplyDelta, Transcribed
@@ -479,7 +479,7 @@ from reactivex import operators as ops
 from reactivex.disposable import Disposable
 import numpy as np
 from rxvoice import operators as vox
-from rxvoice._threads.live import live
+from rxvoice._live.live import live
 from rxvoice.chunks import AudioChunk
 
 def microphone(observer, scheduler=None):

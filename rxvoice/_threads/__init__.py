@@ -9,8 +9,6 @@ In reading order:
     loop                  a scheduler with a thread of its own
     delivery              from a queue to a subscriber, on a scheduler
     inbox                 from a queue to a ``for`` loop
-    conversation_thread   one subscription of `live`
-    live                  `rxvoice.live`
     paced                 `rxvoice.paced`: a worker that keeps pace with the loudspeaker
     window                the scheduler of a window toolkit's event loop
     async_loop            the event loops of asyncio

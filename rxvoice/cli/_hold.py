@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from reactivex import Observable
 
-from rxvoice._threads.live import live
+from rxvoice._live.live import live
 from rxvoice.cli._main_loop import MainLoop
 from rxvoice.cli._signals import ending_signals
 from rxvoice.cli._talk_pipe import Controls

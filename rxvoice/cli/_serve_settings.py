@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rxvoice.cli._setting import setting
 from rxvoice.cli._settings import ModelSettings
@@ -100,6 +101,17 @@ class ServeSettings(ModelSettings):
         "let pages of this origin connect too, such as https://app.example.com; give it again for "
         "each further one",
         metavar="ORIGIN",
+    )
+    certificate: Path | None = setting(  # noqa: RUF009
+        None,
+        "address",
+        "path",
+        "serve over https and wss with this certificate, a file in PEM with those that it was "
+        "signed by; needs --certificate-key",
+        metavar="FILE",
+    )
+    certificate_key: Path | None = setting(  # noqa: RUF009
+        None, "address", "path", "the private key of the certificate", metavar="FILE"
     )
     insecure: bool = setting(
         False, "address", "switch", "let everybody in beyond this machine, without a key"

@@ -13,6 +13,7 @@ from rxvoice._answers.clock import SubscriptionClock, home_of
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.stuck import expire_when_stuck
+from rxvoice._boundary import Handled, boundary_of, outside
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice, TurnFailed
 from rxvoice.operators.kernel import Subscription
@@ -43,6 +44,7 @@ class Job(Generic[U]):
         "_errors",
         "_limits",
         "_name",
+        "_note_failure",
         "_out",
         "_turn",
         "_watch",
@@ -71,6 +73,7 @@ class Job(Generic[U]):
         self._clock = clock
         self._turn: Turn | None = None
         self._watch: Watch | None = None
+        self._note_failure: Callable[[BaseException], None] | None = None
         self.emit: Callable[[U], None] = out.emit
         self.life = CompositeDisposable()
         self.more = False
@@ -84,6 +87,7 @@ class Job(Generic[U]):
         take: Callable[[Q], P],
         on_piece: Callable[[P], None],
         on_end: Callable[[], None],
+        text: str | None = None,
     ) -> None:
         """Ask the model. The turn fails if the model raises, or is silent for too long.
 
@@ -93,27 +97,38 @@ class Job(Generic[U]):
             take: converts a piece, or raises if it is not one. Runs on the thread that made it.
             on_piece: called with each piece.
             on_end: called after the last piece.
+            text: the question, where it is a text; for a trace.
         """
 
         def take_any(piece: Q | Notice) -> P | Notice:
-            if isinstance(piece, Notice):
-                return replace(piece, turn=turn, stage=self._name)
-            return take(piece)
+            return piece if isinstance(piece, Notice) else take(piece)
 
         def taken(piece: P | Notice) -> None:
             if isinstance(piece, Notice):
-                self._downstream(lambda: self._out.emit(piece))
+                notice = replace(piece, turn=turn, stage=self._name)
+                self._downstream(lambda: self._out.emit(notice))
             else:
                 self._downstream(lambda: on_piece(piece))
 
+        def failed(error: BaseException) -> None:
+            self.fail(turn, error)
+
+        handled = Handled(taken, lambda: self._downstream(on_end), failed)
+        boundary = boundary_of(self._out.scheduler)
+        if boundary is not None:
+            recorded = boundary.ask(self._name, turn, text, handled)
+            if recorded is None:
+                return
+            handled = recorded
+            self._note_failure = handled.fail
         deliver(
             call,
-            taken,
-            lambda: self._downstream(on_end),
-            lambda error: self.fail(turn, error),
+            handled.take,
+            handled.end,
+            handled.fail,
             life=self.life,
             worker=self._worker,
-            scheduler=self._out.scheduler,
+            scheduler=outside(self._out.scheduler),
             watch=self._watch or self._watched(turn),
             what=self._what,
             convert=take_any,
@@ -122,12 +137,18 @@ class Job(Generic[U]):
     def _watched(self, turn: Turn) -> Watch:
         """Begin the watch over the model's time; one for all that is asked in this job."""
         self._turn = turn
-        self._watch = watch = Watch(
-            self._limits, self._clock, self.life, lambda error: self.fail(turn, error)
-        )
+        self._watch = watch = Watch(self._limits, self._clock, self.life, self._late)
+        self.life.add(watch)
         if self._worker is not None:
-            expire_when_stuck(watch, self._worker, home_of(self._out.scheduler), self.life)
+            expire_when_stuck(watch, self._worker, home_of(outside(self._out.scheduler)), self.life)
         return watch
+
+    def _late(self, error: BaseException) -> None:
+        """The model took too long."""
+        if self._note_failure is not None:
+            self._note_failure(error)
+        elif self._turn is not None:
+            self.fail(self._turn, error)
 
     def _what(self) -> str:
         return self._name if self._turn is None else f"{self._name} (turn {turn_name(self._turn)})"

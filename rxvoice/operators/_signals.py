@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from threading import RLock
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from reactivex import Observable
+from reactivex import Observable, abc
+from reactivex.observer import Observer
 
 from rxvoice._answers.observables import outwards
+from rxvoice._boundary import boundary_of, outside
 from rxvoice.operators.kernel import Subscription
 
 P = ParamSpec("P")
@@ -31,24 +33,46 @@ def one_at_a_time() -> Callable[[Callable[P, None]], Callable[P, None]]:
 
 
 def on_signal(
+    name: str,
     signal: Observable[object],
     out: Subscription[T],
     act: Callable[[], None],
     fail: Callable[[Exception], None],
 ) -> None:
     """Call `act` for each element of the signal, on the thread of the conversation."""
+    follow_signal(name, signal, out, lambda _: act(), fail)
+
+
+def follow_signal(
+    name: str,
+    signal: Observable[T],
+    out: Subscription[Any],
+    on_next: Callable[[T], None],
+    on_error: Callable[[Exception], None],
+) -> None:
+    """Call `on_next` with each element of the signal, on the thread of the conversation."""
+    observer: abc.ObserverBase[T] | None = Observer(on_next, on_error)
+    boundary = boundary_of(out.scheduler)
+    if boundary is not None:
+        observer = boundary.signal(name, observer)
+        if observer is None:
+            return
+    told, home = observer, outside(out.home)
 
     def at_home(action: Callable[[], None]) -> None:
         def run(*_: object) -> None:
             action()
 
-        if out.home is None:
+        if home is None:
             run()
         else:
-            out.home.schedule(run)
+            home.schedule(run)
 
-    def on_value(_: object) -> None:
-        at_home(act)
+    def value_came(value: T) -> None:
+        at_home(partial(told.on_next, value))
 
-    on_next, on_error = outwards(on_value, lambda error: at_home(partial(fail, error)))
-    out.life.add(signal.subscribe(on_next, on_error, scheduler=out.scheduler))
+    def error_came(error: Exception) -> None:
+        at_home(partial(told.on_error, error))
+
+    said, failed = outwards(value_came, error_came)
+    out.life.add(signal.subscribe(said, failed, scheduler=outside(out.scheduler)))

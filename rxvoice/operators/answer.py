@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import index
 
 import numpy as np
@@ -13,7 +12,8 @@ from rxvoice._answers.limits import limits
 from rxvoice._answers.shapes import Text, sound
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method, whole
-from rxvoice.elements import Recognised, Reply, Sentence, Speech, TimedSamples, Transcript
+from rxvoice._pieces import AnswerPiece
+from rxvoice.elements import Recognised, Reply, Sentence, Speech, Transcript
 from rxvoice.events import Event, Notice
 from rxvoice.operators._job import Errors, Job
 from rxvoice.operators._listen import listen_to
@@ -73,7 +73,7 @@ def answer(
     # A paced worker has the sink convert each piece on the thread that made it.
     convert_ahead = getattr(worker, "convert_ahead", None)
 
-    def take(piece: object, turn: Turn) -> _AnswerPiece:
+    def take(piece: object, turn: Turn) -> AnswerPiece:
         taken = _piece(piece, rate)
         if convert_ahead is not None and taken.sound is not None:
             convert_ahead(taken.sound.samples, taken.sample_rate, turn)
@@ -83,7 +83,7 @@ def answer(
         def work(turn: Turn, job: Job[Speech | Event]) -> None:
             said = _SpokenAnswer(turn, rate)
 
-            def on_piece(piece: _AnswerPiece) -> None:
+            def on_piece(piece: AnswerPiece) -> None:
                 speech = said.add(piece)
                 if speech is not None:
                     job.emit(speech)
@@ -121,16 +121,6 @@ def answer(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _AnswerPiece:
-    """One piece of the model's answer: any of what it may give."""
-
-    understood: Recognised | None = None
-    text: str = ""
-    sound: TimedSamples | None = None
-    sample_rate: int = 0
-
-
 class _SpokenAnswer:
     """The model's answer to a turn, so far."""
 
@@ -148,7 +138,7 @@ class _SpokenAnswer:
         """Whether the model gave words, and no sound."""
         return not self._sounded and any(map(str.isalnum, str(self._text)))
 
-    def add(self, piece: _AnswerPiece) -> Speech | None:
+    def add(self, piece: AnswerPiece) -> Speech | None:
         """Add a piece, and return its sound, if it has any."""
         if piece.understood is not None:
             text = piece.understood.text.strip()
@@ -180,18 +170,18 @@ class _SpokenAnswer:
         return Speech(reply, np.empty(0, np.float32), self._rate, final=True)
 
 
-def _piece(piece: object, sample_rate: int) -> _AnswerPiece:
+def _piece(piece: object, sample_rate: int) -> AnswerPiece:
     """Read a piece. Raises TypeError or AudioFormatError if it is neither sound nor text."""
     if isinstance(piece, Recognised):
-        return _AnswerPiece(understood=piece)
+        return AnswerPiece(understood=piece)
     if isinstance(piece, str):
-        return _AnswerPiece(text=str.__str__(piece))
+        return AnswerPiece(text=str.__str__(piece))
     audio, text = getattr(piece, "audio", None), getattr(piece, "text", None)
     words = str.__str__(text) if isinstance(text, str) else ""
     if audio is None and words:
-        return _AnswerPiece(text=words)
+        return AnswerPiece(text=words)
     rate = sample_rate if audio is None else _rate(piece, sample_rate)
-    return _AnswerPiece(text=words, sound=sound(piece, rate), sample_rate=rate)
+    return AnswerPiece(text=words, sound=sound(piece, rate), sample_rate=rate)
 
 
 def _rate(result: object, sample_rate: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
+from rxvoice._boundary import calling
 from rxvoice._check import method, unjudged, whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
@@ -48,6 +49,11 @@ def barge_in(
 
     def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk]:
         failures = Failures("barge_in", out, max_failures)
+        call = calling(out.scheduler)
+
+        def speaks_over(samples: Samples) -> bool:
+            is_playing = yes_or_no(playing(), "playing()")
+            return yes_or_no(detect(samples, is_playing), "detect()")
 
         def step(chunk: AudioChunk) -> None:
             if chunk.speech is None and not chunk.partial:
@@ -55,8 +61,7 @@ def barge_in(
                 return
             if chunk.speech:
                 try:
-                    is_playing = yes_or_no(playing(), "playing()")
-                    interrupts = yes_or_no(detect(chunk.samples, is_playing), "detect()")
+                    interrupts = call("barge_in", lambda: speaks_over(chunk.samples), False)
                 except BaseException as error:
                     forgiven = failures.pardon(error, "the chunk counts as no barge-in")
                     raise_if_ctrl_c(error)

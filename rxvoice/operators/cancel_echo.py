@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._audio.pcm16 import from_pcm16, to_pcm16
 from rxvoice._audio.samples import Samples, audio_samples
 from rxvoice._audio.steady_offset import SteadyOffset
+from rxvoice._boundary import boundary_of, calling
 from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, MissingDependency
@@ -92,9 +94,12 @@ def cancel_echo(
         canceller: _Canceller | None = None
         failures = Failures("cancel_echo", out, max_failures)
         waiting: deque[AudioChunk] = deque()
+        call, boundary = calling(out.scheduler), boundary_of(out.scheduler)
 
         def emit(made: _Made) -> None:
             while waiting and (samples := made.take(len(waiting[0].samples))) is not None:
+                if boundary is not None:
+                    boundary.sound("microphone-clean", samples, waiting[0].sample_rate)
                 out.emit(replace(waiting.popleft(), samples=samples))
 
         def step(chunk: AudioChunk) -> None:
@@ -112,12 +117,18 @@ def cancel_echo(
                 raise_if_ctrl_c(error)
                 return
             n = len(chunk.samples)
+            silence = np.zeros(n, np.float32)
             try:
-                played = _played(at, played_at, n, chunk.sample_rate)
+                played = call(
+                    "reference",
+                    partial(_played, at, played_at, n, chunk.sample_rate),
+                    silence,
+                    sample_rate=chunk.sample_rate,
+                )
             except Exception as error:
                 if not failures.pardon(error, "the loudspeaker counts as silent"):
                     return
-                played = np.zeros(n, np.float32)
+                played = silence
             else:
                 failures.over()
             try:

@@ -9,6 +9,7 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import NewThreadScheduler
 
+from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice._threads.bounded import Bounded, Hole, Overflow, Room
 from rxvoice._threads.delivery import Delivery
@@ -96,7 +97,9 @@ def handoff(
 
         return step, delivery.end, delivery.end
 
-    return stateful_on_events(start)
+    operator = stateful_on_events(start)
+    # What is before it runs on a thread of its own, and is no part of a trace.
+    return lambda source: recorded("handoff", operator(source))
 
 
 def _queue(

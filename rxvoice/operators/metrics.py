@@ -12,6 +12,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler import VirtualTimeScheduler
 
+from rxvoice._boundary import boundary_of, calling
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Speech, Transcript
 from rxvoice.events import (
@@ -28,6 +29,7 @@ from rxvoice.events import (
     TurnMetrics,
     Underrun,
 )
+from rxvoice.operators._signals import follow_signal
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
@@ -120,6 +122,8 @@ def metrics(
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         now = _clock(out.scheduler)
+        call, boundary = calling(out.scheduler), boundary_of(out.scheduler)
+        own_sink = sink if sink is None or boundary is None else boundary.sink(sink)
         records: dict[_Key, _Moments] = {}
         over: deque[_Key] = deque(maxlen=_REMEMBERED)
         underrun = 0
@@ -207,7 +211,7 @@ def metrics(
             return turn if final or isinstance(element, _OVER) else None
 
         def look() -> None:
-            queued = getattr(sink, "queued_ms", None)
+            queued = getattr(own_sink, "queued_ms", None)
             if queued is not None:
                 for record in records.values():
                     record.queued_ms = max(record.queued_ms, int(queued))
@@ -218,11 +222,14 @@ def metrics(
             look()  # afterwards: `play` has written to the sink by then
             record = ended and records.get(_key(ended))
             if record:
-                result = record.result(now(), underrun, None if memory is None else memory())
+                held = None if memory is None else call("memory", memory, None)
+                result = record.result(now(), underrun, held)
                 forget(record.turn)
                 out.emit(result)
 
-        if events is not None:
+        if events is not None and boundary is not None:
+            follow_signal("underruns", events, out, count_underrun, lambda _: None)
+        elif events is not None:
             out.life.add(events.subscribe(count_underrun, lambda _: None, scheduler=out.scheduler))
         return step, None, None
 
@@ -238,6 +245,9 @@ def _key(turn: Turn) -> _Key:
 
 
 def _clock(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:
+    boundary = boundary_of(scheduler)
+    if boundary is not None:
+        return boundary.now
     if isinstance(scheduler, VirtualTimeScheduler):
         return lambda: scheduler.to_seconds(scheduler.now)
     return time.monotonic

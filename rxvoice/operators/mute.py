@@ -8,10 +8,12 @@ from typing import cast
 import numpy as np
 from reactivex import Observable
 
+from rxvoice._boundary import boundary_of
 from rxvoice._check import BOOLS
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Muted
+from rxvoice.operators._signals import follow_signal
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful
 
 __all__ = ["mute"]
@@ -88,7 +90,10 @@ def mute(muted: Observable[bool]) -> Operator[AudioChunk | Event, AudioChunk | E
             else:
                 out.complete()
 
-        out.life.add(muted.subscribe(on_value, on_error, scheduler=out.scheduler))
+        if boundary_of(out.scheduler):
+            follow_signal("mute", muted, out, on_value, on_error)
+        else:
+            out.life.add(muted.subscribe(on_value, on_error, scheduler=out.scheduler))
         return step, flush, None
 
     return stateful(start, takes=("mute", AudioChunk, "chunk()"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from rxvoice._boundary import boundary_of
 from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import FinishedTurn, Speech
 from rxvoice.errors import ConfigError, SinkStalled
@@ -51,7 +52,9 @@ def play(
     check_errors("play", errors)
 
     def start(out: Subscription[FinishedTurn | Event]) -> Handlers[Speech | Event]:
-        writer = SpeechWriter(sink)
+        boundary = boundary_of(out.scheduler)
+        own = sink if boundary is None else boundary.sink(sink)
+        writer = SpeechWriter(own)
         failed: Turn | None = None
 
         def step(element: Speech | Event) -> None:
@@ -86,7 +89,7 @@ def play(
 
         def flush() -> None:
             try:
-                sink.flush()
+                own.flush()
             except Exception as error:
                 out.fail(_blamed(None, error))
                 return

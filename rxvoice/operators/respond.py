@@ -105,7 +105,14 @@ def respond(
                 job.emit(Reply(transcript, text=str(said), final=True))
                 job.done()
 
-            job.ask(transcript.turn, lambda: question.ask(transcript), _worded, on_piece, on_end)
+            job.ask(
+                transcript.turn,
+                lambda: question.ask(transcript),
+                _worded,
+                on_piece,
+                on_end,
+                transcript.text,
+            )
 
         return work
 

@@ -146,6 +146,7 @@ def synthesize(
                 lambda piece: take(piece, sentence),
                 on_piece,
                 on_end,
+                text,
             )
 
         return work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import RLock
 from typing import TypeVar, cast
 
@@ -17,6 +17,7 @@ from rxvoice._answers.recognised import Known, recognised
 from rxvoice._answers.shapes import Text, is_whole, yes_or_no
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method
+from rxvoice._pieces import News
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Recognised, Transcript
 from rxvoice.events import Event, Notice
@@ -35,23 +36,6 @@ T = TypeVar("T")
 
 _SHORT = 4096
 """A text of so many characters is emitted again with each new piece."""
-
-
-@dataclass(frozen=True, slots=True)
-class _News:
-    """What one step of a `RecognitionSession` gives.
-
-    It is delivered as a whole, because on a worker the next step follows at once.
-
-    Args:
-        pieces: text.
-        replaces: whether the text replaces all text so far.
-        notices: notices for the app.
-    """
-
-    pieces: tuple[Recognised | str, ...] = ()
-    replaces: bool = False
-    notices: tuple[Notice, ...] = ()
 
 
 class _TurnText:
@@ -184,7 +168,7 @@ def _streaming(
         gone = False
         stepping = RLock()  # the subscription may be disposed on another thread
 
-        def feed(chunk: AudioChunk | None) -> Iterator[_News]:
+        def feed(chunk: AudioChunk | None) -> Iterator[News]:
             """Feed a chunk and take a step. None ends the audio and takes all steps left."""
             nonlocal listening, closed
             with stepping:
@@ -203,12 +187,13 @@ def _streaming(
             while not yes_or_no(listening.done, "a session's done"):
                 yield from step(listening)
 
-        def step(listening: RecognitionSession) -> Iterator[_News]:
+        def step(listening: RecognitionSession) -> Iterator[News]:
             with stepping:
                 if gone:
                     return
                 taken = listening.step()
-            yield _news(taken)
+                last = closed and yes_or_no(listening.done, "a session's done")
+            yield replace(_news(taken), last=last)
 
         def let_go(*_: object) -> None:
             """Close a session that is not needed any more, and drop its text."""
@@ -234,7 +219,7 @@ def _streaming(
                 pass
             let_go()
 
-        def on_news(news: _News) -> None:
+        def on_news(news: News) -> None:
             nonlocal said, told
             for notice in news.notices:
                 job.emit(replace(notice, turn=turn, stage="transcribe"))
@@ -244,8 +229,7 @@ def _streaming(
             added = [said.add(piece) for piece in news.pieces]
             new = str(said) != before if news.replaces else any(added)
             # The last text is not emitted twice: it is in the final transcript.
-            last = closed and listening is not None and listening.done
-            if new and not last and _worth_emitting(len(said), told):
+            if new and not news.last and _worth_emitting(len(said), told):
                 told = len(said)
                 job.emit(said.transcript(turn, final=False))
 
@@ -270,15 +254,15 @@ def _nothing() -> None:
     """Do nothing at the end of a step."""
 
 
-def _news(step: object) -> _News:
+def _news(step: object) -> News:
     """Read what a step gives: all text so far, new text in pieces, or None for nothing new."""
     if step is None:
-        return _News()
+        return News()
     if is_whole(step) or not isinstance(step, Iterable):
-        return _News((recognised(step),), replaces=True)
+        return News((recognised(step),), replaces=True)
     pieces = list(cast("Iterable[object]", step))
     new = tuple(recognised(piece) for piece in pieces if not isinstance(piece, Notice))
-    return _News(new, notices=tuple(piece for piece in pieces if isinstance(piece, Notice)))
+    return News(new, notices=tuple(piece for piece in pieces if isinstance(piece, Notice)))
 
 
 def _worth_emitting(length: int, told: int) -> bool:

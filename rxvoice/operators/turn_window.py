@@ -14,6 +14,7 @@ from rxvoice._answers.observables import outwards
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import yes_or_no
 from rxvoice._audio.samples import Samples
+from rxvoice._boundary import Handled, boundary_of, outside
 from rxvoice._check import at_least, method, observable, unjudged
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError, ModelTimeout, RxvoiceError
@@ -101,6 +102,8 @@ def turn_window(
 
     def start(out: Subscription[Turn | Event]) -> Handlers[AudioChunk | Event]:
         own = fresh(policy)
+        boundary = boundary_of(out.scheduler)
+        asking = _call if boundary is None else boundary.policy
         user_finished: Callable[[Samples, int], object] = method(own, "user_finished")
         rate: int | None = getattr(own, "sample_rate", None)
         spoke_again: Callable[[int], object] | None = getattr(own, "user_spoke_again", None)
@@ -172,7 +175,7 @@ def turn_window(
         def ask(turn: Turn) -> None:
             nonlocal asked, asked_at
             try:
-                finished = user_finished(turn.audio, silence_ms)
+                finished = asking(lambda: user_finished(turn.audio, silence_ms))
             except BaseException as error:
                 fail_turn(error)
                 raise_if_ctrl_c(error)
@@ -187,9 +190,15 @@ def turn_window(
                 elif timeout_ms is not None and silence_ms - asked_at >= timeout_ms:
                     fail_turn(_unanswered(silence_ms - asked_at, timeout_ms))
                     return
-                on_next, on_error = outwards(on_answer, fail_turn)
+                answered = Handled(on_answer, _nothing, fail_turn)
+                if boundary is not None:
+                    recorded = boundary.ask("policy", turn, None, answered)
+                    if recorded is None:
+                        return
+                    answered = recorded
+                on_next, on_error = outwards(answered.take, answered.fail)
                 later = cast("Observable[bool]", finished)
-                asked.add(later.subscribe(on_next, on_error, scheduler=out.scheduler))
+                asked.add(later.subscribe(on_next, on_error, scheduler=outside(out.scheduler)))
             else:
                 on_answer(finished)
 
@@ -276,12 +285,20 @@ def turn_window(
             return step, flush, fail
         steered = one_at_a_time()
         if end is not None:
-            on_signal(end, out, steered(partial(close, "app")), steered(fail))
+            on_signal("end", end, out, steered(partial(close, "app")), steered(fail))
         if discard is not None:
-            on_signal(discard, out, steered(partial(close, "discarded")), steered(fail))
+            on_signal("discard", discard, out, steered(partial(close, "discarded")), steered(fail))
         return steered(step), steered(flush), steered(fail)
 
     return stateful_on_events(start)
+
+
+def _call(ask: Callable[[], object]) -> object:
+    return ask()
+
+
+def _nothing() -> None:
+    """A policy that answers later may end, which says nothing."""
 
 
 def _unanswered(ms: int, timeout_ms: float) -> ModelTimeout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from reactivex.disposable import Disposable
@@ -10,6 +11,7 @@ from reactivex.disposable import Disposable
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import judgement
 from rxvoice._audio.samples import Samples
+from rxvoice._boundary import boundary_of, calling
 from rxvoice._check import method, whole, within
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
@@ -85,7 +87,9 @@ def vad(
         ask: Callable[[Samples], bool | float] = method(own, "probability", "is_speech")
         is_echo = None if echo is None else echo_judge(echo)
         misfit = misfit_of(own)
-        later = answers_later(own, out.scheduler)
+        call = calling(out.scheduler)
+        # In a trace, no chunk waits for those of other conversations.
+        later = None if boundary_of(out.scheduler) else answers_later(own, out.scheduler)
         line: InOrder[object] = InOrder(out.life)
 
         def behind(element: AudioChunk | Event) -> None:
@@ -119,9 +123,20 @@ def vad(
             if failures.pardon(error, instead):
                 out.emit(_judged(chunk, speaking, None))
 
-        def judge(chunk: AudioChunk, ask: Callable[[Samples], object]) -> None:
+        def judge(chunk: AudioChunk) -> None:
             try:
-                answer = judgement(ask(chunk.samples))
+                answer = call("vad", lambda: judgement(ask(chunk.samples)), False)
+            except BaseException as error:
+                undecided(chunk, error, failures)
+                raise_if_ctrl_c(error)
+                return
+            judged(chunk, answer)
+
+        def judged(chunk: AudioChunk, given: object) -> None:
+            try:
+                if isinstance(given, BaseException):
+                    raise given
+                answer = judgement(given)
             except BaseException as error:
                 undecided(chunk, error, failures)
                 raise_if_ctrl_c(error)
@@ -130,7 +145,7 @@ def vad(
             echo = False
             if is_echo and (answer if isinstance(answer, bool) else answer >= stop):
                 try:
-                    echo = is_echo(chunk)
+                    echo = call("echo", partial(is_echo, chunk), False)
                 except BaseException as error:
                     undecided(chunk, error, echo_failures)
                     raise_if_ctrl_c(error)
@@ -154,10 +169,10 @@ def vad(
                 elif wrong := misfit(element):
                     fail(wrong)
                 elif later is None:
-                    judge(element, ask)
+                    judge(element)
                 else:
-                    come = line.wait(lambda answer: judge(element, lambda _: _given(answer)))
-                    later.ask(element.samples, come)
+                    place = line.wait(partial(judged, element))
+                    later.ask(element.samples, place.come)
             elif isinstance(cast("object", element), Event):
                 emit(element)
             else:
@@ -166,13 +181,6 @@ def vad(
         return step, lambda: end(out.complete), fail
 
     return stateful_on_events(begin)
-
-
-def _given(answer: object) -> object:
-    """The answer; raises it if it is an error."""
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
 
 
 def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> AudioChunk:

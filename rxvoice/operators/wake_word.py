@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import SupportsFloat
 
 from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.shapes import named, yes_or_no
 from rxvoice._audio.samples import Samples
+from rxvoice._boundary import calling
 from rxvoice._check import method, milliseconds, unjudged, whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import ConfigError
@@ -80,6 +82,7 @@ def wake_word(
         own = own_detector("wake_word", detector)
         spot: Callable[[Samples], object] = method(own, "spot")
         misfit = misfit_of(own)
+        call = calling(out.scheduler)
         spot_failures = Failures("wake_word", out, max_failures)
         playing_failures = Failures("wake_word", out, max_failures)
         before: str | None = None
@@ -91,7 +94,7 @@ def wake_word(
             nonlocal before
             word: str | None = None
             try:
-                word = _word(spot(chunk.samples))
+                word = call("wake_word", lambda: _word(spot(chunk.samples)), None)
             except BaseException as error:
                 spot_failures.pardon(error, "the word is not spotted in this chunk")
                 raise_if_ctrl_c(error)
@@ -104,7 +107,7 @@ def wake_word(
             if playing is None or not (left > 0 or unanswered):
                 return False
             try:
-                plays = yes_or_no(playing(), "playing()")
+                plays = call("playing", partial(_says, playing), False)
             except BaseException as error:
                 playing_failures.pardon(error, "nothing plays")
                 raise_if_ctrl_c(error)
@@ -127,7 +130,8 @@ def wake_word(
                 if left <= 0:
                     tail = size + int(chunk.sample_rate * tail_ms // 1000) if tail_ms else 0
                 left = size + stay
-                out.emit(WakeWord(word, chunk.start + size, _score(own)))
+                score = call("wake_word_score", lambda: _score(own), None)
+                out.emit(WakeWord(word, chunk.start + size, score))
             if is_playing():
                 left = size + stay
                 unanswered = False
@@ -150,6 +154,10 @@ def wake_word(
         return step, None, None
 
     return stateful(start, takes=("wake_word", AudioChunk, "chunk()"))
+
+
+def _says(playing: Callable[[], bool]) -> bool:
+    return yes_or_no(playing(), "playing()")
 
 
 def _misplaced(chunk: AudioChunk) -> Exception | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from rxvoice.serve._content_log import logging_content
@@ -16,6 +17,11 @@ from rxvoice.web._origin import is_welcome
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
+
+
+_log = logging.getLogger("rxvoice.access")
+
+_SHOWN = 200  # characters of an origin
 
 
 class Lobby:
@@ -77,6 +83,8 @@ class Lobby:
         """Hold a session over a socket that is not accepted yet, or turn the client away."""
         if not is_welcome(socket.headers, self._allowed):
             self._observer.refused("origin")
+            origin = socket.headers.get("origin", "")[:_SHOWN]
+            _log.warning("a page of %r was refused: --allow-origin lets it in", origin)
             await socket.close(1008, "origin")
             return
         if not self._keys.allows(socket.headers):
@@ -109,6 +117,16 @@ class Lobby:
         session = RealtimeSession(socket, models, config, self._observer, rewrite)
         with self._drain.session(session.end):
             await session.run()
+
+    async def say_where(self, socket: WebSocket) -> None:
+        """Turn away a client at another path than the protocol's."""
+        from starlette.responses import PlainTextResponse
+
+        if "websocket.http.response" not in socket.scope.get("extensions", {}):
+            await socket.close(1008, "path")
+            return
+        told = "There is no WebSocket at this path: connect to /v1/realtime."
+        await socket.send_denial_response(PlainTextResponse(told, 404))
 
     async def _accept(self, socket: WebSocket) -> None:
         offered = socket.scope.get("subprotocols", [])

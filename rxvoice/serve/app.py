@@ -13,6 +13,7 @@ from rxvoice.serve._drain import Drain
 from rxvoice.serve._health import routes as health_routes
 from rxvoice.serve._http import HttpRoutes
 from rxvoice.serve._keys import Keys
+from rxvoice.serve._lag import watch_lag
 from rxvoice.serve._lobby import Lobby
 from rxvoice.serve._metrics import Metrics
 from rxvoice.serve._models import Models
@@ -87,20 +88,26 @@ def app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        loading = asyncio.create_task(loader.load())
+        tasks = [asyncio.create_task(loader.load())]
+        if metrics is not None:
+            tasks.append(asyncio.create_task(watch_lag(metrics.loop_lag)))
         try:
             yield
         finally:
             await drain.done()
-            loading.cancel()
+            for task in tasks:
+                task.cancel()
 
     made = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", lobby.talk),
+            Route("/v1/realtime", http.say_how, methods=["GET", "POST"]),
             Route("/v1/realtime/client_secrets", http.make_secret, methods=["POST"]),
             Route("/v1/models", http.list_models),
+            Route("/v1/models/{name:path}", http.show_model),
             *health_routes(drain, metrics),
             *(page_routes() if page else ()),
+            WebSocketRoute("/{path:path}", lobby.say_where),
         ],
         lifespan=lifespan,
     )

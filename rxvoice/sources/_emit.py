@@ -14,6 +14,7 @@ from reactivex.internal.exceptions import DisposedException
 from reactivex.scheduler import CurrentThreadScheduler, EventLoopScheduler, ImmediateScheduler
 
 from rxvoice._audio.samples import Samples
+from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
@@ -109,7 +110,7 @@ def emit(
         go_on()
         return life
 
-    return Observable(subscribe)
+    return recorded("recording", Observable(subscribe))
 
 
 def _cut(pieces: Generator[Samples], sample_rate: int, block_ms: int) -> Generator[Samples]:

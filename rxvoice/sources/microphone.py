@@ -7,6 +7,7 @@ from typing import get_args
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
+from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
 from rxvoice.devices import check_device
@@ -101,4 +102,4 @@ def _microphone(
         machine.start(listener.run)
         return Disposable(listener.close)
 
-    return Observable(subscribe)
+    return recorded("microphone", Observable(subscribe))

@@ -17,11 +17,14 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
+from reactivex import Observable
 from reactivex import operators as ops
 
 import rxvoice as rxv
 from rxvoice import AudioChunk, events, offline
 from rxvoice import operators as vox
+from rxvoice.trace._described import described
+from rxvoice.trace._writer import _at_work
 
 from .virtual_audio import VirtualAudio
 
@@ -396,6 +399,7 @@ def talking(
     *,
     echo: Echo,
     silence_ms: int = 1_600,
+    trace: Path | None = None,
     **options: Any,
 ) -> Iterator[Talk]:
     """A conversation from the default microphone to the default loudspeaker.
@@ -404,6 +408,8 @@ def talking(
         answer: the text model.
         echo: how the assistant does not hear itself.
         silence_ms: that ends a turn.
+        trace: the directory to record in. When the conversation is over, it is replayed there, and
+            the same must come out.
         options: more for `converse`.
     """
     models = rxv.mlx.MlxScheduler()
@@ -438,7 +444,7 @@ def talking(
             ),
             vox.metrics(sink=tap),
         )
-        live = rxv.live(conversation).subscribe(talk.heard, talk.heard.fail)
+        live = rxv.live(conversation, trace=trace).subscribe(talk.heard, talk.heard.fail)
         try:
             yield talk
         finally:
@@ -446,6 +452,20 @@ def talking(
             listener.close()
             models.shutdown()
     assert talk.heard.errors == []
+    if trace is not None:
+        assert_replays(trace, conversation, [it.element for it in talk.heard.log])
+
+
+def assert_replays(trace: Path, conversation: Observable[Any], first: list[object]) -> None:
+    """The same pipe on its own trace gives the same again."""
+    for writer in [*_at_work]:
+        assert writer.join(PATIENCE_S)
+    again: list[object] = []
+    errors: list[Exception] = []
+    rxv.replay(trace, conversation).subscribe(again.append, errors.append)
+    assert not errors, errors[0]
+    assert [described(it) for it in again] == [described(it) for it in first[: len(again)]]
+    assert len(again) >= len(first) - 1  # one may have come out while it was disposed of
 
 
 def resampled(samples: Audio, sample_rate: int) -> Audio:

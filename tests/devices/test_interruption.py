@@ -73,16 +73,17 @@ def talks() -> list[Talk]:
 
 @undisturbed
 def test_it_reads_over_its_own_echo_and_a_voice_stops_it(
-    audio: VirtualAudio, talks: list[Talk]
+    audio: VirtualAudio, talks: list[Talk], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     audio.echo(ECHO_MS, GAIN)
+    trace = tmp_path_factory.mktemp("echo") / "trace"
     sentence = count(step=3)
 
     def answer(_: str) -> str:
         return reading(10, next(sentence))
 
     phrases = demo_phrases()
-    with talking(audio, answer, echo="correlate", silence_ms=SILENCE_MS) as talk:
+    with talking(audio, answer, echo="correlate", silence_ms=SILENCE_MS, trace=trace) as talk:
         talks.append(talk)
         talk.ask(phrases[0])
         talk.play_on(5)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import threading
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +28,10 @@ def busy_machine(audio: VirtualAudio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSE_LATENCY_MSEC", "100")
 
 
-def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio) -> None:
+def test_what_is_said_is_answered_aloud_and_measured(audio: VirtualAudio, tmp_path: Path) -> None:
     phrase = demo_phrases()[0]
-    with talking(audio, lambda _: ANSWER, echo="off", silence_ms=SILENCE_MS) as talk:
+    options: Any = {"silence_ms": SILENCE_MS, "trace": tmp_path / "trace"}
+    with talking(audio, lambda _: ANSWER, echo="off", **options) as talk:
         turn = talk.ask(phrase)
         measured = talk.heard.until(events.TurnMetrics)
         talk.listener.until(0.5)

@@ -43,11 +43,11 @@ class App:
         allowed: object = settings.interruptions
         if isinstance(allowed, Observable):
             observable = cast("Observable[bool]", allowed)
-            ports.follow(observable, ports.from_afar, self._on_interruptions)
+            ports.follow_from_afar("interruptions", observable, self._on_interruptions)
         if settings.interrupts is not None:
-            ports.follow(settings.interrupts, ports.from_afar, self._on_interrupt)
+            ports.follow_from_afar("interrupts", settings.interrupts, self._on_interrupt)
         if settings.says is not None:
-            ports.follow(settings.says, ports.from_afar, self._on_say)
+            ports.follow_from_afar("says", settings.says, self._on_say)
 
     def _on_interruptions(self, allowed: bool) -> None:
         """From here on turns may interrupt, or must wait."""

@@ -34,7 +34,7 @@ class Candidates:
 
     def add(self, exchange: Exchange) -> Evidence:
         """Make an exchange a candidate."""
-        exchange.evidence = Evidence(self._settings)
+        exchange.evidence = Evidence(self._settings, self._ports.call)
         self._floor.candidates.append(exchange)
         self._ports.say(Candidate(exchange.turn))
         return exchange.evidence

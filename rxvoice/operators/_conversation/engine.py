@@ -30,7 +30,10 @@ class Engine:
     def __init__(self, out: Subscription[Any], settings: ConverseSettings) -> None:
         self._settings = settings
         self._ports = ports = Ports(out, self._settle)
-        self._playback = playback = Playback(settings.sink, settings.duck)
+        sink = settings.sink
+        if ports.boundary is not None:
+            sink = ports.boundary.sink(sink)
+        self._playback = playback = Playback(sink, settings.duck)
         self._floor = floor = Floor(settings, playback, ports)
         self._candidates = candidates = Candidates(settings, floor, playback, ports)
         self._listening = listening = Listening(settings, floor, candidates, ports)
@@ -43,9 +46,9 @@ class Engine:
         ports, playback, settings = self._ports, self._playback, self._settings
         ports.life.add(Disposable(partial(ports.post, self._on_disposed)))
         if playback.played is not None:
-            ports.follow(playback.played, ports.from_afar, lambda _: None, self._on_played_over)
+            ports.follow_from_afar("played", playback.played, lambda _: None, self._on_played_over)
         if playback.events is not None:
-            ports.follow(playback.events, ports.from_afar, ports.say)
+            ports.follow_from_afar("sink_events", playback.events, ports.say)
         self._app.follow()
         listen = () if settings.listen is None else (settings.listen,)
         for thread in shared_threads((*listen, *settings.reply)):

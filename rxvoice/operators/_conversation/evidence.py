@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, TypeAlias
 
+from rxvoice._boundary import Calling
 from rxvoice._text.words import has_letters, words
 from rxvoice.chunks import AudioChunk
 from rxvoice.events import DropReason
@@ -33,8 +35,9 @@ class Evidence:
         holds: whether the candidate wants playback to be paused.
     """
 
-    def __init__(self, settings: ConverseSettings) -> None:
+    def __init__(self, settings: ConverseSettings, call: Calling) -> None:
         self._settings = settings
+        self._call = call
         self._spoke = not settings.min_speech_ms  # for long enough
         self._counted = False  # whether any of its speech counted
         self._over_reply = False  # whether a reply was in progress at any speech that counted
@@ -189,7 +192,7 @@ class Evidence:
 
     def _is_echo(self, chunk: AudioChunk) -> bool:
         is_echo = self._settings.is_echo
-        echo = is_echo is not None and is_echo(chunk)
+        echo = is_echo is not None and self._call("own_echo", partial(is_echo, chunk), False)
         self._echoed = self._echoed or echo
         return echo
 

@@ -87,7 +87,7 @@ class Floor:
             return False
         allowed = self._settings.interruptions
         if callable(allowed):
-            return bool(allowed(turn))
+            return self._ports.call("interruptions", lambda: bool(allowed(turn)), True)
         return self.interruptions
 
     # The floor changes hands

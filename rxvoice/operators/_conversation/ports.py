@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable, SerialDisposable
+from reactivex.observer import Observer
 from reactivex.scheduler import (
     ImmediateScheduler,
     NewThreadScheduler,
@@ -15,6 +16,7 @@ from reactivex.scheduler import (
     TrampolineScheduler,
 )
 
+from rxvoice._boundary import boundary_of, calling, outside
 from rxvoice.elements import Reply
 from rxvoice.errors import SinkStalled
 from rxvoice.operators._conversation.mailbox import Action, Mailbox
@@ -39,6 +41,8 @@ class Ports:
         self._mailbox = Mailbox(settle, self._on_raised)
         self._home = _home(out.scheduler)
         self._completed = False
+        self.boundary = boundary_of(out.scheduler)
+        self.call = calling(out.scheduler)
         self.life = out.life
         self.clock: abc.SchedulerBase = self._home or TimeoutScheduler.singleton()
 
@@ -50,16 +54,45 @@ class Ports:
 
     def from_afar(self, action: Action) -> None:
         """Run the action on the subscription's scheduler, if it has one; otherwise here."""
+        self._at_home(partial(self.post, action))
+
+    def _at_home(self, action: Action) -> None:
         if self.life.is_disposed:
             return
 
         def run(*_: object) -> None:
-            self.post(action)
+            action()
 
         if self._home is None:
             run()
         else:
-            self._home.schedule(run)
+            outside(self._home).schedule(run)
+
+    def follow_from_afar(
+        self,
+        name: str,
+        observable: Observable[Any],
+        on_next: Callable[[Any], None],
+        on_completed: Action | None = None,
+    ) -> None:
+        """Subscribe to what the app or the sink says, on any thread.
+
+        Args:
+            name: of the observable, for a trace.
+            observable: what to subscribe to.
+            on_next: handles an element.
+            on_completed: handles the end. None: the end changes nothing.
+        """
+        heard: abc.ObserverBase[Any] | None = Observer(
+            lambda value: self.post(partial(on_next, value)),
+            lambda error: self.post(partial(self.fail, error)),
+            None if on_completed is None else partial(self.post, on_completed),
+        )
+        if self.boundary is not None:
+            heard = self.boundary.signal(name, heard)
+            if heard is None:
+                return
+        self.follow(observable, self._at_home, heard.on_next, heard.on_completed, heard.on_error)
 
     def door(self, life: CompositeDisposable, on_raised: Action) -> Way:
         """A way in for the work of an exchange. It closes with the life of the exchange.

@@ -90,7 +90,7 @@ class Replying:
 
     def _begin_reply(self, exchange: Exchange, question: Transcript, *, held_back: bool) -> None:
         stages, at = self._stages(question)
-        report = ReplyReport(stages[at].memory)
+        report = ReplyReport(stages[at].memory, self._ports.call)
         reply = self._make(exchange, question, report, held_back=held_back)
         source = just(exchange.turn if self._settings.listen is None else question)
         reply.begin(source, stages, at, partial(self._listening.on_lost, exchange))
@@ -98,7 +98,9 @@ class Replying:
     def _begin_saying(self, exchange: Exchange, say: Say) -> bool:
         question = Transcript(exchange.turn, "")
         stages, at = self._stages(question)
-        reply = self._make(exchange, question, SayingReport(stages[at].memory), held_back=False)
+        reply = self._make(
+            exchange, question, SayingReport(stages[at].memory, self._ports.call), held_back=False
+        )
         self._ports.say(Saying(exchange.turn, say.text))
         # The text goes into the stages after the responder.
         text = just(Reply(question, say.text), Reply(question, text=say.text, final=True))

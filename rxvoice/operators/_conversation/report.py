@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from rxvoice._boundary import Calling
 from rxvoice.elements import Transcript
 from rxvoice.operators._stage_operator import Memory
 
@@ -11,24 +14,29 @@ class ReplyReport:
 
     Args:
         memory: None: the model remembers nothing.
+        call: how to call the model.
     """
 
-    def __init__(self, memory: Memory | None) -> None:
+    def __init__(self, memory: Memory | None, call: Calling) -> None:
         self._memory = memory
+        self._call = call
 
     def withdraw(self, question: Transcript) -> bool:
         """Withdraw the question. False if the model has already taken it."""
-        return self._memory is not None and self._memory.withdraw(question)
+        memory = self._memory
+        return memory is not None and self._call(
+            "withdraw", lambda: memory.withdraw(question), False
+        )
 
     def forget(self) -> None:
         """The question has changed: the model forgets the one it was asked."""
         if self._memory:
-            self._memory.forget()
+            self._call("forget", self._memory.forget, None)
 
     def heard(self, text: str) -> None:
         """The user heard only this text."""
         if self._memory:
-            self._memory.heard(text)
+            self._call("heard", partial(self._memory.heard, text), None)
 
     def heard_whole(self, text: str) -> None:
         """The user heard all of the reply, as the model wrote it."""
@@ -47,7 +55,7 @@ class SayingReport(ReplyReport):
     def heard(self, text: str) -> None:
         """Add the text to the history; without any, nothing was said."""
         if text and self._memory:
-            self._memory.said(text)
+            self._call("said", partial(self._memory.said, text), None)
 
     def heard_whole(self, text: str) -> None:
         """Add all of the text to the history."""

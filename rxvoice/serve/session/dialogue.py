@@ -34,6 +34,10 @@ from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings
 from rxvoice.serve.session.turns import Turns, ms_of, take_item
 
+_MOST_ITEMS = 10_000
+_MOST_TEXT = 4_000_000
+"""Characters: a million tokens or so."""
+
 
 class Dialogue:
     """One session: sound, items and replies. Commands come in, and what happens is told.
@@ -70,9 +74,8 @@ class Dialogue:
         self._idle = SerialDisposable()
         self._closed = False
         moments = self._moments = Moments(scheduler)
-        following = Following(
-            self._later, moments, observer or Unobserved(), self._wants_reply, on_failed
-        )
+        self._observer = observer or Unobserved()
+        following = Following(self._later, moments, self._observer, self._wants_reply, on_failed)
         self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following)
         self._turns = following.turns = Turns(
             self._items,
@@ -104,7 +107,11 @@ class Dialogue:
 
     def close(self) -> None:
         """End everything. Nothing is told after that."""
+        if self._closed:
+            return
         self._closed = True
+        # What is left of a dialogue are cycles, which are garbage for a while: without sound.
+        self._observer.audio_heard(*self._microphone.close())
         self._idle.dispose()
         self._replies.close()
         self._pipe.close()
@@ -140,8 +147,11 @@ class Dialogue:
         """Add an item behind another one; None: at the end.
 
         Raises:
-            Refused: the id is taken, or there is no such item before it.
+            Refused: the id is taken, there is no such item before it, or the dialogue is far longer
+                than any model reads.
         """
+        if len(self._items) >= _MOST_ITEMS or self._items.size + item.size > _MOST_TEXT:
+            raise Refused("too_long", str(len(self._items)))
         before = self._items.insert(item, after)
         self._tell(ItemAdded(item, before))
         self._tell(ItemDone(item, before))

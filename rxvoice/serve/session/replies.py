@@ -24,12 +24,14 @@ from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
 
+_MOST_ASIDES = 16
+"""Replies beside the dialogue, at a time: each holds a model's memory."""
+
 
 class Replies:
     """Begins replies and follows them.
 
-    At most one reply of the dialogue is `active`. The one that the client plays is `playing`; it
-    may be over already.
+    At most one reply of the dialogue is `active`. The one that is `playing` may be over already.
 
     Args:
         models: what writes and speaks.
@@ -65,9 +67,20 @@ class Replies:
         self._markers: dict[str, LiveReply] = {}  # that were sent into the pipe
         self._asides: dict[str, LiveReply] = {}
         self.active: LiveReply | None = None
-        self.playing: LiveReply | None = None
+        self._playing: LiveReply | None = None
         self._by_message: dict[str, LiveReply] = {}
         self._pipe = pipe
+
+    @property
+    def playing(self) -> LiveReply | None:
+        """The reply that the client plays."""
+        return self._playing
+
+    @playing.setter
+    def playing(self, reply: LiveReply | None) -> None:
+        if self._playing is not None:
+            self._playing.turn = None  # which has all its sound; replies are kept for `of_message`
+        self._playing = reply
 
     @property
     def is_busy(self) -> bool:
@@ -83,6 +96,7 @@ class Replies:
         for reply in (self.active, *self._asides.values()):
             if reply is not None:
                 reply.life.dispose()
+        self.playing = None
 
     # The client asks
 
@@ -90,8 +104,10 @@ class Replies:
         """Begin a reply that is asked for.
 
         Raises:
-            Refused: another one is active.
+            Refused: another one is active, or too many are made beside the dialogue.
         """
+        if request.aside and len(self._asides) >= _MOST_ASIDES:
+            raise Refused("too_many", str(_MOST_ASIDES))
         if not request.aside and self.active is not None and self.is_busy:
             raise Refused("busy", self.active.id)
         reply = self._new(request.settings, aside=request.aside)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
@@ -14,6 +16,9 @@ from rxvoice._threads.delivery import Delivery
 from rxvoice._threads.inbox import app_queue
 from rxvoice._threads.loop import Loop
 from rxvoice.events import Notice
+
+if TYPE_CHECKING:
+    from rxvoice.trace._recording import Recording
 
 T = TypeVar("T")
 
@@ -32,6 +37,10 @@ class ConversationThread(Generic[T]):
     Args:
         deliver_on: where to deliver; None for the conversation thread.
         max_events: how many elements may wait for the app.
+        trace: the directory to record in; None to record nothing.
+
+    Raises:
+        ConfigError: nothing can be recorded there.
 
     Attributes:
         life: the subscription. Disposing of it, on any thread, ends everything.
@@ -39,11 +48,16 @@ class ConversationThread(Generic[T]):
     """
 
     def __init__(
-        self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
+        self,
+        observable: Observable[T],
+        deliver_on: abc.SchedulerBase | None,
+        max_events: int,
+        trace: Path | None = None,
     ) -> None:
         self._observable = observable
         self._deliver_on = deliver_on
         self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
+        self._recording = None if trace is None else _recording(trace, self.loop)
         self.life = CompositeDisposable()
         self._queue = app_queue(max_events, self.life)
 
@@ -70,7 +84,11 @@ class ConversationThread(Generic[T]):
             except Exception:
                 _log.exception("a subscriber of live() raised at the end")
 
+        recording = self._recording
+
         def from_pipe(element: T) -> None:
+            if recording is not None:
+                recording.out(element)
             if self._deliver_on is None and self.loop.is_current:
                 tell(element)
                 return
@@ -81,19 +99,29 @@ class ConversationThread(Generic[T]):
             self._queue, tell, fail, complete, self._deliver_on or self.loop
         )
         source = SingleAssignmentDisposable()
+        if recording is not None:  # what the end brings about is no part of the trace
+            self.life.add(Disposable(partial(recording.end, "disposed")))
         for part in (self._delivery, source, Disposable(self.loop.dispose)):
             self.life.add(part)
         _going_on.add(self)
         self.life.add(Disposable(lambda: _going_on.discard(self)))
+        scheduler = self.loop if recording is None else recording.scheduler
 
         def subscribe(*_: object) -> None:
             source.disposable = self._observable.subscribe(
-                from_pipe, self._end, self._end, scheduler=self.loop
+                from_pipe, self._end, self._end, scheduler=scheduler
             )
 
-        self.loop.schedule(subscribe)
+        scheduler.schedule(subscribe)
+
+    def join(self, timeout: float) -> bool:
+        """Wait, after the end, for the thread and the trace; returns whether both are complete."""
+        over = self.loop.join(timeout)
+        return (self._recording is None or self._recording.join(timeout)) and over
 
     def _end(self, error: Exception | None = None) -> None:
+        if self._recording is not None:
+            self._recording.end("completed" if error is None else "error", error)
         self._deliver(lambda: self._delivery.end(error))
 
     def _deliver(self, action: Callable[[], None]) -> None:
@@ -112,6 +140,12 @@ class ConversationThread(Generic[T]):
             wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
             wrapped.__cause__ = error
             self._end(wrapped)
+
+
+def _recording(trace: Path, loop: Loop) -> Recording:
+    from rxvoice.trace._recording import Recording
+
+    return Recording(trace, loop)
 
 
 _going_on: set[ConversationThread[Any]] = set()

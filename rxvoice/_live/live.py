@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Generator
+from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
@@ -13,7 +15,7 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler, AsyncIOThreadSafeSch
 from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxScheduler
 
 from rxvoice._check import whole
-from rxvoice._threads.conversation_thread import ConversationThread
+from rxvoice._live.conversation_thread import ConversationThread
 from rxvoice._threads.inbox import Inbox, app_queue
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
@@ -31,6 +33,7 @@ def live(
     *,
     deliver_on: abc.SchedulerBase | None = None,
     max_events: int = 10_000,
+    trace: str | os.PathLike[str] | None = None,
 ) -> Live[T]:
     """Run a pipe on a conversation thread, and deliver its events to the app.
 
@@ -75,6 +78,10 @@ def live(
             ``AsyncIOThreadSafeScheduler(loop)``, ``rxv.qt.scheduler()``,
             ``rxv.tk.scheduler(root)`` or an ``EventLoopScheduler``.
         max_events: how many elements may wait for the app, 1 or more.
+        trace: a directory, new or empty, to record the conversation in: all that came from outside
+            and all that came out, for `replay`, ``rxvoice timeline`` and ``rxvoice trace export``.
+            The pipe stays the same. Samples are rounded to 16 bits before anything judges them. A
+            subscription needs a directory of its own. None: nothing is recorded.
     """
     whole("live max_events", max_events, 1, "events")
     if isinstance(deliver_on, AsyncIOScheduler) and not isinstance(
@@ -87,7 +94,7 @@ def live(
         raise _one_thread(deliver_on, "rxv.tk.scheduler(root)")
     if isinstance(deliver_on, WxScheduler):
         raise _one_thread(deliver_on, "one that calls wx.CallAfter")
-    return Live(observable, deliver_on, max_events)
+    return Live(observable, deliver_on, max_events, None if trace is None else Path(trace))
 
 
 def _one_thread(given: abc.SchedulerBase, wanted: str) -> ConfigError:
@@ -101,9 +108,14 @@ class Live(Observable[T | Notice]):
     """A pipe that runs on a thread of its own once it is subscribed to. Made by `live`."""
 
     def __init__(
-        self, observable: Observable[T], deliver_on: abc.SchedulerBase | None, max_events: int
+        self,
+        observable: Observable[T],
+        deliver_on: abc.SchedulerBase | None,
+        max_events: int,
+        trace: Path | None = None,
     ) -> None:
         super().__init__()
+        self._trace = trace
         self._observable = observable
         self._deliver_on = deliver_on
         self._max_events = max_events
@@ -151,17 +163,17 @@ class Live(Observable[T | Notice]):
             finally:
                 over.set()
 
-        conversation = ConversationThread(self._observable, self._deliver_on, self._max_events)
+        conversation = self._thread(self._deliver_on, self._max_events)
         try:
             conversation.begin(each, failed, completed)
             over.wait()
         except KeyboardInterrupt:
             conversation.life.dispose()
-            if not conversation.loop.join(_END_S):
+            if not conversation.join(_END_S):
                 _log.warning("the conversation thread is still busy %g s after Ctrl-C", _END_S)
         finally:
             conversation.life.dispose()
-        conversation.loop.join(_END_S)
+        conversation.join(_END_S)
         if errors:
             raise errors[0]
         return last
@@ -198,14 +210,14 @@ class Live(Observable[T | Notice]):
         return self._iterated(most)
 
     def _iterated(self, most: int) -> Generator[T | Notice]:
-        conversation = ConversationThread(self._observable, None, most)
+        conversation = self._thread(None, most)
         inbox: Inbox[T | Notice] = Inbox(app_queue(most, conversation.life))
         try:
             conversation.begin(inbox.put, inbox.end, inbox.end)
             yield from inbox.elements()
         finally:
             conversation.life.dispose()
-            conversation.loop.join(_END_S)
+            conversation.join(_END_S)
 
     def __iter__(self) -> NoReturn:
         """Raise: RxPY would make an endless loop of it."""
@@ -213,12 +225,17 @@ class Live(Observable[T | Notice]):
             "live(...) is an observable, not an iterable: loop over rxv.live(pipe).iterate()"
         )
 
+    def _thread(
+        self, deliver_on: abc.SchedulerBase | None, max_events: int
+    ) -> ConversationThread[T]:
+        return ConversationThread(self._observable, deliver_on, max_events, self._trace)
+
     def _subscribe_core(
         self,
         observer: abc.ObserverBase[T | Notice],
         scheduler: abc.SchedulerBase | None = None,
     ) -> abc.DisposableBase:
-        conversation = ConversationThread(self._observable, self._deliver_on, self._max_events)
+        conversation = self._thread(self._deliver_on, self._max_events)
         conversation.begin(observer.on_next, observer.on_error, observer.on_completed)
         return conversation.life
 

@@ -1,0 +1,64 @@
+"""`ReplayedSource`: a source of sound, from a trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from reactivex import abc
+
+from rxvoice._audio.samples import Samples
+from rxvoice.chunks import AudioChunk
+from rxvoice.trace._codec import Sounds, decoded, error_of
+from rxvoice.trace._reading import TraceLine
+
+
+class _SoundFiles(Sounds, Protocol):
+    def read(self, name: str, at: int, count: int) -> Samples:
+        """Samples of a file of the trace."""
+        ...
+
+    def samples(self, name: str, place: Any) -> Samples:
+        """The samples that stand at a place."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class ReplayedSource:
+    """A source of sound, from the trace."""
+
+    sounds: _SoundFiles
+    number: int
+    observer: abc.ObserverBase[Any]
+    began: float
+    position: int = 0
+
+    def give(self, line: TraceLine) -> None:
+        if line.kind == "block":
+            self.observer.on_next(self._block(line))
+        elif line.kind == "event":
+            value = decoded(line.fields.get("v"), self.sounds)
+            self.observer.on_next(value)
+        elif line.fields.get("error") is None:
+            self.observer.on_completed()
+        else:
+            self.observer.on_error(cast("Exception", error_of(line.table("error"))))
+
+    def _block(self, line: TraceLine) -> AudioChunk:
+        name = "microphone" if not self.number else f"microphone-{self.number + 1}"
+        count = line.count("n")
+        samples = self.sounds.read(name, self.position, count)
+        self.position += count
+        time = self.began + line.number("time") if "time" in line.fields else None
+        lead_in = line.table("lead_in")
+        return AudioChunk(
+            samples,
+            line.count("rate"),
+            line.count("at"),
+            line.fields.get("speech"),
+            line.fields.get("probability"),
+            bool(line.fields.get("barge_in")),
+            self.sounds.samples("lead-in", lead_in) if lead_in else None,
+            bool(line.fields.get("partial")),
+            time,
+        )
