@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._answers.clock import SubscriptionClock, home_of
+from rxvoice._answers.clock import SubscriptionClock, home_of, time_of
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.stuck import expire_when_stuck
@@ -80,6 +80,10 @@ class Job(Generic[U]):
         """Whether this was only a part: the work is called with the same element again."""
         out.life.add(self.life)
 
+    def now(self) -> float:
+        """The time of the conversation, in seconds."""
+        return time_of(self._out.scheduler)()
+
     def ask(
         self,
         turn: Turn,
@@ -113,7 +117,7 @@ class Job(Generic[U]):
         def failed(error: BaseException) -> None:
             self.fail(turn, error)
 
-        handled = Handled(taken, lambda: self._downstream(on_end), failed)
+        handled = Handled(taken, lambda: self._downstream(on_end), failed, self.life)
         boundary = boundary_of(self._out.scheduler)
         if boundary is not None:
             recorded = boundary.ask(self._name, turn, text, handled)

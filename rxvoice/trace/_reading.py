@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeGuard, cast
 
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
@@ -160,7 +160,8 @@ def read(path: str | os.PathLike[str]) -> Trace:
     A last line that was not written whole is left out; missing sound is found out when it is read.
 
     Args:
-        path: the directory of the trace, or its ``trace.jsonl``.
+        path: the directory of the trace, or its ``trace.jsonl``; or the file of ``--transcript``,
+            which has what came out, and no sound.
 
     Raises:
         ConfigError: there is no trace, it has another schema, or a line is not what the schema
@@ -169,7 +170,8 @@ def read(path: str | os.PathLike[str]) -> Trace:
     directory = Path(path)
     if directory.name == "trace.jsonl":
         directory = directory.parent
-    file = _inside(directory, "trace.jsonl")
+    is_transcript = directory.suffix == ".jsonl" and directory.is_file()
+    file = directory if is_transcript else _inside(directory, "trace.jsonl")
     try:
         with file.open("rb") as stream:
             found = _lines(stream, str(file))
@@ -294,11 +296,11 @@ def _wrong(what: str, name: str, wanted: str, got: object) -> ConfigError:
     return ConfigError(f'{what}: "{name}" must be {wanted}, got {str(got)[:60]!r}')
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) <= _MOST if isinstance(value, int) else math.isfinite(value)
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST

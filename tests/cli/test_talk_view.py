@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+import rxvoice as rxv
 from rxvoice import events, sinks
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._live_view import LiveView
@@ -25,6 +25,7 @@ from rxvoice.elements import Reply, Sentence, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.stage_error import StageError
+from rxvoice.trace import read
 from rxvoice.turn import Turn, TurnWriter
 
 RATE = 16_000
@@ -237,6 +238,52 @@ def test_lines_that_are_done_are_printed_above() -> None:
     assert "[bold]" in screen.printed(events.Transcribed(turn, "[bold]x[/bold]"))
 
 
+METRICS = {
+    "turn_ended_ms": 800,
+    "transcript_ms": 900,
+    "first_token_ms": 1100,
+    "first_sentence_ms": 1200,
+    "first_audio_ms": 1400,
+    "first_heard_ms": 1440,
+}
+
+
+def test_what_the_user_waited_for_is_a_bar_of_parts_that_sum() -> None:
+    screen = Screen(width=120)
+    turn = over()
+    assert "last turn" not in screen.after(*answered(turn))
+    shown = screen.after(events.TurnMetrics(turn, **METRICS))  # type: ignore[arg-type]
+    (bar,) = re.findall(r" last turn  (█+) 1\.44 s", shown)
+    assert len(bar) == 29  # 50 ms a cell
+    assert (
+        "turn ended 800 · transcript 100 · first token 200 · first sentence 100 · first audio 200"
+        " · first h…" in shown
+    )
+    # A turn that was not heard leaves it.
+    assert "1.44 s" in screen.after(events.TurnMetrics(over(2), turn_ended_ms=5))
+
+
+def test_a_long_wait_and_a_terminal_without_colours_have_a_bar_too() -> None:
+    screen = Screen(width=60, encoding="ascii")
+    turn = over()
+    slow = {**METRICS, "first_heard_ms": 60_000}
+    screen.after(*answered(turn))
+    # What is printed above has other characters, which the command replaces.
+    screen.view.scene.on(events.TurnMetrics(turn, **slow))  # type: ignore[arg-type]
+    shown = screen.lines()
+    (bar,) = re.findall(r"last turn  ([.tksah]+) 60\.00 s", shown)
+    assert len(bar) == 27
+    assert bar.endswith("h" * 25)
+    assert ".=turn ended 800 - t=transcript 100" in shown
+    assert shown.isascii()
+
+
+def test_a_small_terminal_keeps_its_lines_for_what_is_said() -> None:
+    screen = Screen(height=12)
+    turn = over()
+    assert "last turn" not in screen.after(*answered(turn), events.TurnMetrics(turn, **METRICS))  # type: ignore[arg-type]
+
+
 def test_lost_devices_and_lost_audio_come_with_a_remedy() -> None:
     screen = Screen(width=120)
     printed = screen.printed(
@@ -349,22 +396,36 @@ def test_what_was_cleared_is_not_counted_for_the_next_reply() -> None:
     assert spoken.characters("No.") == 3
 
 
-def test_the_transcript_is_json_lines_with_the_time(tmp_path: Path) -> None:
+def test_the_transcript_is_json_lines_in_the_schema_of_a_trace(tmp_path: Path) -> None:
     path = tmp_path / "talk.jsonl"
-    at = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
     turn = over(7)
-    with TranscriptFile(path, now=lambda: at) as transcript:
+    clock = iter([100.0, 101.5, 102.25]).__next__
+    command = {"name": "talk", "settings": {"silence-ms": 800}}
+    with TranscriptFile(path, command, clock=clock) as transcript:
+        transcript.hear(rxv.AudioChunk(np.zeros(512, np.float32)))
         transcript.write(events.TurnOpened(turn))
+        transcript.hear(rxv.AudioChunk(np.zeros(512, np.float32)))
         transcript.write(events.Level(0.1, 0.2, 100))
         transcript.write(events.Transcribed(turn, "wie schön"))
-        first, second = path.read_text("utf-8").splitlines()  # before it is closed
+        head, first, second = path.read_text("utf-8").splitlines()  # before it is closed
+    told = json.loads(head)
+    assert (told["schema"], told["rxvoice"]) == (1, rxv.__version__)
+    assert told["command"] == command
     assert json.loads(first) == {
-        "time": "2026-01-02T03:04:05.678Z",
-        "event": "turn_opened",
+        "k": "out",
+        "a": 1,
+        "t": 1.5,
+        "s": 512,
+        "e": "TurnOpened",
         "turn": 7,
+        "v": {"start": turn.start, "rate": turn.sample_rate},
     }
-    assert json.loads(second)["text"] == "wie schön"
+    assert json.loads(second)["v"] == {"text": "wie schön"}
     assert "schön" in second
+    trace = read(path)
+    assert [it.samples for it in trace.of("out")] == [512, 1024]
+    assert trace.settings == {"silence-ms": 800}
+    assert len(trace.microphone) == 0
 
 
 def test_a_transcript_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from rxvoice._language.calls import WrittenCall
 from rxvoice.elements import Reply, Speech
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.serve._models import Models
+from rxvoice.serve.session.asking import Asking
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
-from rxvoice.serve.session.pipe import Asking, Pipe
+from rxvoice.serve.session.pipe import Pipe
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
@@ -24,8 +25,7 @@ from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
 
-_MOST_ASIDES = 16
-"""Replies beside the dialogue, at a time: each holds a model's memory."""
+_MOST_ASIDES = 16  # replies beside the dialogue at a time: each holds a model's memory
 
 
 class Replies:
@@ -52,7 +52,7 @@ class Replies:
         scheduler: abc.SchedulerBase,
         tell: Callable[[Happening], None],
         new_id: Callable[[str], str],
-        moments: Callable[[str], dict[str, float]],
+        moments: Callable[[str, float | None], dict[str, float]],
         pipe: Pipe,
     ) -> None:
         self._models = models
@@ -208,7 +208,7 @@ class Replies:
                 answer.on_next(piece)
             else:
                 if not reply.pieces:
-                    reply.moments = self._moments("first_token")
+                    reply.moments = self._moments("first_token", None)
                 reply.pieces += 1
                 reply.add_text(piece)
                 if reply.message_id is not None:
@@ -250,7 +250,10 @@ class Replies:
         """Sound was made."""
         if self.playing is not None and self.playing.turn is speech.turn:
             if not self.playing.sounded:
-                self.playing.moments = {**self.playing.moments, **self._moments("first_audio")}
+                if speech.sentence is not None and speech.sentence.asked is not None:
+                    self._moments("first_sentence", speech.sentence.asked)
+                now = self._moments("first_audio", None)
+                self.playing.moments = {**self.playing.moments, **now}
             self.playing.add_sound(speech)
 
     def on_made(self) -> None:
@@ -287,8 +290,6 @@ class Replies:
         if self.active is not None:
             self.active.finish("cancelled", "user")
 
-    # Beside the dialogue
-
     def _begin_aside(self, reply: LiveReply, request: ReplyRequest) -> None:
         turn = Turn.of(np.empty(0, np.float32), id=-1)
         voice = Voice(self._models)
@@ -304,7 +305,6 @@ class Replies:
             if error is not None:
                 reply.finish("failed", "model")
             reply.end_sound()
-            self._asides.pop(reply.id, None)
 
         made = self._pipe.answer_aside(
             turn,

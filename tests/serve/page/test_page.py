@@ -30,7 +30,13 @@ from playwright.sync_api import expect
 
 FIRST = "I am rxvoice. "
 SECOND = "I run on your own machine, and I answer when you stop."
-MOMENTS = {"turn_ended": 520, "transcript": 600, "first_token": 640, "first_audio": 700}
+MOMENTS = {
+    "turn_ended": 520,
+    "transcript": 600,
+    "first_token": 640,
+    "first_sentence": 665,
+    "first_audio": 700,
+}
 VOICE_HERTZ = 1000
 
 
@@ -315,9 +321,12 @@ def test_the_latencies_of_a_turn_sum(at_page: Visit, server: FakeServer) -> None
     names = at_page.page.locator(".parts dt").evaluate_all(
         "all => all.map(it => it.firstChild.data)"
     )
-    assert names == ["Turn ended", "Transcript", "First token", "First audio", "First heard"]
+    assert names == [
+        *("Turn ended", "Transcript", "First token"),
+        *("First sentence", "First audio", "First heard"),
+    ]
     parts = [int(it.split()[0]) for it in at_page.page.locator(".parts dd").all_inner_texts()]
-    assert parts[:4] == [520, 80, 40, 60]  # as the server said
+    assert parts[:5] == [520, 80, 40, 25, 35]  # as the server said
     total = int(at_page.page.locator(".latency").get_attribute("data-total") or 0)
     assert sum(parts) == total
     shown = f"{total / 1000:.2f} s to the first sound"

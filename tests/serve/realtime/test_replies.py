@@ -318,10 +318,14 @@ def test_how_long_each_step_took_is_told_with_the_first_sound() -> None:
     session.be_silent(1_500)
     deltas = session.named("response.output_audio.delta")
     moments = deltas[0]["x_rxvoice"]["moments"]
-    assert list(moments) == ["turn_ended", "transcript", "first_token", "first_audio"]
+    assert list(moments) == [
+        *("turn_ended", "transcript", "first_token", "first_sentence", "first_audio")
+    ]
     assert moments["turn_ended"] == pytest.approx(510, abs=30)
     assert moments["transcript"] - moments["turn_ended"] == pytest.approx(100, abs=25)
     assert moments["first_token"] - moments["transcript"] == pytest.approx(200, abs=25)
+    # "Three." shows that the first sentence is whole.
+    assert moments["first_sentence"] - moments["first_token"] == pytest.approx(200, abs=25)
     assert all("moments" not in it.get("x_rxvoice", {}) for it in deltas[1:])
 
 
