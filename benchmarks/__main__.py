@@ -33,6 +33,7 @@ NAMES = (
     "realtime",
     "ears",
     "trace",
+    "replay",
 )
 LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica", "soak", "peers")
 """Benchmarks that take minutes or want something special; they run only by name."""

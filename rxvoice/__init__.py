@@ -24,6 +24,7 @@ from rxvoice import events, operators
 from rxvoice._answers.pauses import FLUSH
 from rxvoice._audio.samples import Samples
 from rxvoice._silero import Silero, silero
+from rxvoice._version import __version__ as __version__
 from rxvoice.chunks import AudioChunk
 from rxvoice.conversation import Conversation, Message
 from rxvoice.elements import FinishedTurn, Recognised, Reply, Say, Speech, TimedSamples, Transcript
@@ -87,8 +88,6 @@ if TYPE_CHECKING:
     from rxvoice.sinks.speaker import speaker
     from rxvoice.sources.microphone import microphone
     from rxvoice.trace._replay import replay
-
-__version__ = "0.1.0"
 
 __all__ = [
     "FLUSH",

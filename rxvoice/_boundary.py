@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
+from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxvoice.slots import AudioSink
 from rxvoice.turn import Turn
@@ -23,11 +23,13 @@ class Handled:
         take: called with each piece.
         end: called after the last piece.
         fail: called with the error in place of the end.
+        life: where it is disposed of, nothing is to be done any more.
     """
 
     take: Callable[[Any], None]
     end: Callable[[], None]
     fail: Callable[[BaseException], None]
+    life: CompositeDisposable | None = None
 
 
 class Boundary(Protocol):

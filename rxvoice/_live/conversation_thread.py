@@ -6,7 +6,6 @@ import atexit
 import logging
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactivex import Observable, abc
@@ -37,7 +36,7 @@ class ConversationThread(Generic[T]):
     Args:
         deliver_on: where to deliver; None for the conversation thread.
         max_events: how many elements may wait for the app.
-        trace: the directory to record in; None to record nothing.
+        record: begins a trace, given the scheduler of the thread; None to record nothing.
 
     Raises:
         ConfigError: nothing can be recorded there.
@@ -52,12 +51,12 @@ class ConversationThread(Generic[T]):
         observable: Observable[T],
         deliver_on: abc.SchedulerBase | None,
         max_events: int,
-        trace: Path | None = None,
+        record: Callable[[abc.SchedulerBase], Recording] | None = None,
     ) -> None:
         self._observable = observable
         self._deliver_on = deliver_on
         self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
-        self._recording = None if trace is None else _recording(trace, self.loop)
+        self._recording = None if record is None else record(self.loop)
         self.life = CompositeDisposable()
         self._queue = app_queue(max_events, self.life)
 
@@ -140,12 +139,6 @@ class ConversationThread(Generic[T]):
             wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
             wrapped.__cause__ = error
             self._end(wrapped)
-
-
-def _recording(trace: Path, loop: Loop) -> Recording:
-    from rxvoice.trace._recording import Recording
-
-    return Recording(trace, loop)
 
 
 _going_on: set[ConversationThread[Any]] = set()

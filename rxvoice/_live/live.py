@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, NoReturn, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.observer import Observer
@@ -19,6 +20,9 @@ from rxvoice._live.conversation_thread import ConversationThread
 from rxvoice._threads.inbox import Inbox, app_queue
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
+
+if TYPE_CHECKING:
+    from rxvoice.trace._recording import Recording
 
 T = TypeVar("T")
 
@@ -34,6 +38,8 @@ def live(
     deliver_on: abc.SchedulerBase | None = None,
     max_events: int = 10_000,
     trace: str | os.PathLike[str] | None = None,
+    trace_content: bool = True,
+    trace_command: Mapping[str, object] | None = None,
 ) -> Live[T]:
     """Run a pipe on a conversation thread, and deliver its events to the app.
 
@@ -82,6 +88,10 @@ def live(
             and all that came out, for `replay`, ``rxvoice timeline`` and ``rxvoice trace export``.
             The pipe stays the same. Samples are rounded to 16 bits before anything judges them. A
             subscription needs a directory of its own. None: nothing is recorded.
+        trace_content: whether the trace keeps texts and sound. False: their lengths and all times,
+            which is enough for ``rxvoice timeline``, and not for a replay.
+        trace_command: what to note of the app in the header of the trace, as JSON has it: its
+            ``"name"``, and its ``"settings"``.
     """
     whole("live max_events", max_events, 1, "events")
     if isinstance(deliver_on, AsyncIOScheduler) and not isinstance(
@@ -94,7 +104,18 @@ def live(
         raise _one_thread(deliver_on, "rxv.tk.scheduler(root)")
     if isinstance(deliver_on, WxScheduler):
         raise _one_thread(deliver_on, "one that calls wx.CallAfter")
-    return Live(observable, deliver_on, max_events, None if trace is None else Path(trace))
+    record: Callable[[abc.SchedulerBase], Recording] | None = None
+    if trace is not None:
+        record = partial(_recording, Path(trace), trace_command, trace_content)
+    return Live(observable, deliver_on, max_events, record)
+
+
+def _recording(
+    trace: Path, command: Mapping[str, object] | None, content: bool, loop: abc.SchedulerBase
+) -> Recording:
+    from rxvoice.trace._recording import Recording
+
+    return Recording(trace, loop, command=command, content=content)
 
 
 def _one_thread(given: abc.SchedulerBase, wanted: str) -> ConfigError:
@@ -112,10 +133,10 @@ class Live(Observable[T | Notice]):
         observable: Observable[T],
         deliver_on: abc.SchedulerBase | None,
         max_events: int,
-        trace: Path | None = None,
+        record: Callable[[abc.SchedulerBase], Recording] | None = None,
     ) -> None:
         super().__init__()
-        self._trace = trace
+        self._record = record
         self._observable = observable
         self._deliver_on = deliver_on
         self._max_events = max_events
@@ -228,7 +249,7 @@ class Live(Observable[T | Notice]):
     def _thread(
         self, deliver_on: abc.SchedulerBase | None, max_events: int
     ) -> ConversationThread[T]:
-        return ConversationThread(self._observable, deliver_on, max_events, self._trace)
+        return ConversationThread(self._observable, deliver_on, max_events, self._record)
 
     def _subscribe_core(
         self,

@@ -5,6 +5,7 @@ Each command has a public module. The private modules are their parts:
 - settings: `_setting`, `_settings`, `_serve_settings`, `_options`
 - models: `_parts`, `_serve_models`, `_warm_up`, `_catalog`, `_cached`
 - conversations: `_talk_pipe` and `_run_pipe`
+- traces: `_traced`, `_pipe_of_trace`
 - what is shown: `_scene` follows the events; `_view`, `_live_view`, `_waited` and `_reply_progress`
   print
 - what is written: `_both`, `_transcript`
@@ -35,6 +36,7 @@ examples:
   rxvoice doctor                           check this machine, and say what to do
   rxvoice run question.wav -o reply.wav    answer a recording
   rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
+  rxvoice replay monday                    run what `talk --trace monday` recorded again
   rxvoice serve                            serve a page to talk, and the Realtime protocol
   rxvoice timeline talk-1                  draw a recorded conversation
   rxvoice models --memory 16               list models that fit a machine with 16 GB
@@ -48,11 +50,12 @@ _BROKEN_PIPE = 141
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands and options, with their help."""
-    from rxvoice import __version__
+    from rxvoice._version import __version__
     from rxvoice.cli.demo import add_demo
     from rxvoice.cli.devices import add_devices
     from rxvoice.cli.doctor import add_doctor
     from rxvoice.cli.models import add_models
+    from rxvoice.cli.replay import add_replay
     from rxvoice.cli.run import add_run
     from rxvoice.cli.serve import add_serve
     from rxvoice.cli.talk import add_talk
@@ -71,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     add_demo(commands)
     add_talk(commands)
     add_run(commands)
+    add_replay(commands)
     add_serve(commands)
     add_timeline(commands)
     add_trace(commands)
@@ -168,6 +172,10 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
         if options.action == "convert":
             return convert_model(options.source, options.directory, options.dtype)
         return models(memory=options.memory, as_json=options.json)
+    if options.command == "replay":
+        from rxvoice.cli.replay import replay
+
+        return replay(options, ending)
     from rxvoice.cli.run import run
 
     return run(options, ending)

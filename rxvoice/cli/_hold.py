@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from reactivex import Observable
 
@@ -24,12 +24,20 @@ _CLOSING_S = 3.0
 
 
 def hold(
-    pipe: Observable[T], view: View, controls: Controls, *, abort: Callable[[int], None]
+    pipe: Observable[T],
+    view: View,
+    controls: Controls,
+    *,
+    abort: Callable[[int], None],
+    traced: Mapping[str, Any] | None = None,
 ) -> None:
     """Run the conversation on a thread of its own, and show its events, until it ends.
 
     Ctrl-C closes the open turn, waits up to 3 s for its transcript, and returns. A second ctrl-c
     calls `abort` with the signal's number, between any two instructions of this thread.
+
+    Args:
+        traced: options of `live` for a trace; None to record nothing.
 
     Runs on: the calling thread shows the events.
 
@@ -71,7 +79,7 @@ def hold(
         return completed or bool(errors) or closed
 
     with ending_signals(ask, abort), view:
-        life = live(pipe, deliver_on=loop).subscribe(show, fail, complete)
+        life = live(pipe, deliver_on=loop, **(traced or {})).subscribe(show, fail, complete)
         try:
             loop.run(over, view.draw, every=_REDRAW_S)
         finally:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import reactivex as rx
-from reactivex import Observable
+from reactivex import Observable, Subject
 from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler
 
@@ -17,6 +17,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.cli._both import BothSides
 from rxvoice.cli._parts import Parts
 from rxvoice.cli._settings import CommandSettings
+from rxvoice.cli._traced import live_here
 from rxvoice.cli._view import PlainView
 from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
 from rxvoice.events import Event
@@ -63,7 +64,7 @@ class Story:
             self.view.show(element)
 
 
-def converse(
+def conversation(
     microphone: Observable[AudioChunk],
     parts: Parts,
     sink: AudioSink,
@@ -71,11 +72,10 @@ def converse(
     *,
     settings: CommandSettings,
     both: BothSides | None = None,
-) -> None:
-    """Hold the conversation on this thread, and return when the microphone has ended.
+) -> Observable[FinishedTurn | Event]:
+    """Make the conversation, from a recording to a sink, with its events.
 
-    Raises:
-        Exception: the error that the stream ended with. Every turn before it has been answered.
+    It fails with what the recording failed with, once every turn before that has been answered.
     """
     errors: list[Exception] = []
 
@@ -99,21 +99,59 @@ def converse(
         vox.respond(parts.llm, min_chars=1),
         _telling(_tell_replies),
     )
-    speech = replies.pipe(
+    return replies.pipe(
         vox.speakable(),
         vox.synthesize(parts.tts),
         vox.metrics(),
         ops.do_action(both.assistant) if both else ops.do_action(),
         _telling(_tell_speech),
-        ops.do_action(story.on_element),
+        _played(sink, errors),
     )
-    log = speech.pipe(vox.only(Speech), vox.play(sink))
 
+
+def converse(
+    pipe: Observable[FinishedTurn | Event],
+    story: Story,
+    traced: Mapping[str, Any] | None = None,
+) -> None:
+    """Hold the conversation on this thread, and return when the recording has ended.
+
+    Args:
+        traced: options of `live` for a trace; None to record nothing.
+
+    Raises:
+        Exception: the error that the stream ended with. Every turn before it has been answered.
+    """
+    errors: list[Exception] = []
     # On this scheduler a paced recording plays on this thread too: subscribing is the conversation.
     here = CurrentThreadScheduler.singleton()
-    log.subscribe(story.on_element, errors.append, scheduler=here)
+    if traced is None:
+        pipe.subscribe(story.on_element, errors.append, scheduler=here)
+    else:
+        live_here(pipe, story.on_element, errors.append, here, **traced)
     if errors:
         raise errors[0]
+
+
+def _played(
+    sink: AudioSink, errors: list[Exception]
+) -> Operator[Speech | Event, FinishedTurn | Event]:
+    """Write the speech to the sink, and let events pass; end with the first of the errors."""
+
+    def start(out: Subscription[FinishedTurn | Event]) -> Handlers[Speech | Event]:
+        speech: Subject[Speech] = Subject()
+
+        def step(element: Speech | Event) -> None:
+            speech.on_next(element) if isinstance(element, Speech) else out.emit(element)
+
+        def end() -> None:
+            out.fail(errors[0]) if errors else out.complete()
+
+        written = speech.pipe(vox.play(sink))
+        out.life.add(written.subscribe(out.emit, out.fail, end, scheduler=out.scheduler))
+        return step, speech.on_completed, None
+
+    return stateful_on_events(start)
 
 
 def _telling(

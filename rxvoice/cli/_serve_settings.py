@@ -137,3 +137,17 @@ class ServeSettings(ModelSettings):
         "switch",
         "log what is said, and the texts of errors, which may repeat it",
     )
+    trace: Path | None = setting(  # noqa: RUF009
+        None,
+        "sessions",
+        "path",
+        "record each session in a directory of its own in this one, for `rxvoice timeline` and "
+        "`rxvoice trace export`",
+        metavar="DIR",
+    )
+    content: bool = setting(
+        True,
+        "sessions",
+        "switch",
+        "with --trace: keep texts and sound; when off, keep their lengths, and all times",
+    )

@@ -151,6 +151,20 @@ class CommandSettings(ModelSettings):
     transcript: Path | None = setting(  # noqa: RUF009
         None, "output", "path", "write every event as a line of JSON", metavar="FILE"
     )
+    trace: Path | None = setting(  # noqa: RUF009
+        None,
+        "output",
+        "path",
+        "record all of the conversation in a new directory, for `rxvoice replay` and `rxvoice "
+        "timeline`: the sound, what each model answered, what happened and when",
+        metavar="DIR",
+    )
+    content: bool = setting(
+        True,
+        "output",
+        "switch",
+        "with --trace: keep texts and sound; when off, keep their lengths, and all times",
+    )
     plain: bool = setting(
         False, "output", "switch", "print lines, as when the output is not a terminal"
     )

@@ -10,6 +10,7 @@ from reactivex import operators as ops
 
 from rxvoice import echo
 from rxvoice import operators as vox
+from rxvoice._boundary import calling
 from rxvoice._threads.paced import paced
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._keys import PushToTalk
@@ -17,6 +18,7 @@ from rxvoice.cli._parts import Parts
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.elements import FinishedTurn, Reply, Speech
 from rxvoice.events import Event
+from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.policies import silence
 from rxvoice.slots import PolicySlot
 
@@ -58,9 +60,25 @@ class Controls:
         if silence:
             self.interrupts.on_next(None)
 
-    def listens(self, _: object) -> bool:
-        """Whether the conversation still listens to the microphone."""
-        return not self.closing
+
+def _while_listening(
+    controls: Controls,
+) -> Operator[AudioChunk | Event, AudioChunk | Event]:
+    """Pass what the microphone gives, and complete once it is to be closed."""
+
+    def start(out: Subscription[AudioChunk | Event]) -> Handlers[AudioChunk | Event]:
+        call = calling(out.scheduler)
+
+        def step(element: AudioChunk | Event) -> None:
+            # Another thread closes it, at a moment that a trace must have.
+            if call("closing", lambda: controls.closing, False):
+                out.complete()
+            else:
+                out.emit(element)
+
+        return step, None, None
+
+    return stateful_on_events(start)
 
 
 def conversation(
@@ -69,7 +87,7 @@ def conversation(
     speaker: echo.Tap,
     settings: CommandSettings,
     *,
-    models: MlxScheduler,
+    models: MlxScheduler | None,
     waiting: abc.SchedulerBase | None = None,
     controls: Controls,
     on_reply: Callable[[Reply | Event], None] = lambda _: None,
@@ -80,14 +98,14 @@ def conversation(
     Args:
         microphone: `rxv.microphone()`, or another source of the same kind.
         speaker: `rxv.speaker()` in an `rxv.echo.tap`.
-        models: the thread that runs the models.
+        models: the thread that runs the models; None to run them where they are asked.
         waiting: runs the language model if it is behind a server; None for `models`.
         on_reply: called on the conversation thread with each piece of text for the voice.
         on_speech: called on the conversation thread with each piece of speech that was written.
     """
     button = controls.button
     chunks = microphone.pipe(
-        ops.take_while(controls.listens),
+        _while_listening(controls),
         vox.meter(),
         vox.cancel_echo(speaker) if settings.echo == "cancel" else ops.do_action(),
         vox.chunk(512),
@@ -107,11 +125,11 @@ def conversation(
     )
     return turns.pipe(
         vox.converse(
-            vox.transcribe(parts.stt, worker=models.listening),
-            vox.respond(parts.llm, worker=waiting or models.text),
+            vox.transcribe(parts.stt, worker=models and models.listening),
+            vox.respond(parts.llm, worker=waiting or (models and models.text)),
             vox.speakable(),
             ops.do_action(on_reply),
-            vox.synthesize(parts.tts, worker=paced(models.speech, speaker)),
+            vox.synthesize(parts.tts, worker=models and paced(models.speech, speaker)),
             sink=speaker,
             min_speech_ms=settings.min_speech_ms,
             min_words=settings.min_words,
@@ -125,11 +143,11 @@ def conversation(
 
 
 def _turn_end(
-    parts: Parts, settings: CommandSettings, models: MlxScheduler, controls: Controls
+    parts: Parts, settings: CommandSettings, models: MlxScheduler | None, controls: Controls
 ) -> PolicySlot:
     """What ends a turn: the button, a model, or silence."""
     if controls.button is not None:
         return silence(_TAIL_MS)
     if parts.smart_turn is not None:
-        return parts.smart_turn.fresh(worker=models.listening)
+        return parts.smart_turn.fresh(worker=models and models.listening)
     return silence(settings.silence_ms)

@@ -1,24 +1,27 @@
-"""A conversation's events as JSON Lines."""
+"""A conversation's events as JSON Lines, in the schema of a trace."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from rxvoice._files.output import output
+from rxvoice.chunks import AudioChunk
 from rxvoice.events import Event, Level
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+from rxvoice.trace._described import described
+from rxvoice.trace._header import header
 
 
 class TranscriptFile:
-    """Writes each event as a line of JSON: ``"time"`` in UTC, and the event's `Event.as_json`.
+    """Writes each event as a line of JSON. `rxvoice.trace.read` reads it.
+
+    The first line is the header: the version, when it began, the command and its settings. Each
+    other line has ``"k": "out"``, the event as ``"e"``, its ``"turn"``, its fields as ``"v"``, the
+    seconds since the beginning as ``"t"``, and the samples of the microphone before it as ``"s"``.
 
     A line is in the file when `write` returns. `Level` is left out: it comes ten times a second and
     is of no use later. The first event begins the file. `close` replaces an old file, unless the
@@ -26,15 +29,25 @@ class TranscriptFile:
 
     Args:
         to: a path in a directory that exists, or a stream.
-        now: returns the time of an event.
+        command: the command and its settings, for the header.
+        clock: seconds, from any start.
 
     Raises:
         ConfigError: the path cannot be written.
     """
 
-    def __init__(self, to: Path | BinaryIO, *, now: Callable[[], datetime] = _now) -> None:
-        self._now = now
+    def __init__(
+        self,
+        to: Path | BinaryIO,
+        command: Mapping[str, object] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._header = header(self._began, command, content=True)
         self._output = output(to)
+        self._samples = self._lines = 0
         self._failed = self._closed = False
 
     @property
@@ -42,16 +55,28 @@ class TranscriptFile:
         """Where the file is: its path, or beside the path while an old file is there."""
         return self._output.where
 
+    def hear(self, chunk: object) -> None:
+        """Count the samples of the microphone."""
+        if isinstance(chunk, AudioChunk):
+            self._samples += len(chunk.samples)
+
     def write(self, event: Event) -> None:
         """Add an event. After `close`, do nothing."""
         if isinstance(event, Level) or self._closed:
             return
-        time = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = json.dumps({"time": time, **event.as_json()}, ensure_ascii=False) + "\n"
+        if not self._lines:
+            self._put(self._header)
+        self._lines += 1
+        at = round(self._clock() - self._began, 6)
+        line = {"k": "out", "a": self._lines, "t": at, "s": self._samples}
+        self._put({**line, **described(event)})
+
+    def _put(self, line: Mapping[str, object]) -> None:
+        text = json.dumps(line, ensure_ascii=False, default=repr) + "\n"
         try:
             # Some models give half of an emoji, which UTF-8 cannot hold.
             file = self._output.open()
-            file.write(line.encode("utf-8", "backslashreplace"))
+            file.write(text.encode("utf-8", "backslashreplace"))
             file.flush()
         except OSError:
             self._failed = True

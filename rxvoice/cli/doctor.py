@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from rxvoice import __version__
+from rxvoice._version import __version__
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._doctor.checks import wanted
 from rxvoice.cli._doctor.finding import Asked, Finding

@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from reactivex import operators as ops
+
 from rxvoice import sinks, sources
 from rxvoice._audio.audio_file import AudioFile
 from rxvoice._files.output import output
@@ -15,10 +17,11 @@ from rxvoice.cli._both import BothSides
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._options import add_options, typed
 from rxvoice.cli._parts import choose
-from rxvoice.cli._run_pipe import Story, converse
+from rxvoice.cli._run_pipe import Story, conversation, converse
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._signals import Ending
 from rxvoice.cli._streams import STDIO, sound_from_stdin, stdout_taken
+from rxvoice.cli._traced import check_new, command_of, traced
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import UsageError, check_distinct
 from rxvoice.cli._view import PlainView
@@ -34,6 +37,7 @@ examples:
   rxvoice run question.wav -o reply.mp3 --voice espeak:en-us
   rxvoice run meeting.flac -o reply.wav --both both.wav    both sides, left and right
   rxvoice run call.wav -o reply.wav --channel left         two people, one on each channel
+  rxvoice run question.wav -o reply.wav --trace monday     keep all of it: rxvoice replay monday
   rxvoice run - -o - < question.wav | aplay                through a pipe
   rxvoice run question.wav -o reply.wav --llm mlx-community/Qwen3-4B-Instruct-2507-4bit
   rxvoice run question.wav -o reply.wav --llm qwen3 --llm-url http://127.0.0.1:8000/v1
@@ -65,6 +69,7 @@ exit status:
 _SETTINGS = (
     *("models", "stt", "llm", "llm_url", "model_key", "tts", "voice", "system_prompt"),
     *("silence_ms", "vad_start", "vad_stop", "preroll_ms", "max_turn_ms", "transcript"),
+    *("trace", "content"),
 )
 _DEFAULTS: dict[str, Any] = {"silence_ms": 1600}
 """The default that suits a recording better than that of a live conversation."""
@@ -119,6 +124,7 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
     chosen = typed(arguments, **_DEFAULTS)
     recording, to, both = arguments.recording, arguments.output, arguments.both
     _check_files(recording, {"-o": to, "--both": both, "--transcript": chosen.transcript}, chosen)
+    check_new(chosen.trace)
     with ExitStack() as streams:
         # A mistake in a file shows before the models are loaded.
         source = streams.enter_context(sound_from_stdin()) if recording == STDIO else recording
@@ -129,20 +135,28 @@ def run(arguments: argparse.Namespace, ending: Ending) -> int:
         with ExitStack() as stack:
             models = choose(chosen)
             warm_up(models.parts)
+            transcript = None
             if chosen.transcript:
-                story.tell = stack.enter_context(TranscriptFile(out[chosen.transcript])).write
+                told = TranscriptFile(
+                    out[chosen.transcript], command_of(chosen, "run", models.parts)
+                )
+                transcript = stack.enter_context(told)
+                story.tell = transcript.write
             sides = None
             if both:
                 sides = stack.enter_context(BothSides(out[both], models.parts.sample_rate))
             sink = stack.enter_context(sinks.wav(out[to]))
             microphone = sources.wav(source, channel=arguments.channel)
-            converse(microphone, models.parts, sink, story, settings=chosen, both=sides)
+            if transcript:
+                microphone = microphone.pipe(ops.do_action(transcript.hear))
+            pipe = conversation(microphone, models.parts, sink, story, settings=chosen, both=sides)
+            converse(pipe, story, traced(chosen, "run", models.parts))
             # Raised inside the block, so that an empty file is not kept.
             if not sink.written:
                 name = "the standard input" if recording == STDIO else recording
                 what = "answered no turn of" if story.failures else "found no speech in"
                 raise RxvoiceError(f"{what} {name}: nothing was written")
-        written = " and ".join(str(it) for it in (to, both) if it is not None)
+        written = " and ".join(str(it) for it in (to, both, chosen.trace) if it is not None)
         print(
             f"wrote {written}: {len(story.finished)} turns answered, {len(story.failures)} failed"
         )

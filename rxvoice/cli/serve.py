@@ -149,6 +149,8 @@ def serve(arguments: argparse.Namespace) -> int:
             observer=metrics,
             on_load=loaded,
             log_content=chosen.log_content,
+            trace=chosen.trace,
+            trace_content=chosen.content,
         )
         for line in _welcome(models, _address(where, encrypted is not None), bool(key)):
             _tell(line)

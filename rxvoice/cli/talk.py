@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reactivex import operators as ops
 from reactivex.scheduler import EventLoopScheduler
 
 from rxvoice import echo
@@ -27,6 +28,7 @@ from rxvoice.cli._scene import Scene
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._stderr import stderr_held
 from rxvoice.cli._talk_pipe import Controls, conversation
+from rxvoice.cli._traced import check_new, command_of, traced
 from rxvoice.cli._transcript import TranscriptFile
 from rxvoice.cli._usage import check_distinct
 from rxvoice.cli._view import PlainView, View, columns
@@ -48,6 +50,7 @@ examples:
   rxvoice talk                                   with the models that need no download
   rxvoice talk --push-to-talk                    the space bar begins and ends a turn
   rxvoice talk --record talk.wav --transcript talk.jsonl
+  rxvoice talk --trace monday                    keep all of it: rxvoice replay monday
   rxvoice talk --microphone USB --speaker 3      as `rxvoice devices` lists them
   rxvoice talk --llm mlx-community/Qwen3-4B-Instruct-2507-4bit --system-prompt "Be brief."
   rxvoice talk --llm qwen3 --llm-url http://127.0.0.1:8000/v1    a model behind a server
@@ -110,9 +113,10 @@ def talk(arguments: argparse.Namespace) -> int:
     """
     chosen = settings(arguments)
     check_distinct(
-        {"--record": chosen.record, "--transcript": chosen.transcript},
+        {"--record": chosen.record, "--transcript": chosen.transcript, "--trace": chosen.trace},
         {"the settings file": arguments.settings or settings_path()},
     )
+    check_new(chosen.trace)
     with ExitStack() as stack:
         # A missing device shows before the models are loaded.
         refresh()
@@ -132,7 +136,10 @@ def _talk(
 
     controls = Controls(PushToTalk() if chosen.push_to_talk else None)
     keys = SpaceBar(controls.press) if controls.button else None
-    transcript = chosen.transcript and stack.enter_context(TranscriptFile(chosen.transcript))
+    command = command_of(chosen, "talk", models.parts)
+    transcript = chosen.transcript and stack.enter_context(
+        TranscriptFile(chosen.transcript, command)
+    )
     recorder = chosen.record and stack.enter_context(StereoRecorder(chosen.record))
     worker = stack.enter_context(MlxScheduler())
     waiting = stack.enter_context(_thread()) if chosen.llm_url else None
@@ -150,6 +157,8 @@ def _talk(
     source = microphone(chosen.microphone)
     if recorder:
         source = source.pipe(also(AudioChunk, recorder.mic, "the recording"))
+    if transcript:
+        source = source.pipe(ops.do_action(transcript.hear))
     pipe = conversation(
         source,
         models.parts,
@@ -167,7 +176,13 @@ def _talk(
     began = time.monotonic()
     with keys or nullcontext():
         outputs = [it for it in (recorder, transcript) if it]
-        hold(pipe, view, controls, abort=lambda number: _abort(number, view, keys, outputs))
+        hold(
+            pipe,
+            view,
+            controls,
+            abort=lambda number: _abort(number, view, keys, outputs),
+            traced=traced(chosen, "talk", models.parts),
+        )
     sink.clear()
     with suppress(OSError):  # the terminal was closed, or nobody reads the output
         _sum_up(view.scene, time.monotonic() - began, chosen)
@@ -209,7 +224,7 @@ def _sum_up(scene: Scene, seconds: float, chosen: CommandSettings) -> None:
         told += f", {scene.interrupted} interrupted"
     if scene.failed:
         told += f", {scene.failed} failed"
-    written = [str(it) for it in (chosen.record, chosen.transcript) if it]
+    written = [str(it) for it in (chosen.record, chosen.transcript, chosen.trace) if it]
     print(f"{told}; wrote {' and '.join(written)}" if written else told, flush=True)
 
 

@@ -190,7 +190,7 @@ def turn_window(
                 elif timeout_ms is not None and silence_ms - asked_at >= timeout_ms:
                     fail_turn(_unanswered(silence_ms - asked_at, timeout_ms))
                     return
-                answered = Handled(on_answer, _nothing, fail_turn)
+                answered = Handled(on_answer, _nothing, fail_turn, asked)
                 if boundary is not None:
                     recorded = boundary.ask("policy", turn, None, answered)
                     if recorded is None:

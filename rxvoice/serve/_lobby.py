@@ -11,6 +11,7 @@ from rxvoice.serve._drain import Drain
 from rxvoice.serve._keys import Keys
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
+from rxvoice.serve._traces import Traces
 from rxvoice.serve._turn_away import turn_away
 from rxvoice.serve.realtime import RealtimeSession, first_session, to_beta, updated
 from rxvoice.web._origin import is_welcome
@@ -34,6 +35,7 @@ class Lobby:
         observer: is told of sessions and refusals.
         beta: whether clients that ask for the beta get its names.
         log_content: whether what is said is logged.
+        traces: records sessions; None to record none.
 
     Attributes:
         models: what sessions share; None while they load.
@@ -49,6 +51,7 @@ class Lobby:
         *,
         beta: bool,
         log_content: bool,
+        traces: Traces | None = None,
     ) -> None:
         self._drain = drain
         self._keys = keys
@@ -56,6 +59,7 @@ class Lobby:
         self._observer = observer or Unobserved()
         self._beta = beta
         self._log_content = log_content
+        self._traces = traces
         self.models: Models | None = None
         self.failure: Exception | None = None
 
@@ -114,7 +118,7 @@ class Lobby:
         if self._log_content:
             rewrite = logging_content(rewrite)
         config = self.config_of(wanted)
-        session = RealtimeSession(socket, models, config, self._observer, rewrite)
+        session = RealtimeSession(socket, models, config, self._observer, rewrite, self._traces)
         with self._drain.session(session.end):
             await session.run()
 

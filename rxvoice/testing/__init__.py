@@ -3,6 +3,7 @@
 - `marbles` runs marble diagrams. `notation` parses their text. `_values`, `_timeline` and `_report`
   give them their values, their time and their error messages.
 - `fakes` are models and devices for every slot.
+- `replay` makes a recorded conversation a test.
 - `check_operator` runs the battery of cases that every operator passes.
 """
 
@@ -34,6 +35,7 @@ from rxvoice.testing.marbles import (
     turn,
     window,
 )
+from rxvoice.testing.replay import replay
 
 __all__ = [
     "FakeBargeIn",
@@ -55,6 +57,7 @@ __all__ = [
     "failing",
     "like",
     "marbles",
+    "replay",
     "sound",
     "turn",
     "window",

@@ -8,6 +8,9 @@
 | `_replay` | `replay`: a pipe runs again on a trace |
 | `_replayer`, `_replayed_*`, `_replay_scheduler` | what came from outside, from the trace |
 | `_difference` | where a replay first differs |
+| `_what_if`, `_what_if_clock` | a pipe with other settings, in virtual time |
+| `_known`, `_recorded_answers`, `_spoken_words` | what models would have answered then |
+| `_outline`, `_compared` | the turns of a conversation; two conversations side by side |
 | `_reading` | `read`, which gives a `Trace` of `TraceLine`s |
 | `_sound` | `TraceSound`, a sound file of a trace |
 | `_telling` | `story`, which tells a `TraceStory` from the lines |

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from rxvoice.elements import Reply, Transcript
+from rxvoice.events import Candidate, TurnOpened
 from rxvoice.turn import Turn
 
 __all__ = ["described"]
@@ -31,6 +32,8 @@ def described(element: object, *, content: bool = True) -> dict[str, object]:
             for it in fields(element)
             if it.compare and it.name not in ("turn", "transcript", "reply")
         }
+        if isinstance(element, TurnOpened | Candidate):
+            shown["v"] = {"start": element.turn.start, "rate": element.turn.sample_rate}
     else:
         shown["v"] = _plain(element, content)
     return shown

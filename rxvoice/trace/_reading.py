@@ -160,7 +160,8 @@ def read(path: str | os.PathLike[str]) -> Trace:
     A last line that was not written whole is left out; missing sound is found out when it is read.
 
     Args:
-        path: the directory of the trace, or its ``trace.jsonl``.
+        path: the directory of the trace, or its ``trace.jsonl``; or the file of ``--transcript``,
+            which has what came out, and no sound.
 
     Raises:
         ConfigError: there is no trace, it has another schema, or a line is not what the schema
@@ -169,7 +170,8 @@ def read(path: str | os.PathLike[str]) -> Trace:
     directory = Path(path)
     if directory.name == "trace.jsonl":
         directory = directory.parent
-    file = _inside(directory, "trace.jsonl")
+    is_transcript = directory.suffix == ".jsonl" and directory.is_file()
+    file = directory if is_transcript else _inside(directory, "trace.jsonl")
     try:
         with file.open("rb") as stream:
             found = _lines(stream, str(file))

@@ -115,13 +115,14 @@ def test_each_turn_is_answered_and_everything_is_written(
     assert len(samples) == pytest.approx(2 * (1.5 * 40_000 + REPLY), abs=2000)
     told = capsys.readouterr().out
     assert "wrote reply.wav and both.flac: 2 turns answered, 0 failed" in told
-    events = [json.loads(line) for line in Path("all.jsonl").read_text("utf-8").splitlines()]
-    beside = ("reply_delta", "turn_metrics")
-    names = [it["event"] for it in events if it["event"] not in beside]
+    head, *events = map(json.loads, Path("all.jsonl").read_text("utf-8").splitlines())
+    assert (head["schema"], head["command"]["name"]) == (1, "run")
+    beside = ("ReplyDelta", "TurnMetrics")
+    names = [it["e"] for it in events if it["e"] not in beside]
     assert names == 2 * [
-        *("turn_opened", "turn_ended", "transcribed", "reply_started", "speaking", "finished")
+        *("TurnOpened", "TurnEnded", "Transcribed", "ReplyStarted", "Speaking", "Finished")
     ]
-    assert [it["text"] for it in events if it["event"] == "finished"] == 2 * ["You said hello."]
+    assert [it["v"]["text"] for it in events if it["e"] == "Finished"] == 2 * ["You said hello."]
 
 
 # An old file
@@ -338,7 +339,7 @@ def test_the_transcript_may_go_to_the_standard_output() -> None:
     process = run_process("two.wav", "-o", "/dev/null", "--transcript", "-")
     status, out, err = ended(process)
     assert status == 0
-    assert json.loads(out.splitlines()[0])["event"] == "turn_opened"
+    assert json.loads(out.splitlines()[1])["e"] == "TurnOpened"
     assert "2 turns answered" in err
 
 
@@ -402,7 +403,7 @@ def test_a_signal_ends_it_with_complete_files(number: signal.Signals) -> None:
     assert length("both.mp3") > REPLY
     assert Path("old.jsonl").read_bytes() == b"precious"
     assert "old.jsonl is as it was" in err
-    assert b'"finished"' in Path("old.partial.jsonl").read_bytes()
+    assert b'"Finished"' in Path("old.partial.jsonl").read_bytes()
 
 
 def test_a_second_signal_ends_it_at_once() -> None:

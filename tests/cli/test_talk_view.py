@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+import rxvoice as rxv
 from rxvoice import events, sinks
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._live_view import LiveView
@@ -25,6 +25,7 @@ from rxvoice.elements import Reply, Sentence, Speech, Transcript
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.stage_error import StageError
+from rxvoice.trace import read
 from rxvoice.turn import Turn, TurnWriter
 
 RATE = 16_000
@@ -395,22 +396,36 @@ def test_what_was_cleared_is_not_counted_for_the_next_reply() -> None:
     assert spoken.characters("No.") == 3
 
 
-def test_the_transcript_is_json_lines_with_the_time(tmp_path: Path) -> None:
+def test_the_transcript_is_json_lines_in_the_schema_of_a_trace(tmp_path: Path) -> None:
     path = tmp_path / "talk.jsonl"
-    at = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
     turn = over(7)
-    with TranscriptFile(path, now=lambda: at) as transcript:
+    clock = iter([100.0, 101.5, 102.25]).__next__
+    command = {"name": "talk", "settings": {"silence-ms": 800}}
+    with TranscriptFile(path, command, clock=clock) as transcript:
+        transcript.hear(rxv.AudioChunk(np.zeros(512, np.float32)))
         transcript.write(events.TurnOpened(turn))
+        transcript.hear(rxv.AudioChunk(np.zeros(512, np.float32)))
         transcript.write(events.Level(0.1, 0.2, 100))
         transcript.write(events.Transcribed(turn, "wie schön"))
-        first, second = path.read_text("utf-8").splitlines()  # before it is closed
+        head, first, second = path.read_text("utf-8").splitlines()  # before it is closed
+    told = json.loads(head)
+    assert (told["schema"], told["rxvoice"]) == (1, rxv.__version__)
+    assert told["command"] == command
     assert json.loads(first) == {
-        "time": "2026-01-02T03:04:05.678Z",
-        "event": "turn_opened",
+        "k": "out",
+        "a": 1,
+        "t": 1.5,
+        "s": 512,
+        "e": "TurnOpened",
         "turn": 7,
+        "v": {"start": turn.start, "rate": turn.sample_rate},
     }
-    assert json.loads(second)["text"] == "wie schön"
+    assert json.loads(second)["v"] == {"text": "wie schön"}
     assert "schön" in second
+    trace = read(path)
+    assert [it.samples for it in trace.of("out")] == [512, 1024]
+    assert trace.settings == {"silence-ms": 800}
+    assert len(trace.microphone) == 0
 
 
 def test_a_transcript_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

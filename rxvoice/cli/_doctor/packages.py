@@ -7,7 +7,7 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from rxvoice import __version__
+from rxvoice._version import __version__
 from rxvoice.cli._doctor.finding import Finding
 from rxvoice.cli._doctor.requirement import lacking, of_extra
 

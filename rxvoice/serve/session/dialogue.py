@@ -12,6 +12,7 @@ from reactivex.disposable import SerialDisposable
 from rxvoice._audio.samples import Samples
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
+from rxvoice.serve._traces import Record
 from rxvoice.serve.session.following import Following
 from rxvoice.serve.session.happenings import (
     Happening,
@@ -53,6 +54,7 @@ class Dialogue:
         on_failed: called once if the dialogue cannot go on.
         new_id: makes ids, given what they are for.
         observer: is told what metrics are made of.
+        record: begins the trace of the session; None to record nothing.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Dialogue:
         on_failed: Callable[[Exception | None], None],
         new_id: Callable[[str], str] = lambda kind: f"{kind}_{token_hex(10)}",
         observer: Observer | None = None,
+        record: Record | None = None,
     ) -> None:
         self._settings = settings
         self._tell = tell
@@ -76,7 +79,7 @@ class Dialogue:
         moments = self._moments = Moments(scheduler)
         self._observer = observer or Unobserved()
         following = Following(self._later, moments, self._observer, self._wants_reply, on_failed)
-        self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following)
+        self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following, record)
         self._turns = following.turns = Turns(
             self._items,
             lambda: self._settings,

@@ -13,11 +13,12 @@ from rxvoice._language.calls import WrittenCall
 from rxvoice.elements import Reply, Speech
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.serve._models import Models
+from rxvoice.serve.session.asking import Asking
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
 from rxvoice.serve.session.moments import Moments
-from rxvoice.serve.session.pipe import Asking, Pipe
+from rxvoice.serve.session.pipe import Pipe
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
@@ -284,8 +285,6 @@ class Replies:
         """The user interrupts what is active."""
         if self.active is not None:
             self.active.finish("cancelled", "user")
-
-    # Beside the dialogue
 
     def _begin_aside(self, reply: LiveReply, request: ReplyRequest) -> None:
         turn = Turn.of(np.empty(0, np.float32), id=-1)
