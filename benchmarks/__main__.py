@@ -35,7 +35,7 @@ NAMES = (
     "trace",
     "replay",
 )
-LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica")
+LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica", "soak", "peers")
 """Benchmarks that take minutes or want something special; they run only by name."""
 
 
@@ -51,7 +51,17 @@ def main() -> int:
     options.add_argument(
         "--json", type=Path, metavar="FILE", help="also write the results to this file"
     )
+    for name, kind, about in (
+        ("minutes", float, "soak: how long (30)"),
+        ("load", float, "soak: the part of the capacity (0.8)"),
+        ("sessions", int, "soak: how many, in place of a part of the capacity"),
+    ):
+        options.add_argument(f"--{name}", type=kind, metavar="N", help=about)
     chosen = options.parse_args()
+    own = {"minutes": chosen.minutes, "load": chosen.load, "sessions": chosen.sessions}
+    own = {name: value for name, value in own.items() if value is not None}
+    if own and chosen.names != ["soak"]:
+        options.error(f"only soak takes --{next(iter(own))}")
     if unknown := set(chosen.names) - {*NAMES, *LONG}:
         known = ", ".join(NAMES + LONG)
         options.error(f"no benchmark {', '.join(sorted(unknown))}; there are {known}")
@@ -59,7 +69,7 @@ def main() -> int:
     results: list[Result] = []
     print(f"{'':4}{'measure':72}{'value':>12}  {'against':32}{'ratio':>8}  limit")
     for name in chosen.names or NAMES:
-        for result in import_module(f"benchmarks.{name}").measure():
+        for result in import_module(f"benchmarks.{name}").measure(**own):
             results.append(result)
             print(_row(result), flush=True)
     machine = {"python": platform.python_version(), "machine": platform.platform()}

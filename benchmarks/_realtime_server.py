@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
+import uvloop
 
 import rxvoice as rxv
 from benchmarks._session_server import run
 from rxvoice import serve
 
 SOUND = np.full(12_000, 0.25, np.float32)
-WRITTEN: list[float] = []
+WRITTEN: deque[float] = deque(maxlen=1)
 """When each reply's last piece of text was written, by the clock of all processes."""
 
 
@@ -33,29 +35,36 @@ def speak(text: str) -> Iterator[rxv.Samples]:
     yield SOUND
 
 
-async def main(vad: str) -> None:
+def models(vad: str) -> serve.Models:
+    """Stubs, beside the detector of voice activity: "silero", or "stub"."""
     silero = rxv.offline.silero(gather_ms=8)
-    silero.load()
+    if vad == "silero":
+        silero.load()
     llm = StubLlm()
-    models = serve.Models(
+    return serve.Models(
         stt=lambda audio: f"{len(audio)} samples",
         llm=lambda: llm,
         tts=speak,
         vad=silero.fresh if vad == "silero" else lambda: loud,
     )
-    app = serve.app(models, max_sessions=10_000)
+
+
+async def main(vad: str, most: int) -> None:
+    app = serve.app(models(vad), max_sessions=most)
     await run(
         app,
         lambda: app.state.drain.sessions,
         ("RealtimeSession", "Dialogue", "Pipe", "Task"),
         {"written": lambda: {"at": WRITTEN[-1]}},
+        app.state.drain,
         ws_max_size=serve.MAX_MESSAGE_BYTES,
     )
 
 
 def loud(samples: rxv.Samples) -> bool:
-    return bool(samples[0] > 0.1)
+    return bool(abs(samples).max() > 0.02)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as `rxvoice serve`
+        runner.run(main(sys.argv[1], int(sys.argv[2])))

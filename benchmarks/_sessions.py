@@ -17,6 +17,7 @@ CYCLES = 1000
 _STEP = 25
 _MOST_LAG = 20.0
 _SECONDS = 1.0
+_CPU_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,13 @@ class Talk:
     turn: list[Any]
     frame_ms: int
     broken_off: slice
+
+
+@dataclass
+class Sent:
+    """Counts the messages of all clients."""
+
+    messages: int = 0
 
 
 class Server:
@@ -97,11 +105,26 @@ async def ramp(server: Server, said: Talk, most: int) -> tuple[int, float, float
             over = True
         if len(clients) == MEASURED:
             each = ((await server.ask("left"))["mb"] - before) / MEASURED
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(*(client.close() for client in clients), return_exceptions=True)
+    await _end(tasks, clients)
     return carried, idle, each
+
+
+async def cpu(server: Server, said: Talk, sessions: int = MEASURED) -> float:
+    """Milliseconds of computing for a session and a second of its sound, without the clients'."""
+    clients = [await server.connect() for _ in range(sessions)]
+    sent = Sent()
+    tasks = [
+        asyncio.create_task(work)
+        for n, client in enumerate(clients)
+        for work in (_talk(client, said, 7 * n, sent), _drain(client))
+    ]
+    await asyncio.sleep(_SECONDS)
+    began, before = sent.messages, await server.ask("cpu")
+    await asyncio.sleep(_CPU_S)
+    spent = (await server.ask("cpu"))["seconds"] - before["seconds"]
+    seconds = (sent.messages - began) * said.frame_ms / 1000
+    await _end(tasks, clients)
+    return 1000 * spent / seconds
 
 
 async def cycles(
@@ -131,9 +154,18 @@ async def _drain(client: ClientConnection) -> None:
         pass
 
 
-async def _talk(client: ClientConnection, said: Talk, at: int) -> None:
+async def _end(tasks: list[asyncio.Task[None]], clients: list[ClientConnection]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*(client.close() for client in clients), return_exceptions=True)
+
+
+async def _talk(client: ClientConnection, said: Talk, at: int, sent: Sent | None = None) -> None:
     """Turns, in real time, from some place in them on."""
     began = time.monotonic()
     for n in range(1_000_000):
         await asyncio.sleep(max(0.0, began + n * said.frame_ms / 1000 - time.monotonic()))
         await client.send(said.turn[(at + n) % len(said.turn)])
+        if sent is not None:
+            sent.messages += 1

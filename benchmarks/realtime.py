@@ -5,32 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from base64 import b64encode
 
 import numpy as np
 
 from benchmarks._measure import Result
-from benchmarks._sessions import CYCLES, Server, Talk, cycles, ramp
+from benchmarks._realtime_talk import said, silence
+from benchmarks._sessions import CYCLES, Server, cpu, cycles, ramp
 
-FRAME_MS = 100
-LOUD, QUIET = (
-    json.dumps(
-        {
-            "type": "input_audio_buffer.append",
-            "audio": b64encode(np.full(24 * FRAME_MS, level, "<i2").tobytes()).decode(),
-        }
-    )
-    for level in (8_000, 0)
-)
-# 1.6 s of speech, 2.4 s for the reply.
-SAID = Talk([LOUD] * 16 + [QUIET] * 24, FRAME_MS, slice(8, 38))
 MOST = 1_000
+_WANTED = 300  # sessions
 REPLIES = 100
 
 
-def served(vad: str) -> Server:
-    """A server whose sessions have this detector of voice activity."""
-    return Server("benchmarks._realtime_server", vad, path="/v1/realtime?model=x")
+def served(vad: str, most: int = 10_000) -> Server:
+    """A server whose sessions have this detector of voice activity, and that takes so many."""
+    return Server("benchmarks._realtime_server", vad, str(most), path="/v1/realtime?model=x")
 
 
 async def added(server: Server) -> float:
@@ -56,13 +45,20 @@ def measure() -> list[Result]:
     """Measure each in a server process of its own."""
     server = served("stub")
     delay = asyncio.run(added(server))
-    stubs, _, _ = asyncio.run(ramp(server, SAID, MOST))
+    stubs, _, _ = asyncio.run(ramp(server, said(), MOST))
     server.end()
     server = served("silero")
-    carried, idle, each = asyncio.run(ramp(server, SAID, MOST))
+    listening, idle, _ = asyncio.run(ramp(server, silence(), MOST))
+    server.end()
+    server = served("silero")
+    carried, _, each = asyncio.run(ramp(server, said(), MOST))
+    server.end()
+    server = served("silero")
+    quiet = asyncio.run(cpu(server, silence()))
+    spent = asyncio.run(cpu(server, said()))
     server.end()
     server = served("stub")
-    before, after = asyncio.run(cycles(server, SAID, 200))
+    before, after = asyncio.run(cycles(server, said(), 200))
     server.end()
     left = sum(after[name] - before[name] for name in ("active", "threads", "parts"))
     return [
@@ -75,11 +71,25 @@ def measure() -> list[Result]:
             1,
         ),
         Result(
-            "sessions on one event loop with Silero for each, p99 lag up to 20 ms",
+            "sessions that listen, Silero for each, one event loop, p99 lag up to 20 ms",
+            listening,
+            "",
+            f"p99 lag without sessions: {idle:.1f} ms",
+            listening / _WANTED,
+        ),
+        Result(
+            "the same, with a turn and its reply every 4 s",
             carried,
             "",
-            f"with a stub for it: {stubs}; p99 lag without sessions: {idle:.1f} ms",
+            f"with a stub for Silero: {stubs}",
             carried / max(1, stubs),
+        ),
+        Result(
+            "computing for a session that listens, each second",
+            quiet,
+            "ms",
+            f"with a turn every 4 s: {spent:.2f} ms",
+            quiet / spent,
         ),
         Result("memory per session", each, "MB", "0.5 MB", each / 0.5, 1),
         Result(

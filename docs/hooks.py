@@ -307,7 +307,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def sources(root: Path) -> Iterable[str]:
     """The files that become pages or pictures, beside those in docs/."""
     yield from TOP
-    for pattern in ("operators/*.md", "operators/img/*.svg", "examples/README.md", "examples/*.py"):
+    examples = ("examples/README.md", "examples/*.py", "examples/*.html")
+    for pattern in ("operators/*.md", "operators/img/*.svg", *examples):
         for path in sorted(root.glob(pattern)):
             yield path.relative_to(root).as_posix()
 

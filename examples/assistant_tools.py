@@ -26,16 +26,18 @@ def microphone() -> np.ndarray:
 
 def main() -> None:
     tools = offline.OfflineTools()  # any model takes them: rxv.mlx.llm(NAME, tools=tools.functions)
-    voice, speaker = offline.tts(), rxv.sinks.null(realtime=True)
+    ears, mind, voice = offline.stt(), offline.llm(tools), offline.tts()
+    speaker = rxv.sinks.null(realtime=True)
     with rxv.mlx.MlxScheduler() as models, speaker:
+        rxv.mlx.load(ears, mind, voice, worker=models)  # so that the first reply does not wait
         conversation = rxv.sources.array(microphone(), voice.sample_rate, realtime=True).pipe(
             vox.chunk(512),
             vox.vad(offline.silero()),
             vox.preroll(250),
             vox.turn_window(rxv.silence(800)),
             vox.converse(
-                vox.transcribe(offline.stt(), worker=models.listening),
-                vox.respond(offline.llm(tools), worker=models.text),
+                vox.transcribe(ears, worker=models.listening),
+                vox.respond(mind, worker=models.text),
                 vox.synthesize(voice, worker=rxv.paced(models.speech, speaker)),
                 sink=speaker,
                 says=tools.rings.pipe(ops.take(1)),

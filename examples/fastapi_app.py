@@ -1,9 +1,7 @@
 """A voice server: each WebSocket has a conversation, and all share the models.
 
-    python examples/fastapi_app.py                  the server, and a client with a recording
-    uvicorn --app-dir examples fastapi_app:app      the server, for any client of rxvoice.web
-
-Prints what the client receives: each turn with its reply.
+python examples/fastapi_app.py                  the server, and a client, which prints its turns
+uvicorn --app-dir examples fastapi_app:app      the server, for any client of rxvoice.web
 """
 
 import json
@@ -11,10 +9,14 @@ from pathlib import Path
 from socket import create_server
 from threading import Thread
 
-import uvicorn
-from fastapi import FastAPI, WebSocket
+try:
+    import uvicorn
+    from fastapi import FastAPI, WebSocket
+    from websockets.sync.client import connect
+except ImportError as error:
+    raise SystemExit(f"{error}: pip install 'rxvoice[offline,web]'") from error
+
 from reactivex import operators as ops
-from websockets.sync.client import connect
 
 import rxvoice as rxv
 from rxvoice import mlx, offline, web
@@ -26,9 +28,8 @@ recording = rxv.sources.wav(Path(rxv.__file__).parent / "data" / "demo.wav")
 
 
 def converse(client: web.Client):
-    detector = offline.silero()  # rxv.silero() is faster, for many sessions
-    turns = (vox.chunk(), vox.vad(detector), vox.preroll(), vox.turn_window(rxv.silence(800)))
-    return client.microphone.pipe(*turns).pipe(
+    turns = vox.vad(offline.silero()), vox.preroll(), vox.turn_window(rxv.silence(800))
+    return client.microphone.pipe(vox.chunk(), *turns).pipe(
         vox.transcribe(ears, worker=models.listening),
         vox.respond(mind.fresh(), worker=models.text, min_chars=1),  # all share one model
         vox.synthesize(voice, worker=models.speech),

@@ -1,19 +1,21 @@
 """A window with level, state, transcript and a push-to-talk button.
 
-    python examples/qt_app.py      a recording; with --live, microphone and loudspeaker
-
-Prints each turn with its reply. The window closes after the recording.
+python examples/qt_app.py      a recording, whose turns it prints; with --live, microphone
 """
 
 import sys
 from pathlib import Path
 from threading import Event
 
-from PySide6 import QtWidgets as qw
+try:
+    from PySide6 import QtWidgets as qw
+except ImportError as error:
+    raise SystemExit(f"{error}: pip install 'rxvoice[offline,qt]'") from error
+
 from reactivex import operators as ops
 
 import rxvoice as rxv
-from rxvoice import events, offline, qt
+from rxvoice import events, offline, qt, sinks, sources
 from rxvoice import operators as vox
 
 LIVE, DEMO = "--live" in sys.argv, Path(rxv.__file__).parent / "data" / "demo.wav"
@@ -47,8 +49,7 @@ def show(event):
         print(f"{event.user_text}: {event.assistant_text}")
 
 
-sink = rxv.speaker() if LIVE else rxv.sinks.null()
-source = rxv.microphone() if LIVE else rxv.sources.wav(DEMO)
+source, sink = (rxv.microphone(), rxv.speaker()) if LIVE else (sources.wav(DEMO), sinks.null())
 turns = vox.vad(offline.silero()), vox.preroll(), vox.turn_window(rxv.silence(800))
 listen, think = vox.transcribe(offline.stt()), vox.respond(offline.llm())
 talk = vox.converse(listen, think, vox.synthesize(offline.tts()), sink=sink)

@@ -33,6 +33,7 @@ class Stub(BaseHTTPRequestHandler):  # stands for mlx_lm.server or vLLM
 
 async def main(up: str) -> None:
     llm = rxv.remote.llm("m", base_url=[DOWN, up])
+    llm.load()
     threads = WaitingThreads(2)  # a call waits on one of these, and not on the event loop
 
     async def hold(question: str) -> None:

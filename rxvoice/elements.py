@@ -187,14 +187,17 @@ class Sentence:
     Attributes:
         pieces: how many pieces of `Speech` it has so far.
         is_over: whether all of its sound has been made, so that no more pieces follow.
+        asked: when the synthesizer was asked for it, in seconds as `AudioChunk.time`, or in virtual
+            time; None if nothing says so.
     """
 
-    __slots__ = ("is_over", "pieces", "text")
+    __slots__ = ("asked", "is_over", "pieces", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.pieces = 0
         self.is_over = False
+        self.asked: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -24,6 +24,7 @@ _STAGES = (
     ("endpoint", "turn_ended_ms"),
     ("transcribe", "transcript_ms"),
     ("respond", "first_token_ms"),
+    ("sentence", "first_sentence_ms"),
     ("synthesize", "first_audio_ms"),
     ("play", "first_heard_ms"),
     ("speak", "over_ms"),
@@ -42,9 +43,9 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
     The span ``rxvoice.turn`` lasts from the user's first word to the end of the reply. It has a
     child for each stage that the turn reached: ``rxvoice.listen``, ``.endpoint`` (from the end of
     speech to the end of the turn), ``.transcribe``, ``.respond`` (to the first token),
-    ``.synthesize`` (to the first audio), ``.play`` (to the first sample heard) and ``.speak``. Its
-    attributes are the fields of `TurnMetrics`, such as ``rxvoice.turn_ended_ms``, and the turn's
-    ``source``. No text and no audio is exported.
+    ``.sentence`` (to the first whole sentence), ``.synthesize`` (to the first audio), ``.play`` (to
+    the first sample heard) and ``.speak``. Its attributes are the fields of `TurnMetrics`, such as
+    ``rxvoice.turn_ended_ms``, and the turn's ``source``. No text and no audio is exported.
 
     Emits: the same elements.
     Completes: with the source.
@@ -70,7 +71,8 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
         def step(element: T) -> None:
             if isinstance(element, TurnMetrics):
                 try:
-                    _export(tracer, element)
+                    # The metrics of a turn come when it is over.
+                    turn_spans(tracer, element, time.time_ns())
                 except Exception:
                     name = turn_name(element.turn)
                     _log.exception("the spans of turn %s could not be exported", name)
@@ -81,11 +83,16 @@ def spans(tracer_provider: TracerProvider | None = None) -> Operator[T, T | Even
     return stateful_on_events(start)
 
 
-def _export(tracer: Tracer, it: TurnMetrics) -> None:
+def turn_spans(tracer: Tracer, it: TurnMetrics, now: int) -> None:
+    """Make the spans of a turn.
+
+    Args:
+        tracer: makes them.
+        it: what `metrics` measured.
+        now: when the turn was over, in nanoseconds since 1970. Its times are counted back from it.
+    """
     from opentelemetry.trace import set_span_in_context
 
-    # The metrics of a turn come when it is over: its times are counted back from now.
-    now = time.time_ns()
     spoken = now - _ns(it.over_ms)  # the end of the user's speech
     listened = it.turn.ms - (it.turn_ended_ms or 0)
     began = spoken - max(0, _ns(listened))

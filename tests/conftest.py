@@ -11,6 +11,9 @@ load_openblas()
 # MLX compiles kernels with g++ at a model's first call on a CPU: seconds, and nothing to test.
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
+# Where a GPU multiplies with fewer bits by default, tests would compare what was rounded.
+os.environ.setdefault("MLX_ENABLE_TF32", "0")
+
 # A job in the background, as of `make test &`, ignores Ctrl-C, and so would the programs that the
 # tests start and end by it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -9,7 +9,8 @@ from the hub and a press of Enter. Here they get substitutes, and nothing else i
 - ``rxv.silero``, ``rxv.mlx.stt``, ``llm`` and ``tts`` give the embedded parts, whatever the name,
   and without the tools, which the embedded language model was not taught to call; ``stt`` opens
   a directory that is there;
-- ``input(...)`` returns when the microphone has ended.
+- ``input(...)`` returns when the microphone has ended;
+- ``127.0.0.1:8321`` is a server with the demonstration's language model.
 
 A text block that directly follows a snippet is what it must print; ``...`` stands for anything.
 """
@@ -34,6 +35,7 @@ from unittest import mock
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 RECORDING = Path(__file__).parent.parent / "rxvoice" / "data" / "demo.wav"
 PATIENCE = 20.0  # seconds
+SERVER = "127.0.0.1:8321"
 
 
 @dataclass(frozen=True)
@@ -178,11 +180,36 @@ def _lines(text: str) -> str:
     return "".join(line.rstrip() + "\n" for line in text.strip().splitlines())
 
 
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """Run what `rxvoice serve` runs; gives its host and port."""
+    import loopback_kit
+
+    import rxvoice as rxv
+    from rxvoice import offline, serve
+    from rxvoice.testing import FakeSynthesizer, FakeTranscriber
+
+    with rxv.mlx.MlxScheduler() as scheduler:
+        llm = offline.llm()
+        models = serve.Models(
+            stt=FakeTranscriber("hello"), llm=llm.fresh, tts=FakeSynthesizer(), scheduler=scheduler
+        )
+        with loopback_kit.serving(serve.app(models)) as where:
+            yield where
+
+
 def failures(page: Path) -> Iterator[str]:
     """What is wrong with the Python snippets of a page."""
-    for snippet in snippets(page):
-        if snippet.language == "python" and (told := run(snippet)):
-            yield f"{page.name}:{snippet.line}\n{told}"
+    with contextlib.ExitStack() as stack:
+        address = ""
+        for snippet in snippets(page):
+            if snippet.language != "python":
+                continue
+            if SERVER in snippet.code and "connect(" in snippet.code:
+                address = address or stack.enter_context(serving())
+                snippet = replace(snippet, code=snippet.code.replace(SERVER, address))
+            if told := run(snippet):
+                yield f"{page.name}:{snippet.line}\n{told}"
 
 
 if __name__ == "__main__":

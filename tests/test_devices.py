@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from rxvoice import devices
+from rxvoice.devices import _portaudio
 from rxvoice.errors import ConfigError, MissingDependency
 
 
@@ -26,6 +27,17 @@ class FakeSound(ModuleType):
         self.plugged = list(names)
         self.seen = list(names)
         self.initialized = 1
+        self.closed = 0
+        self.refused = False
+
+    def RawInputStream(self, **options: object) -> SimpleNamespace:
+        if self.refused:
+            raise PortAudioError("busy")
+
+        def close() -> None:
+            self.closed += 1
+
+        return SimpleNamespace(close=close)
 
     def _terminate(self) -> None:
         self.initialized -= 1
@@ -57,6 +69,7 @@ class FakeSound(ModuleType):
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
     fake = FakeSound(("Speakers", 0, 2), ("Built-in Mic", 1, 0), ("USB Mic", 2, 0), ("USB", 1, 2))
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(sys, "platform", "linux")  # on a Mac, CoreAudio would be asked, too
     return fake
 
 
@@ -116,9 +129,18 @@ def test_without_any_device_it_says_so(sound: FakeSound, monkeypatch: pytest.Mon
         devices.find(None, "microphone")
 
 
+def opened(sound: FakeSound) -> devices.DeviceStream:
+    return devices.open_stream(
+        devices.find("usb mic", "microphone"),
+        "microphone",
+        callback=lambda *_: None,
+        finished=lambda: None,
+    )
+
+
 def test_one_that_came_later_is_found_while_no_stream_is_open(sound: FakeSound) -> None:
+    stream = opened(sound)
     sound.plugged.append(("Late", 1, 0))
-    stream = devices.open_stream(lambda: SimpleNamespace(close=lambda: None))
     with pytest.raises(ConfigError, match="no microphone device 'late'"):
         devices.find("late", "microphone")
     devices.close_stream(stream)
@@ -127,20 +149,17 @@ def test_one_that_came_later_is_found_while_no_stream_is_open(sound: FakeSound) 
 
 
 def test_a_stream_is_closed_once(sound: FakeSound) -> None:
-    closed: list[int] = []
-    stream = devices.open_stream(lambda: SimpleNamespace(close=lambda: closed.append(1)))
+    stream = opened(sound)
     devices.close_stream(stream)
     devices.close_stream(stream)
-    assert closed == [1]
+    assert sound.closed == 1
     assert devices.refresh()
 
 
 def test_a_stream_that_does_not_open_does_not_count(sound: FakeSound) -> None:
-    def refuse() -> SimpleNamespace:
-        raise PortAudioError("busy")
-
+    sound.refused = True
     with pytest.raises(PortAudioError, match="busy"):
-        devices.open_stream(refuse)
+        opened(sound)
     assert devices.refresh()
 
 
@@ -169,7 +188,7 @@ def test_without_portaudio_the_error_has_the_command(
     def load(_: str) -> ModuleType:
         raise OSError("PortAudio library not found")
 
-    monkeypatch.setattr(devices, "import_module", load)
+    monkeypatch.setattr(_portaudio, "import_module", load)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(shutil, "which", lambda name: name if name == packager else None)
     with pytest.raises(MissingDependency) as raised:

@@ -15,6 +15,8 @@ from snippets import Snippet, run, snippets
 from rxvoice.cli import parser
 
 ROOT = Path(__file__).parent.parent
+OPENAI = "ignore:connect() must be used:DeprecationWarning"
+"""What openai's own use of websockets warns of."""
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
 MORE = [
     ROOT / "CONTRIBUTING.md",
@@ -59,8 +61,9 @@ def environment() -> dict[str, str]:
 @pytest.mark.models
 @pytest.mark.parametrize("page", with_python(PAGES + MORE))
 def test_the_python_snippets_of_a_page_run(page: Path, checkout: Path) -> None:
+    strict = ["-W", "error", "-W", OPENAI]
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(ROOT / "tests" / "snippets.py"), str(page)],
+        [sys.executable, *strict, str(ROOT / "tests" / "snippets.py"), str(page)],
         cwd=checkout,
         env=environment(),
         capture_output=True,

@@ -22,13 +22,14 @@ from reactivex import Observable, abc
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable, Disposable, SerialDisposable
 from reactivex.scheduler import EventLoopScheduler
+from thorough import THOROUGH
 
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.mlx import MlxScheduler
 from rxvoice.testing import FakeSpeaker, marbles
 
-MANY = int(os.environ.get("STRESS_MANY", "2000"))
+MANY = int(os.environ.get("STRESS_MANY", "10000" if THOROUGH else "1000"))
 AT_ONCE = 4
 POINTS = (
     "interrupted while listening",

@@ -203,6 +203,10 @@ def test_an_error_of_the_disk_names_the_file(
             output.close()
     assert precious.read_bytes() == b"precious"
     assert file.closed
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")
+def test_an_error_of_a_device_names_it() -> None:
     full_device = OutputFile("/dev/full")
     with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
         full_device.open().write(b"new")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from devices.virtual_audio import must_be_possible
 from floors import PYPROJECT, floors
+from screen import on_a_screen
 
 TESTS = Path(__file__).parent
 
@@ -65,6 +68,36 @@ def test_marked_tests_have_longer(
     pytest_collection_modifyitems([item])
     found = item.get_closest_marker("timeout")
     assert (found.args[0] if found else None) == seconds
+
+
+@pytest.mark.parametrize("in_ci", [False, True])
+def test_off_linux_the_tests_of_devices_are_skipped_with_a_word(
+    in_ci: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true" if in_ci else "")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with monkeypatch.context() as mac:
+        mac.setattr(sys, "platform", "darwin")
+        with pytest.raises(pytest.skip.Exception, match="made with PulseAudio, on Linux"):
+            must_be_possible()
+    monkeypatch.setattr(sys, "platform", "linux")
+    told = pytest.fail.Exception if in_ci else pytest.skip.Exception
+    with pytest.raises(told, match=r"no PulseAudio: run \.ci/virtual_audio\.sh install as root"):
+        must_be_possible()
+
+
+@pytest.mark.parametrize("session", ["Aqua", "Background"])
+def test_on_a_mac_windows_open_where_there_is_a_session_for_them(
+    session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.CompletedProcess(["launchctl"], 0, stdout=f"{session}\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    if session == "Aqua":
+        assert on_a_screen() == []
+        return
+    with pytest.raises(pytest.skip.Exception, match="no session for windows"):
+        on_a_screen()
 
 
 def test_the_floors_are_those_of_pyproject() -> None:

@@ -113,6 +113,15 @@ def test_a_stage_that_was_not_reached_has_no_span(exported: tuple[Any, Any]) -> 
     }
 
 
+def test_the_time_to_a_whole_sentence_is_not_the_voices(exported: tuple[Any, Any]) -> None:
+    whole = TurnMetrics(
+        TURN, first_token_ms=300, first_sentence_ms=380, first_audio_ms=400, over_ms=2000
+    )
+    made = spans(exported, whole)
+    assert made["sentence"] == (300, 380)
+    assert made["synthesize"] == (380, 400)
+
+
 def test_a_stage_that_was_early_takes_no_time(exported: tuple[Any, Any]) -> None:
     early = TurnMetrics(TURN, turn_ended_ms=100, transcript_ms=150, first_token_ms=90, over_ms=2000)
     made = spans(exported, early)

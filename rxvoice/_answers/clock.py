@@ -16,6 +16,7 @@ from reactivex.scheduler import (
 )
 from reactivex.scheduler.scheduler import Scheduler
 
+from rxvoice._boundary import boundary_of
 from rxvoice._threads.loop import Loop
 
 
@@ -48,6 +49,20 @@ def at(home: abc.SchedulerBase | None, action: Callable[[], None]) -> None:
         action()
     else:
         home.schedule(run)
+
+
+def time_of(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:
+    """What tells the time of a conversation, in seconds: its virtual time, or the capture's clock.
+
+    `AudioChunk.time` is of the same clock. A conversation that is recorded has one time for each
+    action, so that a replay has the same.
+    """
+    boundary = boundary_of(scheduler)
+    if boundary is not None:
+        return boundary.now
+    if isinstance(scheduler, VirtualTimeScheduler):
+        return lambda: scheduler.to_seconds(scheduler.now)
+    return time.monotonic
 
 
 class SubscriptionClock:

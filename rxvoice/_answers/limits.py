@@ -172,6 +172,7 @@ class Watch(abc.DisposableBase):
         with self._lock:
             self._over = True
             timer, self._timer = self._timer, None
+            self._on_late = _not_told  # what it was may hold this watch
         if timer is not None:
             timer.dispose()
 
@@ -196,3 +197,7 @@ class Watch(abc.DisposableBase):
             self.expire()
         else:
             self.arm()
+
+
+def _not_told(_: ModelTimeout) -> None:
+    """The answer is over."""

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from itertools import groupby
-from typing import Final
+from typing import Final, TypeAlias
 
 from rxvoice._text.markdown import parse
 from rxvoice._text.said import Line, said
@@ -54,7 +54,9 @@ class Speakable:
         self._ready: list[tuple[str, str]] = []
         self._held = ""  # the text that is not certain
         self._before = "\n"  # the character before it
-        self._mode = self._then = self._line_begins
+        # Functions, since bound methods would be cycles: garbage that is not freed at once.
+        self._mode: _Mode = Speakable._line_begins
+        self._then: _Mode = Speakable._line_begins
         self._simple = True  # whether the held text has no mark
         self._closers = ""  # what may close a mark that is open in the held text
         self._closed = False  # whether one of them has come
@@ -74,22 +76,22 @@ class Speakable:
                 self._release()
                 at = end
             else:
-                self._mode(text[at])
+                self._mode(self, text[at])
                 at += 1
         return self._take_ready()
 
     def flush(self) -> list[tuple[str, str]]:
         """Return the rest of the text so far, as if it ended here. It may go on."""
-        if self._held and self._mode == self._line_begins and not self._drop_empty_line():
+        if self._held and self._mode is Speakable._line_begins and not self._drop_empty_line():
             self._begin_line()
-        if self._mode == self._in_line:
+        if self._mode is Speakable._in_line:
             self._release(force=True, last=True)
         self._give("", self._take())
         return self._take_ready()
 
     def _plain_end(self, text: str, at: int) -> int:
         """The end of the run of words without marks that begins here; 0 if there is none."""
-        in_words = self._mode == self._in_line and self._simple and text[at] in " \t"
+        in_words = self._mode is Speakable._in_line and self._simple and text[at] in " \t"
         if not in_words or len(text) - at < _MANY:
             return 0
         run = _PLAIN.match(text, at, at + _AT_ONCE)
@@ -111,7 +113,7 @@ class Speakable:
             self._held += char
         elif _FENCE.fullmatch(self._held):
             self._held += char
-            self._mode = self._in_info
+            self._mode = Speakable._in_info
         else:
             self._begin_line()
             self._in_line(char)
@@ -123,7 +125,7 @@ class Speakable:
             return
         self._held += char
         if len(self._held) > _LONGEST or (char == "`" and "~" not in self._held):
-            self._mode, self._simple, self._first = self._in_line, False, False
+            self._mode, self._simple, self._first = Speakable._in_line, False, False
 
     def _in_code(self, char: str) -> None:
         self._held += char
@@ -131,23 +133,23 @@ class Speakable:
             line = self._held.strip(" \t\n>")
             self._give("", self._take())
             if line.startswith(self._fence) and not line.strip(self._fence[0]):
-                self._mode = self._line_begins
+                self._mode = Speakable._line_begins
         elif len(self._held) > _LONGEST:
-            self._skip_line(self._in_code)
+            self._skip_line(Speakable._in_code)
 
     def _in_hidden(self, char: str) -> None:
         self._held += char
         if char == ">" and self._held[-len(self._until) :].lower() == self._until:
             self._give("", self._take())
-            self._mode = self._in_line
+            self._mode = Speakable._in_line
         elif len(self._held) > _LONGEST:
             tail = self._take()
             self._give("", tail[: -len(self._until)])
             self._held = tail[-len(self._until) :]
 
-    def _skip_line(self, then: Callable[[str], None]) -> None:
+    def _skip_line(self, then: _Mode) -> None:
         """Say nothing of the rest of the line."""
-        self._then, self._mode = then, self._in_skipped
+        self._then, self._mode = then, Speakable._in_skipped
 
     def _in_skipped(self, char: str) -> None:
         self._held += char
@@ -159,10 +161,10 @@ class Speakable:
     def _in_line(self, char: str) -> None:
         if char == "\n":
             self._release(force=True, last=True)
-            if self._mode == self._in_line:
+            if self._mode is Speakable._in_line:
                 self._end_line()
             else:
-                self._mode(char)
+                self._mode(self, char)
             return
         simple = _SIMPLE.match(char) is not None
         if self._held.strip(" \t") and self._may_end(char, simple):
@@ -170,8 +172,8 @@ class Speakable:
             long = len(self._held) >= (_LONGEST if space else _LONGEST_WORD)
             if not self._closers or self._closed or long:
                 self._release(force=long, after="" if space else char)
-            if self._mode != self._in_line:
-                self._mode(char)
+            if self._mode is not Speakable._in_line:
+                self._mode(self, char)
                 return
         self._held += char
         self._closed = self._closed or char in self._closers
@@ -200,12 +202,12 @@ class Speakable:
         marks, self._held = self._held[: end + self._row], self._held[end + self._row :]
         self._heading = "#" in marks
         self._give("", marks)
-        self._mode, self._first = self._in_line, True
+        self._mode, self._first = Speakable._in_line, True
         self._simple = all(_SIMPLE.match(char) for char in self._held)
 
     def _end_line(self) -> None:
         self._give("\n", self._take() + "\n")
-        self._mode, self._before, self._row = self._line_begins, "\n", False
+        self._mode, self._before, self._row = Speakable._line_begins, "\n", False
 
     def _drop_empty_line(self) -> bool:
         """Drop the line if it has nothing to say. Returns whether it was dropped."""
@@ -220,7 +222,7 @@ class Speakable:
             return False
         self._fence = fence.group(1)
         self._give(f"{self._code}\n" if self._code else "", self._take() + "\n")
-        self._mode = self._in_code
+        self._mode = Speakable._in_code
         return True
 
     # These hand over what is certain.
@@ -242,7 +244,7 @@ class Speakable:
             return
         if first and (found := _DEFINITION.match(held)) and not force:
             if _ADDRESS.match(found.group(1)):
-                self._skip_line(self._line_begins)
+                self._skip_line(Speakable._line_begins)
                 return
             if not found.group(1):
                 return
@@ -260,9 +262,9 @@ class Speakable:
         for say, wrote in said(parts, held, line):
             self._give(say, wrote)
         if hides:
-            self._until, self._mode = hides.hides, self._in_hidden
+            self._until, self._mode = hides.hides, Speakable._in_hidden
             for char in rest:
-                self._mode(char)
+                self._mode(self, char)
 
     def _take(self) -> str:
         held, self._held = self._held, ""
@@ -292,6 +294,10 @@ class Speakable:
                 wrote = "".join(wrote for _, wrote in run)
                 pieces.append((wrote if kind else "", wrote))
         return pieces
+
+
+_Mode: TypeAlias = Callable[[Speakable, str], None]
+"""Takes the next character, by where it stands."""
 
 
 def _ends_word(char: str) -> bool:

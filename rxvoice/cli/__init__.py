@@ -1,4 +1,4 @@
-"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve`` and others.
+"""The command line: ``rxvoice demo``, ``talk``, ``run``, ``serve``, ``timeline`` and the others.
 
 Each command has a public module. The private modules are their parts:
 
@@ -6,7 +6,8 @@ Each command has a public module. The private modules are their parts:
 - models: `_parts`, `_serve_models`, `_warm_up`, `_catalog`, `_cached`
 - conversations: `_talk_pipe` and `_run_pipe`
 - traces: `_traced`, `_pipe_of_trace`
-- what is shown: `_scene` follows the events; `_view`, `_live_view` and `_reply_progress` print
+- what is shown: `_scene` follows the events; `_view`, `_live_view`, `_waited` and `_reply_progress`
+  print
 - what is written: `_both`, `_transcript`
 - the process: `_hold`, `_server`, `_main_loop`, `_keys`, `_signals`, `_streams`, `_stderr`
 - what is checked: `_doctor`
@@ -37,6 +38,7 @@ examples:
   rxvoice run long.mp3 -o reply.mp3 --both both.wav --silence-ms 800
   rxvoice replay monday                    run what `talk --trace monday` recorded again
   rxvoice serve                            serve a page to talk, and the Realtime protocol
+  rxvoice timeline talk-1                  draw a recorded conversation
   rxvoice models --memory 16               list models that fit a machine with 16 GB
 
 `rxvoice talk --help` explains the options of a command, with examples.
@@ -57,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     from rxvoice.cli.run import add_run
     from rxvoice.cli.serve import add_serve
     from rxvoice.cli.talk import add_talk
+    from rxvoice.cli.timeline import add_timeline
+    from rxvoice.cli.trace import add_trace
 
     top = Parser(
         prog="rxvoice",
@@ -72,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
     add_run(commands)
     add_replay(commands)
     add_serve(commands)
+    add_timeline(commands)
+    add_trace(commands)
     add_devices(commands)
     add_models(commands)
     add_doctor(commands)
@@ -135,6 +141,19 @@ def _command(options: argparse.Namespace, ending: Ending) -> int:
         from rxvoice.cli.serve import serve
 
         return serve(options)
+    if options.command == "timeline":
+        from rxvoice.cli.timeline import timeline
+
+        return timeline(
+            *(options.trace, options.output),
+            start=options.start,
+            end=options.end,
+            dark=options.dark,
+        )
+    if options.command == "trace":
+        from rxvoice.cli.trace import export_trace
+
+        return export_trace(options.trace, options.to, options.output)
     if options.command == "devices":
         from rxvoice.cli.devices import devices
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from rxvoice._text.words import graphemes, up_to_grapheme
 from rxvoice.cli._scene import UNBROKEN, Scene, SceneLine, State, Who
 from rxvoice.cli._view import name_of
+from rxvoice.cli._waited import waited
 from rxvoice.events import Event
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _MARGIN = 21
 """Columns before the text, for the time and the speaker."""
+
+_ROOM_FOR_WAITED = 14
+"""Lines of a terminal that also shows the latency of the last turn."""
 
 _FLOOR_DB = -60.0
 
@@ -104,6 +108,8 @@ class LiveView:
         from rich.text import Text
 
         parts: list[RenderableType] = [Text(), self._status(now)]
+        if self.scene.waited and self._console.height >= _ROOM_FOR_WAITED:
+            parts += waited(self.scene.waited, self._console.width, ascii_only=self._ascii)
         if self.scene.user_speaks or self.scene.partial:
             cursor = "_" if self._ascii else "▌"
             said = Text(self._tail(self.scene.partial))

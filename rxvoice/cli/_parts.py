@@ -12,13 +12,14 @@ from reactivex import Observable
 
 from rxvoice.cli._key import key_from
 from rxvoice.cli._scene import UNBROKEN
-from rxvoice.cli._settings import CommandSettings
+from rxvoice.cli._settings import CommandSettings, ModelSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.elements import Say
 from rxvoice.errors import ConfigError
 from rxvoice.slots import ResponderSlot, SynthesizerSlot, TranscriberSlot, VadSlot
 
 if TYPE_CHECKING:
+    from rxvoice.mlx import SmartTurn
     from rxvoice.offline import OfflineTools
 
 _LIBRARIES = {"mlx": "MLX", "faster-whisper": "faster-whisper"}
@@ -35,6 +36,8 @@ class Parts:
     tts: SynthesizerSlot
     says: Observable[Say] = field(default_factory=rx.never)
     """What the tools of the language model say by themselves."""
+    smart_turn: SmartTurn | None = None
+    """Judges whether the user has finished."""
 
     @property
     def sample_rate(self) -> int:
@@ -88,9 +91,18 @@ def choose(settings: CommandSettings) -> Chosen:
     llm, replies = choose_llm(settings, tools)
     tts, speaks = choose_tts(settings)
     known = offline.demo_phrases() if _is_demo_stt(settings) else ()
-    return Chosen(
-        Parts(vad, stt, llm, tts, tools.rings), transcribes, replies, speaks, tuple(known)
-    )
+    turn = choose_smart_turn(settings)
+    parts = Parts(vad, stt, llm, tts, tools.rings, turn)
+    return Chosen(parts, transcribes, replies, speaks, tuple(known))
+
+
+def choose_smart_turn(settings: ModelSettings) -> SmartTurn | None:
+    """The model that judges whether the user has finished, if there is to be one."""
+    if settings.smart_turn is None:
+        return None
+    from rxvoice.mlx import smart_turn
+
+    return smart_turn(settings.smart_turn, trust_remote_code=settings.trust_remote_code)
 
 
 def choose_stt(settings: CommandSettings) -> tuple[TranscriberSlot, str]:

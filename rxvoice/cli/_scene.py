@@ -56,6 +56,8 @@ class Scene:
         """The partial transcript of the open turn."""
         self.reply = ""
         """The text so far of the reply in progress."""
+        self.waited: tuple[events.LatencyPart, ...] = ()
+        """What the user waited for at the last turn that was answered, part by part."""
         self.missing: dict[str, str] = {}
         """Devices that are lost, by kind: their names."""
         self.answered = self.interrupted = self.failed = 0
@@ -134,6 +136,8 @@ class Scene:
                 return self._over(turn, SceneLine("error", printable(str(error)), _began(turn)))
             case events.TurnMetrics(turn):
                 lines = _times(event)
+                if event.first_heard_ms is not None:
+                    self.waited = event.parts
                 if turn not in self._pending:
                     return lines
                 self._times[turn] = lines  # shown under the reply

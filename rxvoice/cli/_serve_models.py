@@ -10,19 +10,27 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from rxvoice.cli._key import key_from
-from rxvoice.cli._parts import check_named, choose_llm, choose_stt, choose_tts, elsewhere
+from rxvoice.cli._parts import (
+    check_named,
+    choose_llm,
+    choose_smart_turn,
+    choose_stt,
+    choose_tts,
+    elsewhere,
+)
 from rxvoice.cli._serve_settings import ServeSettings
+from rxvoice.cli._serve_voices import Voices
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.remote import ServerState
 from rxvoice.serve import Models
 from rxvoice.serve._one_at_a_time import OneAtATime
 from rxvoice.serve._workers import MakeWorker, StageWorkers, WaitingThreads
-from rxvoice.slots import SynthesizerSlot
+from rxvoice.slots import PolicySlot, SynthesizerSlot
 
 if TYPE_CHECKING:
     from rxvoice._silero import Silero
-    from rxvoice.mlx import MlxScheduler, Progress
+    from rxvoice.mlx import MlxScheduler, Progress, SmartTurn
 
 _log = logging.getLogger("rxvoice")
 
@@ -107,9 +115,10 @@ def choose_models(settings: ServeSettings) -> ServedModels:
     key = key_from("--model-key", settings.model_key, "RXVOICE_MODEL_KEY", dict(os.environ))
     where: dict[str, Any] = {"api_key": key or None, "timeout_s": settings.model_timeout}
     all_remote = bool(settings.stt_url and settings.llm_url and settings.tts_url)
-    mlx = None if all_remote else _model_thread()
+    turn = choose_smart_turn(settings)
+    mlx = None if all_remote and turn is None else _model_thread()
     threads: list[WaitingThreads] = []
-    parts: list[object] = []
+    parts: list[object] = [] if turn is None else [turn]
     servers: dict[str, Callable[[], tuple[ServerState, ...]]] = {}
 
     if settings.stt_url:
@@ -163,13 +172,18 @@ def choose_models(settings: ServeSettings) -> ServedModels:
             make_text=worker(settings.llm_url, "text"),
             make_speech=worker(settings.tts_url, "speech"),
         ),
-        speak_as=(lambda voice, speed: voices.get(voice, tts)) if len(voices) > 1 else None,
+        smart_turn=None if turn is None or mlx is None else _patient(turn, mlx),
+        speak_as=Voices(tts, voices).speak_as,
         voices=settings.voice,
         name=settings.llm or "rxvoice-demo",
     )
     return ServedModels(
         models, detector, tuple(parts), mlx, tuple(threads), transcribes, replies, speaks, servers
     )
+
+
+def _patient(turn: SmartTurn, mlx: MlxScheduler) -> Callable[[int], PolicySlot]:
+    return lambda patience_ms: turn.fresh(max_silence_ms=patience_ms, worker=mlx.listening)
 
 
 def _shared(tts: Any, mlx: Any) -> SynthesizerSlot:

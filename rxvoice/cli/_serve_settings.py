@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rxvoice.cli._setting import setting
 from rxvoice.cli._settings import ModelSettings
@@ -101,6 +102,17 @@ class ServeSettings(ModelSettings):
         "each further one",
         metavar="ORIGIN",
     )
+    certificate: Path | None = setting(  # noqa: RUF009
+        None,
+        "address",
+        "path",
+        "serve over https and wss with this certificate, a file in PEM with those that it was "
+        "signed by; needs --certificate-key",
+        metavar="FILE",
+    )
+    certificate_key: Path | None = setting(  # noqa: RUF009
+        None, "address", "path", "the private key of the certificate", metavar="FILE"
+    )
     insecure: bool = setting(
         False, "address", "switch", "let everybody in beyond this machine, without a key"
     )
@@ -124,4 +136,18 @@ class ServeSettings(ModelSettings):
         "sessions",
         "switch",
         "log what is said, and the texts of errors, which may repeat it",
+    )
+    trace: Path | None = setting(  # noqa: RUF009
+        None,
+        "sessions",
+        "path",
+        "record each session in a directory of its own in this one, for `rxvoice timeline` and "
+        "`rxvoice trace export`",
+        metavar="DIR",
+    )
+    content: bool = setting(
+        True,
+        "sessions",
+        "switch",
+        "with --trace: keep texts and sound; when off, keep their lengths, and all times",
     )

@@ -7,14 +7,19 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+import uvloop
 
 from rxvoice.cli._signals import ending_signals
+from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
+from rxvoice.serve._garbage import collect_garbage
 
 if TYPE_CHECKING:
     from rxvoice.serve._drain import Drain
@@ -82,6 +87,29 @@ def listening(host: str, port: int) -> socket.socket:
     return made
 
 
+def encryption(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """What encrypts connections; None without a certificate.
+
+    Raises:
+        UsageError: there is only one of the two.
+        ConfigError: they cannot be read, or do not belong together.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("--certificate and --certificate-key go together: give both")
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        # Without the function, OpenSSL would ask for the key's password on the terminal.
+        made.load_cert_chain(certificate, key, password=lambda: b"")
+    except OSError as error:  # ssl.SSLError too
+        raise ConfigError(
+            f"--certificate {certificate}, --certificate-key {key}: {error.strerror or error}: "
+            "wanted two files in PEM that belong together, the key without a password"
+        ) from error
+    return made
+
+
 def is_this_machine_only(host: str) -> bool:
     """Whether nobody beyond this machine can reach that address."""
     try:
@@ -97,6 +125,7 @@ def hold(
     ender: Ender,
     *,
     told: Callable[[str], None],
+    encrypted: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until the first signal, or until `ender` is asked; a second signal ends it at once.
 
@@ -104,6 +133,7 @@ def hold(
 
     Args:
         told: tells people what happens.
+        encrypted: encrypts the connections; None for none.
 
     Raises:
         Exception: what `ender` was told.
@@ -113,14 +143,22 @@ def hold(
         os.write(2, b"\nrxvoice: stopped at once\n")
         os._exit(128 + number)
 
-    with ending_signals(ender.ask, at_once):
-        asyncio.run(_serve(app, where, drain, ender, told))
+    with (
+        ending_signals(ender.ask, at_once),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(app, where, drain, ender, told, encrypted))
     if ender.failure is not None:
         raise ender.failure
 
 
 async def _serve(
-    app: Any, where: socket.socket, drain: Drain, ender: Ender, told: Callable[[str], None]
+    app: Any,
+    where: socket.socket,
+    drain: Drain,
+    ender: Ender,
+    told: Callable[[str], None],
+    encrypted: ssl.SSLContext | None,
 ) -> None:
     config = uvicorn.Config(
         app,
@@ -132,11 +170,15 @@ async def _serve(
         server_header=False,
         timeout_graceful_shutdown=_CLOSING_S,
     )
+    config.load()
+    config.ssl = encrypted
     server = _Quiet(config)
     serving = asyncio.ensure_future(server.serve([where]))
     asked = asyncio.ensure_future(ender.asked())
+    collecting = asyncio.ensure_future(collect_garbage(drain))
     await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
+    collecting.cancel()
     if not serving.done():
         if ender.failure is None and drain.sessions:
             told(

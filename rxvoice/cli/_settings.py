@@ -39,6 +39,14 @@ class ModelSettings:
     tts: str | None = setting(
         None, "models", "text", "speak with this model of mlx-audio", metavar="MODEL"
     )
+    smart_turn: str | None = setting(
+        None,
+        "models",
+        "text",
+        "ask this model whether you have finished, such as mlx-community/smart-turn-v3 or a "
+        "directory; without it, only silence tells",
+        metavar="MODEL",
+    )
     trust_remote_code: bool = setting(
         False,
         "models",

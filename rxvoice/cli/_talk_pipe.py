@@ -20,6 +20,7 @@ from rxvoice.elements import FinishedTurn, Reply, Speech
 from rxvoice.events import Event
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 from rxvoice.policies import silence
+from rxvoice.slots import PolicySlot
 
 if TYPE_CHECKING:
     from rxvoice.mlx import MlxScheduler
@@ -119,8 +120,7 @@ def conversation(
         ),
         vox.preroll(settings.preroll_ms),
         vox.turn_window(
-            silence(_TAIL_MS if button else settings.silence_ms),
-            max_duration_ms=settings.max_turn_ms,
+            _turn_end(parts, settings, models, controls), max_duration_ms=settings.max_turn_ms
         ),
     )
     return turns.pipe(
@@ -140,3 +140,14 @@ def conversation(
         vox.metrics(sink=speaker),
         ops.do_action(on_speech),
     )
+
+
+def _turn_end(
+    parts: Parts, settings: CommandSettings, models: MlxScheduler, controls: Controls
+) -> PolicySlot:
+    """What ends a turn: the button, a model, or silence."""
+    if controls.button is not None:
+        return silence(_TAIL_MS)
+    if parts.smart_turn is not None:
+        return parts.smart_turn.fresh(worker=models.listening)
+    return silence(settings.silence_ms)

@@ -33,7 +33,8 @@ def warm_up(parts: Parts, *, worker: abc.SchedulerBase | None = None, plain: boo
         print("  loading the models and warming them up ...", end="", flush=True)
     try:
         progress = ProgressLine(sys.stdout if live else None)
-        load(parts.vad, parts.stt, parts.llm, parts.tts, worker=worker, progress=progress)
+        loaded = (parts.vad, parts.smart_turn, parts.stt, parts.llm, parts.tts)
+        load(*(it for it in loaded if it), worker=worker, progress=progress)
     finally:
         if live:
             print(_CLEAR_LINE, end="", flush=True)

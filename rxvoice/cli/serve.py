@@ -47,7 +47,8 @@ models behind servers:
 who may come in:
   The server listens on this machine only, unless --host says otherwise. Then clients must bring the
   key, as a bearer token; a page brings a short-lived secret, which POST /v1/realtime/client_secrets
-  makes from the key. Speech is private: put a proxy with TLS in front.
+  makes from the key. Speech is private: give the server a certificate, or put a proxy with TLS in
+  front. Beyond this machine, browsers give a page the microphone only over https.
 
 for whoever runs it:
   /healthz  200 while it lives
@@ -102,7 +103,7 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         from prometheus_client import disable_created_metrics
 
-        from rxvoice.cli._server import Ender, hold, is_this_machine_only, listening
+        from rxvoice.cli._server import Ender, encryption, hold, is_this_machine_only, listening
         from rxvoice.serve import app
         from rxvoice.serve._access_log import AccessLog
         from rxvoice.serve._metrics import Metrics
@@ -116,6 +117,7 @@ def serve(arguments: argparse.Namespace) -> int:
             f"--host {chosen.host} lets others than this machine in: make a key with `openssl rand "
             "-hex 32 > key` and pass --api-key key, or let everybody in with --insecure"
         )
+    encrypted = encryption(chosen.certificate, chosen.certificate_key)
     from rxvoice.cli._serve_models import choose_models
 
     disable_created_metrics()
@@ -125,8 +127,11 @@ def serve(arguments: argparse.Namespace) -> int:
         models = choose_models(chosen)
         ender = Ender()
         began = time.monotonic()
+        is_loading = True
 
         def loaded(result: object) -> None:
+            nonlocal is_loading
+            is_loading = False
             if isinstance(result, Exception):
                 ender.fail(result)
                 return
@@ -144,13 +149,17 @@ def serve(arguments: argparse.Namespace) -> int:
             observer=metrics,
             on_load=loaded,
             log_content=chosen.log_content,
+            trace=chosen.trace,
+            trace_content=chosen.content,
         )
-        for line in _welcome(models, _address(where), bool(key)):
+        for line in _welcome(models, _address(where, encrypted is not None), bool(key)):
             _tell(line)
         try:
-            hold(AccessLog(made), where, made.state.drain, ender, told=_tell)
+            drain = made.state.drain
+            hold(AccessLog(made), where, drain, ender, told=_tell, encrypted=encrypted)
         finally:
-            models.close()
+            if not is_loading:  # else their thread is busy, and nobody waits for it
+                models.close()
     return 0
 
 
@@ -166,11 +175,12 @@ def _welcome(models: ServedModels, address: str, has_key: bool) -> list[str]:
     ]
 
 
-def _address(where: socket.socket) -> str:
+def _address(where: socket.socket, encrypted: bool) -> str:
     host, port = where.getsockname()[:2]
     if host in ("0.0.0.0", "::"):
         host = socket.gethostname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{'https' if encrypted else 'http'}://{at}"
 
 
 def _tell(what: str) -> None:

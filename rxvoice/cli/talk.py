@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["add_talk", "talk"]
 
 _EPILOG = """\
-Speak, and end it with ctrl-c. Headphones work best. Without headphones, the assistant recognises
-its own voice in the microphone's signal and ignores it (--echo).
+Speak, and end it with ctrl-c. Headphones work best; if they are wireless, choose another
+microphone than theirs. Without headphones, the assistant recognises its own voice in the
+microphone's signal and ignores it (--echo).
 
 examples:
   rxvoice talk                                   with the models that need no download

@@ -9,12 +9,14 @@ for ``json.dumps``.
 | `_turns` | turns, candidates and replies; most of them are emitted by `converse` |
 | `_sound` | the level of the sound, lost samples, and the devices |
 | `_metrics` | `TurnMetrics`, emitted by `metrics` |
+| `_parts` | `LatencyPart`, a part of what the user waited for |
 """
 
 from __future__ import annotations
 
 from rxvoice.events._event import Event, Notice, TurnFailed
 from rxvoice.events._metrics import TurnMetrics
+from rxvoice.events._parts import LatencyPart
 from rxvoice.events._sound import (
     AudioLost,
     DeviceChanged,
@@ -60,6 +62,7 @@ __all__ = [
     "Finished",
     "Idle",
     "Interrupted",
+    "LatencyPart",
     "Level",
     "Muted",
     "Notice",

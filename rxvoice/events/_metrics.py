@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rxvoice.events._event import Event
+from rxvoice.events._parts import LatencyPart, parts_of
 from rxvoice.turn import Turn
 
 
@@ -28,6 +29,7 @@ class TurnMetrics(Event):
         queued_ms: the most audio that waited for the loudspeaker, in milliseconds.
         over_ms: the reply was over: heard to its end, interrupted or failed.
         memory_bytes: what the models held when the reply was over; None if `metrics` was not told.
+        first_sentence_ms: the first sentence of the reply went to the voice.
     """
 
     turn: Turn
@@ -42,3 +44,22 @@ class TurnMetrics(Event):
     queued_ms: int = 0
     over_ms: float | None = None
     memory_bytes: int | None = None
+    first_sentence_ms: float | None = None
+
+    @property
+    def parts(self) -> tuple[LatencyPart, ...]:
+        """What the user waited for, part by part, each with its owner.
+
+        The sum of their ``ms`` is `first_heard_ms`, exact to the microsecond; without it, the last
+        moment that is known.
+        """
+        return parts_of(
+            {
+                "turn_ended": self.turn_ended_ms,
+                "transcript": self.transcript_ms,
+                "first_token": self.first_token_ms,
+                "first_sentence": self.first_sentence_ms,
+                "first_audio": self.first_audio_ms,
+                "first_heard": self.first_heard_ms,
+            }
+        )

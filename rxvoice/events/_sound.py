@@ -43,8 +43,8 @@ class AudioLost(Event):
     Args:
         samples: samples lost since the last such event, at the sample rate of the device or queue.
         total: samples lost since the subscription.
-        cause: ``"device"``: the sound system reported the loss. ``"full"``: the app did not keep
-            up.
+        cause: ``"device"``: the sound system reported the loss, or the device was opened again.
+            ``"full"``: the app did not keep up.
         remedy: what to do about it, for people.
     """
 
@@ -101,7 +101,10 @@ class DeviceRestored(Event):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DeviceChanged(Event):
-    """Emitted when the app has chosen another microphone or loudspeaker, and it works.
+    """Emitted when another microphone or loudspeaker has taken the place of one, and it works.
+
+    The app has chosen it, or it has become the system's default device, or it is the chosen device,
+    which is there again.
 
     Args:
         kind: ``"microphone"`` or ``"speaker"``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
@@ -174,10 +174,23 @@ class SmartTurn:
     def trust_remote_code(self, trust: bool) -> None:
         self._loaded.trust_remote_code = trust
 
-    def fresh(self) -> SmartTurn:
-        """The same policy with the same model, for another subscription."""
+    def fresh(
+        self, *, max_silence_ms: int | None = None, worker: abc.SchedulerBase | None = None
+    ) -> SmartTurn:
+        """The same policy with the same model, for another subscription.
+
+        Args:
+            max_silence_ms: another longest silence, as in `smart_turn`.
+            worker: another worker.
+
+        Raises:
+            ConfigError: the silence is not above `ask_after_ms`.
+        """
         own = copy(self)
         own._silence_ms = own._asked_ms = 0
+        if max_silence_ms is not None:
+            own._timing = replace(self._timing, max_silence_ms=max_silence_ms)
+        own._worker = worker or self._worker
         return own
 
     def load(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from copy import copy
 from pathlib import Path
 from threading import Lock
 from typing import cast
@@ -168,6 +169,25 @@ class Tts:
             yield from self._speak(model, text)
         finally:
             self._busy.release()
+
+    def at_speed(self, speed: float) -> Tts:
+        """The same voice, `speed` times as fast; this one, if its family has no speeds.
+
+        It shares the network, and so speaks in turn with this one. Loads the model on this thread,
+        if that has not been done.
+
+        Errors: as `load`; `ConfigError` for a speed that is not above 0.
+        """
+        above("speed", speed, 0, "times the voice's own")
+        model = self._loaded()
+        if "speed" not in inspect.signature(model.generate).parameters:
+            return self
+        own = copy(self)
+        own._options = {
+            **self._options,
+            "speed": speed * cast("float", self._wanted.get("speed", 1)),
+        }
+        return own
 
     def _speak(self, model: TtsModel, text: str) -> Generator[mx.array, None, None]:
         pieces = _pieces(lambda: self._generate(model, text, self._streams))

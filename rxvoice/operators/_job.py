@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
-from rxvoice._answers.clock import SubscriptionClock, home_of
+from rxvoice._answers.clock import SubscriptionClock, home_of, time_of
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.stuck import expire_when_stuck
@@ -42,9 +42,9 @@ class Job(Generic[U]):
         "_clock",
         "_end",
         "_errors",
-        "_failed",
         "_limits",
         "_name",
+        "_note_failure",
         "_out",
         "_turn",
         "_watch",
@@ -73,12 +73,16 @@ class Job(Generic[U]):
         self._clock = clock
         self._turn: Turn | None = None
         self._watch: Watch | None = None
-        self._failed: Callable[[BaseException], None]
+        self._note_failure: Callable[[BaseException], None] | None = None
         self.emit: Callable[[U], None] = out.emit
         self.life = CompositeDisposable()
         self.more = False
         """Whether this was only a part: the work is called with the same element again."""
         out.life.add(self.life)
+
+    def now(self) -> float:
+        """The time of the conversation, in seconds."""
+        return time_of(self._out.scheduler)()
 
     def ask(
         self,
@@ -120,7 +124,7 @@ class Job(Generic[U]):
             if recorded is None:
                 return
             handled = recorded
-        self._failed = handled.fail
+            self._note_failure = handled.fail
         deliver(
             call,
             handled.take,
@@ -137,12 +141,18 @@ class Job(Generic[U]):
     def _watched(self, turn: Turn) -> Watch:
         """Begin the watch over the model's time; one for all that is asked in this job."""
         self._turn = turn
-        self._watch = watch = Watch(
-            self._limits, self._clock, self.life, lambda error: self._failed(error)
-        )
+        self._watch = watch = Watch(self._limits, self._clock, self.life, self._late)
+        self.life.add(watch)
         if self._worker is not None:
             expire_when_stuck(watch, self._worker, home_of(outside(self._out.scheduler)), self.life)
         return watch
+
+    def _late(self, error: BaseException) -> None:
+        """The model took too long."""
+        if self._note_failure is not None:
+            self._note_failure(error)
+        elif self._turn is not None:
+            self.fail(self._turn, error)
 
     def _what(self) -> str:
         return self._name if self._turn is None else f"{self._name} (turn {turn_name(self._turn)})"

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from threading import Lock
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from reactivex import abc
 
@@ -77,89 +77,126 @@ def stage(
         if worker is not None and out.scheduler is None and not warned:
             warned = True
             _log.warning(_NO_HOME, name)
-        work = start()
         clock = SubscriptionClock(outside(out.scheduler))
-        told: Event | None = None  # the last notice of a thread that is stuck
-        waiting: deque[T | Event] = deque()
-        kept = Kept(out.life)
-        current: T | Event | None = None  # the element that is worked on
-        lock = Lock()
-        failed: Turn | None = None
-        busy = False
-        looping = False
-        ended = False
 
-        def proceed() -> None:
-            # One thread at a time, and never nested: a job that ends at once returns to this loop.
-            nonlocal busy, looping, current
-            with lock:
-                if looping:
-                    return
-                looping = True
-            while not out.life.is_disposed:
-                with lock:
-                    if busy or not waiting:
-                        looping = False
-                        finished = ended and not busy
-                        break
-                    element = waiting.popleft()
-                    if failed is not None and getattr(element, "turn", None) is failed:
-                        continue
-                    busy = not isinstance(element, Event)
-                    current = element
-                try:
-                    if isinstance(element, Event):
-                        out.emit(element)
-                    else:
-                        work(element, Job(name, out, end, worker, errors, limits, clock))
-                        kept.taken(element)
-                except BaseException:  # from downstream; the stage must stay ready for more
-                    busy = looping = False
-                    raise
-            else:
-                return
-            if finished:
-                out.complete()
+        def job(end: Callable[[Turn | None, bool], None]) -> Job[U]:
+            return Job(name, out, end, worker, errors, limits, clock)
 
-        def end(failed_turn: Turn | None, more: bool) -> None:
-            nonlocal busy, failed, current
-            with lock:
-                busy = False
-                failed = failed_turn or failed
-                element, current = current, None
-                if more and element is not None:
-                    waiting.appendleft(element)
-            proceed()
-
-        def step(element: T | Event) -> None:
-            nonlocal told
-            if not isinstance(element, (takes, Event)):
-                out.fail(misplaced((name, takes, made_by), element))
-                return
-            if element is told:  # a stage upstream has passed it on, too
-                return
-            if isinstance(element, Notice) and isinstance(element.detail, ModelThreadStuck):
-                told = element
-            kept.put(element)
-            waiting.append(element)
-            proceed()
-
-        def tell(notice: Notice) -> None:
-            if notice is not told:
-                step(notice)
-
+        line = _Line(out, (name, takes, made_by), start(), job)
         thread = shared_thread(worker)
         if thread is not None:
             home = home_of(outside(out.scheduler))
-            out.life.add(thread.follow(lambda _, notice: at(home, partial(tell, notice))))
-
-        def flush() -> None:
-            nonlocal ended
-            ended = True
-            proceed()
-
-        return step, flush, None
+            out.life.add(thread.follow(lambda _, notice: at(home, partial(line.tell, notice))))
+        return line.step, line.flush, None
 
     # An event waits for the elements before it.
     operator = stateful_on_events(begin)
     return StageOperator(operator, speaks=speaks, worker=worker, memory=memory)
+
+
+class _Line(Generic[T, U]):
+    """The elements of one subscription. Their work is done one at a time, in order.
+
+    It is a class, since closures that call each other are a cycle: garbage of each turn that is not
+    freed at once.
+    """
+
+    __slots__ = (
+        "_busy",
+        "_current",
+        "_ended",
+        "_failed",
+        "_job",
+        "_kept",
+        "_lock",
+        "_looping",
+        "_out",
+        "_takes",
+        "_told",
+        "_waiting",
+        "_work",
+    )
+
+    def __init__(
+        self,
+        out: Subscription[U | Event],
+        takes: tuple[str, type[T], str],
+        work: Work[T, U],
+        job: Callable[[Callable[[Turn | None, bool], None]], Job[U]],
+    ) -> None:
+        self._out = out
+        self._takes = takes
+        self._work = work
+        self._job = job
+        self._told: Event | None = None  # the last notice of a thread that is stuck
+        self._waiting: deque[T | Event] = deque()
+        self._kept = Kept(out.life)
+        self._current: T | Event | None = None  # the element that is worked on
+        self._lock = Lock()
+        self._failed: Turn | None = None
+        self._busy = self._looping = self._ended = False
+
+    def step(self, element: T | Event) -> None:
+        """Take the next element."""
+        if not isinstance(element, (self._takes[1], Event)):
+            self._out.fail(misplaced(self._takes, element))
+            return
+        if element is self._told:  # a stage upstream has passed it on, too
+            return
+        if isinstance(element, Notice) and isinstance(element.detail, ModelThreadStuck):
+            self._told = element
+        self._kept.put(element)
+        self._waiting.append(element)
+        self._proceed()
+
+    def tell(self, notice: Notice) -> None:
+        """Pass on a notice of the worker's thread."""
+        if notice is not self._told:
+            self.step(notice)
+
+    def flush(self) -> None:
+        """No more elements come."""
+        self._ended = True
+        self._proceed()
+
+    def _proceed(self) -> None:
+        # One thread at a time, and never nested: a job that ends at once returns to this loop.
+        out = self._out
+        with self._lock:
+            if self._looping:
+                return
+            self._looping = True
+        while not out.life.is_disposed:
+            with self._lock:
+                if self._busy or not self._waiting:
+                    self._looping = False
+                    finished = self._ended and not self._busy
+                    break
+                element = self._waiting.popleft()
+                if self._failed is not None and getattr(element, "turn", None) is self._failed:
+                    continue
+                self._busy = not isinstance(element, Event)
+                self._current = element
+            try:
+                if isinstance(element, Event):
+                    out.emit(element)
+                else:
+                    self._work(element, self._job(self._end))
+                    self._kept.taken(element)
+            except BaseException:  # from downstream; the stage must stay ready for more
+                self._busy = self._looping = False
+                raise
+        else:
+            return
+        if finished:
+            out.complete()
+
+    def _end(self, failed: Turn | None, more: bool) -> None:
+        """A job is over, or with `more` a part of it."""
+        with self._lock:
+            self._busy = False
+            self._failed = failed or self._failed
+            element, self._current = self._current, None
+            if more and element is not None:
+                self._waiting.appendleft(element)
+        self._proceed()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar, cast
 
-from reactivex import Observable, abc
+from reactivex import Observable
 from reactivex.disposable import SingleAssignmentDisposable
-from reactivex.scheduler import VirtualTimeScheduler
 
+from rxvoice._answers.clock import time_of
 from rxvoice._boundary import boundary_of, calling
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Speech, Transcript
@@ -110,7 +109,7 @@ def metrics(
 
     Without ``converse``, no event says when a turn opens or when a reply is heard:
     ``turn_ended_ms`` and ``first_heard_ms`` are None. The end of the speech is known if the turn's
-    chunks have a ``time``.
+    chunks have a ``time``. `TurnMetrics.parts` has the time between the moments, and who took it.
 
     Args:
         sink: the loudspeaker. Its ``queued_ms``, read at each element, gives ``queued_ms``; its
@@ -121,7 +120,7 @@ def metrics(
     events = cast("Observable[Event] | None", getattr(sink, "events", None))
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
-        now = _clock(out.scheduler)
+        now = time_of(out.scheduler)
         call, boundary = calling(out.scheduler), boundary_of(out.scheduler)
         own_sink = sink if sink is None or boundary is None else boundary.sink(sink)
         records: dict[_Key, _Moments] = {}
@@ -202,6 +201,8 @@ def metrics(
                 name = "first_token_ms"
             elif isinstance(element, Speech) and len(element.samples):
                 name = "first_audio_ms"
+                if element.sentence is not None and element.sentence.asked is not None:
+                    record.mark("first_sentence_ms", element.sentence.asked)
             if name is not None:
                 record.mark(name, now())
             final = isinstance(element, Speech) and element.final
@@ -242,12 +243,3 @@ _Key: TypeAlias = tuple[str | None, int, int]
 def _key(turn: Turn) -> _Key:
     """What identifies a turn while it grows."""
     return turn.source, turn.id, turn.start
-
-
-def _clock(scheduler: abc.SchedulerBase | None) -> Callable[[], float]:
-    boundary = boundary_of(scheduler)
-    if boundary is not None:
-        return boundary.now
-    if isinstance(scheduler, VirtualTimeScheduler):
-        return lambda: scheduler.to_seconds(scheduler.now)
-    return time.monotonic

@@ -120,6 +120,7 @@ def synthesize(
 
         def speak(reply: Reply, text: str, job: Job[Speech | Event]) -> None:
             sentence = Sentence(text)
+            sentence.asked = job.now()
             sounded = False
 
             def on_piece(piece: tuple[TimedSamples, int]) -> None:

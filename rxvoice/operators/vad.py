@@ -123,9 +123,20 @@ def vad(
             if failures.pardon(error, instead):
                 out.emit(_judged(chunk, speaking, None))
 
-        def judge(chunk: AudioChunk, ask: Callable[[Samples], object]) -> None:
+        def judge(chunk: AudioChunk) -> None:
             try:
                 answer = call("vad", lambda: judgement(ask(chunk.samples)), False)
+            except BaseException as error:
+                undecided(chunk, error, failures)
+                raise_if_ctrl_c(error)
+                return
+            judged(chunk, answer)
+
+        def judged(chunk: AudioChunk, given: object) -> None:
+            try:
+                if isinstance(given, BaseException):
+                    raise given
+                answer = judgement(given)
             except BaseException as error:
                 undecided(chunk, error, failures)
                 raise_if_ctrl_c(error)
@@ -158,10 +169,10 @@ def vad(
                 elif wrong := misfit(element):
                     fail(wrong)
                 elif later is None:
-                    judge(element, ask)
+                    judge(element)
                 else:
-                    come = line.wait(lambda answer: judge(element, lambda _: _given(answer)))
-                    later.ask(element.samples, come)
+                    place = line.wait(partial(judged, element))
+                    later.ask(element.samples, place.come)
             elif isinstance(cast("object", element), Event):
                 emit(element)
             else:
@@ -170,13 +181,6 @@ def vad(
         return step, lambda: end(out.complete), fail
 
     return stateful_on_events(begin)
-
-
-def _given(answer: object) -> object:
-    """The answer; raises it if it is an error."""
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
 
 
 def _judged(chunk: AudioChunk, speech: bool, probability: float | None) -> AudioChunk:

@@ -114,6 +114,21 @@ class _Call:
     arguments: dict[str, object] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CountedTokens:
+    """What an answer cost, as the server counted.
+
+    Attributes:
+        prompt_tokens: the length of the question, with the conversation before it.
+        prefilled_tokens: how much of that the server read anew; the rest was in its cache.
+        generated_tokens: the length of the answer, thoughts and calls of tools included.
+    """
+
+    prompt_tokens: int
+    prefilled_tokens: int
+    generated_tokens: int
+
+
 @dataclass(slots=True)
 class ChatReader:
     """Adds up the events of one reply.
@@ -125,7 +140,7 @@ class ChatReader:
         has_text: whether there is text that is not blank.
         has_thought: whether there is a thought in a field of its own.
         has_begun: whether there was a choice, even an empty one.
-        prompt_tokens: the length of the prompt in tokens, as the server counts; 0 if it does not.
+        tokens: what the server has counted; None if it does not tell.
     """
 
     is_complete: bool = False
@@ -134,7 +149,7 @@ class ChatReader:
     has_text: bool = False
     has_thought: bool = False
     has_begun: bool = False
-    prompt_tokens: int = 0
+    tokens: CountedTokens | None = None
     _calls: list[_Call] = field(default_factory=list[_Call])
 
     def restart(self) -> None:
@@ -161,10 +176,15 @@ class ChatReader:
     def count(self, event: object) -> None:
         """Take the count of tokens from an event that has one, and nothing else."""
         usage = cast("dict[str, object]", event).get("usage") if isinstance(event, dict) else None
-        if isinstance(usage, dict):
-            tokens = cast("dict[str, object]", usage).get("prompt_tokens")
-            if isinstance(tokens, int) and tokens > 0:
-                self.prompt_tokens = tokens
+        if not isinstance(usage, dict):
+            return
+        counts = cast("dict[str, object]", usage)
+        if prompt := _count(counts.get("prompt_tokens")):
+            details = counts.get("prompt_tokens_details")
+            known = cast("dict[str, object]", details) if isinstance(details, dict) else {}
+            cached = min(prompt, _count(known.get("cached_tokens")))
+            written = _count(counts.get("completion_tokens"))
+            self.tokens = CountedTokens(prompt, prompt - cached, written)
 
     def calls(self) -> list[WrittenCall]:
         """The calls of tools so far."""
@@ -259,6 +279,10 @@ def _part(part: object) -> str:
         return part
     given = _object(part)
     return _text(given.get("text")) if given.get("type", "text") == "text" else ""
+
+
+def _count(given: object) -> int:
+    return given if isinstance(given, int) and given > 0 else 0
 
 
 def _object(given: object) -> dict[str, object]:

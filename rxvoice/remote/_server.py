@@ -52,6 +52,10 @@ class Server:
         kind: what the model is, for messages.
         model: the name that the server knows it by.
         has_context: whether a question carries all that was said before.
+
+    Attributes:
+        counts_tokens: whether to ask for the number of tokens; False once a server has refused to
+            be asked for it.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Server:
         urls = _several(base_url)
         self.extra_body = dict(extra_body or {})
         self.model = model
+        self.counts_tokens = True
         self._total_timeout_s = total_timeout_s
         self._retries = retries
         self._pool = Pool(

@@ -13,9 +13,9 @@ from rxvoice._language.question import Question
 from rxvoice.conversation import Message
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
-from rxvoice.remote._chat import ChatReader, events, for_server
+from rxvoice.remote._chat import ChatReader, CountedTokens, events, for_server
 from rxvoice.remote._context import Context
-from rxvoice.remote._failures import ContextExceeded
+from rxvoice.remote._failures import ContextExceeded, RemoteError
 from rxvoice.remote._host import ServerState
 from rxvoice.remote._options import ServerOptions
 from rxvoice.remote._pool import Affinity
@@ -76,7 +76,11 @@ class RemoteLlm(LanguageModel):
 
     Attributes:
         conversation: what was said so far. The app may edit or replace it between replies.
+        stats: what the last answer cost; None while it is being given, if it was not given to its
+            end, and if the server does not count.
     """
+
+    stats: CountedTokens | None = None
 
     def __init__(
         self, server: Server, session_header: str | None, **options: Unpack[LlmOptions]
@@ -102,6 +106,7 @@ class RemoteLlm(LanguageModel):
         """
         own = super().fresh()
         own._affinity = Affinity()
+        own.stats = None
         return own
 
     @property
@@ -156,6 +161,7 @@ class RemoteLlm(LanguageModel):
         tools = self._caller.toolbox.schemas
         dropped = self._context.excess(question, tools)
         context = f"context of {self._context_tokens} tokens"
+        self.stats = None
         while True:
             if dropped:
                 yield from self._drop_oldest(
@@ -169,6 +175,10 @@ class RemoteLlm(LanguageModel):
                 if not dropped:
                     raise
                 context = "server's context"
+            except RemoteError as error:
+                if not (self._server.counts_tokens and _refuses_to_count(error)):
+                    raise
+                self._server.counts_tokens, dropped = False, 0
             else:
                 break
         yield from reader.calls()
@@ -194,8 +204,9 @@ class RemoteLlm(LanguageModel):
                         "ends there"
                     )
                     return
-        if reader.prompt_tokens:
-            self._context.learn(asked, self._caller.toolbox.schemas, reader.prompt_tokens)
+        self.stats = reader.tokens
+        if reader.tokens is not None:
+            self._context.learn(asked, self._caller.toolbox.schemas, reader.tokens.prompt_tokens)
         if not reader.has_text and not reader.calls():
             thoughts = ", only thoughts" if reader.has_thought else ""
             why = f" (finish_reason {reader.finish!r})" if reader.finish else ""
@@ -217,7 +228,7 @@ class RemoteLlm(LanguageModel):
             request["tools"] = self._caller.toolbox.schemas
         if self._session_header is not None:
             request["extra_headers"] = {self._session_header: self._affinity.id}
-        if self._context_tokens is not None:
+        if self._server.counts_tokens:
             request["stream_options"] = {"include_usage": True}
         return request
 
@@ -242,3 +253,7 @@ class RemoteLlm(LanguageModel):
                 "broke off its answer (the connection was closed before its end): "
                 "see the server's log"
             )
+
+
+def _refuses_to_count(error: RemoteError) -> bool:
+    return error.status in (400, 422) and "stream_options" in str(error)

@@ -22,6 +22,9 @@ class Drain:
         max_sessions: how many there may be at a time.
         timeout_s: how long sessions may go on after `begin`, in seconds.
 
+    Attributes:
+        over: how many sessions have ended.
+
     Raises:
         ConfigError: a number out of range.
     """
@@ -31,6 +34,7 @@ class Drain:
         at_least("drain_timeout_s", timeout_s, 0, "seconds")
         self.max_sessions = max_sessions
         self.timeout_s = timeout_s
+        self.over = 0
         self._is_loaded = False
         self._is_draining = False
         self._closes: dict[object, Callable[[int, str], None]] = {}
@@ -69,6 +73,7 @@ class Drain:
             yield
         finally:
             del self._closes[key]
+            self.over += 1
             if not self._closes:
                 self._empty.set()
 

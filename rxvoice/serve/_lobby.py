@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from rxvoice.serve._content_log import logging_content
@@ -10,12 +11,18 @@ from rxvoice.serve._drain import Drain
 from rxvoice.serve._keys import Keys
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
+from rxvoice.serve._traces import Traces
 from rxvoice.serve._turn_away import turn_away
 from rxvoice.serve.realtime import RealtimeSession, first_session, to_beta, updated
 from rxvoice.web._origin import is_welcome
 
 if TYPE_CHECKING:
     from starlette.websockets import WebSocket
+
+
+_log = logging.getLogger("rxvoice.access")
+
+_SHOWN = 200  # characters of an origin
 
 
 class Lobby:
@@ -28,6 +35,7 @@ class Lobby:
         observer: is told of sessions and refusals.
         beta: whether clients that ask for the beta get its names.
         log_content: whether what is said is logged.
+        traces: records sessions; None to record none.
 
     Attributes:
         models: what sessions share; None while they load.
@@ -43,6 +51,7 @@ class Lobby:
         *,
         beta: bool,
         log_content: bool,
+        traces: Traces | None = None,
     ) -> None:
         self._drain = drain
         self._keys = keys
@@ -50,6 +59,7 @@ class Lobby:
         self._observer = observer or Unobserved()
         self._beta = beta
         self._log_content = log_content
+        self._traces = traces
         self.models: Models | None = None
         self.failure: Exception | None = None
 
@@ -77,6 +87,8 @@ class Lobby:
         """Hold a session over a socket that is not accepted yet, or turn the client away."""
         if not is_welcome(socket.headers, self._allowed):
             self._observer.refused("origin")
+            origin = socket.headers.get("origin", "")[:_SHOWN]
+            _log.warning("a page of %r was refused: --allow-origin lets it in", origin)
             await socket.close(1008, "origin")
             return
         if not self._keys.allows(socket.headers):
@@ -106,9 +118,19 @@ class Lobby:
         if self._log_content:
             rewrite = logging_content(rewrite)
         config = self.config_of(wanted)
-        session = RealtimeSession(socket, models, config, self._observer, rewrite)
+        session = RealtimeSession(socket, models, config, self._observer, rewrite, self._traces)
         with self._drain.session(session.end):
             await session.run()
+
+    async def say_where(self, socket: WebSocket) -> None:
+        """Turn away a client at another path than the protocol's."""
+        from starlette.responses import PlainTextResponse
+
+        if "websocket.http.response" not in socket.scope.get("extensions", {}):
+            await socket.close(1008, "path")
+            return
+        told = "There is no WebSocket at this path: connect to /v1/realtime."
+        await socket.send_denial_response(PlainTextResponse(told, 404))
 
     async def _accept(self, socket: WebSocket) -> None:
         offered = socket.scope.get("subprotocols", [])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 _MESSAGES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
+_LAGS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0)
 _RATE = 16_000  # Hz of the audio that is listened to
 
 _STAGES = (
@@ -84,7 +85,12 @@ class Metrics:
             "reply_latency_seconds",
             "From the end of speech to the first sound of the reply.",
         )
-        self._dropped = counter("audio_dropped_seconds", "Audio of clients not listened to.")
+        self._received = counter("audio_received_seconds", "Audio of sessions that are over.")
+        self._judged = counter("audio_judged_seconds", "Of that, what was judged as speech or not.")
+        self._dropped = counter("audio_dropped_seconds", "Of that, what was not listened to.")
+        self._lag = histogram(
+            "loop_lag_seconds", "How late the event loop is, 20 times a second.", buckets=_LAGS
+        )
         self._waiting = histogram(
             "messages_waiting", "Messages that waited for a client.", buckets=_MESSAGES
         )
@@ -155,9 +161,15 @@ class Metrics:
         """Count an interruption."""
         self._interruptions.inc()
 
-    def audio_dropped(self, samples: int) -> None:
-        """Count audio at 16 kHz that was not listened to."""
-        self._dropped.inc(samples / _RATE)
+    def audio_heard(self, received: int, judged: int, dropped: int) -> None:
+        """Count the audio of a session at 16 kHz, and what became of it."""
+        self._received.inc(received / _RATE)
+        self._judged.inc(judged / _RATE)
+        self._dropped.inc(dropped / _RATE)
+
+    def loop_lag(self, seconds: float) -> None:
+        """Take note of how late the event loop is."""
+        self._lag.observe(seconds)
 
     def queue_depth(self, count: int) -> None:
         """Take note of how many messages wait for a client."""

@@ -25,8 +25,12 @@ class Observer(Protocol):
     def interrupted(self) -> None:
         """A user has interrupted a reply."""
 
-    def audio_dropped(self, samples: int) -> None:
-        """So many samples at 16 kHz of a client were not listened to."""
+    def audio_heard(self, received: int, judged: int, dropped: int) -> None:
+        """A session is over; these are samples at 16 kHz.
+
+        What was `received` was `judged`, as speech or not, or `dropped`: the client has cleared it,
+        or the session ended before its turn came.
+        """
 
     def queue_depth(self, count: int) -> None:
         """So many messages wait for a client."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -28,9 +28,7 @@ class OneAtATime:
     def __init__(self, tts: SynthesizerSlot, worker: abc.SchedulerBase) -> None:
         self._tts = tts
         self._worker = worker
-        self._lock = Lock()
-        self._waiting: deque[_Text] = deque()
-        self._is_busy = False
+        self._queue = _VoiceQueue()
 
     @property
     def sample_rate(self) -> int:
@@ -48,32 +46,21 @@ class OneAtATime:
 
             def leave() -> None:
                 life.dispose()  # the worker closes the answer before it begins the next one
-                self._leave(waiting)
+                self._queue.leave(waiting)
 
-            with self._lock:
-                self._waiting.append(waiting)
-            self._next()
+            self._queue.join(waiting)
             return Disposable(leave)
 
         return Observable(subscribe)
 
-    def _next(self) -> None:
-        with self._lock:
-            if self._is_busy or not self._waiting:
-                return
-            self._is_busy = True
-            first = self._waiting[0]
-        first.begin()
-
-    def _leave(self, text: _Text) -> None:
-        """Take a text out, whether it waits or is being spoken, and go on with the next."""
-        with self._lock:
-            if text not in self._waiting:
-                return
-            if text is self._waiting[0]:
-                self._is_busy = False
-            self._waiting.remove(text)
-        self._next()
+    def at_speed(self, speed: float) -> OneAtATime:
+        """The same voice faster or slower, as its own ``at_speed`` makes it, in the same queue."""
+        at_speed = getattr(self._tts, "at_speed", None)
+        if at_speed is None:
+            return self
+        own = OneAtATime(cast("SynthesizerSlot", at_speed(speed)), self._worker)
+        own._queue = self._queue
+        return own
 
     def _speak(
         self,
@@ -101,6 +88,39 @@ class OneAtATime:
             worker=self._worker,
             scheduler=None,
         )
+
+
+class _VoiceQueue:
+    """The texts that wait for one voice; the first one is being spoken."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: deque[_Text] = deque()
+        self._is_busy = False
+
+    def join(self, text: _Text) -> None:
+        """Begin the text when those before it are over."""
+        with self._lock:
+            self._waiting.append(text)
+        self._next()
+
+    def leave(self, text: _Text) -> None:
+        """Take a text out, whether it waits or is being spoken, and go on with the next."""
+        with self._lock:
+            if text not in self._waiting:
+                return
+            if text is self._waiting[0]:
+                self._is_busy = False
+            self._waiting.remove(text)
+        self._next()
+
+    def _next(self) -> None:
+        with self._lock:
+            if self._is_busy or not self._waiting:
+                return
+            self._is_busy = True
+            first = self._waiting[0]
+        first.begin()
 
 
 class _Text:

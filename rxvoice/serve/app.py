@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,12 @@ from rxvoice.serve._drain import Drain
 from rxvoice.serve._health import routes as health_routes
 from rxvoice.serve._http import HttpRoutes
 from rxvoice.serve._keys import Keys
+from rxvoice.serve._lag import watch_lag
 from rxvoice.serve._lobby import Lobby
 from rxvoice.serve._metrics import Metrics
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer
+from rxvoice.serve._traces import Traces
 from rxvoice.web._origin import origins
 
 if TYPE_CHECKING:
@@ -42,6 +46,8 @@ def app(
     on_load: OnLoad | None = None,
     log_content: bool = False,
     page: bool = True,
+    trace: str | os.PathLike[str] | None = None,
+    trace_content: bool = True,
 ) -> Starlette:
     """Make an app that serves `/v1/realtime`, `/v1/models`, `/healthz`, `/readyz` and `/metrics`.
 
@@ -65,6 +71,9 @@ def app(
         on_load: called on the event loop with the models, or with why they could not be loaded.
         log_content: whether what is said is logged, at level INFO.
         page: whether there is a page at ``/``, to talk in the browser.
+        trace: a directory in which each session is recorded, in a directory of its own named after
+            the time and the session's id; None to record none. `rxvoice.trace.read` opens it.
+        trace_content: whether to keep texts and sound, not only their lengths.
 
     Raises:
         ConfigError: an argument out of range, or an origin that is none.
@@ -81,26 +90,38 @@ def app(
     if metrics is not None:
         metrics.watch(drain)
     keys = Keys(api_key)
-    lobby = Lobby(drain, keys, origins(allow_origins), observer, beta=beta, log_content=log_content)
+    traces = None if trace is None else Traces(Path(trace), content=trace_content)
+    lobby = Lobby(
+        *(drain, keys, origins(allow_origins), observer),
+        beta=beta,
+        log_content=log_content,
+        traces=traces,
+    )
     http = HttpRoutes(lobby, keys)
     loader = _Loader(models, lobby, drain, metrics, on_load)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        loading = asyncio.create_task(loader.load())
+        tasks = [asyncio.create_task(loader.load())]
+        if metrics is not None:
+            tasks.append(asyncio.create_task(watch_lag(metrics.loop_lag)))
         try:
             yield
         finally:
             await drain.done()
-            loading.cancel()
+            for task in tasks:
+                task.cancel()
 
     made = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", lobby.talk),
+            Route("/v1/realtime", http.say_how, methods=["GET", "POST"]),
             Route("/v1/realtime/client_secrets", http.make_secret, methods=["POST"]),
             Route("/v1/models", http.list_models),
+            Route("/v1/models/{name:path}", http.show_model),
             *health_routes(drain, metrics),
             *(page_routes() if page else ()),
+            WebSocketRoute("/{path:path}", lobby.say_where),
         ],
         lifespan=lifespan,
     )

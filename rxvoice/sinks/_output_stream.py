@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 
 from rxvoice import devices
 from rxvoice._audio.samples import Samples
 from rxvoice._audio.steady_offset import SteadyOffset
+from rxvoice._platform import MAC_BUFFER_MS, platform
 
-_log = logging.getLogger("rxvoice")
-
+_BLOCK_MS = 10
 _LATENCY_S = 0.03
 """The latency to ask for. Three blocks, because Python's lock may keep one waiting."""
 
@@ -32,13 +31,6 @@ class _Status(Protocol):
     output_underflow: bool
 
 
-class _PortAudioStream(Protocol):
-    time: float
-
-    def start(self) -> None: ...
-    def close(self) -> None: ...
-
-
 class OutputStream:
     """A stream that asks for sound until it is closed.
 
@@ -49,6 +41,7 @@ class OutputStream:
             sample leaves the loudspeaker, in seconds of ``time.monotonic()``, and whether the call
             before came too late.
         news: called, on any thread, at the first callback and when the stream ends.
+        let_go: called, on any thread, just before the stream is closed to be opened again.
     """
 
     def __init__(
@@ -57,8 +50,8 @@ class OutputStream:
         rate: int,
         render: Callable[[Samples, float, bool], None],
         news: Callable[[], None],
+        let_go: Callable[[], None],
     ) -> None:
-        self._name = device.name
         self._rate = rate
         self._render = render
         self._news = news
@@ -75,21 +68,23 @@ class OutputStream:
         """When it last asked for sound; None before the first time."""
         self.since = time.monotonic()
         """When it was started."""
-        sd = devices.sound()
-        self._stream = cast(
-            "_PortAudioStream",
-            devices.open_stream(
-                lambda: sd.RawOutputStream(
-                    samplerate=rate,
-                    device=device.index,
-                    channels=self._channels,
-                    dtype="float32",
-                    blocksize=max(1, rate // 100),
-                    latency=_LATENCY_S,
-                    callback=self._callback,
-                    finished_callback=self._on_end,
-                )
-            ),
+        block, latency = rate * _BLOCK_MS // 1000, _LATENCY_S
+        if platform().is_mac:
+            # The device's buffer is the least multiple of the block that holds the latency. It has
+            # one buffer for both its sides, so the microphone's must not be larger. Its frames are
+            # those of the device, whatever rate the stream has.
+            block, latency = (device.sample_rate or rate) * MAC_BUFFER_MS // 1000, 0.0
+        self._stream = devices.open_stream(
+            device,
+            "speaker",
+            callback=self._callback,
+            finished=self._on_end,
+            let_go=let_go,
+            samplerate=rate,
+            channels=self._channels,
+            dtype="float32",
+            blocksize=max(1, block),
+            latency=latency,
         )
 
     def start(self, prepare: Callable[[int], None]) -> None:
@@ -106,10 +101,17 @@ class OutputStream:
     def close(self) -> None:
         """Close it. From here on it gives silence."""
         self._closed = True
-        try:
-            devices.close_stream(self._stream)
-        except devices.failures() as error:
-            _log.warning("the speaker %r could not be closed: %s", self._name, error)
+        self._stream.close()
+
+    @property
+    def device(self) -> devices.Device:
+        """The device, where PortAudio lists it now."""
+        return self._stream.device
+
+    @property
+    def was_let_go(self) -> bool:
+        """Whether it was closed only to be opened again."""
+        return self._stream.was_let_go
 
     @property
     def active(self) -> float:

@@ -42,6 +42,8 @@ class PlayQueue:
         index: int = 0,
     ) -> None:
         self.gap_limit = gap_limit
+        self.is_ended = False
+        """Whether `end` was called after the last samples."""
         self._rate = sample_rate
         self._start_samples = start_samples
         self._ramp = np.arange(1, fade_samples + 1, dtype=np.float32) / fade_samples
@@ -73,9 +75,11 @@ class PlayQueue:
         if len(samples):
             self._blocks.append(samples)
             self._put += len(samples)
+            self.is_ended = False
 
     def end(self) -> None:
         """Mark the end of a reply. Silence after it does not count as an underrun."""
+        self.is_ended = True
         # Counted last, so that `render` finds every end that is counted.
         self._blocks.append(None)
         self._ends_put += 1

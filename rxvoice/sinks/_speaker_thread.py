@@ -11,7 +11,7 @@ from reactivex import Subject
 
 from rxvoice._audio.samples import Samples
 from rxvoice.devices import Device
-from rxvoice.events import DeviceChanged, DeviceLost, DeviceRestored, Event, Underrun
+from rxvoice.events import DeviceChanged, Event, Underrun
 from rxvoice.sinks._loudspeaker import Loudspeaker
 from rxvoice.sinks._speaker_track import SpeakerTrack
 from rxvoice.sinks._switches import Switches
@@ -26,11 +26,20 @@ class SpeakerThread:
 
     Args:
         device: to play on.
+        follows: whether it was chosen because it is the default one.
+        sample_rate: Hz, that was asked for; None for the device's own.
         track: what it plays.
         changed: the lock of the track. It is notified whenever there may be more room.
     """
 
-    def __init__(self, device: Device, track: SpeakerTrack, changed: Condition) -> None:
+    def __init__(
+        self,
+        device: Device,
+        follows: bool,
+        sample_rate: int | None,
+        track: SpeakerTrack,
+        changed: Condition,
+    ) -> None:
         self._track = track
         self._changed = changed
         self.stopped = False
@@ -42,7 +51,9 @@ class SpeakerThread:
         self.played: Subject[int] = Subject()
         self._waker = Waker("rxvoice-speaker", self._step, lambda: self.stopped, self._finish)
         self.wake = self._waker.wake
-        self.device = Loudspeaker(device, track.rate, self._render, self._prepare, self.wake)
+        self.device = Loudspeaker(
+            device, follows, sample_rate, self._render, self._prepare, self._leave, self.wake
+        )
         self._waker.start()
 
     def _render(self, out: Samples, heard: float, late: bool) -> None:
@@ -57,9 +68,9 @@ class SpeakerThread:
         """Tell the position, also if it is the one that was told last."""
         self._tell = True
 
-    def use(self, device: Device) -> None:
+    def use(self, device: Device, *, follows: bool) -> None:
         """Play on another device. See `Speaker.use`."""
-        switched = self._switches.ask(device)
+        switched = self._switches.ask((device, follows))
         self.wake()
         if self._waker.is_here and not self.stopped:
             self._switches.serve(self._switch)
@@ -91,10 +102,12 @@ class SpeakerThread:
             tell = self._tell or position != self._told_position
             self._tell, self._told_position = False, position
             self._changed.notify_all()
-        expecting = not queue.is_paused and queue.left > 0
+            expecting = not queue.is_paused and queue.left > 0
+            sounding = expecting or queue.is_playing or track.heard(now) < queue.rendered
         if tell:
             self._guard(lambda: self.played.on_next(position))
-        self._tend_device(expecting)
+        if event := self.device.tend(expecting=expecting, sounding=sounding):
+            self._emit(event)
         report = self._underruns.report(track.silent, track.late, now)
         if isinstance(report, Underrun):
             self._emit(report)
@@ -108,33 +121,24 @@ class SpeakerThread:
         )
         return min((seconds for seconds in due if seconds is not None), default=None)
 
-    def _tend_device(self, expecting: bool) -> None:
-        change = self.device.tend(expecting=expecting)
-        if change is None:
-            return
-        what, detail = change
-        if what == "lost":
-            self._emit(DeviceLost("speaker", self.device.name, str(detail)))
-        else:
-            self._emit(DeviceRestored("speaker", self.device.name, int(detail)))
-
     def _prepare(self, rate: int) -> None:
         with self._changed:
             self._track.change_device(rate)
 
-    def _switch(self, device: Device) -> None:
+    def _leave(self) -> None:
+        """Count nothing as heard from here on: what is cut off is played again. Any thread."""
+        with self._changed:
+            if self._track.left is None:
+                self._track.left = time.monotonic()
+
+    def _switch(self, asked: tuple[Device, bool]) -> None:
         """Play on this device."""
+        device, follows = asked
         before = self.device.name
         leaves = self.device.is_open and not self.device.is_on(device)
-        with self._changed:
-            # From here on nothing counts as heard, because it may be cut off at any moment.
-            self._track.left = time.monotonic() if leaves else None
-        try:
-            changed = self.device.use(device)
-        finally:
-            with self._changed:
-                self._track.left = None
-        if changed:
+        if leaves:
+            self._leave()
+        if self.device.use(device, follows=follows):
             self._emit(DeviceChanged("speaker", device.name, before))
 
     def _finish(self) -> None:

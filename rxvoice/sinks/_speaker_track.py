@@ -71,8 +71,18 @@ class SpeakerTrack(Track):
             queue.pause()
         queue.duck(old.loudness)
         self.change_queue(queue, rate, index)
+        if old.is_ended:
+            queue.end()
         if was_playing:
             queue.start()
+
+    def clear(self) -> Samples:
+        """Drop what is queued. Returns what was not heard, as it was written."""
+        if self.left is None:
+            return super().clear()
+        # No device plays, so nothing fades.
+        self.queue.cut(fade=False)
+        return self._drop(self.heard(self.left))
 
     def heard(self, now: float) -> int:
         """How many of the device's samples had been heard at `now`."""
@@ -105,6 +115,8 @@ class SpeakerTrack(Track):
 
     def until_heard(self, now: float) -> float | None:
         """Seconds until the position should be looked at again; None while nothing plays."""
+        if self.left is not None:
+            return None  # until another device plays
         queue = self.queue
         heard = queue.heard(now)
         if heard >= queue.rendered:

@@ -61,14 +61,21 @@ class Track:
 
     def clear(self) -> Samples:
         """Drop what is queued, after a fade. Returns what was not heard, as it was written."""
-        unheard = [samples for _, samples in self.in_flight.cut(self.queue.cut())]
+        return self._drop(self.queue.cut())
+
+    def _drop(self, index: int) -> Samples:
+        """Drop what follows the device's sample `index`. Returns it, as it was written."""
+        unheard = [samples for _, samples in self.in_flight.cut(index)]
         self._converter = None
         return np.concatenate([*unheard, np.empty(0, np.float32)])
 
     def change_queue(self, queue: PlayQueue, rate: int, index: int) -> None:
         """Play from another queue, from the device's sample `index` on, at another rate."""
+        goes_on = self.in_flight.is_open
         pieces = self.in_flight.cut(index)
         self._converter = None
         self.queue, self.rate = queue, rate
         for given_rate, samples in pieces:
             self.put(samples, given_rate)
+        if not goes_on:
+            self.end_signal()

@@ -55,7 +55,12 @@ def speaker(
     When the device goes away, a `DeviceLost` event reports it. The speaker looks for that device
     and for the default one until one of them plays: `DeviceRestored`. It goes on with the first
     sample that the lost device had not taken. What that device had taken, some 50 ms, counts as
-    heard. `Speaker.use` changes the device: `DeviceChanged`.
+    heard. `Speaker.use` changes the device: `DeviceChanged`. So does the system when its default
+    device is another one, and on a Mac the chosen device when it is back. The speaker then goes on
+    with the first sample that was not heard.
+
+    On a Mac the device is released after 30 s without sound, and opened again at the next sound.
+    Elsewhere a stream begins too roughly for that.
 
     Errors: `ConfigError` here, when the device does not exist (the message lists those that do) or
         does not open; `MissingDependency` without PortAudio. From the methods of `Speaker`:
@@ -66,6 +71,7 @@ def speaker(
 
     Args:
         device: None for the default one, an index, or a part of its name: see `rxvoice devices`.
+            None follows the system's default device while the speaker is there.
         sample_rate: Hz, at which the device is opened; None for its own.
         start_buffer_ms: 0 or more. A larger one bridges a slower voice, and delays the start.
         max_buffer_ms: `start_buffer_ms` or more.
@@ -97,7 +103,7 @@ class Speaker(Sink):
         self._era = 0  # counts the calls of `clear`
         found = devices.find(device, "speaker")
         self._track = SpeakerTrack(sample_rate or own_rate(found), start_buffer_ms)
-        self._thread = SpeakerThread(found, self._track, self._changed)
+        self._thread = SpeakerThread(found, device is None, sample_rate, self._track, self._changed)
 
     # For the writer
 
@@ -285,10 +291,13 @@ class Speaker(Sink):
             SinkStalled: the speaker has been stopped.
         """
         devices.check_device("speaker device", device)
-        self._thread.use(devices.find(device, "speaker"))
+        self._thread.use(devices.find(device, "speaker"), follows=device is None)
 
     def stop(self) -> None:
-        """Stop for good: the sound ends and the device is released. Again does nothing."""
+        """Stop for good: the sound ends and the device is released. Again does nothing.
+
+        If closing the device hangs, this returns after 2.5 s.
+        """
         self._thread.stop()
 
     # What it tells

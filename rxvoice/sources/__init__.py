@@ -9,10 +9,13 @@ From a device's callback to chunks, for `microphone`:
 
 - `_ring`: where the callback leaves its blocks
 - `_listener`: one subscription; keeps a device open, and delivers
+- `_lookout`: when a stream is given up
 - `_choice`: which device is wanted; `_machine`: what the microphone needs of the machine
+- `_formats`: the rates, blocks and channels to open a device with
 - `_capture`: from blocks to chunks, silence and events, over all streams of a subscription
 - `_segment`: one opened stream; `_segment_reader`: reads its blocks
 - `_block_cutter`: samples to blocks; `_losses`: counts and reports lost sound
+- `_zeros`: notices a microphone that gives nothing but zeros, and says what that comes from
 """
 
 from __future__ import annotations

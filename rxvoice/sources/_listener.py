@@ -15,25 +15,23 @@ from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice
 from rxvoice.sources._capture import capture
 from rxvoice.sources._choice import Choice, Wanted
+from rxvoice.sources._formats import formats
+from rxvoice.sources._lookout import LOOK_S, GivenUp, Lookout
 from rxvoice.sources._machine import InputStream, Machine
 from rxvoice.sources._ring import Ring, wake_up
-from rxvoice.sources._segment import CaptureOptions, Format, Segment
+from rxvoice.sources._segment import CaptureOptions, Format, Segment, Watching
 
-_QUIET_S = 0.5
-"""How often the stream is looked at, at least."""
-_QUIET_LOOKS = 2
-"""So many looks without a callback mean that the device is lost. After one, the machine may have
-been asleep."""
-_QUIET_LOOKS_AT_FIRST = 6
-"""The same before the first callback: some devices take their time to wake up."""
 _RETRY_S = (0.5,) * 4 + (1.0,) * 4 + (2.0,) * 4 + (5.0,)
 """Seconds between the tries to open a lost device. The last one stays."""
 _AT_ONCE = 4
 """Elements in one action on a scheduler, which has other work."""
 _MOST_WAITING = 8
 """Streams that came and went and that the subscriber has not yet been told of."""
-_MOST_CHANNELS = 8
-"""Devices with more are virtual ones, which take any number, and mixing desks."""
+
+_TELEPHONE = (
+    "while it is used, a headset sounds like a telephone, in both directions; use the microphone "
+    "of the computer, and the headset as loudspeaker only"
+)
 
 
 class Listener:
@@ -58,10 +56,12 @@ class Listener:
         self._guard = Lock()  # of the stream, while it is opened or closed
         self._stream: InputStream | None = None
         self._form: Format | None = None  # the last that worked
+        self._follows = False  # the default device, whichever that is
+        self._headset: str | None = None  # the one that was told of last
         self._inbox: deque[Segment] = deque()
         self._news: deque[Event | Exception] = deque()  # delivered before the sound
         self.choice = Choice(device, lambda: wake_up(self._wake))
-        self._elements = capture(self._inbox, settings, machine.now, machine.permission())
+        self._elements = capture(self._inbox, settings, machine)
 
     def close(self) -> None:
         """Close the device and deliver no more. Any thread may call this, and more than once."""
@@ -86,14 +86,16 @@ class Listener:
 
     def _listen(self) -> None:
         while not (self._ended or self.choice.is_waiting):
-            self._machine.wait(self._wake, _QUIET_S)
+            self._machine.wait(self._wake, LOOK_S)
         if self._ended:
             return
         try:
             if self.choice.error is not None:
                 raise self.choice.error
             device = self._find()
-            segment = self._open(device, _formats(device, self._settings))
+            segment = self._open(
+                device, formats(device, self._settings, self._machine.platform), device
+            )
             # Registered after sounddevice's own, so it runs before that.
             atexit.register(self.close)
         except Exception as error:
@@ -107,12 +109,9 @@ class Listener:
             if self.choice.is_waiting:
                 device, segment = self._change(device, segment)
             elif segment is not None:
-                if reason := self._watch(segment):
-                    with self._guard:
-                        self._close_stream()
-                    segment.over = reason
+                if given_up := self._watch(segment):
                     tries = 0 if segment.ring.captured else tries
-                    segment = None
+                    segment = self._leave(device, segment, given_up)
             else:
                 self._pause(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
                 if not self.choice.is_waiting:
@@ -122,13 +121,15 @@ class Listener:
 
     def _find(self) -> Device:
         """Find the chosen device, and check that it has the chosen channel."""
-        device = self._machine.find(self.choice.take())
+        wanted = self.choice.take()
+        device = self._machine.find(wanted)
         channel = self._settings.channel
         if channel is not None and channel >= device.inputs:
             raise ConfigError(
                 f"microphone channel must be from 0 to {device.inputs - 1}, of the device "
                 f"{device.name!r}, got {channel}"
             )
+        self._follows = wanted is None
         return device
 
     def _fail(self, error: Exception) -> None:
@@ -137,42 +138,56 @@ class Listener:
 
     def _change(self, device: Device, segment: Segment | None) -> tuple[Device, Segment | None]:
         """Go on with the device that was chosen, or with the same one if that does not open."""
+        followed = self._follows
         try:
             chosen = self._find()
         except ConfigError as error:
             self._news.append(_stays(device, error))
             return device, segment
-        if segment is not None and (chosen.index, chosen.name) == (device.index, device.name):
-            return device, segment
+        if segment is not None and _is(segment.opened, chosen):
+            segment.watch = self._watched(chosen, chosen)
+            return chosen, segment
         with self._guard:
             self._close_stream()
         opened: Segment | None = None
         try:
-            opened = self._open(chosen, _formats(chosen, self._settings))
+            opened = self._open(
+                chosen, formats(chosen, self._settings, self._machine.platform), chosen
+            )
         except (ConfigError, *self._machine.failures()) as error:
             self._news.append(_stays(device, error))
         if segment is not None:
             segment.replaced = opened is not None
             segment.over = f"it was given up for {chosen.name!r}"
         if opened is None:
+            self._follows = followed
             return device, self._open_again(device, 0)
         return chosen, opened
 
-    def _watch(self, segment: Segment) -> str | None:
-        """Deliver sound until the device is lost. Returns why, or None if it is not lost."""
-        ring = segment.ring
-        seen = looks = 0
+    def _leave(self, device: Device, segment: Segment, given_up: GivenUp) -> Segment | None:
+        """Close the stream, and open the next one at once if that may work."""
+        with self._guard:
+            self._close_stream()
+        opened = self._open_again(device, 0) if given_up.again else None
+        if opened is None and given_up.works:
+            opened = self._open_same(segment.opened, 0, follows=False)
+            if opened is not None:
+                opened.watch = self._watched(segment.opened, device)
+                opened.watch.refuse()
+                self._news.append(_stays(segment.opened, "the other device does not open"))
+        segment.replaced = opened is not None
+        segment.over = given_up.reason
+        return opened
+
+    def _watch(self, segment: Segment) -> GivenUp | None:
+        """Deliver sound until the stream is to be given up. None: something else is to be done."""
+        lookout = Lookout(segment, self._stream, self._machine)
+        woken = True
         while not (self._ended or self.choice.is_waiting):
             self._deliver()
-            if ring.finished:
-                return "the sound system ended the stream"
-            if self._machine.wait(self._wake, _QUIET_S):
-                looks = 0 if ring.captured != seen else looks
-            else:
-                looks = looks + 1 if ring.captured == seen else 0
-            seen = ring.captured
-            if looks >= (_QUIET_LOOKS if seen else _QUIET_LOOKS_AT_FIRST):
-                return f"no sound for {looks * _QUIET_S:.0f} s"
+            if given_up := lookout.look(woken=woken):
+                return given_up
+            woken = self._machine.wait(self._wake, LOOK_S)
         return None
 
     def _pause(self, seconds: float) -> None:
@@ -187,16 +202,31 @@ class Listener:
     def _open_again(self, lost: Device, tries: int) -> Segment | None:
         if self._ended or len(self._inbox) >= _MOST_WAITING:
             return None
+        opened = self._open_same(lost, tries, follows=self._follows)
+        if opened is None and self._machine.look_again():
+            opened = self._open_same(lost, tries, follows=self._follows)
+        return opened
+
+    def _open_same(self, lost: Device, tries: int, *, follows: bool) -> Segment | None:
         try:
-            device = self._machine.find_again(lost)
-            forms = _formats(device, self._settings)
+            device = self._machine.find_again(lost, follows=follows)
+            forms = formats(device, self._settings, self._machine.platform)
             if device.name == lost.name and self._form in forms and tries % 2:
                 forms = [self._form]  # PortAudio prints a complaint for each format that it refuses
-            return self._open(device, forms)
+            return self._open(device, forms, lost)
         except (ConfigError, *self._machine.failures()):
             return None
 
-    def _open(self, device: Device, forms: list[Format]) -> Segment | None:
+    def _watched(self, device: Device, wanted: Device) -> Watching:
+        return self._machine.watch(device, None if self._follows else wanted)
+
+    def _tell_of_headset(self, device: Device) -> None:
+        if device.name != self._headset and self._machine.is_bluetooth(device):
+            self._headset = device.name
+            text = f"the microphone {device.name!r} is connected by Bluetooth: {_TELEPHONE}"
+            self._news.append(Notice(text, stage="microphone"))
+
+    def _open(self, device: Device, forms: list[Format], wanted: Device) -> Segment | None:
         """Open and start the device in the first format that works. None if it is too late."""
         first: Exception | None = None
         for form in forms:
@@ -213,15 +243,18 @@ class Listener:
                 if self._ended:
                     return None
                 try:
-                    self._stream = self._machine.open(device, form, ring)
-                    self._stream.start()
+                    self._stream = stream = self._machine.open(device, form, ring)
+                    opened = stream.device
+                    stream.start()
                 except self._machine.failures() as error:
                     self._close_stream()
                     first = first or error
                     continue
             self._form = form
-            segment = Segment(device.name, form, ring)
+            watch = self._watched(device, wanted)
+            segment = Segment(device.name, form, ring, opened, watch)
             self._inbox.append(segment)
+            self._tell_of_headset(device)
             return segment
         hint = self._machine.permission()
         raise ConfigError(
@@ -276,21 +309,10 @@ class Listener:
         return True
 
 
-def _stays(device: Device, error: Exception) -> Notice:
-    return Notice(f"the microphone stays {device.name!r}: {error}", error, stage="microphone")
+def _is(one: Device, other: Device) -> bool:
+    return (one.index, one.name) == (other.index, other.name)
 
 
-def _formats(device: Device, settings: CaptureOptions) -> list[Format]:
-    """How to open a device. The format that needs the least conversion is the first."""
-    rates = dict.fromkeys((settings.sample_rate, device.sample_rate))
-    most = device.inputs
-    if settings.channel is not None:
-        counts = dict.fromkeys((min(settings.channel + 1, most), most))
-    else:
-        counts = dict.fromkeys((most if most <= _MOST_CHANNELS else 2, most))
-    return [
-        Format(rate, max(1, rate * settings.block_ms // 1000), channels, dtype)
-        for rate in rates
-        for channels in counts
-        for dtype in ("float32", "int16")
-    ]
+def _stays(device: Device, why: Exception | str) -> Notice:
+    error = why if isinstance(why, Exception) else None
+    return Notice(f"the microphone stays {device.name!r}: {why}", error, stage="microphone")

@@ -5,16 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Protocol
 
 from rxvoice import devices
-from rxvoice.devices import Device
+from rxvoice._platform import Platform, platform
+from rxvoice.devices import Device, Transport
 from rxvoice.sources._ring import Ring
-from rxvoice.sources._segment import Format
+from rxvoice.sources._segment import Format, Watching
 
 
 class InputStream(Protocol):
     """An opened stream."""
+
+    @property
+    def device(self) -> Device: ...
+
+    @property
+    def was_let_go(self) -> bool: ...
 
     def start(self) -> None: ...
 
@@ -24,9 +31,22 @@ class InputStream(Protocol):
 class Machine(Protocol):
     """See `RealMachine`."""
 
+    @property
+    def platform(self) -> Platform: ...
+
     def find(self, device: int | str | None) -> Device: ...
 
-    def find_again(self, device: Device) -> Device: ...
+    def find_again(self, device: Device, *, follows: bool) -> Device: ...
+
+    def look_again(self) -> bool: ...
+
+    def is_bluetooth(self, device: Device) -> bool: ...
+
+    def transport(self, name: str) -> Transport | None: ...
+
+    def watch(self, device: Device, wanted: Device | None) -> Watching: ...
+
+    def began(self, device: Device) -> None: ...
 
     def open(self, device: Device, form: Format, ring: Ring) -> InputStream: ...
 
@@ -46,36 +66,59 @@ class Machine(Protocol):
 class RealMachine:
     """The devices of PortAudio, the clock and the threads of this machine."""
 
+    @property
+    def platform(self) -> Platform:
+        return platform()
+
     def find(self, device: int | str | None) -> Device:
         return devices.find(device, "microphone")
 
-    def find_again(self, device: Device) -> Device:
-        # PortAudio lists the devices that were there when it was initialized.
-        devices.refresh()
-        return devices.same(device, "microphone")
+    def find_again(self, device: Device, *, follows: bool) -> Device:
+        """Find a lost device by its name, or the default one."""
+        # Where the system does not tell its default device, that is known by its name only.
+        wanted = None if follows and devices.hal().knows else device
+        return devices.same(wanted, "microphone")
+
+    def look_again(self) -> bool:
+        """Look for devices that PortAudio does not list. Returns whether the list is new."""
+        return devices.look_again()
+
+    def is_bluetooth(self, device: Device) -> bool:
+        return devices.is_bluetooth(device, "microphone")
+
+    def transport(self, name: str) -> Transport | None:
+        """How the device of this name is connected; None where that is not known."""
+        known = devices.hal().device(name, "microphone")
+        return None if known is None else known.transport
+
+    def watch(self, device: Device, wanted: Device | None) -> Watching:
+        """Watch an open device. `wanted` is None for the default one."""
+        return devices.DeviceWatch(device, wanted, "microphone", self.now())
+
+    def began(self, device: Device) -> None:
+        """Note that a device gives sound."""
+        if platform().is_mac and self.is_bluetooth(device):
+            # The headset has changed its profile, and with it the loudspeaker's sample rate.
+            devices.reopen_speakers(device.name)
 
     def open(self, device: Device, form: Format, ring: Ring) -> InputStream:
         """Open a stream without starting it. Raises one of `failures`."""
-        raw = devices.sound().RawInputStream
-
-        def make() -> InputStream:
-            stream = raw(
-                device=device.index,
-                samplerate=form.rate,
-                blocksize=form.frames,
-                channels=form.channels,
-                dtype=form.dtype,
-                # Leaves room for a callback that Python delays.
-                latency="high",
-                callback=ring.callback,
-                finished_callback=ring.finish,
-            )
-            return cast("InputStream", stream)
-
-        return devices.open_stream(make)
+        return devices.open_stream(
+            device,
+            "microphone",
+            callback=ring.callback,
+            finished=ring.finish,
+            samplerate=form.rate,
+            blocksize=form.frames,
+            channels=form.channels,
+            dtype=form.dtype,
+            # Elsewhere, room for a callback that Python delays. CoreAudio's buffer is then as
+            # long as a block, and no longer.
+            latency=0 if platform().is_mac else "high",
+        )
 
     def close(self, stream: InputStream) -> None:
-        devices.close_stream(stream)
+        stream.close()
 
     def failures(self) -> tuple[type[Exception], ...]:
         return devices.failures()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
+from rxvoice.devices import Device, News
 from rxvoice.sources._ring import Ring
 
 Overflow: TypeAlias = Literal["drop_oldest", "drop_newest", "fail"]
@@ -31,18 +32,32 @@ class Format:
     dtype: Literal["float32", "int16"]
 
 
+class Watching(Protocol):
+    """See `rxvoice.devices.DeviceWatch`."""
+
+    def news(self, now: float) -> News | None: ...
+
+    def has_successor(self) -> bool: ...
+
+    def refuse(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Segment:
     """One stream, from the time it opens to the time it ends.
 
     Args:
         device: its name.
+        opened: the device.
+        watch: tells when the device is not the right one any more.
         over: why the stream ended. Set after its last callback.
-        replaced: whether the app has chosen another device. Set before `over`.
+        replaced: whether another stream has taken its place. Set before `over`.
     """
 
     device: str
     format: Format
     ring: Ring
+    opened: Device
+    watch: Watching
     over: str | None = None
     replaced: bool = False

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from rxvoice._audio.live_resample import LiveResampler
 from rxvoice._audio.pcm16 import from_pcm16
-from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.events import Event, Notice
@@ -17,6 +17,7 @@ from rxvoice.sources._block_cutter import BlockCutter, zeros
 from rxvoice.sources._losses import Cause, Losses
 from rxvoice.sources._ring import Block
 from rxvoice.sources._segment import CaptureOptions, Segment
+from rxvoice.sources._zeros import Zeros
 
 Elements: TypeAlias = Generator[AudioChunk | Event]
 
@@ -27,10 +28,10 @@ _JITTER_S = 0.05
 _JUMP_S = 0.2
 _JUMP_BLOCKS = 32
 """A jump of the clock that lasts for so many blocks is a loss, with or without a flag."""
+_DOUBTFUL_BLOCKS = 8
+"""CoreAudio tells of an overload on a thread of its own, so the gap may come some blocks later."""
 _OFFSETS = 16
 """Of so many callbacks, the one that Python delayed least tells the offset of the clocks."""
-_SILENT_S = 2
-"""After so much digital silence at the beginning, permission is missing."""
 
 
 class SegmentReader:
@@ -41,7 +42,7 @@ class SegmentReader:
         options: what the subscriber asked for.
         out: cuts the samples into blocks.
         losses: counts what was lost.
-        permission: what to say when the microphone gives nothing but zeros; None for nothing.
+        zeros: notices a microphone that gives nothing but zeros.
     """
 
     def __init__(
@@ -50,20 +51,24 @@ class SegmentReader:
         options: CaptureOptions,
         out: BlockCutter,
         losses: Losses,
-        permission: str | None,
+        zeros: Zeros,
     ) -> None:
         self._segment = segment
         self._format = segment.format
         self._options = options
         self._out = out
         self._losses = losses
-        self._resampler = SoxrResampler(segment.format.rate, options.sample_rate)
+        self._resampler = LiveResampler(segment.format.rate, options.sample_rate)
+        self.delay = self._resampler.delay
+        """Samples, at the wanted rate, that come out so much later than they went in."""
         self._resamples = segment.format.rate != options.sample_rate
         self._offsets: deque[float] = deque(maxlen=_OFFSETS)
-        self._permission = permission
+        self._zeros = zeros
+        zeros.opened(segment.device)
         self._overdriven = False
         self._origin = 0.0  # when frame 0 was captured, by the output's clock
         self._jumps = 0
+        self._doubtful = 0  # blocks after a flag
         self._next = 0  # index in the stream of the next frame
         self.frames = 0
         """Frames so far, at the device's rate, with those of silence."""
@@ -103,12 +108,8 @@ class SegmentReader:
                     "gain"
                 )
             samples = np.clip(np.nan_to_num(samples), -1, 1)
-        if self._permission:
-            if peak > 0:
-                self._permission = None
-            elif self.frames >= _SILENT_S * self._format.rate:
-                reason, self._permission = self._permission, None
-                yield self._notice(f"gives nothing but zeros: {reason}")
+        if what := self._zeros.look(peak, block.frames / self._format.rate):
+            yield self._notice(what)
         yield from self._feed(samples)
 
     def end(self) -> Elements:
@@ -158,13 +159,18 @@ class SegmentReader:
         late = captured - (self._origin + self.frames / rate)
         self._jumps = self._jumps + 1 if abs(late) > _JUMP_S else 0
         lasting = self._jumps >= _JUMP_BLOCKS
-        least = max(_JITTER_S, self._format.frames / rate)
-        if late > 0 and (lasting or (overflow and late > least)):
+        block_s = self._format.frames / rate
+        least = block_s / 2 if self._losses.exact else max(_JITTER_S, block_s)
+        if overflow:
+            self._doubtful = _DOUBTFUL_BLOCKS if self._losses.exact else 1
+        doubtful, self._doubtful = self._doubtful > 0, max(0, self._doubtful - 1)
+        if late > 0 and (lasting or (doubtful and late > least)):
             self._jumps = 0
             yield from self._lost("device", round(late * rate))
         elif overflow:
             # Too little to be told from jitter: the loss is reported without its length.
-            yield from self._lost("device", 0)
+            self._losses.flag(self._out.position)
+            yield from self._losses.report(self._out.position)
         elif lasting:
             self._jumps = 0
             self._move(late)

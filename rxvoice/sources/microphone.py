@@ -39,26 +39,34 @@ def microphone(
         ``start`` counts every sample since the subscription. ``time`` is when the first sample of
         the chunk was captured, by the device's clock. Lost sound is replaced by silence of the same
         length. Events say what happened: `AudioLost` at the first loss and then every 5 s at most;
-        `DeviceLost` and `DeviceRestored`; `DeviceChanged` when the app has chosen another device. A
-        `Notice` says that a chosen device does not exist; that samples are out of [-1, 1], and are
-        limited; and, on a Mac, that the microphone gives only zeros, as it does without permission.
+        `DeviceLost` and `DeviceRestored`; `DeviceChanged` when the app has chosen another device,
+        or another one has become the default. A `Notice` says that a chosen device does not exist;
+        that samples are out of [-1, 1], and are limited; that the microphone is connected by
+        Bluetooth, which makes a telephone of a headset; and, on a Mac, that the microphone gives
+        only zeros, and what they can come from (no permission, a closed lid, AirPods that a phone
+        holds, ssh). It comes after 2 s of zeros at first and 10 s later, once for each stretch.
     Completes: never.
     Errors: `ConfigError` for a device that does not open or does not exist (the message lists those
         that do); `MissingDependency` without PortAudio; `QueueFull` for a full buffer with
         ``overflow="fail"``, after an `AudioLost`; the errors of an observable of devices. If the
         device goes away later, that is no error: the same device, or else the default one, is
-        opened as soon as possible. If a device chosen later does not exist, the one before stays.
+        opened as soon as possible. On a Mac, the chosen device is taken again when it is back. If a
+        device chosen later does not exist, the one before stays.
     Drops: what the subscriber does not take within ``max_ms``. It is counted, reported and replaced
         by silence. Nothing else waits, on any scheduler.
     Runs on: a thread of its own for each subscription, or the scheduler given to ``subscribe``.
         What a subscriber raises is raised there, after the device is closed. Unsubscribing closes
-        the device before it returns, on any thread and also within ``on_next``.
+        the device before it returns, on any thread and also within ``on_next``. If closing hangs,
+        it returns after 2.5 s.
 
     Args:
-        device: None for the default one, an index, or a part of its name in any case. Or an
-            observable of these: the first opens, and each later one takes the place of the one
-            before. While no device is open, the chunks are silence.
-        sample_rate: Hz, of the chunks. soxr resamples when the device refuses it.
+        device: None for the default one, an index, or a part of its name in any case. None follows
+            the system's default device while the microphone is open. Or an observable of these: the
+            first opens, and each later one takes the place of the one before. While no device is
+            open, the chunks are silence.
+        sample_rate: Hz, of the chunks. soxr resamples when the device refuses it. On a Mac the
+            device is opened at its own rate, and soxr resamples; the filter's delay (6 ms for
+            16 kHz) stands as silence before the first sample.
         block_ms: milliseconds of a chunk, 1 or more.
         channel: the channel to use, from 0. None for the mean of all channels, or of the first two
             when the device has more than 8.

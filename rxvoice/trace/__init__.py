@@ -1,4 +1,4 @@
-"""Recorded conversations: what happened, from their lines and their sound.
+"""Recorded conversations: what happened, drawn and exported.
 
 | file | has |
 |---|---|
@@ -13,12 +13,35 @@
 | `_outline`, `_compared` | the turns of a conversation; two conversations side by side |
 | `_reading` | `read`, which gives a `Trace` of `TraceLine`s |
 | `_sound` | `TraceSound`, a sound file of a trace |
+| `_telling` | `story`, which tells a `TraceStory` from the lines |
+| `_story` | `TraceStory`, its turns, and the parts of what the user waited for |
+| `_answers`, `_played`, `_capture_time`, `_happened`, `_text` | what the story is told from |
+| `_lanes` | the shapes of a timeline, which `_svg` and `_page` draw |
+| `_sounding`, `_colours` | their waveforms and colours |
+| `_timeline` | `timeline`, which writes a picture or a page |
+| `_export` | `export`, which writes the formats of other tools |
 """
 
 from __future__ import annotations
 
+from rxvoice.trace._export import export
 from rxvoice.trace._reading import SCHEMA, Trace, TraceLine, read
 from rxvoice.trace._replay import replay
 from rxvoice.trace._sound import TraceSound
+from rxvoice.trace._story import StoryTurn, TraceStory
+from rxvoice.trace._telling import story
+from rxvoice.trace._timeline import timeline
 
-__all__ = ["SCHEMA", "Trace", "TraceLine", "TraceSound", "read", "replay"]
+__all__ = [
+    "SCHEMA",
+    "StoryTurn",
+    "Trace",
+    "TraceLine",
+    "TraceSound",
+    "TraceStory",
+    "export",
+    "read",
+    "replay",
+    "story",
+    "timeline",
+]

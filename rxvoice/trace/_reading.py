@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeGuard, cast
 
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
@@ -296,11 +296,11 @@ def _wrong(what: str, name: str, wanted: str, got: object) -> ConfigError:
     return ConfigError(f'{what}: "{name}" must be {wanted}, got {str(got)[:60]!r}')
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) <= _MOST if isinstance(value, int) else math.isfinite(value)
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from threading import get_ident
@@ -49,6 +50,7 @@ class Recorder:
         self._action = 0
         self._time = 0.0  # of the action
         self._thread: int | None = None  # that an action runs on
+        self._home: int | None = None  # the thread that all actions run on
         self._samples = 0  # of the first source
         self._sources = self._asks = self._steps = 0
         self._calls: dict[str, int] = {}
@@ -75,9 +77,26 @@ class Recorder:
         self._steps += 1
         return self._steps
 
+    @contextmanager
+    def inside(self) -> Generator[None]:
+        """Within this, what comes from outside comes in an action: the current one, or a new one.
+
+        For what comes on the conversation thread without its scheduler. On another thread this does
+        nothing.
+        """
+        if self._thread is not None or get_ident() != self._home:
+            yield
+            return
+        self.begin(None)
+        try:
+            yield
+        finally:
+            self.end()
+
     def begin(self, step: int | None) -> None:
         """An action begins: the pipe's own, with its number, or one from outside."""
         self._action += 1
+        self._home = get_ident()
         self._time = round(time.monotonic() - self._began, 6)
         self._thread = get_ident()
         if step is not None:
@@ -163,16 +182,19 @@ class Recorder:
 
         def take(piece: Any) -> None:
             kept = as_kept(piece)
-            self.line("piece", id=number, v=self.encoded(kept))
-            handled.take(kept)
+            with self.inside():
+                self.line("piece", id=number, v=self.encoded(kept))
+                handled.take(kept)
 
         def end() -> None:
-            self.line("end", id=number)
-            handled.end()
+            with self.inside():
+                self.line("end", id=number)
+                handled.end()
 
         def fail(error: BaseException) -> None:
-            self.line("fail", id=number, error=self._error(error))
-            handled.fail(error)
+            with self.inside():
+                self.line("fail", id=number, error=self._error(error))
+                handled.fail(error)
 
         return Handled(take, end, fail)
 
@@ -244,22 +266,26 @@ class _RecordedSource(abc.ObserverBase[Any]):
 
     def on_next(self, value: Any) -> None:
         """Note and pass on a block or an event."""
-        if isinstance(value, AudioChunk):
-            value = self._recorder.block(self._number, value)
-        else:
-            v = self._recorder.encoded(value)
-            self._recorder.line("event", src=self._number, v=v)
-        self._observer.on_next(value)
+        with self._recorder.inside():
+            if isinstance(value, AudioChunk):
+                value = self._recorder.block(self._number, value)
+            else:
+                v = self._recorder.encoded(value)
+                self._recorder.line("event", src=self._number, v=v)
+            self._observer.on_next(value)
 
     def on_error(self, error: Exception) -> None:
         """Note and pass on the error."""
-        self._recorder.line("over", src=self._number, error=named_error(error, content=True))
-        self._observer.on_error(error)
+        with self._recorder.inside():
+            failed = named_error(error, content=True)
+            self._recorder.line("over", src=self._number, error=failed)
+            self._observer.on_error(error)
 
     def on_completed(self) -> None:
         """Note and pass on the end."""
-        self._recorder.line("over", src=self._number)
-        self._observer.on_completed()
+        with self._recorder.inside():
+            self._recorder.line("over", src=self._number)
+            self._observer.on_completed()
 
 
 class _RecordedSignal(abc.ObserverBase[Any]):
@@ -272,16 +298,19 @@ class _RecordedSignal(abc.ObserverBase[Any]):
 
     def on_next(self, value: Any) -> None:
         """Note and pass on a value."""
-        self._recorder.line("in", name=self._name, v=self._recorder.encoded(value))
-        self._observer.on_next(value)
+        with self._recorder.inside():
+            self._recorder.line("in", name=self._name, v=self._recorder.encoded(value))
+            self._observer.on_next(value)
 
     def on_error(self, error: Exception) -> None:
         """Note and pass on the error."""
-        failed = named_error(error, content=True)
-        self._recorder.line("in", name=self._name, error=failed)
-        self._observer.on_error(error)
+        with self._recorder.inside():
+            failed = named_error(error, content=True)
+            self._recorder.line("in", name=self._name, error=failed)
+            self._observer.on_error(error)
 
     def on_completed(self) -> None:
         """Note and pass on the end."""
-        self._recorder.line("in", name=self._name, over=True)
-        self._observer.on_completed()
+        with self._recorder.inside():
+            self._recorder.line("in", name=self._name, over=True)
+            self._observer.on_completed()

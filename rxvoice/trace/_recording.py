@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,6 +69,14 @@ class RecordingScheduler(RelativeScheduler):
         self._scheduler = scheduler
         self.boundary = recorder
         self.outside = _Outside(self)
+
+    def begin(self, action: Callable[[abc.SchedulerBase], object]) -> None:
+        """Run the first action here and now, with this scheduler."""
+        self.boundary.begin(None)
+        try:
+            action(self)
+        finally:
+            self.boundary.end()
 
     @property
     def now(self) -> datetime:

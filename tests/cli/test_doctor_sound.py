@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
+from fake_coreaudio import Mac, MacDevice
 from reactivex import Observable, Subject
 from reactivex.disposable import Disposable
 
@@ -28,7 +29,7 @@ from rxvoice.cli._doctor import (
 from rxvoice.cli._doctor.finding import Asked, Finding
 from rxvoice.cli._doctor.microphone import Heard, OpenMicrophone
 from rxvoice.cli._doctor.tone import Echo
-from rxvoice.devices import Device
+from rxvoice.devices import Device, listing
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.events import AudioLost, DeviceLost, Event, Notice
 
@@ -490,3 +491,13 @@ def test_a_tone_that_cannot_be_played_or_heard_is_a_problem(
     assert only(tone.check(Asked())).told.startswith("the microphone gave no sound")
     monkeypatch.setattr(tone, "played", lambda _: captured(100, 100))
     assert only(tone.check(Asked())).state == "ok"
+
+
+def test_on_a_mac_a_headset_is_what_is_connected_by_bluetooth(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Mac(
+        MacDevice("Rosa", inputs=1, transport="blue"),
+        MacDevice("Conference headset", inputs=1, rate=16_000, transport="usb "),
+    ).install(monkeypatch)
+    assert [sound_devices.is_headset(it) for it in listing()] == [True, False]

@@ -27,17 +27,25 @@ from serve.running import Server, ask, running, until
 from websockets.sync.client import connect
 
 import rxvoice
+from rxvoice.chunks import Samples
 from rxvoice.cli import main, parser
 from rxvoice.cli._options import settings_of
 from rxvoice.cli._serve_models import choose_models
 from rxvoice.cli._serve_settings import ServeSettings
+from rxvoice.cli._serve_voices import Voices
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.errors import ConfigError
+from rxvoice.mlx import SmartTurn
+from rxvoice.testing import FakeSynthesizer
+from tests.mlx import tiny_smart_turn
 from tests.remote.servers import (
     CHAT,
+    DONE,
     HEAR,
     SPEAK,
     Stub,
+    data,
+    event,
     hears,
     pcm,
     process,
@@ -84,7 +92,8 @@ def test_every_setting_is_an_option() -> None:
         *("--model-key", "env", "--session-header", "X-User", "--model-timeout", "2.5"),
         *("--host", "::1", "--port", "0", "--api-key", "key", "--insecure", "--beta"),
         *("--allow-origin", "https://a.example", "--max-sessions", "7", "--drain-timeout", "5"),
-        "--log-content",
+        *("--smart-turn", "g/h", "--log-content", "--certificate", "c.pem"),
+        *("--certificate-key", "k.pem"),
     )
     assert all(getattr(options, it.name) != it.default for it in fields(ServeSettings))
     assert options.llm_url == ("http://b/v1", "http://c/v1")
@@ -216,6 +225,69 @@ def test_a_session_speaks_with_models_that_are_elsewhere(server: Server, stubs: 
     names = [it.headers["x-session-id"] for it in asked]
     assert sorted(map(names.count, set(names))) == [1, 2]
     assert {it.json["voice"] for it in _asked(stubs, SPEAK)} == {"ann"}
+
+
+def test_a_client_chooses_the_voice_and_its_speed_and_is_told_the_tokens(
+    server: Server, stubs: list[Stub]
+) -> None:
+    usage = {"prompt_tokens": 50, "completion_tokens": 4}
+    counted = streams(
+        event("I am there."), event(None, "stop"), data({"choices": [], "usage": usage}), DONE
+    )
+    for stub in stubs:
+        stub.answers[CHAT] = [counted]
+    with server.talk() as client:
+        output = {"voice": "bob", "speed": 1.24}
+        session = {"type": "realtime", "audio": {"output": output}}
+        client.send(json.dumps({"type": "session.update", "session": session}))
+        item = {"role": "user", "content": [{"type": "input_text", "text": "Hello?"}]}
+        item = {"type": "conversation.item.create", "item": {"type": "message", **item}}
+        client.send(json.dumps(item))
+        client.send('{"type": "response.create"}')
+        told = until(client, "response.done")["response"]["usage"]
+    assert (told["input_tokens"], told["output_tokens"], told["total_tokens"]) == (50, 4, 54)
+    spoken = _asked(stubs, SPEAK)[-1].json
+    assert (spoken["voice"], spoken["speed"]) == ("bob", 1.25)
+
+
+def test_the_speeds_of_a_voice_are_few_and_made_once() -> None:
+    class Voice:
+        def __init__(self, speed: float = 1.0) -> None:
+            self.speed = speed
+
+        def synthesize_stream(self, text: str) -> list[Samples]:
+            raise NotImplementedError
+
+        def at_speed(self, speed: float) -> Voice:
+            return Voice(speed)
+
+    own, ann, still = Voice(), Voice(), FakeSynthesizer()
+    voices = Voices(own, {"ann": ann, "still": still})
+    assert voices.speak_as("ann", 1.02) is ann
+    fast = voices.speak_as("ann", 1.21)
+    assert isinstance(fast, Voice)
+    assert fast.speed == 1.2
+    assert voices.speak_as("ann", 1.19) is fast
+    assert voices.speak_as("nobody", 1.2) is voices.speak_as("alloy", 1.2) is not fast
+    assert voices.speak_as("still", 1.2) is still
+
+
+@pytest.mark.models
+def test_a_model_tells_whether_the_user_has_finished(home: Path) -> None:
+    directory = tiny_smart_turn.build(home / "turn")
+    urls = [f"--{kind}-url=http://127.0.0.1:9/v1" for kind in ("stt", "llm", "tts")]
+    names = ("--stt", "ears", "--llm", "mind", "--tts", "mouth", "--voice", "ann")
+    chosen = choose_models(told(*names, *urls, "--smart-turn", str(directory)))
+    try:
+        models = chosen.load()
+        assert models.smart_turn is not None
+        policy = models.smart_turn(4_000)
+        assert isinstance(policy, SmartTurn)
+        sound = np.zeros(16_000, np.float32)
+        assert policy.user_finished(sound, 3_900) is not True
+        assert policy.user_finished(sound, 4_000) is True
+    finally:
+        chosen.close()
 
 
 def test_a_server_that_is_down_is_not_noticed(server: Server, stubs: list[Stub]) -> None:

@@ -38,6 +38,7 @@ from rxvoice.cli._view import PlainView
 from rxvoice.cli.talk import _sum_up
 from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
+from rxvoice.mlx import SmartTurn, smart_turn
 from rxvoice.offline import demo_phrases
 from rxvoice.offline.stt import default_backend
 from rxvoice.testing import FakeResponder, FakeSpeaker, FakeSynthesizer, FakeTranscriber, turn
@@ -53,7 +54,9 @@ def loud(samples: Any) -> bool:
 class Pipe:
     """A conversation of fakes, in virtual time."""
 
-    def __init__(self, controls: Controls, **options: Any) -> None:
+    def __init__(
+        self, controls: Controls, smart_turn: SmartTurn | None = None, **options: Any
+    ) -> None:
         self.clock = TestScheduler()
         self.speaker = FakeSpeaker(self.clock)
         self.happened: list[Any] = []
@@ -67,6 +70,7 @@ class Pipe:
             FakeTranscriber("hi", "and"),
             FakeResponder("Yes.", "No."),
             FakeSynthesizer(samples_per_char=6_000),
+            smart_turn=smart_turn,
         )
         models: Any = SimpleNamespace(listening=self.clock, text=self.clock, speech=self.clock)
         conversation(
@@ -108,6 +112,26 @@ def test_settings_reach_the_pipe() -> None:
     pipe = Pipe(Controls(), silence_ms=64, max_turn_ms=96)
     pipe.hear(LOUD, 4)
     assert "Transcribed" in pipe.names()  # though nobody was silent
+
+
+def test_a_model_may_tell_whether_the_user_has_finished() -> None:
+    finished = False
+    asked: list[int] = []
+
+    def judge(audio: Any, sample_rate: int, threshold: float) -> Any:
+        asked.append(len(audio))
+        return SimpleNamespace(prediction=int(finished))
+
+    pipe = Pipe(Controls(), smart_turn(judge), silence_ms=64)
+    pipe.hear(LOUD, 10)
+    pipe.hear(QUIET, 25)  # 800 ms: it was asked, and said no
+    assert len(asked) == 1
+    assert "Transcribed" not in pipe.names()
+    finished = True
+    pipe.hear(LOUD, 5)
+    pipe.hear(QUIET, 20)
+    assert len(asked) == 2
+    assert "Transcribed" in pipe.names()
 
 
 def test_push_to_talk_hears_only_what_it_is_told_to() -> None:
@@ -306,16 +330,22 @@ def test_off_the_main_thread_signals_are_left_alone() -> None:
 def test_the_space_bar_is_read_key_by_key_and_the_terminal_put_back() -> None:
     import termios
 
+    def settings() -> list[object]:
+        found = termios.tcgetattr(inner)
+        # Set by BSD and macOS where what was typed key by key is read by lines again.
+        found[3] &= ~getattr(termios, "PENDIN", 0x2000_0000)
+        return found
+
     outer, inner = pty.openpty()
     pressed = threading.Semaphore(0)
-    before = termios.tcgetattr(inner)
+    before = settings()
     try:
         with SpaceBar(pressed.release, terminal=inner):
             os.write(outer, b"x ")  # and no return
             assert pressed.acquire(timeout=PATIENCE_S)
             os.write(outer, b" ")
             assert pressed.acquire(timeout=PATIENCE_S)
-        assert termios.tcgetattr(inner) == before
+        assert settings() == before
         assert not pressed.acquire(blocking=False)
     finally:
         os.close(outer)

@@ -43,7 +43,7 @@ def test_every_setting_is_an_option_and_the_other_way_round() -> None:
         *("--min-speech-ms", "90", "--min-words", "2", "--echo", "off", "--record", "a.wav"),
         *("--transcript", "~/b.jsonl", "--plain", "--trust-remote-code"),
         *("--trace", "c", "--no-content"),
-        *("--llm-url", "http://a/v1", "--model-key", "k"),
+        *("--llm-url", "http://a/v1", "--model-key", "k", "--smart-turn", "g/h"),
     )
     assert all(getattr(options, it.name) != it.default for it in fields(CommandSettings))
     assert options.microphone == 3

@@ -238,6 +238,52 @@ def test_lines_that_are_done_are_printed_above() -> None:
     assert "[bold]" in screen.printed(events.Transcribed(turn, "[bold]x[/bold]"))
 
 
+METRICS = {
+    "turn_ended_ms": 800,
+    "transcript_ms": 900,
+    "first_token_ms": 1100,
+    "first_sentence_ms": 1200,
+    "first_audio_ms": 1400,
+    "first_heard_ms": 1440,
+}
+
+
+def test_what_the_user_waited_for_is_a_bar_of_parts_that_sum() -> None:
+    screen = Screen(width=120)
+    turn = over()
+    assert "last turn" not in screen.after(*answered(turn))
+    shown = screen.after(events.TurnMetrics(turn, **METRICS))  # type: ignore[arg-type]
+    (bar,) = re.findall(r" last turn  (█+) 1\.44 s", shown)
+    assert len(bar) == 29  # 50 ms a cell
+    assert (
+        "turn ended 800 · transcript 100 · first token 200 · first sentence 100 · first audio 200"
+        " · first h…" in shown
+    )
+    # A turn that was not heard leaves it.
+    assert "1.44 s" in screen.after(events.TurnMetrics(over(2), turn_ended_ms=5))
+
+
+def test_a_long_wait_and_a_terminal_without_colours_have_a_bar_too() -> None:
+    screen = Screen(width=60, encoding="ascii")
+    turn = over()
+    slow = {**METRICS, "first_heard_ms": 60_000}
+    screen.after(*answered(turn))
+    # What is printed above has other characters, which the command replaces.
+    screen.view.scene.on(events.TurnMetrics(turn, **slow))  # type: ignore[arg-type]
+    shown = screen.lines()
+    (bar,) = re.findall(r"last turn  ([.tksah]+) 60\.00 s", shown)
+    assert len(bar) == 27
+    assert bar.endswith("h" * 25)
+    assert ".=turn ended 800 - t=transcript 100" in shown
+    assert shown.isascii()
+
+
+def test_a_small_terminal_keeps_its_lines_for_what_is_said() -> None:
+    screen = Screen(height=12)
+    turn = over()
+    assert "last turn" not in screen.after(*answered(turn), events.TurnMetrics(turn, **METRICS))  # type: ignore[arg-type]
+
+
 def test_lost_devices_and_lost_audio_come_with_a_remedy() -> None:
     screen = Screen(width=120)
     printed = screen.printed(

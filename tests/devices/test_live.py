@@ -73,7 +73,7 @@ def test_disposed_in_mid_sentence_it_lets_go_of_devices_and_threads(audio: Virtu
     for thread in begun:
         thread.join(PATIENCE_S)
     assert not [it.name for it in begun if it.is_alive()]
-    assert not devices._open
+    assert not devices.is_open()
 
 
 def test_a_microphone_that_is_lost_in_mid_sentence_is_heard_when_it_returns(

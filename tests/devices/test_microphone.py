@@ -151,7 +151,7 @@ def test_when_the_sound_server_dies_the_microphone_waits_for_it(audio: VirtualAu
     assert first.time is not None
     assert last.time is not None
     assert last.time - first.time == pytest.approx(last.start / 16_000, abs=0.1)
-    assert not devices._open
+    assert not devices.is_open()
 
 
 def test_a_source_that_stalls_without_a_word_is_noticed(audio: VirtualAudio) -> None:
@@ -254,7 +254,7 @@ def test_two_microphones_in_a_row_and_at_once(audio: VirtualAudio) -> None:
     with listening() as three:
         three.more(5)
     assert one.events == two.events == three.events == []
-    assert not devices._open
+    assert not devices.is_open()
 
 
 def test_a_device_is_found_by_a_part_of_its_name(audio: VirtualAudio) -> None:

@@ -13,6 +13,9 @@ from devices.virtual_audio import VirtualAudio
 from reactivex.subject import BehaviorSubject
 
 import rxvoice as rxv
+from rxvoice import devices
+from rxvoice.devices import _hal
+from rxvoice.devices._hal import NoHal
 from rxvoice.events import DeviceChanged
 
 pytestmark = pytest.mark.devices
@@ -73,6 +76,58 @@ def test_the_microphone_goes_on_with_the_next_device(audio: VirtualAudio) -> Non
         assert enough.wait(SOON)
     (event,) = [it for it in got if isinstance(it, rxv.Event)]
     assert event == DeviceChanged("microphone", "pulse", "default")
+    chunks = [it for it in got if isinstance(it, rxv.AudioChunk)]
+    assert [it.start for it in chunks] == [512 * i for i in range(len(chunks))]
+    first, last = chunks[0], chunks[-1]
+    assert last.time - first.time == pytest.approx(last.start / 16_000, abs=0.1)
+
+
+class Counted(NoHal):
+    """A system that tells of a device that came or went, once `count` is another number."""
+
+    count = 0
+
+    def present(self) -> object:
+        return self.count
+
+
+@undisturbed
+def test_portaudio_looks_for_devices_while_both_sides_are_open(
+    audio: VirtualAudio, tmp_path: Path, told: list[rxv.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hal = Counted()
+    monkeypatch.setattr(_hal, "_set", hal)
+    sound = noise(1.5, RATE)
+    got: list[Any] = []
+    listens, enough = threading.Event(), threading.Semaphore(0)
+
+    def hear(it: rxv.AudioChunk | rxv.Event) -> None:
+        got.append(it)
+        listens.set()
+        enough.release()
+
+    with (
+        rxv.microphone().subscribe(hear),
+        recorded(audio, tmp_path / "heard.raw") as end,
+        loudspeaker(told) as sink,
+    ):
+        assert listens.wait(SOON)
+        sink.set_sample_rate(RATE)
+        sink.write_samples(sound)
+        until(sink, RATE // 2)
+        hal.count += 1
+        assert devices.look_again()
+        sink.flush()
+        assert sink.position == len(sound)
+        heard = end()
+        for _ in range(20):
+            assert enough.acquire(timeout=SOON)
+    # All of the beginning and all of the end; what was cut off between them is heard twice.
+    for part in (slice(0, RATE // 2 - RATE // 10), slice(RATE, len(sound))):
+        _, alike = found(sound[part], heard)
+        assert alike > 0.99
+    assert not [it for it in told if not isinstance(it, rxv.events.Underrun)]
+    assert all(isinstance(it, rxv.events.AudioLost) for it in got if isinstance(it, rxv.Event))
     chunks = [it for it in got if isinstance(it, rxv.AudioChunk)]
     assert [it.start for it in chunks] == [512 * i for i in range(len(chunks))]
     first, last = chunks[0], chunks[-1]

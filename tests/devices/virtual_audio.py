@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "virtual_audio.sh"
+
+
+def must_be_possible() -> None:
+    """Skip the test where there can be no virtual devices. On Linux in CI that is a failure."""
+    if sys.platform != "linux":
+        pytest.skip("virtual sound devices are made with PulseAudio, on Linux")
+    reason = None
+    if not shutil.which("pulseaudio") or not shutil.which("pacat"):
+        reason = "no PulseAudio"
+    else:
+        try:
+            import sounddevice  # noqa: F401
+        except OSError as error:
+            reason = str(error)
+    if reason is not None:
+        tell = pytest.fail if os.environ.get("CI") else pytest.skip
+        tell(f"{reason}: run .ci/virtual_audio.sh install as root")
 
 
 class VirtualAudio:

@@ -12,6 +12,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from reactivex import Observable
+from thorough import some
 
 import rxvoice as rxv
 from rxvoice._audio.samples import Samples
@@ -55,7 +56,8 @@ def clips() -> list[Samples]:
         assert file.getframerate() == 16_000
         audio = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768
     ends = np.linspace(16_000, len(audio), CLIPS).astype(int)
-    return [audio[max(0, end - 16_000 * (1 + n % 8)) : end] for n, end in enumerate(ends)]
+    parts = [audio[max(0, end - 16_000 * (1 + n % 8)) : end] for n, end in enumerate(ends)]
+    return some(parts, 7)
 
 
 def in_float32(path: Path) -> bytes:

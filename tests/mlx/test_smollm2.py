@@ -11,6 +11,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 import regex
+from thorough import some
 
 import rxvoice as rxv
 from rxvoice.cli import main
@@ -115,11 +116,13 @@ def by_hand(metadata: dict[str, Any], text: str) -> list[int]:
 
 def test_twelve_turns_are_token_by_token_as_if_all_was_fed_anew(family: Llm) -> None:
     llm = family.fresh()
+    compared = some(range(1, len(QUESTIONS)), 4)
     for number, question in enumerate(QUESTIONS):
         before = list(llm.messages)
         given = pieces(llm, question)
         fed = llm.stats.prefilled_tokens
-        assert given == refed(family, before, question), f"turn {number}"
+        if number in compared:  # to feed all anew takes seconds
+            assert given == refed(family, before, question), f"turn {number}"
         # Only the question, what is around it, and the end of the last reply are new.
         assert fed < 70
     assert llm.stats.prompt_tokens > 250

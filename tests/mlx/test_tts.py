@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 import mlx_audio.tts
@@ -318,6 +318,26 @@ def test_a_package_that_the_family_imports(tmp_path: Path, monkeypatch: pytest.M
         tts(tmp_path).load()
     with pytest.raises(MissingDependency, match="pip install requests"):
         _ = tts(tmp_path).sample_rate
+
+
+@pytest.mark.models
+def test_the_speed_may_be_another_each_time(
+    soprano: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (voice := tts(soprano)).at_speed(1.5) is voice  # the family has only one
+    voice = tts(tiny_tts.kitten(tmp_path / "kitten"), speed=1.2)
+    fast = voice.at_speed(1.5)
+    asked: list[Any] = []
+    network = cast("Any", type(fast._loaded()))
+    monkeypatch.setattr(
+        network, "generate", lambda self, text, speed: asked.append(speed) or iter(())
+    )
+    for it in (voice, fast):
+        assert list(it.synthesize_stream("Hi.")) == []
+    assert asked == pytest.approx([1.2, 1.8])
+    assert fast._loaded() is voice._loaded()
+    with pytest.raises(ConfigError, match="speed must be above 0"):
+        voice.at_speed(0)
 
 
 @pytest.mark.models

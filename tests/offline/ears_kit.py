@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+from thorough import some
 
 import rxvoice
 from rxvoice.offline import WhisperStt
@@ -62,10 +63,11 @@ def noises() -> Iterator[tuple[str, np.ndarray]]:
         yield "clicks", clicks
 
 
-def made_up(ears: WhisperStt) -> list[tuple[str, str]]:
-    """What the ears make up of the 42 sounds that are no speech."""
+def made_up(ears: WhisperStt, count: int = 42) -> list[tuple[str, str]]:
+    """What the ears make up of so many of the 42 sounds that are no speech."""
     sounds = [(name, sound.clip(-1, 1).astype(np.float32)) for name, sound in noises()]
     assert len(sounds) == 42
+    sounds = some(sounds, count)
     found = [(name, text) for name, it in sounds if (text := ears.transcribe_turn(it))]
     print(f"\nmade up of {len(sounds)} sounds: {found}")
     return found

@@ -67,6 +67,8 @@ def test_a_sentence_ends_with_a_pause():
 def test_rate_pitch_and_voice_are_heard():
     plain = spoken(SENTENCE)
     assert len(spoken(SENTENCE, rate_wpm=350)) < 0.7 * len(plain)
+    fast = np.concatenate(list(espeak("en-us").at_speed(2).synthesize_stream(SENTENCE)))
+    assert np.array_equal(fast, spoken(SENTENCE, rate_wpm=350))
     for other in (spoken(SENTENCE, pitch=90), spoken(SENTENCE, "de"), spoken(SENTENCE, "en-us+f3")):
         assert not np.array_equal(other, plain)
     assert np.array_equal(spoken(SENTENCE), plain)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from thorough import some
 
 from rxvoice.events import Notice
 from rxvoice.mlx import Llm
@@ -106,7 +107,7 @@ def test_it_answers_what_whisper_writes(talk: Llm) -> None:
 
 @pytest.mark.models
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("seed", some([3, 4], 1))
 def test_no_answer_is_wrong_in_200_turns_of_one_talk(talk: Llm, seed: int) -> None:
     rng = random.Random(seed)
     known = [*ANSWERS.items()]
@@ -142,9 +143,10 @@ def test_a_talk_with_the_same_weights_keeps_to_the_context_too(talk: Llm) -> Non
 @pytest.mark.parametrize("foreign", [DIALOGUES["held_out"]["foreign"], CROWD["held_out"]])
 def test_it_refuses_at_least_98_of_100_foreign_questions(talk: Llm, foreign: list[str]) -> None:
     """The 310 that we wrote, and 300 that people asked of a voice assistant (CLINC150)."""
-    wrong = [it for it in foreign if said(talk.fresh(), it) != FALLBACK]
     assert len(foreign) >= 300
-    assert len(wrong) <= 0.02 * len(foreign), wrong
+    asked = some(foreign, 100)
+    wrong = [it for it in asked if said(talk.fresh(), it) != FALLBACK]
+    assert len(wrong) <= 0.02 * len(asked), wrong
 
 
 @pytest.mark.models
@@ -157,8 +159,9 @@ def test_it_answers_its_own_questions_in_other_words(talk: Llm) -> None:
         for name, questions in DIALOGUES["held_out"]["paraphrases"].items()
         for question in questions
     ]
-    wrong = [question for question, answer in asked if said(talk.fresh(), question) != answer]
     assert len(asked) >= 300
+    asked = some(asked, 100)
+    wrong = [question for question, answer in asked if said(talk.fresh(), question) != answer]
     assert len(wrong) <= 0.05 * len(asked), wrong
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soxr
 from offline.prompts_kit import errors, words
+from thorough import some
 
 import rxvoice as rxv
 from rxvoice import offline
@@ -153,7 +154,7 @@ def test_whisper_understands_it(voice: offline.PiperTts):
     ears = offline.stt()
     wrong = total = 0
     spent, lasted = 0.0, 0.0
-    for text in SENTENCES * 3:  # each time it varies a little
+    for text in some(SENTENCES * 3, len(SENTENCES)):  # each time it varies a little
         began = time.process_time()
         sound = spoken(voice, text)
         spent += time.process_time() - began
@@ -162,14 +163,19 @@ def test_whisper_understands_it(voice: offline.PiperTts):
         wrong += errors(words(text), heard)
         total += len(words(text))
     print(f"\nrecognised {1 - wrong / total:.3f} of {total}; CPU {spent / lasted:.3f} of speech")
-    assert total > 300
+    assert total > 80
     assert wrong / total <= 0.05
 
 
 def test_rate_is_heard(voice: offline.PiperTts):
     fast = offline.tts(rate_wpm=270)
     assert isinstance(fast, offline.PiperTts)
-    assert len(spoken(fast, SENTENCES[0])) < 0.8 * len(spoken(voice, SENTENCES[0]))
+    own = len(spoken(voice, SENTENCES[0]))
+    assert len(spoken(fast, SENTENCES[0])) < 0.8 * own
+    slow = voice.at_speed(0.75)
+    assert len(spoken(slow, SENTENCES[0])) > 1.2 * own
+    assert slow._voice is voice._voice
+    assert len(spoken(voice, SENTENCES[0])) < 1.2 * own
 
 
 def test_phonemes_in_brackets_are_text(voice: offline.PiperTts):

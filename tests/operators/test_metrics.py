@@ -12,7 +12,7 @@ from reactivex.testing import TestScheduler
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.chunks import AudioChunk
-from rxvoice.elements import Reply, Speech, Transcript
+from rxvoice.elements import Reply, Sentence, Speech, Transcript
 from rxvoice.events import (
     AudioLost,
     Candidate,
@@ -147,6 +147,18 @@ def test_each_turn_is_told_once() -> None:
     scene.at(900).tell(Finished(turn, ""), speech(turn, 0, final=True), Notice("x", turn=turn))
     scene.tell(Interrupted(turn, ""))
     assert len(scene.told) == 1
+
+
+def test_the_first_sentence_is_when_the_voice_was_asked() -> None:
+    scene = Scene()
+    writer = turn_of()
+    turn = writer.turn
+    scene.tell(TurnOpened(turn)).hear(writer, "~_")  # speech until 10
+    writer.close("policy", 2)
+    sentence = Sentence("Hello.")
+    sentence.asked = 0.055
+    scene.at(80).tell(speech(turn, sentence=sentence)).at(90).tell(Finished(turn, ""))
+    assert (scene.told[0].first_sentence_ms, scene.told[0].first_audio_ms) == (45, 70)
 
 
 def test_an_interrupted_reply_and_the_turn_that_interrupts_it() -> None:
@@ -330,6 +342,7 @@ def test_behind_converse_every_stage_is_there() -> None:
             "turn_ended_ms": 64,
             "transcript_ms": 114,
             "first_token_ms": 214,
+            "first_sentence_ms": 214,
             "first_audio_ms": 234,
             "first_heard_ms": 234,
             "over_ms": 234,

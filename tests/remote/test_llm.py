@@ -6,7 +6,19 @@ import pytest
 
 from rxvoice.errors import ConfigError
 from rxvoice.remote import RemoteError, RemoteLlm, llm
-from tests.remote.servers import CHAT, DONE, Stub, endless, event, says, streams, until_closed
+from rxvoice.remote._chat import CountedTokens
+from tests.remote.servers import (
+    CHAT,
+    DONE,
+    Stub,
+    data,
+    endless,
+    event,
+    gives,
+    says,
+    streams,
+    until_closed,
+)
 
 
 def talk(stub: Stub, **options: object) -> RemoteLlm:
@@ -44,8 +56,40 @@ def test_what_is_asked(stub: Stub) -> None:
         "max_tokens": 7,
         "temperature": 0.0,
         "stream": True,
+        "stream_options": {"include_usage": True},
         "top_k": 3,
     }
+
+
+def test_the_server_counts_the_tokens(stub: Stub) -> None:
+    usage = {
+        "prompt_tokens": 50,
+        "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 40},
+    }
+    counted = data({"choices": [], "usage": usage})
+    stub.answers[CHAT] = [streams(event("One."), event(None, "stop"), counted, DONE), says("Two.")]
+    bot = talk(stub)
+    list(bot.write([{"role": "user", "content": "first"}]))
+    assert bot.stats is not None
+    assert bot.stats == CountedTokens(prompt_tokens=50, prefilled_tokens=10, generated_tokens=2)
+    assert bot.fresh().stats is None
+    answer = bot.write([{"role": "user", "content": "second"}])
+    next(answer)
+    assert bot.stats is None  # what it counted is not of this answer
+    list(answer)
+    assert bot.stats is None
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_does_not_count_is_asked_without(stub: Stub, status: int) -> None:
+    told = b'{"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"]}]}'
+    stub.answers[CHAT] = [gives(told, status=status), says("One.")]
+    bot = talk(stub)
+    assert "".join(map(str, bot.respond("first"))) == "One."
+    assert "".join(map(str, bot.fresh().respond("second"))) == "One."
+    counts = ["stream_options" in it.json for it in stub.requests]
+    assert counts == [True, False, False]
 
 
 def test_nothing_is_sent_before_the_first_piece_is_asked_for(stub: Stub) -> None:

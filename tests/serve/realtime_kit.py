@@ -11,6 +11,7 @@ import numpy as np
 
 from rxvoice.conversation import Message
 from rxvoice.serve import Models
+from rxvoice.serve._observer import Observer
 from rxvoice.serve.realtime._commands import WireCommands
 from rxvoice.serve.realtime._errors import ClientError
 from rxvoice.serve.realtime._server_events import ServerEvents
@@ -52,7 +53,13 @@ def fake_models(
 class VirtualSession:
     """A session, its client, and the events that the client gets."""
 
-    def __init__(self, models: Models | None = None, *, transcribes: bool = False) -> None:
+    def __init__(
+        self,
+        models: Models | None = None,
+        *,
+        transcribes: bool = False,
+        observer: Observer | None = None,
+    ) -> None:
         self.clock = VirtualClock()
         self.events: list[dict[str, Any]] = []
         self.failures: list[Exception | None] = []
@@ -70,6 +77,7 @@ class VirtualSession:
             scheduler=self.clock,
             on_failed=self.failures.append,
             new_id=new_id,
+            observer=observer,
         )
         self.commands = WireCommands(self.dialogue, config, new_id, self._updated)
         self.dialogue.open()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import urllib.error
 import urllib.request
@@ -56,6 +57,7 @@ def running(
     models: serve.Models | Callable[[], serve.Models],
     *,
     wrap: Callable[[Any], Any] = lambda app: app,
+    encrypted: ssl.SSLContext | None = None,
     **options: Any,
 ) -> Iterator[Server]:
     metrics = Metrics()
@@ -65,7 +67,8 @@ def running(
 
     def run() -> None:
         try:
-            hold(wrap(made), where, server.drain, server.ender, told=server.told.append)
+            told = server.told.append
+            hold(wrap(made), where, server.drain, server.ender, told=told, encrypted=encrypted)
         finally:
             server.over.set()
 

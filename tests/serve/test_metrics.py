@@ -75,10 +75,15 @@ def test_a_stage_that_a_turn_did_not_reach_is_not_counted() -> None:
 def test_interruptions_dropped_audio_and_waiting_messages() -> None:
     metrics = Metrics()
     metrics.interrupted()
-    metrics.audio_dropped(8_000)
+    metrics.audio_heard(24_000, 16_000, 8_000)
+    metrics.loop_lag(0.004)
     metrics.queue_depth(3)
     assert _value(metrics, "interruptions_total") == 1
+    assert _value(metrics, "audio_received_seconds_total") == 1.5
+    assert _value(metrics, "audio_judged_seconds_total") == 1
     assert _value(metrics, "audio_dropped_seconds_total") == 0.5
+    assert _value(metrics, "loop_lag_seconds_bucket", le="0.002") == 0
+    assert _value(metrics, "loop_lag_seconds_bucket", le="0.005") == 1
     assert _value(metrics, "messages_waiting_bucket", le="2.0") == 0
     assert _value(metrics, "messages_waiting_bucket", le="4.0") == 1
 

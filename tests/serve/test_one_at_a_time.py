@@ -55,6 +55,17 @@ class Session:
         self.over.set()
 
 
+def test_other_speeds_of_the_voice_wait_in_the_same_queue(models: MlxScheduler) -> None:
+    busy = Busy()
+    busy.at_speed = lambda speed: busy  # type: ignore[attr-defined]
+    voice = OneAtATime(busy, models.speech)
+    sessions = [Session(it, "one two three") for it in (voice, voice.at_speed(1.5), voice)]
+    for it in sessions:
+        assert it.over.wait(WAIT)
+        assert it.error is None
+    assert OneAtATime(Busy(), models.speech).at_speed(1.5).sample_rate == 8_000
+
+
 @pytest.fixture
 def models() -> Iterator[MlxScheduler]:
     with MlxScheduler() as models:

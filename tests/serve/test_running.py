@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
+import subprocess
 import time
+from pathlib import Path
+from shutil import which
 
 import pytest
 from serve.realtime_kit import fake_models
 from serve.running import WAIT, ask, running, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from rxvoice import serve
-from rxvoice.cli._server import Ender, hold, is_this_machine_only, listening
+from rxvoice.cli._server import Ender, encryption, hold, is_this_machine_only, listening
+from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
 from rxvoice.serve._access_log import AccessLog
 
@@ -80,13 +86,44 @@ def test_the_metrics_tell_of_a_session(caplog: pytest.LogCaptureFixture) -> None
             assert "rxvoice_ready 0.0" in told
             assert 'rxvoice_refused_total{reason="full"} 1.0' in told
         gone = 'rxvoice_sessions_closed_total{reason="client"} 1.0'
+        no_lag = "rxvoice_loop_lag_seconds_count 0.0"
         deadline = time.monotonic() + WAIT
-        while gone not in server.get("/metrics")[1].splitlines():
+        while gone not in (told := server.get("/metrics")[1].splitlines()) or no_lag in told:
             assert time.monotonic() < deadline
     lines = [it for it in caplog.messages if "WS" in it]
     assert "127.0.0.1 WS /v1/realtime opened" in lines
     assert any(" closed 1000 after " in it for it in lines)
     assert "swordfish" not in caplog.text
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    if not which("openssl"):
+        pytest.skip("no openssl: apt-get install openssl")
+    it, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    named = ["-nodes", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*made, *named, "-keyout", key, "-out", it], check=True, capture_output=True)
+    return it, key
+
+
+def test_with_a_certificate_it_serves_over_wss(certificate: tuple[Path, Path]) -> None:
+    trusted = ssl.create_default_context(cafile=certificate[0])
+    with running(fake_models("Yes."), encrypted=encryption(*certificate)) as server:
+        url = f"wss://127.0.0.1:{server.port}/v1/realtime"
+        with connect(url, proxy=None, ssl=trusted) as client:
+            assert ask(client, "Are you there?") == "Yes."
+
+
+def test_a_certificate_that_is_none_is_told(certificate: tuple[Path, Path]) -> None:
+    it, key = certificate
+    assert encryption(None, None) is None
+    with pytest.raises(UsageError, match="--certificate and --certificate-key go together"):
+        encryption(it, None)
+    with pytest.raises(ConfigError, match=r"none\.pem: No such file or directory: wanted"):
+        encryption(it, key.with_name("none.pem"))
+    with pytest.raises(ConfigError, match="wanted two files in PEM that belong together"):
+        encryption(key, it)
 
 
 def test_a_failure_to_load_ends_it_with_the_error() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
-from rxvoice import Samples
+from rxvoice import Samples, _platform
 
 
 class PortAudioError(Exception):
@@ -23,14 +25,13 @@ class Stream:
         self._sound = sound
         self.options = options
         self.closed = False
-        sound.streams.append(self)
 
     @property
     def time(self) -> float:
         return time.monotonic()
 
     def start(self) -> None:
-        pass
+        self._sound.streams.append(self)
 
     def close(self) -> None:
         self.closed = True
@@ -50,6 +51,14 @@ class Stream:
         for channel in range(out.shape[1]):
             assert np.array_equal(out[:, channel], out[:, 0])
         return out[:, 0].copy()
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
+    """Put a fake of Linux's sound in the place of the machine's, whatever that is."""
+    fake = FakeSound()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(_platform, "_set", _platform.Platform("linux"))
+    return fake
 
 
 class FakeSound:

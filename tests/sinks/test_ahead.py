@@ -12,7 +12,7 @@ import pytest
 import reactivex as rx
 from reactivex import operators as ops
 from reactivex.scheduler import EventLoopScheduler
-from sinks.fake_sound import FakeSound
+from sinks import fake_sound
 
 import rxvoice as rxv
 from rxvoice import Reply, Samples, Transcript, Turn
@@ -28,9 +28,8 @@ mx = pytest.importorskip("mlx.core")
 
 @pytest.fixture
 def sink(monkeypatch: pytest.MonkeyPatch) -> Iterator[Speaker]:
-    import sys
 
-    monkeypatch.setitem(sys.modules, "sounddevice", FakeSound())  # pyright: ignore[reportArgumentType]
+    fake_sound.install(monkeypatch)
     with make(start_buffer_ms=0) as speaker:
         yield speaker
 

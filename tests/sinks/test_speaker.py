@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soxr
 from reactivex import Observable, Subject
+from sinks import fake_sound
 from sinks.fake_sound import FakeSound
 
 import rxvoice as rxv
@@ -30,8 +31,7 @@ SOON = 10.0
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
-    fake = FakeSound()
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
+    fake = fake_sound.install(monkeypatch)
     monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     return fake
 

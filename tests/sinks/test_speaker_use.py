@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from sinks import fake_sound
 from sinks.fake_sound import FakeSound
 from sinks.test_speaker import Told, aside, ramp, tone
 
@@ -22,8 +22,7 @@ LATER = 1000.0  # seconds
 
 @pytest.fixture
 def sound(monkeypatch: pytest.MonkeyPatch) -> FakeSound:
-    fake = FakeSound()
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)  # pyright: ignore[reportArgumentType]
+    fake = fake_sound.install(monkeypatch)
     monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
     return fake
 

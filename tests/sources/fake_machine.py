@@ -11,13 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 from reactivex import Observable, abc
 
+from rxvoice._platform import Platform
 from rxvoice.chunks import AudioChunk
-from rxvoice.devices import Device
+from rxvoice.devices import Device, DeviceWatch, Transport
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.sources._ring import Ring
 from rxvoice.sources._segment import CaptureOptions, Format, Overflow
 from rxvoice.sources.microphone import _microphone
+
+
+@dataclass(frozen=True)
+class FakePlatform(Platform):
+    """A system of which a test says what can be found out."""
+
+    remote: bool = False
+    lid: bool = False
+
+    def is_remote(self) -> bool:
+        return self.remote
+
+    def lid_is_closed(self) -> bool:
+        return self.lid
 
 
 class DeviceError(Exception):
@@ -38,7 +53,7 @@ class Flags:
 class FakeInput:
     def __init__(self, machine: FakeMachine, device: Device, form: Format, ring: Ring) -> None:
         self.machine, self.device, self.form, self.ring = machine, device, form, ring
-        self.started = self.closed = False
+        self.started = self.closed = self.was_let_go = False
         self.spoken = 0
 
     def start(self) -> None:
@@ -88,9 +103,12 @@ class FakeMachine:
 
     def __init__(self, *devices: Device) -> None:
         self.devices = list(devices) or [Device(0, "built-in", 1, 0, 48_000, True)]
+        self.platform = FakePlatform("linux")
         self.time = 1000.0
         self.latency = 0.01
         self.tells_time = True
+        self.bluetooth: set[str] = set()
+        self.connected: Transport | None = None
         self.script: deque[Callable[[], object]] = deque()
         self.inputs: list[FakeInput] = []
         self.tries: list[float] = []
@@ -109,12 +127,27 @@ class FakeMachine:
                 return it
         raise ConfigError(f"there is no microphone {device!r}")
 
-    def find_again(self, device: Device) -> Device:
+    def find_again(self, device: Device, *, follows: bool) -> Device:
         self.tries.append(self.time)
         try:
             return self.find(device.name)
         except ConfigError:
             return self.find(None)
+
+    def look_again(self) -> bool:
+        return False
+
+    def is_bluetooth(self, device: Device) -> bool:
+        return device.name in self.bluetooth
+
+    def transport(self, name: str) -> Transport | None:
+        return self.connected
+
+    def watch(self, device: Device, wanted: Device | None) -> DeviceWatch:
+        return DeviceWatch(device, wanted, "microphone", self.time)
+
+    def began(self, device: Device) -> None:
+        pass
 
     def open(self, device: Device, form: Format, ring: Ring) -> FakeInput:
         if self.refuses(device, form):

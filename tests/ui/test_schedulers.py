@@ -8,10 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from shutil import which
 
 import pytest
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+from screen import on_a_screen
 
 from rxvoice._threads.window import UiScheduler
 from rxvoice.errors import ConfigError
@@ -160,12 +160,8 @@ print("good")
 
 def test_tk_runs_them_on_the_windows_thread() -> None:
     pytest.importorskip("tkinter")
-    has_one = sys.platform == "darwin" or os.environ.get("DISPLAY")
-    display = [] if has_one else ["xvfb-run", "-a"]
-    if display and not which("xvfb-run"):
-        pytest.skip("no display: apt-get install xvfb")
     done = subprocess.run(
-        [*display, sys.executable, "-W", "error", "-c", TK],
+        [*on_a_screen(), sys.executable, "-W", "error", "-c", TK],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(("tests", "."))},
         capture_output=True,
         text=True,

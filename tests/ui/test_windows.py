@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from shutil import which
 
 import numpy as np
 import pytest
+from screen import on_a_virtual_screen
 
 ROOT = Path(__file__).parents[2]
 SAID = "thank you goodbye"
@@ -103,10 +103,8 @@ def test_the_qt_window(tmp_path: Path) -> None:
 def test_the_tk_window(tmp_path: Path) -> None:
     pytest.importorskip("tkinter")
     pytest.importorskip("PySide6.QtGui")  # writes the picture
-    if not which("xvfb-run"):
-        pytest.skip("no virtual display: apt-get install xvfb")
     picture = tmp_path / "tk.png"
     screen = tmp_path / "tk.png.screen"
     screen.mkdir()
-    run(TK, picture, "xvfb-run", "-a", "-s", f"-screen 0 480x580x24 -fbdir {screen}")
+    run(TK, picture, *on_a_virtual_screen("-s", f"-screen 0 480x580x24 -fbdir {screen}"))
     check(picture)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rxvoice.cli._doctor.finding import Asked, Finding
 from rxvoice.cli._doctor.private import without_owner
 from rxvoice.cli._doctor.sound_system import has_portaudio
-from rxvoice.devices import Device, Kind, failures, find, listing, permission, server, sound
+from rxvoice.devices import Device, Kind, failures, find, hal, listing, permission, server, sound
 from rxvoice.errors import ConfigError
 
 _RATES = (16_000, 24_000, 44_100, 48_000)
@@ -91,7 +91,10 @@ def _used(kind: Kind, wanted: int | str | None) -> Finding:
 
 
 def is_headset(device: Device) -> bool:
-    """Whether its microphone is probably one of Bluetooth, by its name or on a Mac by its rate."""
+    """Whether its microphone is a Bluetooth one. By name and rate, if the system does not tell."""
+    known = hal().device(device.name, "microphone")
+    if known is not None:
+        return known.transport == "bluetooth"
     if any(it in device.name.casefold() for it in _HEADSET):
         return True
     return sys.platform == "darwin" and device.sample_rate <= _HEADSET_RATE

@@ -149,7 +149,9 @@ def read_message(text: str) -> dict[str, Any]:
     except ConfigError:
         raise ClientError("invalid_json", "Invalid JSON: the message cannot be parsed.") from None
     if not _is_object(message) or not isinstance(cast("Any", message).get("type"), str):
-        raise ClientError("invalid_event", 'Invalid event: wanted an object with a "type".')
+        error = ClientError("invalid_event", 'Invalid event: wanted an object with a "type".')
+        error.event_id = event_id_of(message)
+        raise error
     return cast("dict[str, Any]", message)
 
 
@@ -208,4 +210,5 @@ def _invalid(error: ValidationError, *, prefix: str = "", drop: int = 0) -> Clie
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     if first["type"] == "missing":
         return ClientError("invalid_value", f"Missing required parameter: '{where}'.", where)
-    return ClientError("invalid_value", f"Invalid value: {shown}. {first['msg']}.", where)
+    wanted = first["msg"].removeprefix("Value error, ")
+    return ClientError("invalid_value", f"Invalid value: {shown}. {wanted}.", where)

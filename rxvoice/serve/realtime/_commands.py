@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import b64decode
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from pybase64 import b64decode
 
 from rxvoice.serve.realtime import _client_events as wire
 from rxvoice.serve.realtime._audio import SoundDecoder
@@ -118,8 +118,9 @@ class WireCommands:
     def _hear(self, audio: str) -> Iterator[None]:
         try:
             data = b64decode(audio, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise ClientError("invalid_value", f"Invalid audio: {error}.", "audio") from None
+        except ValueError:
+            message = "Invalid audio: wanted base64."
+            raise ClientError("invalid_value", message, "audio") from None
         width = self._decoder.width
         if len(data) % width:
             message = f"Invalid audio: wanted samples of {width} bytes, got {len(data)} bytes."

@@ -71,6 +71,18 @@ def error_of(refused: Refused, event_type: str) -> ClientError:
         case "not_spoken":
             message = f"Error truncating item: {about!r} is no spoken message of the assistant."
             return ClientError("invalid_value", message, "item_id")
+        case "too_long":
+            message = (
+                f"Error adding item: the conversation is too long, with {about} items. Delete "
+                "some, or begin another session."
+            )
+            return ClientError("conversation_too_long", message, "item")
+        case "too_many":
+            message = (
+                f"Too many responses outside of the conversation: {about} are in progress. Wait "
+                "until one is finished."
+            )
+            return ClientError("rate_limit_exceeded", message)
         case "only_listens":
             message = "This is a transcription session: it gives no responses."
             return ClientError("invalid_event", message, "type")

@@ -14,6 +14,11 @@ _SEND_S = 10.0
 """Seconds that a client may take to receive a message."""
 
 
+_BURST = 4
+"""Messages that are written without a pause, in which the loop notices that the client is gone.
+asyncio warns of each further write to a connection that is lost, from the fifth one on."""
+
+
 class TooSlow(Exception):
     """The client reads too slowly."""
 
@@ -66,6 +71,7 @@ class Outbox:
 
         while True:
             await self._something.wait()
+            burst = 0
             while self._waiting:
                 message = self._waiting.popleft()
                 self._bytes -= len(message)
@@ -76,6 +82,9 @@ class Outbox:
                     raise TooSlow from None
                 except (WebSocketDisconnect, RuntimeError):  # the socket closed meanwhile
                     return
+                burst += 1
+                if burst % _BURST == 0:
+                    await asyncio.sleep(0)
             self._something.clear()
             self._empty.set()
 

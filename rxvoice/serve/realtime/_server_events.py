@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from secrets import token_hex
 from typing import Any, TypeAlias
+
+from pybase64 import b64encode_as_string
 
 from rxvoice.serve.realtime._audio import SoundEncoder
 from rxvoice.serve.realtime._items import item_wire
@@ -167,9 +168,7 @@ class ServerEvents:
             yield event
 
     def _delta(self, where: Event, data: bytes) -> Event:
-        return self.event(
-            "response.output_audio.delta", **where, delta=b64encode(data).decode("ascii")
-        )
+        return self.event("response.output_audio.delta", **where, delta=b64encode_as_string(data))
 
     def _response(self, reply: it.ReplyView) -> Event:
         details: Event | None = None

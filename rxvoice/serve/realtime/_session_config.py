@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from rxvoice.serve.realtime._audio import RATES, Format
 
@@ -83,7 +83,16 @@ class ToolConfig(_Config):
 
 
 Modalities = list[Literal["text", "audio"]]
-Tokens = Literal["inf"] | Annotated[int, Field(ge=1, le=4_096)]
+
+
+def _tokens(value: object) -> object:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4_096
+    if not is_count and value != "inf":
+        raise ValueError("Wanted 1 to 4096, or 'inf'")
+    return value
+
+
+Tokens = Annotated[int | Literal["inf"], PlainValidator(_tokens)]
 
 
 class ReplyConfig(_Config):
@@ -135,10 +144,7 @@ def from_beta(given: dict[str, Any]) -> dict[str, Any]:
             value = config.pop(old)
             if new == "format" and isinstance(value, str):
                 value = {"type": _BETA_FORMATS.get(value, value)}
-            audio = config.get("audio")
-            audio = cast("dict[str, Any]", audio if isinstance(audio, dict) else {})
-            config["audio"] = audio
-            audio.setdefault(way, {})[new] = value
+            config["audio"] = _with_field(config.get("audio"), way, new, value)
     if "modalities" in config:
         config["output_modalities"] = config.pop("modalities")
     if "max_response_output_tokens" in config:
@@ -149,6 +155,16 @@ def from_beta(given: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def _with_field(audio: object, way: str, name: str, value: object) -> object:
+    if not isinstance(audio, dict | None):
+        return audio  # what checks it says so
+    ways = cast("dict[str, object]", audio or {})
+    side = ways.get(way)
+    if not isinstance(side, dict | None):
+        return ways
+    return {**ways, way: {**cast("dict[str, object]", side or {}), name: value}}
+
+
 def merged(config: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """The configuration with a change. Objects are merged, all else is replaced."""
     result = dict(config)
@@ -157,18 +173,24 @@ def merged(config: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         if key == "turn_detection" and isinstance(value, dict):
             result[key] = _turn_detection(old, cast("dict[str, Any]", value))
         elif isinstance(value, dict) and isinstance(old, dict) and key != "tool_choice":
-            result[key] = merged(cast("dict[str, Any]", old), cast("dict[str, Any]", value))
+            both = merged(cast("dict[str, Any]", old), cast("dict[str, Any]", value))
+            result[key] = _with_rate(both) if key == "format" else both
+        elif value is None and key in _GROUPS:
+            continue
         elif value is None and key in _DEFAULTS:
             result[key] = deepcopy(_DEFAULTS[key])
         else:
             result[key] = value
-    kind = result.get("type")
-    if kind in RATES:
-        result.pop("rate", None)
-        if kind == "audio/pcm":
-            result["rate"] = RATES["audio/pcm"]
     return result
 
+
+def _with_rate(format: dict[str, Any]) -> dict[str, Any]:
+    kind = format["type"]
+    return {"type": kind, "rate": RATES[kind]} if kind == "audio/pcm" else {"type": kind}
+
+
+_GROUPS = ("audio", "input", "output")
+"""What only holds other fields: null changes none of them."""
 
 _DEFAULTS: dict[str, Any] = {
     "instructions": "",

@@ -18,6 +18,7 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from rxvoice._threads.async_loop import Slice
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer
+from rxvoice.serve._traces import Traces
 from rxvoice.serve.realtime._commands import WireCommands
 from rxvoice.serve.realtime._errors import ClientError
 from rxvoice.serve.realtime._outbox import Outbox, TooSlow
@@ -46,6 +47,7 @@ class RealtimeSession:
         config: the session's configuration.
         observer: is told what metrics are made of.
         rewrite: changes each event on its way out, for old clients; None: not at all.
+        traces: records the session; None: it is not recorded.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class RealtimeSession:
         config: dict[str, Any],
         observer: Observer,
         rewrite: Callable[[Event], list[Event]] | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._socket = socket
         self._observer = observer
@@ -76,6 +79,7 @@ class RealtimeSession:
             on_failed=self._failed,
             new_id=_new_id,
             observer=observer,
+            record=None if traces is None else traces.of(self.id),
         )
         self._commands = WireCommands(
             self._dialogue, config, _new_id, lambda _: self._send_session("session.updated")

@@ -11,7 +11,7 @@ decides who speaks: whether sound over a reply is an interruption, and what was 
 | `turns` | turns become items, and their words become known |
 | `replies`, `live_reply` | replies are begun, made, heard and over |
 | `following` | what the pipe tells goes to the turns and the replies |
-| `pipe` | the operators |
+| `pipe`, `asking` | the operators, and what they want of the dialogue |
 | `judging` | speech and the end of a turn, by settings that change |
 | `writing`, `voice`, `speaker` | the model, the voice and the far loudspeaker |
 | `moments` | how long each step took |

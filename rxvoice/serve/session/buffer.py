@@ -29,14 +29,20 @@ class SoundBuffer:
         """Samples that came."""
         return self._chunked + len(self._rest)
 
+    @property
+    def left(self) -> int:
+        """Samples that do not fill a chunk yet."""
+        return len(self._rest)
+
     def feed(self, samples: Samples) -> Iterator[AudioChunk]:
         """Add sound, and give the chunks that are full."""
         joined = np.concatenate((self._rest, samples)) if len(self._rest) else samples
         end = len(joined) - len(joined) % CHUNK
+        # Two copies: views of the whole would keep all of it, for as long as a chunk is kept.
         self._rest = joined[end:].copy()
+        full = joined[:end].copy()
         for at in range(0, end, CHUNK):
-            # A copy: a view would keep all of the client's piece.
-            yield self._chunk(joined[at : at + CHUNK].copy(), partial=False)
+            yield self._chunk(full[at : at + CHUNK], partial=False)
 
     def tail(self) -> AudioChunk | None:
         """Give what does not fill a chunk."""

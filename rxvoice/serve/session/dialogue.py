@@ -12,6 +12,7 @@ from reactivex.disposable import SerialDisposable
 from rxvoice._audio.samples import Samples
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
+from rxvoice.serve._traces import Record
 from rxvoice.serve.session.following import Following
 from rxvoice.serve.session.happenings import (
     Happening,
@@ -34,6 +35,10 @@ from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings
 from rxvoice.serve.session.turns import Turns, ms_of, take_item
 
+_MOST_ITEMS = 10_000
+_MOST_TEXT = 4_000_000
+"""Characters: a million tokens or so."""
+
 
 class Dialogue:
     """One session: sound, items and replies. Commands come in, and what happens is told.
@@ -49,6 +54,7 @@ class Dialogue:
         on_failed: called once if the dialogue cannot go on.
         new_id: makes ids, given what they are for.
         observer: is told what metrics are made of.
+        record: begins the trace of the session; None to record nothing.
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class Dialogue:
         on_failed: Callable[[Exception | None], None],
         new_id: Callable[[str], str] = lambda kind: f"{kind}_{token_hex(10)}",
         observer: Observer | None = None,
+        record: Record | None = None,
     ) -> None:
         self._settings = settings
         self._tell = tell
@@ -70,10 +77,9 @@ class Dialogue:
         self._idle = SerialDisposable()
         self._closed = False
         moments = self._moments = Moments(scheduler)
-        following = Following(
-            self._later, moments, observer or Unobserved(), self._wants_reply, on_failed
-        )
-        self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following)
+        self._observer = observer or Unobserved()
+        following = Following(self._later, moments, self._observer, self._wants_reply, on_failed)
+        self._pipe = Pipe(models, lambda: self._settings.turns, scheduler, following, record)
         self._turns = following.turns = Turns(
             self._items,
             lambda: self._settings,
@@ -104,7 +110,11 @@ class Dialogue:
 
     def close(self) -> None:
         """End everything. Nothing is told after that."""
+        if self._closed:
+            return
         self._closed = True
+        # What is left of a dialogue are cycles, which are garbage for a while: without sound.
+        self._observer.audio_heard(*self._microphone.close())
         self._idle.dispose()
         self._replies.close()
         self._pipe.close()
@@ -140,8 +150,11 @@ class Dialogue:
         """Add an item behind another one; None: at the end.
 
         Raises:
-            Refused: the id is taken, or there is no such item before it.
+            Refused: the id is taken, there is no such item before it, or the dialogue is far longer
+                than any model reads.
         """
+        if len(self._items) >= _MOST_ITEMS or self._items.size + item.size > _MOST_TEXT:
+            raise Refused("too_long", str(len(self._items)))
         before = self._items.insert(item, after)
         self._tell(ItemAdded(item, before))
         self._tell(ItemDone(item, before))

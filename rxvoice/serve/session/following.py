@@ -20,8 +20,8 @@ from rxvoice.events import (
     TurnOpened,
 )
 from rxvoice.serve._observer import Observer
+from rxvoice.serve.session.asking import Asking
 from rxvoice.serve.session.moments import Moments
-from rxvoice.serve.session.pipe import Asking
 
 if TYPE_CHECKING:
     from rxvoice.serve.session.replies import Replies

@@ -57,6 +57,11 @@ class Item:
         """The text of all parts whose words are known."""
         return " ".join(part.text for part in self.parts if part.text)
 
+    @property
+    def size(self) -> int:
+        """Characters of text."""
+        return len(self.text) + sum(len(part.text or "") for part in self.parts)
+
     def with_words(self, text: str | None, part: int = 0) -> Item:
         """The same item with other words in this part."""
         parts = list(self.parts)
@@ -65,11 +70,19 @@ class Item:
 
 
 class Items:
-    """The items in order. Each id is there once."""
+    """The items in order. Each id is there once.
+
+    Attributes:
+        size: characters of text in all of them.
+    """
 
     def __init__(self) -> None:
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
+        self.size = 0
+
+    def __len__(self) -> int:
+        return len(self._order)
 
     def __iter__(self) -> Iterator[Item]:
         return (self._items[it] for it in self._order)
@@ -110,17 +123,20 @@ class Items:
                 raise Refused("no_previous", after)
             at = self._order.index(after) + 1
         self._items[item.id] = item
+        self.size += item.size
         self._order.insert(at, item.id)
         return self._order[at - 1] if at else None
 
     def update(self, item_id: str, change: Callable[[Item], Item]) -> Item | None:
         """Change an item; None if it was deleted."""
-        if item_id not in self._items:
+        before = self._items.get(item_id)
+        if before is None:
             return None
-        self._items[item_id] = changed = change(self._items[item_id])
+        self._items[item_id] = changed = change(before)
+        self.size += changed.size - before.size
         return changed
 
     def remove(self, item_id: str) -> None:
         """Remove an item."""
-        del self._items[item_id]
+        self.size -= self._items.pop(item_id).size
         self._order.remove(item_id)

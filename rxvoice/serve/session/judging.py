@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 from reactivex import Observable, abc
@@ -36,6 +37,9 @@ class Judge:
         detector: gives a probability, or a bool.
         taking: the settings.
         on_speech: called for each chunk that is speech.
+
+    Attributes:
+        judged: how many samples were judged.
     """
 
     chunk_size = CHUNK
@@ -48,6 +52,7 @@ class Judge:
         self._taking = taking
         self._on_speech = on_speech
         self._speaking = False
+        self.judged = 0
         self._highest = 0.0
         self._later: _JudgedLater | None = None
 
@@ -58,7 +63,14 @@ class Judge:
 
     def is_speech(self, samples: Samples, /) -> bool:
         """Whether the next chunk is speech."""
-        return self.decide(None if self.is_told else self._ask(samples))
+        if self.is_told:
+            return self.decide(None)
+        try:
+            answer = self._ask(samples)
+        except BaseException:
+            self.judged += CHUNK  # `vad` takes it for what the chunk before was
+            raise
+        return self.decide(answer)
 
     def gathered(self, scheduler: abc.SchedulerBase | None) -> AnswersLater | None:
         """The same, some time later, if the detector gathers the chunks of many sessions."""
@@ -72,6 +84,11 @@ class Judge:
             self._later.settle()
 
     @property
+    def waiting(self) -> int:
+        """How many samples wait to be judged."""
+        return 0 if self._later is None else self._later.waiting
+
+    @property
     def is_told(self) -> bool:
         """Whether the client says what a turn is."""
         return self._taking() is None
@@ -79,6 +96,7 @@ class Judge:
     def decide(self, answer: bool | float | None) -> bool:
         """What follows from the detector's answer; None: it was not asked."""
         taking = self._taking()
+        self.judged += CHUNK
         if taking is None or answer is None:
             self._speaking = True
         else:
@@ -94,23 +112,32 @@ class Judge:
 
 
 class _JudgedLater:
-    """A `Judge` whose detector answers later."""
+    """A `Judge` whose detector answers later.
+
+    Attributes:
+        waiting: how many samples wait for an answer.
+    """
 
     def __init__(self, judge: Judge, later: AnswersLater) -> None:
         self._judge = judge
         self._detector = later
+        self.waiting = 0
 
     def ask(self, samples: Samples, take: Callable[[object], None], /) -> None:
         """Have `take` called with whether it is speech, or with an error."""
-
-        def judged(answer: object) -> None:
-            failed = isinstance(answer, BaseException)
-            take(answer if failed else self._judge.decide(cast("float", answer)))
-
         if self._judge.is_told:
             take(self._judge.decide(None))
         else:
-            self._detector.ask(samples, judged)
+            self.waiting += CHUNK
+            self._detector.ask(samples, partial(self._judged, take))
+
+    def _judged(self, take: Callable[[object], None], answer: object) -> None:
+        self.waiting -= CHUNK
+        if isinstance(answer, BaseException):
+            self._judge.judged += CHUNK  # `vad` takes it for what the chunk before was
+            take(answer)
+        else:
+            take(self._judge.decide(cast("float", answer)))
 
     def settle(self) -> None:
         """Answer all that was asked, now."""

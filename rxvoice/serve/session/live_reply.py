@@ -63,7 +63,7 @@ class LiveReply:
 
     Attributes:
         phase: how far it has come.
-        turn: the turn of the pipe that it answers.
+        turn: the turn of the pipe that it answers, while it is made or heard.
         kept: whether its end in the pipe changes nothing: all of it counts as heard.
         reason: why it is over.
         life: ends the work for it.

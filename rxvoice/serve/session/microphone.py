@@ -58,6 +58,8 @@ class FarMicrophone:
         self._held_samples = 0
         self._reported = 0
         self._given = _GIVEN
+        self._tails = 0  # samples that were no chunk when the client ended the turn
+        self._cleared = 0  # and when the client dropped it
 
     @property
     def position(self) -> int:
@@ -85,6 +87,7 @@ class FarMicrophone:
             raise Refused("too_short", f"{ms:.2f}")
         tail = self._buffer.tail()
         if tail is not None:
+            self._tails += len(tail.samples)
             self._pipe.hear(tail)
         heard = self._turns.open
         end = self._buffer.position
@@ -102,11 +105,21 @@ class FarMicrophone:
     def clear(self) -> None:
         """Drop the sound that is no item yet."""
         self._settle()
+        self._cleared += self._buffer.left
         self._buffer.forget()
         dropped = self._turns.forget_sound(self._buffer.position)
         if dropped is not None:
             self._close(dropped.turn, self._pipe.discard_turn)
         self._tell(SoundCleared())
+
+    def close(self) -> tuple[int, int, int]:
+        """Let go of all sound. Returns the samples that came, were judged, and were dropped."""
+        judge = self._pipe.judge
+        dropped = self._cleared + self._buffer.left + self._held_samples + judge.waiting
+        account = self.position, judge.judged + self._tails, dropped
+        self._buffer.forget()
+        self._closing, self._held = None, []
+        return account
 
     def _hear(self, chunk: AudioChunk) -> None:
         self._pipe.hear(chunk)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from reactivex import abc
 
+from rxvoice._answers.clock import time_of
+
 
 class Moments:
     """Milliseconds from the user's last speech, or from when the client asked for a reply."""
 
     def __init__(self, scheduler: abc.SchedulerBase) -> None:
-        self._scheduler = scheduler
+        self._clock = time_of(scheduler)
         self._spoke = self._base = self._now
         self._marks: dict[str, float] = {}
 
     @property
     def _now(self) -> float:
-        return self._scheduler.now.timestamp()
+        return self._clock()
 
     def spoke(self) -> None:
         """The user speaks."""
@@ -32,7 +34,13 @@ class Moments:
         self._base = self._now
         self._marks = {}
 
-    def until(self, name: str) -> dict[str, float]:
-        """Mark this moment, and give all of the turn so far."""
-        self._marks.setdefault(name, round(1000 * (self._now - self._base), 1))
+    def until(self, name: str, time: float | None = None) -> dict[str, float]:
+        """Mark a moment, and give all of the turn so far. Only its first time counts.
+
+        Args:
+            name: the moment.
+            time: when it came, in seconds of the conversation's clock; None for now.
+        """
+        since = (self._now if time is None else time) - self._base
+        self._marks.setdefault(name, round(1000 * since, 1))
         return dict(self._marks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import reactivex as rx
 from reactivex import Observable, Subject, abc
@@ -13,9 +13,12 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.subject import BehaviorSubject
 
 from rxvoice import operators as vox
+from rxvoice._boundary import recorded
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Transcript
 from rxvoice.serve._models import Models
+from rxvoice.serve._traces import Record
+from rxvoice.serve.session.asking import Asking, PipeOwner
 from rxvoice.serve.session.judging import PREFIX_MS, Judge, Taking, TurnEnd, with_prefix
 from rxvoice.serve.session.speaker import FarSpeaker
 from rxvoice.serve.session.voice import Voice
@@ -26,60 +29,6 @@ MIN_SPEECH_MS = 180
 
 _LONGEST_MS = 300_000
 """The longest turn."""
-
-
-class Asking:
-    """What the pipe wants an answer to. The answer's text goes to `answer`.
-
-    Attributes:
-        turn: the turn that is answered.
-        text: what was said.
-        answer: takes the pieces that are to be spoken.
-        over: whether the pipe does not want the answer any more.
-        life: ends the work for the answer.
-    """
-
-    def __init__(self, transcript: Transcript, answer: abc.ObserverBase[Any]) -> None:
-        self.turn = transcript.turn
-        self.text = transcript.text
-        self.answer = answer
-        self.life = CompositeDisposable()
-
-    @property
-    def over(self) -> bool:
-        return self.life.is_disposed
-
-
-class PipeOwner(Protocol):
-    """What the pipe tells. All but `on_element` is called in the middle of the pipe's work."""
-
-    def on_element(self, element: object) -> None:
-        """Take what comes out of the pipe."""
-        ...
-
-    def on_speech(self) -> None:
-        """A chunk of the microphone is speech."""
-        ...
-
-    def on_words(self, transcript: Transcript) -> None:
-        """All words of a turn are known."""
-        ...
-
-    def on_question(self, question: Asking) -> None:
-        """An answer is wanted."""
-        ...
-
-    def on_text(self, reply: Reply) -> None:
-        """Text reaches the voice."""
-        ...
-
-    def on_made(self) -> None:
-        """All sound of a reply was made."""
-        ...
-
-    def on_failed(self, error: Exception | None) -> None:
-        """The pipe has ended."""
-        ...
 
 
 class _Speaker(FarSpeaker):
@@ -126,12 +75,19 @@ class Pipe:
         taking: how turns are taken, now.
         scheduler: where everything runs.
         owner: takes what happens.
+        record: begins the trace of the pipe; None to record nothing.
     """
 
     def __init__(
-        self, models: Models, taking: Taking, scheduler: abc.SchedulerBase, owner: PipeOwner
+        self,
+        models: Models,
+        taking: Taking,
+        scheduler: abc.SchedulerBase,
+        owner: PipeOwner,
+        record: Record | None = None,
     ) -> None:
         self._models = models
+        self._recording = None if record is None else record(scheduler)
         self._scheduler = scheduler
         self._owner = owner
         self.judge = Judge(models.detector(), taking, owner.on_speech)
@@ -149,8 +105,19 @@ class Pipe:
 
     def open(self) -> None:
         """Begin to listen."""
+        if self._recording is None:
+            self._open(self._scheduler)
+        else:
+            self._recording.scheduler.begin(self._open)
+
+    def _tell(self, element: Any) -> None:
+        if self._recording is not None:
+            self._recording.out(element)
+        self._owner.on_element(element)
+
+    def _open(self, scheduler: abc.SchedulerBase) -> None:
         listening = self._models.scheduler.listening if self._models.scheduler else None
-        turns = self._microphone.pipe(
+        turns = recorded("client", self._microphone).pipe(
             vox.vad(self.judge),
             vox.preroll(PREFIX_MS),
             ops.map(with_prefix(self._taking)),
@@ -176,15 +143,17 @@ class Pipe:
             _joined(turns, self._given)
             .pipe(talk, vox.metrics())
             .subscribe(
-                self._owner.on_element,
+                self._tell,
                 self._owner.on_failed,
                 partial(self._owner.on_failed, None),
-                scheduler=self._scheduler,
+                scheduler=scheduler,
             )
         )
 
     def close(self) -> None:
         """End everything."""
+        if self._recording is not None:
+            self._recording.end("disposed")
         self._life.dispose()
         self.speaker.stop()
 

@@ -13,6 +13,8 @@ Reason: TypeAlias = Literal[
     "duplicate",
     "not_spoken",
     "only_listens",
+    "too_long",
+    "too_many",
 ]
 
 
@@ -21,7 +23,7 @@ class Refused(Exception):
 
     Attributes:
         reason: names it, for programs.
-        about: what the reason is about: a reply, an item, or milliseconds of sound.
+        about: what the reason is about: a reply, an item, milliseconds of sound, or a number.
     """
 
     def __init__(self, reason: Reason, about: str) -> None:

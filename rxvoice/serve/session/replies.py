@@ -13,10 +13,11 @@ from rxvoice._language.calls import WrittenCall
 from rxvoice.elements import Reply, Speech
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.serve._models import Models
+from rxvoice.serve.session.asking import Asking
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
-from rxvoice.serve.session.pipe import Asking, Pipe
+from rxvoice.serve.session.pipe import Pipe
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.request import ReplyRequest
 from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
@@ -24,12 +25,14 @@ from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
 
+_MOST_ASIDES = 16
+"""Replies beside the dialogue, at a time: each holds a model's memory."""
+
 
 class Replies:
     """Begins replies and follows them.
 
-    At most one reply of the dialogue is `active`. The one that the client plays is `playing`; it
-    may be over already.
+    At most one reply of the dialogue is `active`. The one that is `playing` may be over already.
 
     Args:
         models: what writes and speaks.
@@ -50,7 +53,7 @@ class Replies:
         scheduler: abc.SchedulerBase,
         tell: Callable[[Happening], None],
         new_id: Callable[[str], str],
-        moments: Callable[[str], dict[str, float]],
+        moments: Callable[[str, float | None], dict[str, float]],
         pipe: Pipe,
     ) -> None:
         self._models = models
@@ -65,9 +68,20 @@ class Replies:
         self._markers: dict[str, LiveReply] = {}  # that were sent into the pipe
         self._asides: dict[str, LiveReply] = {}
         self.active: LiveReply | None = None
-        self.playing: LiveReply | None = None
+        self._playing: LiveReply | None = None
         self._by_message: dict[str, LiveReply] = {}
         self._pipe = pipe
+
+    @property
+    def playing(self) -> LiveReply | None:
+        """The reply that the client plays."""
+        return self._playing
+
+    @playing.setter
+    def playing(self, reply: LiveReply | None) -> None:
+        if self._playing is not None:
+            self._playing.turn = None  # which has all its sound; replies are kept for `of_message`
+        self._playing = reply
 
     @property
     def is_busy(self) -> bool:
@@ -83,6 +97,7 @@ class Replies:
         for reply in (self.active, *self._asides.values()):
             if reply is not None:
                 reply.life.dispose()
+        self.playing = None
 
     # The client asks
 
@@ -90,8 +105,10 @@ class Replies:
         """Begin a reply that is asked for.
 
         Raises:
-            Refused: another one is active.
+            Refused: another one is active, or too many are made beside the dialogue.
         """
+        if request.aside and len(self._asides) >= _MOST_ASIDES:
+            raise Refused("too_many", str(_MOST_ASIDES))
         if not request.aside and self.active is not None and self.is_busy:
             raise Refused("busy", self.active.id)
         reply = self._new(request.settings, aside=request.aside)
@@ -192,7 +209,7 @@ class Replies:
                 answer.on_next(piece)
             else:
                 if not reply.pieces:
-                    reply.moments = self._moments("first_token")
+                    reply.moments = self._moments("first_token", None)
                 reply.pieces += 1
                 reply.add_text(piece)
                 if reply.message_id is not None:
@@ -234,7 +251,10 @@ class Replies:
         """Sound was made."""
         if self.playing is not None and self.playing.turn is speech.turn:
             if not self.playing.sounded:
-                self.playing.moments = {**self.playing.moments, **self._moments("first_audio")}
+                if speech.sentence is not None and speech.sentence.asked is not None:
+                    self._moments("first_sentence", speech.sentence.asked)
+                now = self._moments("first_audio", None)
+                self.playing.moments = {**self.playing.moments, **now}
             self.playing.add_sound(speech)
 
     def on_made(self) -> None:
@@ -271,8 +291,6 @@ class Replies:
         if self.active is not None:
             self.active.finish("cancelled", "user")
 
-    # Beside the dialogue
-
     def _begin_aside(self, reply: LiveReply, request: ReplyRequest) -> None:
         turn = Turn.of(np.empty(0, np.float32), id=-1)
         voice = Voice(self._models)
@@ -299,8 +317,4 @@ class Replies:
             on_over,
         )
         reply.life.add(made)
-
-        def forget() -> None:
-            self._asides.pop(reply.id, None)
-
-        reply.life.add(Disposable(forget))
+        reply.life.add(Disposable(lambda: self._asides.pop(reply.id, None)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = (
+    *("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
+    *(f"/Applications/{it}.app/Contents/MacOS/{it}" for it in ("Google Chrome", "Chromium")),
+)
 
 LISTEN = """
 window.played = [];
@@ -53,7 +57,8 @@ def chromium() -> str:
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    pytest.skip("no Chromium: apt-get install chromium")
+    install = "brew install --cask" if sys.platform == "darwin" else "apt-get install"
+    pytest.skip(f"no Chromium: {install} chromium")
 
 
 @contextmanager

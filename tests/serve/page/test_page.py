@@ -30,7 +30,13 @@ from playwright.sync_api import expect
 
 FIRST = "I am rxvoice. "
 SECOND = "I run on your own machine, and I answer when you stop."
-MOMENTS = {"turn_ended": 520, "transcript": 600, "first_token": 640, "first_audio": 700}
+MOMENTS = {
+    "turn_ended": 520,
+    "transcript": 600,
+    "first_token": 640,
+    "first_sentence": 665,
+    "first_audio": 700,
+}
 VOICE_HERTZ = 1000
 
 
@@ -315,9 +321,12 @@ def test_the_latencies_of_a_turn_sum(at_page: Visit, server: FakeServer) -> None
     names = at_page.page.locator(".parts dt").evaluate_all(
         "all => all.map(it => it.firstChild.data)"
     )
-    assert names == ["Turn ended", "Transcript", "First token", "First audio", "First heard"]
+    assert names == [
+        *("Turn ended", "Transcript", "First token"),
+        *("First sentence", "First audio", "First heard"),
+    ]
     parts = [int(it.split()[0]) for it in at_page.page.locator(".parts dd").all_inner_texts()]
-    assert parts[:4] == [520, 80, 40, 60]  # as the server said
+    assert parts[:5] == [520, 80, 40, 25, 35]  # as the server said
     total = int(at_page.page.locator(".latency").get_attribute("data-total") or 0)
     assert sum(parts) == total
     shown = f"{total / 1000:.2f} s to the first sound"
@@ -337,12 +346,15 @@ def test_settings_are_sent_and_kept(at_page: Visit, server: FakeServer) -> None:
 
     page.get_by_label("Voice", exact=True).select_option("amy")
     assert asked()["audio"]["output"]["voice"] == "amy"
+    page.get_by_label("How fast it speaks").fill("1.25")
+    assert asked()["audio"]["output"]["speed"] == 1.25
+    expect(page.locator("output[for=speed]")).to_have_text("1.25 ×")
     page.get_by_label("Instructions").fill("Answer in rhymes.")
     page.get_by_label("Instructions").blur()
     assert asked()["instructions"] == "Answer in rhymes."
     page.get_by_label("Silence that ends your turn").fill("900")
     assert asked()["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 900
-    page.get_by_label("How sure it must be that you speak").fill("0.7")
+    page.get_by_label("How sure it must be of speech").fill("0.7")
     assert asked()["audio"]["input"]["turn_detection"]["threshold"] == 0.7
     page.get_by_label("Only words interrupt it").check()
     assert asked()["x_rxvoice"] == {"voice_activity": True, "interrupt_on": "words"}
@@ -406,7 +418,6 @@ def test_errors_of_the_server_are_told_and_the_session_goes_on(
     ("code", "reason", "words"),
     [
         (1013, "full", "The server is full"),
-        (1013, "loading", "still loading its models"),
         (1012, "draining", "The server is restarting"),
         (1008, "", "The server ended this conversation"),
     ],
@@ -421,6 +432,28 @@ def test_a_refusal_is_told_in_words(
     server.refuse = None
     at_page.page.get_by_role("button", name="Reconnect").click()
     at_page.is_in("listening")
+
+
+def test_a_server_that_loads_its_models_is_waited_for(at_page: Visit, server: FakeServer) -> None:
+    server.refuse = 1013, "loading"
+    at_page.page.get_by_role("button", name="Start talking").click()
+    alert = at_page.page.get_by_role("alert")
+    expect(alert).to_contain_text("still loading its models")
+    expect(at_page.page.get_by_role("button", name="Reconnect")).to_be_hidden()
+    server.refuse = None
+    at_page.is_in("listening")
+    expect(alert).to_be_hidden()
+
+
+def test_the_hint_is_about_what_ends_a_reply(at_page: Visit, server: FakeServer) -> None:
+    page, hint = at_page.page, at_page.page.locator("#hint")
+    page.get_by_label("Type a message").fill("hello")
+    page.keyboard.press("Enter")
+    server.wait("response.create")
+    server.send(*reply_begins("r1", "a1"), *sentence("r1", "a1", "Hello.", tone(60)))
+    expect(hint).to_have_text("Esc stops the reply")
+    page.get_by_role("button", name="Start talking").click()
+    expect(hint).to_have_text("Talk over it to interrupt, or press Esc")
 
 
 def test_a_key_is_asked_for_and_stays_in_the_tab(chrome: Browser, server: FakeServer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from base64 import b64encode
 from threading import Event
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import pytest
 from loopback_kit import WAIT
 from serve.realtime_kit import fake_models, message
 from serve.server_kit import serving
-from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.testclient import TestClient, WebSocketDenialResponse, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from websockets.sync.client import ClientConnection, connect
 
@@ -84,6 +85,81 @@ def test_a_secret_opens_one_configuration() -> None:
     with client.websocket_connect("/v1/realtime", subprotocols=protocols) as socket:
         assert socket.receive_json()["session"]["instructions"] == "Be brief."
     assert client.post("/v1/realtime/client_secrets", json={}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 200, None),
+        (b"{", 400, "invalid_json"),
+        (b"[]", 400, "invalid_json"),
+        (b"\xff\xfe", 400, "invalid_json"),
+        (b"[" * 100_000, 400, "invalid_json"),
+        (b'{"session": 5}', 400, "invalid_json"),
+        (b'{"expires_after": {"seconds": 1e999}}', 400, "invalid_json"),
+        (b'{"expires_after": {"seconds": "x"}}', 400, "invalid_json"),
+        (b'{"session": {"type": []}}', 400, "invalid_value"),
+        (b'{"session": {"instructions": "\\ud800"}}', 200, None),
+        (b"x" * (2**20 + 1), 413, "invalid_request"),
+    ],
+    ids=lambda it: it[:40] if isinstance(it, bytes) else None,
+)
+def test_whatever_is_asked_of_a_secret_is_answered(
+    body: bytes, status: int, code: str | None
+) -> None:
+    client = TestClient(serve.app(fake_models()))
+    answer = client.post("/v1/realtime/client_secrets", content=body)
+    assert answer.status_code == status
+    told = answer.json()
+    assert told.get("error", {}).get("code") == code
+    if code is None:
+        assert told["value"].startswith("ek_")
+
+
+def test_a_secret_lasts_as_long_as_the_client_says() -> None:
+    client = TestClient(serve.app(fake_models(), api_key="sesame"))
+    asked = {"expires_after": {"anchor": "created_at", "seconds": 60}}
+    key = {"Authorization": "Bearer sesame"}
+    made = client.post("/v1/realtime/client_secrets", json=asked, headers=key).json()
+    assert made["expires_at"] - time.time() == pytest.approx(60, abs=5)
+
+
+def test_a_session_that_only_transcribes() -> None:
+    client = TestClient(serve.app(fake_models()))
+    with client.websocket_connect("/v1/realtime?intent=transcription") as socket:
+        session = socket.receive_json()["session"]
+        assert (session["type"], "output" in session["audio"]) == ("transcription", False)
+        # The beta's name for the event.
+        change = {"input_audio_transcription": {"model": "whisper-1", "language": "en"}}
+        socket.send_json({"type": "transcription_session.update", "session": change})
+        heard = until(socket, "session.updated")[-1]["session"]["audio"]["input"]
+        assert heard["transcription"]["language"] == "en"
+
+
+def test_the_log_says_which_page_was_refused(caplog: pytest.LogCaptureFixture) -> None:
+    client = TestClient(serve.app(fake_models()))
+    headers = {"Origin": "https://a.example"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/v1/realtime", headers=headers),
+    ):
+        pass
+    assert "a page of 'https://a.example' was refused: --allow-origin lets it in" in caplog.text
+
+
+def test_whoever_comes_to_the_wrong_door_is_told_where_to_go() -> None:
+    client = TestClient(serve.app(fake_models()))
+    asked = client.get("/v1/realtime")
+    assert (asked.status_code, asked.headers["upgrade"]) == (426, "websocket")
+    assert "connect to it with ws://" in asked.text
+    with pytest.raises(WebSocketDenialResponse) as refused:  # noqa: SIM117
+        with client.websocket_connect("/v1"):
+            pass
+    assert refused.value.status_code == 404
+    assert "connect to /v1/realtime" in refused.value.text
+    assert client.get("/v1/models/rxvoice").json()["id"] == "rxvoice"
+    assert client.get("/v1/models/").json()["object"] == "list"
+    assert client.get("/v1/models/a/b").json()["error"]["code"] == "model_not_found"
 
 
 def test_a_full_server_says_so() -> None:
@@ -210,6 +286,27 @@ def test_a_client_that_does_not_read_loses_its_session() -> None:
         for _ in range(3):
             outbox.put("x" * 60)
         assert slow.is_set()
+        sending.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_burst_of_messages_lets_others_run() -> None:
+    async def main() -> None:
+        sent: list[str] = []
+
+        async def send_text(text: str) -> None:
+            sent.append(text)
+
+        socket = SimpleNamespace(send_text=send_text)
+        outbox = Outbox(socket, 1_000, lambda: None, lambda _: None)  # type: ignore[arg-type]
+        for _ in range(20):
+            outbox.put("x")
+        sending = asyncio.create_task(outbox.send())
+        await asyncio.sleep(0)
+        assert 0 < len(sent) < 5  # asyncio warns of the fifth write to a client that is gone
+        await outbox.drained()
+        assert len(sent) == 20
         sending.cancel()
 
     asyncio.run(main())

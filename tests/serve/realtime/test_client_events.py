@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -232,6 +233,140 @@ def test_bad_input_is_told_and_the_session_goes_on(
     session.send("response.create")
     session.advance(10)
     assert session.events[-1]["response"]["status"] == "completed"
+
+
+FORMAT = {"type": "audio/pcm", "rate": 24_000}
+TOOL = {"type": "function", "name": "f", "description": "", "parameters": {"type": "object"}}
+BOTH: dict[str, Any] = {
+    "instructions": "Be brief.",
+    "output_modalities": ["audio"],
+    "tools": [TOOL],
+    "tool_choice": {"type": "function", "name": "f"},
+    "max_output_tokens": 100,
+    "metadata": {"a": "b"},
+}
+OUTPUT = {"format": FORMAT, "voice": "ash", "speed": 1.0}
+INPUT = {
+    "format": FORMAT,
+    "noise_reduction": {"type": "near_field"},
+    "transcription": {"model": "m", "language": "en", "prompt": "p"},
+    "turn_detection": {"type": "server_vad", "threshold": 0.5, "idle_timeout_ms": 9_000},
+}
+BETA = {"modalities": ["text"], "voice": "v", "turn_detection": {}, "input_audio_format": "pcm16"}
+EVERYTHING: list[dict[str, Any]] = [
+    {
+        "type": "session.update",
+        "session": {
+            "type": "realtime",
+            **BOTH,
+            "audio": {"input": INPUT, "output": OUTPUT},
+            "x_rxvoice": {"voice_activity": True, "interrupt_on": "words"},
+        },
+    },
+    {"type": "session.update", "session": {"audio": {"input": INPUT, "output": OUTPUT}, **BETA}},
+    {"type": "input_audio_buffer.append", "audio": "AAAA"},
+    {
+        "type": "conversation.item.create",
+        "previous_item_id": "root",
+        "item": {"id": "i", "type": "message", "role": "user", "status": "s", "content": [TEXT]},
+    },
+    {
+        "type": "conversation.item.create",
+        "item": {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+    },
+    {
+        "type": "conversation.item.create",
+        "item": {"type": "function_call_output", "call_id": "c", "output": "1"},
+    },
+    {
+        "type": "conversation.item.truncate",
+        "item_id": "item_a",
+        "content_index": 0,
+        "audio_end_ms": 5,
+    },
+    {
+        "type": "response.create",
+        "response": {
+            **BOTH,
+            "conversation": "none",
+            "input": [message("hi"), {"type": "item_reference", "id": "item_a"}],
+            "audio": {"output": OUTPUT},
+        },
+    },
+    {"type": "response.cancel", "response_id": "r"},
+]
+JUNK: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    2.5,
+    1e300,
+    "",
+    "x",
+    "\ud800",
+    [],
+    [None],
+    [[]],
+    {},
+    {"a": {}},
+]
+
+
+def replaced(value: Any) -> Iterator[Any]:
+    """Copies of the value, each with junk in one place; and with that place left out."""
+    yield from JUNK
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield {it: value[it] for it in value if it != key}
+            yield from ({**value, key: it} for it in replaced(inner))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from ([*value[:at], it, *value[at + 1 :]] for it in replaced(inner))
+
+
+@pytest.mark.parametrize("whole", EVERYTHING, ids=lambda it: it["type"])
+def test_junk_in_any_place_breaks_nothing(whole: dict[str, Any]) -> None:
+    session = VirtualSession(fake_models("Yes."))
+    session.send("conversation.item.create", item=message("a", id="item_a"))
+    for event in (it for it in replaced(whole) if isinstance(it, dict)):
+        session.take()
+        session.send_text(json.dumps({**event, "event_id": "mine"}))
+        session.advance(10)
+        for error in session.named("error"):
+            assert error["error"]["event_id"] == "mine"
+            assert error["error"]["message"]
+    # Whatever was taken of it, the session goes on.
+    session.configure(output_modalities=["audio"], audio={"input": {"turn_detection": None}})
+    session.take()
+    session.send("response.create", response={"input": [message("hi")], "tool_choice": "auto"})
+    session.advance(10)
+    assert session.last("response.done")["response"]["status"] == "completed"
+    assert not session.failures
+
+
+def test_a_client_may_send_back_what_it_was_told() -> None:
+    for transcribes in (False, True):
+        session = VirtualSession(transcribes=transcribes)
+        before = session.commands.config
+        told = {"id": "sess_1", "expires_at": 5, "x_rxvoice": {"voices": [], "version": "1"}}
+        session.send("session.update", session={**before, **told})
+        assert session.named("error") == []
+        assert {**session.commands.config, "x_rxvoice": None} == {**before, "x_rxvoice": None}
+
+
+def test_the_model_of_a_session_stays() -> None:
+    session = VirtualSession()
+    session.configure(model="other")
+    assert session.last("session.updated")["session"]["model"] == "local"
+
+
+def test_what_may_be_the_longest_reply_is_told() -> None:
+    session = VirtualSession()
+    session.configure(max_output_tokens=4097)
+    told = session.last("error")["error"]
+    assert told["param"] == "session.max_output_tokens"
+    assert told["message"] == "Invalid value: 4097. Wanted 1 to 4096, or 'inf'."
 
 
 @pytest.mark.parametrize("text", ["", "{", "[", "nul", '{"type":', "[" * 100_000, '{"a": NaN}'])

@@ -11,6 +11,7 @@ from serve.realtime_kit import ToolCaller, VirtualSession, fake_models, message
 
 from rxvoice._language.calls import WrittenCall
 from rxvoice.events import Notice
+from rxvoice.serve.session import dialogue
 from rxvoice.testing import FakeResponder, FakeSynthesizer, FakeTranscriber
 
 TOOLS: list[dict[str, Any]] = [
@@ -201,6 +202,37 @@ def test_replies_beside_the_conversation_are_made_at_the_same_time() -> None:
     assert len(added) == 1
 
 
+def test_replies_beside_the_conversation_are_not_more_than_a_few() -> None:
+    session = VirtualSession(fake_models(llm=ToolCaller(["One. ", "Two."], every_ms=100)))
+    for _ in range(17):
+        session.send("response.create", response={"conversation": "none"})
+    assert len(session.named("response.created")) == 16
+    assert session.last("error")["error"]["code"] == "rate_limit_exceeded"
+    session.advance(5_000)
+    assert len(session.named("response.done")) == 16
+    session.send("response.create", response={"conversation": "none"})
+    assert len(session.named("response.created")) == 17
+
+
+def test_a_conversation_is_not_longer_than_any_model_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dialogue, "_MOST_TEXT", 20)
+    monkeypatch.setattr(dialogue, "_MOST_ITEMS", 3)
+    session = VirtualSession()
+
+    def add(text: str) -> str | None:
+        session.take()
+        session.send("conversation.item.create", item=message(text))
+        return next((it["error"]["code"] for it in session.named("error")), None)
+
+    assert add("x" * 12) is None
+    assert add("x" * 12) == "conversation_too_long"
+    assert add("x" * 8) is None
+    session.send("conversation.item.delete", item_id=session.events[-1]["item"]["id"])
+    assert [add("x"), add("x"), add("x")] == [None, None, "conversation_too_long"]
+
+
 def test_a_reply_beside_the_conversation_can_be_cancelled() -> None:
     session = VirtualSession(fake_models(llm=ToolCaller(["One two. "] * 9, every_ms=300)))
     session.send("response.create", response={"conversation": "none"})
@@ -286,10 +318,14 @@ def test_how_long_each_step_took_is_told_with_the_first_sound() -> None:
     session.be_silent(1_500)
     deltas = session.named("response.output_audio.delta")
     moments = deltas[0]["x_rxvoice"]["moments"]
-    assert list(moments) == ["turn_ended", "transcript", "first_token", "first_audio"]
+    assert list(moments) == [
+        *("turn_ended", "transcript", "first_token", "first_sentence", "first_audio")
+    ]
     assert moments["turn_ended"] == pytest.approx(510, abs=30)
     assert moments["transcript"] - moments["turn_ended"] == pytest.approx(100, abs=25)
     assert moments["first_token"] - moments["transcript"] == pytest.approx(200, abs=25)
+    # "Three." shows that the first sentence is whole.
+    assert moments["first_sentence"] - moments["first_token"] == pytest.approx(200, abs=25)
     assert all("moments" not in it.get("x_rxvoice", {}) for it in deltas[1:])
 
 

@@ -7,12 +7,14 @@ import { Settings } from "./settings.js";
 import { MicrophoneError, Sound } from "./sound.js";
 import { Talk } from "./talk.js";
 import { TranscriptView } from "./transcript.js";
-import { ACTIONS, STATUS, words } from "./words.js";
+import { ACTIONS, hintOf, STATUS, words } from "./words.js";
 
 const get = (id) => document.getElementById(id);
 const KEY = "rxvoice.key";
+const LOADING = 1000; // ms until a server that loads its models is asked again
 let key = sessionStorage.getItem(KEY) ?? "";
 let again = null; // what was tried when something failed
+let retry = 0; // the timer that tries it again
 let model = "";
 
 const announce = (text) => (get("announcer").textContent = text);
@@ -42,13 +44,13 @@ const talk = new Talk(
 
 function show() {
   const { state } = talk;
-  const [title, hint] = STATUS[state];
   const pushing = settings.mode === "push-to-talk";
+  const over = sound.listening && settings.interrupts && !pushing;
   document.body.dataset.state = state;
   document.body.dataset.mode = settings.mode;
   document.body.dataset.microphone = sound.listening ? "on" : "off";
-  get("state").textContent = title;
-  get("hint").textContent = state === "idle" && pushing ? STATUS.holding[1] : hint;
+  get("state").textContent = STATUS[state][0];
+  get("hint").textContent = hintOf(state, pushing, over);
   get("stop").hidden = state !== "speaking";
   get("fresh").hidden = !view.shown.size;
   const button = get("talk");
@@ -77,10 +79,13 @@ function opened(session) {
 
 function problem(reason, detail) {
   const { text, action } = words(reason, detail);
+  clearTimeout(retry);
+  if (reason === "not-ready") retry = setTimeout(() => attempt(again ?? (() => {})), LOADING);
   if (action === "key") get("key-why").textContent = text;
   get("notice").hidden = false;
   get("notice").dataset.reason = reason;
-  get("notice-text").textContent = text;
+  // The same words again would be read aloud again.
+  if (get("notice-text").textContent !== text) get("notice-text").textContent = text;
   const button = get("notice-action");
   button.hidden = !action;
   button.textContent = ACTIONS[action] ?? "";
@@ -89,6 +94,8 @@ function problem(reason, detail) {
 }
 
 function hideNotice() {
+  clearTimeout(retry);
+  get("notice-text").textContent = "";
   get("notice").hidden = true;
 }
 

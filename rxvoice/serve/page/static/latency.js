@@ -1,11 +1,19 @@
 // How long each part of a turn took, from the end of the user's speech to the first sound heard.
 
-export const MOMENTS = ["turn_ended", "transcript", "first_token", "first_audio", "first_heard"];
+export const MOMENTS = [
+  "turn_ended",
+  "transcript",
+  "first_token",
+  "first_sentence",
+  "first_audio",
+  "first_heard",
+];
 
 export const NAMES = {
   turn_ended: "Turn ended",
   transcript: "Transcript",
   first_token: "First token",
+  first_sentence: "First sentence",
   first_audio: "First audio",
   first_heard: "First heard",
 };
@@ -14,6 +22,7 @@ const MEANINGS = {
   turn_ended: "after your last word",
   transcript: "your words as text",
   first_token: "the reply begins, as text",
+  first_sentence: "long enough to be spoken",
   first_audio: "the reply begins, as sound",
   first_heard: "on its way to you, and played",
 };

@@ -72,6 +72,11 @@ export class Settings {
     return this.chosen.threshold ?? this.server?.audio?.input?.turn_detection?.threshold ?? 0.5;
   }
 
+  /** How fast the voice speaks; 1 is its own speed. */
+  get speed() {
+    return this.chosen.speed ?? this.server?.audio?.output?.speed ?? 1;
+  }
+
   /** The server has told its own values, and its voices. */
   learn(session) {
     this.server = session;
@@ -87,11 +92,13 @@ export class Settings {
   }
 
   show() {
-    const { voice, instructions, silence, threshold, interrupt, words, aloud } = this.form.elements;
+    const { voice, speed, instructions, silence, threshold } = this.form.elements;
+    const { interrupt, words, aloud } = this.form.elements;
     const chosen = this.chosen.voice ?? "";
     if (chosen && ![...voice.options].some((it) => it.value === chosen))
       voice.add(new Option(chosen, chosen));
     voice.value = chosen;
+    speed.value = this.speed;
     instructions.value = this.chosen.instructions ?? "";
     silence.value = this.silence;
     threshold.value = this.threshold;
@@ -103,10 +110,16 @@ export class Settings {
   }
 
   #outputs() {
-    const { silence, threshold } = this.form.elements;
-    const [first, second] = this.form.querySelectorAll("output");
-    first.value = `${silence.value} ms`;
-    second.value = `${Math.round(100 * threshold.value)} %`;
+    const { speed, silence, threshold } = this.form.elements;
+    const told = {
+      speed: `${Number(speed.value).toFixed(2)} ×`,
+      silence: `${silence.value} ms`,
+      threshold: `${Math.round(100 * threshold.value)} %`,
+    };
+    for (const [name, text] of Object.entries(told)) {
+      this.form.querySelector(`output[for=${name}]`).value = text;
+      this.form.elements[name].ariaValueText = text;
+    }
   }
 
   /** The session that `session.update` asks for. */
@@ -119,6 +132,7 @@ export class Settings {
       interrupt_response: this.interrupts,
     };
     const voice = this.chosen.voice || this.server?.audio?.output?.voice;
+    const output = { format: FORMAT, speed: this.speed };
     return {
       type: "realtime",
       output_modalities: [sounding && this.aloud ? "audio" : "text"],
@@ -129,7 +143,7 @@ export class Settings {
           transcription: this.server?.audio?.input?.transcription ?? { model: "default" },
           turn_detection: this.mode === "hands-free" ? detection : null,
         },
-        output: voice ? { format: FORMAT, voice } : { format: FORMAT },
+        output: voice ? { ...output, voice } : output,
       },
       x_rxvoice: { voice_activity: true, interrupt_on: this.interruptOn },
     };

@@ -27,7 +27,7 @@ const REASONS = {
   short: ["That was too short. Hold the button for as long as you talk.", null],
   silent: ["The browser could not open the sound: replies come as text only.", null],
   unreachable: ["The server does not answer.", "reconnect"],
-  "not-ready": ["The server is still loading its models. Try again in a moment.", "reconnect"],
+  "not-ready": ["The server is still loading its models. It begins when they are there.", null],
   full: ["The server is full: all its conversations are taken. Try again later.", "reconnect"],
   restarting: [
     "The server is restarting. Reconnect in a moment; a new conversation begins.",
@@ -60,13 +60,18 @@ export const STATUS = {
   listening: ["Listening", "Say something"],
   hearing: ["Hearing you", ""],
   thinking: ["Thinking", ""],
-  speaking: [
-    "Speaking",
-    coarse ? "Talk over it to interrupt" : "Talk over it to interrupt, or press Esc",
-  ],
+  speaking: ["Speaking", coarse ? "Stop ends the reply" : "Esc stops the reply"],
   holding: [
     "Ready when you are",
     coarse ? "Hold the microphone to talk" : "Hold the microphone or the space bar",
   ],
   typing: ["Connected", "Press the microphone and talk, or type"],
 };
+
+/** What to do in a state. `over`: whether talking over a reply interrupts it. */
+export function hintOf(state, pushing, over) {
+  if (state === "idle" && pushing) return STATUS.holding[1];
+  if (state === "speaking" && over)
+    return coarse ? "Talk over it to interrupt" : "Talk over it to interrupt, or press Esc";
+  return STATUS[state][1];
+}

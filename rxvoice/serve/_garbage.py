@@ -1,0 +1,43 @@
+"""The garbage collector of a server, so that it does not stop all sessions again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from rxvoice.serve._drain import Drain
+
+_YOUNG = (5_000, 20, 1_000_000)
+"""Thresholds of the collector: by itself it does not look at what has lived for long."""
+_EVERY_S = 1.0
+_SESSIONS = 50
+_LONGEST_S = 300
+
+
+async def collect_garbage(drain: Drain) -> None:
+    """Say when garbage is collected in this process, until cancelled. Then all is as before.
+
+    A collection of everything stops the loop for the longer the more sessions there are: 0.1 s with
+    300. Turns leave nothing to it, and models are never garbage. So everything is collected only
+    when no session is there, once as many are over as there are, 50 at the least, and at least
+    every five minutes.
+    """
+    before = gc.get_threshold()
+    while drain.unready == "loading":
+        await asyncio.sleep(_EVERY_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_YOUNG)
+    loop = asyncio.get_running_loop()
+    over, at = drain.over, loop.time()
+    try:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            ended = drain.over - over
+            due = ended >= max(_SESSIONS, drain.sessions) or (ended and not drain.sessions)
+            if due or loop.time() - at >= _LONGEST_S:
+                gc.collect()
+                over, at = drain.over, loop.time()
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
