@@ -6,14 +6,16 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rxvoice._files.output import output
 from rxvoice.cli._commands import Commands
 from rxvoice.cli._curve import curve
 from rxvoice.cli._parts import choose
 from rxvoice.cli._pipe_of_trace import pipe_of
+from rxvoice.cli._plain_talk import plain_talk
 from rxvoice.cli._signals import Ending
 from rxvoice.cli._sweep import SweepPoint, as_row, sweep, sweep_values
 from rxvoice.cli._usage import UsageError
@@ -38,6 +40,8 @@ examples:
                                          what would have been different?
   rxvoice replay --sweep silence-ms=200:1600:100 monday tuesday -o curve.svg
                                          how short may the silence be for these users?
+  rxvoice replay talk.wav --transcript talk.jsonl --change silence-ms=400
+                                         a recording of before
 
 replay:
   The pipe of the command runs again, and all that came from outside comes from the trace: the sound
@@ -55,6 +59,11 @@ what if:
   the new turn, the reply of the nearest turn, the usual length of a sentence. Nobody knows what the
   user would have said to another reply. With --models live, the models are loaded and asked again,
   and take as long as they take on this machine.
+
+recordings of before:
+  What `rxvoice talk --record talk.wav --transcript talk.jsonl` wrote can be changed, too, as far as
+  it goes. The user is the left side. The detector judges it anew. How long the voice spoke is
+  estimated, and echo is not told from speech.
 
 sweep:
   With --sweep, every value is tried on all traces. "cut off" counts how often a turn would have
@@ -79,7 +88,18 @@ def add_replay(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "traces", type=Path, nargs="+", metavar="DIR", help="what --trace DIR recorded"
+        "traces",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="what --trace DIR recorded; with --change or --sweep also a recording of before, as "
+        "talk --record wrote it",
+    )
+    parser.add_argument(
+        "--transcript",
+        type=Path,
+        metavar="FILE",
+        help="what was said in that recording, as talk --transcript wrote it",
     )
     parser.add_argument(
         "--change",
@@ -121,13 +141,22 @@ def replay(arguments: argparse.Namespace, ending: Ending) -> int:
     changed = changes(arguments.change)
     if arguments.models == "live" and (arguments.sweep or not changed):
         raise UsageError("--models live asks the models again after a --change: give one")
+    plain = [it for it in arguments.traces if it.is_file() and it.name != "trace.jsonl"]
+    if plain and not changed and not arguments.sweep:
+        raise UsageError(
+            f"{plain[0]} is a recording, in which nothing can be compared: give --change or --sweep"
+        )
+    if arguments.transcript is not None and len(plain) != 1:
+        raise UsageError("--transcript is of one recording: give that, and one alone")
     if arguments.output is not None and not arguments.sweep:
         raise UsageError("-o draws the curve of --sweep: give that, too")
     try:
         if arguments.sweep:
             return _swept(arguments, changed, ending)
-        for path in arguments.traces if changed else ():
-            _changed(read(path), changed, ending, live=arguments.models == "live")
+        with ExitStack() as stack:
+            for path in arguments.traces if changed else ():
+                recorded = _recorded(path, arguments.transcript, stack, ending)
+                _changed(recorded, changed, ending, live=arguments.models == "live")
     except ReplayDiffers as error:
         print(error, flush=True)
         return 1
@@ -141,7 +170,19 @@ def _swept(arguments: argparse.Namespace, changed: Mapping[str, object], ending:
     name, values = sweep_values(arguments.sweep)
     if name.replace("-", "_") in changed:
         raise UsageError(f"--change and --sweep both set {name}: leave one out")
-    recorded = [RecordedTalk.of(read(it), ending.check) for it in arguments.traces]
+    with ExitStack() as stack:
+        recorded = [_recorded(it, arguments.transcript, stack, ending) for it in arguments.traces]
+        return _curve_of(arguments, name, values, recorded, changed, ending)
+
+
+def _curve_of(
+    arguments: argparse.Namespace,
+    name: str,
+    values: list[float],
+    recorded: list[RecordedTalk],
+    changed: Mapping[str, object],
+    ending: Ending,
+) -> int:
     print(as_row(None, name), flush=True)
     points: list[SweepPoint] = []
     for point in sweep(recorded, name, values, changed, ending.check):
@@ -163,8 +204,20 @@ def _swept(arguments: argparse.Namespace, changed: Mapping[str, object], ending:
     return 0
 
 
-def _changed(trace: Trace, changed: Mapping[str, object], ending: Ending, *, live: bool) -> None:
-    recorded = RecordedTalk.of(trace, ending.check)
+def _recorded(
+    path: Path, transcript: Path | None, stack: ExitStack, ending: Ending
+) -> RecordedTalk:
+    if not path.is_file() or path.name == "trace.jsonl":
+        return RecordedTalk.of(read(path), ending.check)
+    from rxvoice import offline
+
+    directory = stack.enter_context(TemporaryDirectory(prefix="rxvoice-"))
+    return plain_talk(path, transcript, Path(directory), offline.silero())
+
+
+def _changed(
+    recorded: RecordedTalk, changed: Mapping[str, object], ending: Ending, *, live: bool
+) -> None:
     parts = choose(recorded.settings).parts if live else None
     if parts is not None:
         warm_up(parts)

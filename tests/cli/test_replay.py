@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from rxvoice.cli._parts import Chosen, Parts
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._traced import command_of, settings_of_trace, traced
+from rxvoice.cli._view import PlainView
 from rxvoice.trace import read
 
 LOUD, QUIET = np.full(8_000, 0.5, np.float32), np.zeros(16_000, np.float32)
@@ -158,6 +160,16 @@ def test_a_difference_is_shown_and_is_a_failure(capsys: pytest.CaptureFixture[st
     assert "expected  " in said
     with pytest.raises(rxv.errors.ReplayDiffers, match="differs"):
         rxv.testing.replay("monday")
+
+
+def test_ctrl_c_ends_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_traced()
+    monkeypatch.setattr(PlainView, "show", lambda *_: signal.raise_signal(signal.SIGINT))
+    capsys.readouterr()
+    assert main(["replay", "monday"]) == 130
+    assert "elements came out" not in capsys.readouterr().out
 
 
 def test_the_settings_come_back_from_the_header() -> None:

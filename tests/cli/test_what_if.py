@@ -178,6 +178,21 @@ def test_a_sweep_counts_cut_offs_against_latency_and_draws_them(
     assert "silence-ms: cut off against latency" in drawn.attrib["aria-label"]
 
 
+def test_a_recording_of_before_and_its_transcript(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rxvoice.offline.silero", lambda: loud)
+    record("talk", sound(*TWO_WITH_A_PAUSE), "--transcript", "said.jsonl")
+    command = ["said.wav", "--transcript", "said.jsonl"]
+    said = replayed(capsys, *command, "--change", "silence-ms=300")
+    assert "> would have been cut" in said
+    assert "2 utterances" in replayed(capsys, *command, "--sweep", "silence-ms=300:700:400")
+    assert main(["replay", *command]) == 2
+    assert "said.wav is a recording, in which nothing can be" in capsys.readouterr().err
+    assert main(["replay", "talk", "--transcript", "said.jsonl", "--change", "min-words=2"]) == 2
+    assert "--transcript is of one recording" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
+import soundfile
 from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
@@ -18,6 +19,7 @@ import rxvoice.trace._recording
 from rxvoice import echo, sources
 from rxvoice._boundary import recorded
 from rxvoice.cli._parts import Parts
+from rxvoice.cli._plain_talk import plain_talk
 from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._talk_pipe import Controls, conversation
 from rxvoice.cli._traced import command_of
@@ -161,3 +163,33 @@ def test_a_turn_that_is_cut_has_the_words_of_its_own_part(
         would = talk.with_settings({"silence_ms": 200, "min_speech_ms": 100})
         assert [it.text for it in would.turns] == ["word0 word1", "word2 word3"]
         assert any("words are those recorded" in it for it in would.notes[2])
+
+
+def test_a_recording_and_a_transcript_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = sound((LEVEL, 1.0), (0, 0.6), (LEVEL, 1.0), (0, 4.0))
+    talk = recorded_talk(tmp_path / "talk", said, monkeypatch, whole)
+    stereo = np.stack([said, np.zeros_like(said)], axis=1)
+    soundfile.write(tmp_path / "talk.wav", stereo, RATE)
+    out = (tmp_path / "talk/trace.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (tmp_path / "talk.jsonl").write_text(
+        "".join(it for it in out if '"out"' in it or "schema" in it)
+    )
+    (tmp_path / "made").mkdir()
+    detector = lambda it: float(it.max())  # noqa: E731
+    plain = plain_talk(tmp_path / "talk.wav", tmp_path / "talk.jsonl", tmp_path / "made", detector)
+    assert [(it.text, it.speech) for it in plain.turns] == [
+        (it.text, it.speech) for it in talk.turns
+    ]
+    assert plain.turns[0].latency_ms == pytest.approx(talk.turns[0].latency_ms, abs=50)
+    would = plain.with_settings({"silence_ms": 200, "min_speech_ms": 100})
+    assert [it.text for it in would.turns] == ["word0 word1", "word2 word3"]
+
+
+def test_a_recording_alone_has_turns_without_words(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "talk.wav", sound((LEVEL, 1.0), (0, 2), (LEVEL, 1), (0, 2)), RATE)
+    (tmp_path / "made").mkdir()
+    plain = plain_talk(tmp_path / "talk.wav", None, tmp_path / "made", lambda it: float(it.max()))
+    assert [it.fate for it in plain.turns] == ["unknown", "unknown"]
+    assert len(plain.with_settings({"silence_ms": 2_500}).turns) == 1
