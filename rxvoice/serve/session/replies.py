@@ -311,8 +311,4 @@ class Replies:
             on_over,
         )
         reply.life.add(made)
-
-        def forget() -> None:
-            self._asides.pop(reply.id, None)
-
         reply.life.add(Disposable(forget))
