@@ -311,4 +311,8 @@ class Replies:
             on_over,
         )
         reply.life.add(made)
+
+        def forget() -> None:
+            self._asides.pop(reply.id, None)
+
         reply.life.add(Disposable(forget))
