@@ -143,11 +143,11 @@ def conversation(
 
 
 def _turn_end(
-    parts: Parts, settings: CommandSettings, models: MlxScheduler, controls: Controls
+    parts: Parts, settings: CommandSettings, models: MlxScheduler | None, controls: Controls
 ) -> PolicySlot:
     """What ends a turn: the button, a model, or silence."""
     if controls.button is not None:
         return silence(_TAIL_MS)
     if parts.smart_turn is not None:
-        return parts.smart_turn.fresh(worker=models.listening)
+        return parts.smart_turn.fresh(worker=models and models.listening)
     return silence(settings.silence_ms)
