@@ -152,7 +152,7 @@ class Answers:
 
     def _prompt(self) -> list[int]:
         system = {"role": "system", "content": next(self._systems)}
-        return self.loaded.prompt([system, {"role": "user", "content": QUESTION}], [])  # type: ignore[list-item]
+        return self.loaded.chat.prompt([system, {"role": "user", "content": QUESTION}], [])  # type: ignore[list-item]
 
     def _begin(self, llm: Llm) -> None:
         llm.conversation = Conversation(system=next(self._systems))

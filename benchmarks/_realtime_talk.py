@@ -15,6 +15,9 @@ import rxvoice as rxv
 from benchmarks._sessions import Talk
 
 FRAME_MS = 100
+CLEAR = '{"type":"input_audio_buffer.clear"}'
+CLEARED = '"input_audio_buffer.cleared"'
+"""The message that drops sound, and what is in the answer, which comes once all was heard."""
 _RATE = 24_000
 _FROM_S, _FOR_S = 4.25, 1.6
 """Where the demonstration's recording has a sentence."""

@@ -17,7 +17,7 @@ CYCLES = 1000
 _STEP = 25
 _MOST_LAG = 20.0
 _SECONDS = 1.0
-_CPU_S = 5.0
+_MESSAGES = 60
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,6 @@ class Talk:
     turn: list[Any]
     frame_ms: int
     broken_off: slice
-
-
-@dataclass
-class Sent:
-    """Counts the messages of all clients."""
-
-    messages: int = 0
 
 
 class Server:
@@ -109,22 +102,30 @@ async def ramp(server: Server, said: Talk, most: int) -> tuple[int, float, float
     return carried, idle, each
 
 
-async def cpu(server: Server, said: Talk, sessions: int = MEASURED) -> float:
-    """Milliseconds of computing for a session and a second of its sound, without the clients'."""
+async def cpu(server: Server, said: Talk, last: str, wanted: str, sessions: int = 50) -> float:
+    """Milliseconds of computing for a session and a second of its sound, without the clients'.
+
+    Args:
+        last: the message after the sound, which is answered once all of it was heard.
+        wanted: what the answer has in it.
+    """
+
+    async def whole(client: ClientConnection, at: int) -> None:
+        began = time.monotonic()
+        for n in range(_MESSAGES):
+            await asyncio.sleep(max(0.0, began + n * said.frame_ms / 1000 - time.monotonic()))
+            await client.send(said.turn[(at + n) % len(said.turn)])
+        await client.send(last)
+        async for message in client:
+            if wanted in message[:200]:
+                return
+
     clients = [await server.connect() for _ in range(sessions)]
-    sent = Sent()
-    tasks = [
-        asyncio.create_task(work)
-        for n, client in enumerate(clients)
-        for work in (_talk(client, said, 7 * n, sent), _drain(client))
-    ]
-    await asyncio.sleep(_SECONDS)
-    began, before = sent.messages, await server.ask("cpu")
-    await asyncio.sleep(_CPU_S)
+    before = await server.ask("cpu")
+    await asyncio.gather(*(whole(client, 7 * n) for n, client in enumerate(clients)))
     spent = (await server.ask("cpu"))["seconds"] - before["seconds"]
-    seconds = (sent.messages - began) * said.frame_ms / 1000
-    await _end(tasks, clients)
-    return 1000 * spent / seconds
+    await _end([], clients)
+    return 1e6 * spent / (sessions * _MESSAGES * said.frame_ms)
 
 
 async def cycles(
@@ -161,11 +162,9 @@ async def _end(tasks: list[asyncio.Task[None]], clients: list[ClientConnection])
     await asyncio.gather(*(client.close() for client in clients), return_exceptions=True)
 
 
-async def _talk(client: ClientConnection, said: Talk, at: int, sent: Sent | None = None) -> None:
+async def _talk(client: ClientConnection, said: Talk, at: int) -> None:
     """Turns, in real time, from some place in them on."""
     began = time.monotonic()
     for n in range(1_000_000):
         await asyncio.sleep(max(0.0, began + n * said.frame_ms / 1000 - time.monotonic()))
         await client.send(said.turn[(at + n) % len(said.turn)])
-        if sent is not None:
-            sent.messages += 1

@@ -11,10 +11,10 @@ from random import Random
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from benchmarks._realtime_talk import CLEAR
 from benchmarks._sessions import Talk
 
 _FULL = 1013
-_CLEAR = '{"type":"input_audio_buffer.clear"}'
 _CLEARED_S = 60.0
 
 
@@ -97,7 +97,7 @@ class Visitor:
                     self._counts.broken_off += 1
                     client.transport.abort()
                     return
-            await client.send(_CLEAR)
+            await client.send(CLEAR)
             async with asyncio.timeout(_CLEARED_S):
                 await cleared.wait()
         finally:

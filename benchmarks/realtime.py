@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from benchmarks._measure import Result
-from benchmarks._realtime_talk import said, silence
+from benchmarks._realtime_talk import CLEAR, CLEARED, said, silence
 from benchmarks._sessions import CYCLES, Server, cpu, cycles, ramp
 
 MOST = 1_000
@@ -48,14 +48,14 @@ def measure() -> list[Result]:
     stubs, _, _ = asyncio.run(ramp(server, said(), MOST))
     server.end()
     server = served("silero")
-    listening, idle, _ = asyncio.run(ramp(server, silence(), MOST))
+    listening, idle, each = asyncio.run(ramp(server, silence(), MOST))
     server.end()
     server = served("silero")
-    carried, _, each = asyncio.run(ramp(server, said(), MOST))
+    carried, _, talking = asyncio.run(ramp(server, said(), MOST))
     server.end()
     server = served("silero")
-    quiet = asyncio.run(cpu(server, silence()))
-    spent = asyncio.run(cpu(server, said()))
+    quiet = asyncio.run(cpu(server, silence(), CLEAR, CLEARED))
+    spent = asyncio.run(cpu(server, said(), CLEAR, CLEARED))
     server.end()
     server = served("stub")
     before, after = asyncio.run(cycles(server, said(), 200))
@@ -91,7 +91,14 @@ def measure() -> list[Result]:
             f"with a turn every 4 s: {spent:.2f} ms",
             quiet / spent,
         ),
-        Result("memory per session", each, "MB", "0.5 MB", each / 0.5, 1),
+        Result(
+            "memory of a session that listens",
+            each,
+            "MB",
+            f"0.5 MB; while it talks: {talking:.2f} MB",
+            each / 0.5,
+            1,
+        ),
         Result(
             f"sessions, tasks and threads left 1 s after {CYCLES} sessions",
             left,

@@ -220,15 +220,16 @@ def example(name: str, source: str) -> str:
 
 
 def models() -> str:
-    """The models that ``rxvoice models`` lists, as a table."""
-    from rxvoice.cli._catalog import MODELS, SLOTS
+    """The models that ``rxvoice models`` lists, and what they take together, as tables."""
+    from rxvoice.cli._catalog import MEMORIES, MODELS, SLOTS
+    from rxvoice.cli._totals import total
 
     rows = [
         "| for | model | parameters | weights | licence | machine |",
         "|---|---|---|---|---|---|",
     ]
     for it in MODELS:
-        size = "" if it.bytes is None else f"{it.bytes / 1e9:.1f} GB"
+        size = "" if it.bytes is None else _size(it.bytes)
         least, most = min(it.memories), max(it.memories)
         memory = f"{least} GB" if least == most else f"{least} to {most} GB"
         note = "<br>" + it.note if it.note else ""
@@ -236,7 +237,22 @@ def models() -> str:
         rows.append(
             f"| {what} | `{it.name}`{note} | {it.parameters} | {size} | {it.licence} | {memory} |"
         )
+    rows += [
+        "",
+        "On a Mac, the first model of each slot takes:",
+        "",
+        "| machine | models may take | weights | conversations | together |",
+        "|---|---|---|---|---|",
+    ]
+    for it in map(total, MEMORIES):
+        talk = f"{_size(it.cache)}: {it.tokens:,} tokens"
+        sizes = f"{_size(it.usable)} | {_size(it.weights)} | {talk} | {_size(it.needed)}"
+        rows.append(f"| {it.memory_gb} GB | {sizes} |")
     return "\n".join(rows)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 # mkdocs calls these

@@ -12,6 +12,7 @@ import pytest
 from language_model_kit import LOOK, WAIT, Scripted, contents, look
 
 from rxvoice._language.calls import WrittenCall
+from rxvoice._language.ending import StretchEnd
 from rxvoice._language.model import Written
 from rxvoice._language.question import Question, fewest_turns
 from rxvoice.conversation import Conversation, Message
@@ -45,6 +46,23 @@ def test_arguments_of_any_length_are_shown_short() -> None:
 def test_a_remark_of_the_model_passes() -> None:
     model = Scripted([Notice("hm"), "Yes."])
     assert list(model.respond("hi")) == [Notice("hm"), "Yes."]
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (["Yes."], []),
+        (["Yes,", StretchEnd(is_cut=True)], ["was cut after max_tokens=256"]),
+        ([StretchEnd(is_cut=True, in_thought=True)], ["ended within a thought"]),
+        (["<think>hm", StretchEnd(is_cut=True)], ["ended within a thought"]),
+        (["hm</think>Yes", StretchEnd(is_cut=True)], ["was cut", "began within a thought"]),
+    ],
+)
+def test_what_was_cut_is_told_once(written: list[Written], told: list[str]) -> None:
+    model = Scripted(written)
+    notices = [it.message for it in model.respond("hi") if isinstance(it, Notice)]
+    assert len(notices) == len(told)
+    assert all(part in notice for part, notice in zip(told, notices, strict=True))
 
 
 @pytest.mark.parametrize(

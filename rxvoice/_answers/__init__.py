@@ -6,6 +6,7 @@
     recognised    what a recogniser answers beside a text
     pieces        an answer of any shape becomes an iterator of pieces
     pauses        pieces that say when the next one may be made
+    text_queue    texts that wait for a voice that speaks one at a time
     clock         where an answer is delivered, and by which clock it is timed
     limits        how long an answer may take
     stuck         a thread that many conversations share, and that one step blocks

@@ -106,6 +106,12 @@ class Watch(abc.DisposableBase):
         self._over = self._armed = self._away = False
         self._timer: abc.DisposableBase | None = None
 
+    def tell(self, on_late: Callable[[ModelTimeout], None]) -> None:
+        """Call this one, when a limit is exceeded from now on."""
+        with self._lock:
+            if not self._over:
+                self._on_late = on_late
+
     def asked(self, *, away: bool = False) -> None:
         """Note that a step is asked for.
 

@@ -14,6 +14,7 @@ from rxvoice._answers.pauses import FLUSH, Flush
 from rxvoice._answers.slow_call import SlowCall, called
 from rxvoice._check import at_least, whole
 from rxvoice._language.calls import Caller, WrittenCall, told
+from rxvoice._language.ending import StretchEnd, remarks
 from rxvoice._language.question import Question
 from rxvoice._language.thoughts import Said
 from rxvoice.conversation import Conversation, Message, Summarise
@@ -22,8 +23,9 @@ from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.tools import ToolCall, Tools, ToolWorker, WhileCalling
 
-Written: TypeAlias = "str | Notice | WrittenCall"
-"""What a model writes: text, which may be empty, a remark for the app, or a call of a tool."""
+Written: TypeAlias = "str | Notice | WrittenCall | StretchEnd"
+"""What a model writes: text, which may be empty, a remark for the app, a call of a tool, or how it
+ended."""
 
 
 class LanguageModel(ABC):
@@ -215,25 +217,18 @@ class LanguageModel(ABC):
         self, question: Question, calls: list[WrittenCall]
     ) -> Generator[str | Notice, None, None]:
         """Yield what to say of what the model writes next, and append its calls to `calls`."""
-        said = Said()
+        said, ending = Said(), StretchEnd()
         with closing(self._write(question)) as pieces:
             for piece in pieces:
                 if isinstance(piece, WrittenCall):
                     calls.append(piece)
+                elif isinstance(piece, StretchEnd):
+                    ending = piece
                 else:
                     yield piece if isinstance(piece, Notice | Flush) else said.feed(piece)
         if rest := said.end():
             yield rest
-        if said.is_thinking:
-            yield Notice(
-                "the reply ended within a thought, which is not spoken: raise max_tokens, or turn "
-                "the model's thinking off"
-            )
-        if said.has_lost_mark:
-            yield Notice(
-                "the reply began within a thought that nothing marks as one, so it was spoken: "
-                "turn the model's thinking off, or let the server take thoughts out"
-            )
+        yield from remarks(ending, said, self._max_tokens)
 
     def _say_before(
         self, call: WrittenCall, question: Question, spoken: _SpokenText

@@ -40,9 +40,10 @@ class LlmOptions(TypedDict, total=False):
             turns are dropped, as they are without it.
         context_tokens: how many tokens the model can take at once, conversation and reply; more
             than `max_tokens`. A local model's default is ``max_position_embeddings`` in its
-            config.json. For a server the need is estimated from the length of the text, and
-            corrected by the ``usage`` that the server is then asked for; without it the server
-            says when the conversation is too long.
+            config.json, and it takes no more than its ``cache_bytes`` have room for. For a server
+            the need is estimated from the length of the text, and corrected by the ``usage`` that
+            the server is then asked for; without it the server says when the conversation is too
+            long.
     """
 
     system_prompt: str | None

@@ -2,7 +2,9 @@
 
 A comment beside each fact names its source. "README" is the README of mlx-audio 0.6.2. "Page" is
 the page of the model on the Hugging Face hub. A size without a page is the number of parameters
-times the bits that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included.
+times the bits that MLX stores for each: 4.5 for "4bit" and 8.5 for "8bit", scales included, 16 for
+"bf16", else 32. The bytes of a token are those of its keys and values in all layers, in 16 bits;
+tests/mlx/test_cache_size.py has the shapes.
 """
 
 from __future__ import annotations
@@ -33,8 +35,20 @@ TRIED: dict[str, dict[Slot, tuple[str, ...]]] = {
     },
     "trained small": {"stt": ("moonshine",)},
     "random weights": {
-        "stt": ("nemotron_asr", "voxtral_realtime"),
-        "tts": ("pocket_tts", "soprano"),
+        "stt": ("nemotron_asr", "parakeet", "voxtral_realtime"),
+        "llm": (
+            "qwen3",
+            "qwen3_moe",
+            "qwen3_5",
+            "lfm2",
+            "gemma2",
+            "gemma3_text",
+            "gpt_oss",
+            "falcon_h1",
+            "smollm3",
+            "phi3",
+        ),
+        "tts": ("kokoro", "pocket_tts", "soprano"),
     },
     "not tried": {},
 }
@@ -59,6 +73,8 @@ class Model:
         memories: the sizes of machines that it is recommended for, in GB.
         note: what is special about it, in a few words.
         needs: another package that it needs, as pip takes it.
+        cache: how many bytes each token of a conversation takes in memory; 0 for a model without
+            one.
     """
 
     slot: Slot
@@ -70,6 +86,7 @@ class Model:
     memories: tuple[int, ...]
     note: str
     needs: str | None = None
+    cache: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,7 +130,7 @@ MODELS = (
         "mlx-community/silero-vad",
         "mlx_audio.vad.models.silero_vad",
         "0.5M",  # counted, for both of its sample rates
-        None,
+        2_000_000,
         "MIT",
         MEMORIES,
         "runs in numpy",
@@ -125,7 +142,7 @@ MODELS = (
         "mlx-community/smart-turn-v3",
         "mlx_audio.vad.models.smart_turn",
         "8M",
-        None,
+        32_000_000,
         "BSD-2-Clause",
         MEMORIES,
         "23 languages",
@@ -170,7 +187,7 @@ MODELS = (
         "mlx-community/Voxtral-Mini-4B-Realtime-2602-4bit",
         "mlx_audio.stt.models.voxtral_realtime",
         "4B",
-        None,
+        2_250_000_000,
         "Apache-2.0",
         (32, 64),
         "listens while you speak",
@@ -185,6 +202,7 @@ MODELS = (
         "Apache-2.0",
         (8,),
         "",
+        cache=114_688,
     ),
     Model(
         "llm",
@@ -197,6 +215,7 @@ MODELS = (
         "Apache-2.0",
         (16,),
         "",
+        cache=147_456,
     ),
     Model(
         "llm",
@@ -208,6 +227,7 @@ MODELS = (
         "Apache-2.0",
         (32,),
         "3.3B of them at a time",
+        cache=98_304,
     ),
     Model(
         "llm",
@@ -218,26 +238,28 @@ MODELS = (
         "Apache-2.0",
         (64,),
         "3.3B of them at a time",
+        cache=98_304,
     ),
     Model(
         "tts",
-        # Name: README. Licence: page.
+        # Name: README. Licence: page. Size: that, and 54 voices of 522 kB.
         "mlx-community/Kokoro-82M-bf16",
         "mlx_audio.tts.models.kokoro",
         "82M",
-        None,
+        192_000_000,
         "Apache-2.0",
         MEMORIES,
-        "54 voices, 8 languages",
-        "'misaki[en]'",
+        "41 voices, 6 languages",
+        "'rxvoice[kokoro]'",
     ),
     Model(
         "tts",
-        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page.
+        # Name: mlx-audio's sts/voice_pipeline.py. Licence: page. Size: that of the original's
+        # weights, in bfloat16: 100 million parameters, and 18 of the encoder of recordings.
         "mlx-community/pocket-tts",
         "mlx_audio.tts.models.pocket_tts",
         "0.1B",
-        None,
+        236_000_000,
         "CC-BY-4.0",
         MEMORIES,
         "English, speaks while it writes",
@@ -251,3 +273,8 @@ def recommended(memory: int) -> list[Model]:
     """The models for a machine with this many GB: those of the largest size that fits."""
     size = max((it for it in MEMORIES if it <= memory), default=MEMORIES[0])
     return [model for model in MODELS if size in model.memories]
+
+
+def first_of_each(models: list[Model]) -> list[Model]:
+    """The first model of each slot, which is the one to begin with."""
+    return list({it.slot: it for it in reversed(models)}.values())

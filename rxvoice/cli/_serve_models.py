@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rxvoice.cli._key import key_from
 from rxvoice.cli._parts import (
@@ -24,9 +24,8 @@ from rxvoice.cli._settings import CommandSettings
 from rxvoice.cli._usage import UsageError
 from rxvoice.remote import ServerState
 from rxvoice.serve import Models
-from rxvoice.serve._one_at_a_time import OneAtATime
 from rxvoice.serve._workers import MakeWorker, StageWorkers, WaitingThreads
-from rxvoice.slots import PolicySlot, SynthesizerSlot
+from rxvoice.slots import PolicySlot
 
 if TYPE_CHECKING:
     from rxvoice._silero import Silero
@@ -151,8 +150,6 @@ def choose_models(settings: ServeSettings) -> ServedModels:
         tts, speaks = choose_tts(here)
         own = {it: choose_tts(replace(here, voice=it))[0] for it in settings.voice[1:]}
         parts += [tts, *own.values()]
-        tts = _shared(tts, mlx)
-        own = {it: _shared(voice, mlx) for it, voice in own.items()}
         voices = {settings.voice[0]: tts, **own} if settings.voice else {}
 
     def worker(elsewhere: object, lane: str) -> MakeWorker:
@@ -184,13 +181,6 @@ def choose_models(settings: ServeSettings) -> ServedModels:
 
 def _patient(turn: SmartTurn, mlx: MlxScheduler) -> Callable[[int], PolicySlot]:
     return lambda patience_ms: turn.fresh(max_silence_ms=patience_ms, worker=mlx.listening)
-
-
-def _shared(tts: Any, mlx: Any) -> SynthesizerSlot:
-    """A voice that all sessions share. One on MLX speaks one text at a time."""
-    from rxvoice.mlx import Tts
-
-    return OneAtATime(cast("SynthesizerSlot", tts), mlx.speech) if isinstance(tts, Tts) else tts
 
 
 def _model_thread() -> MlxScheduler:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ from rxvoice.cli._catalog import (
     recommended,
 )
 from rxvoice.cli._commands import Commands
+from rxvoice.cli._totals import Total, total
 from rxvoice.cli._usage import UsageError
 from rxvoice.offline.weights import PUBLISHED, Weights
 
@@ -47,6 +49,9 @@ columns:
   size   the size of the weights, which is about the memory that they take
   GB     the memory of the machines that the model is recommended for
   here   whether the model is on this machine: yes, part, or no
+
+Below them stands what the first model of each slot takes on a Mac, and how much of its memory
+models may take. Conversations have an eighth of that: rxv.mlx.llm(..., cache_bytes=N) changes it.
 
 The installed libraries run the models that are listed, and their licences are known. Any other
 model of the same families works too.
@@ -182,13 +187,16 @@ def _text(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         if more := "; ".join(filter(None, (model.note, wants))):
             rows.append(f"    {more}")
     lines += rows
+    machines = _machines(memory)
+    lines += ["", "In memory on a Mac, the first model of each slot"]
+    lines += _table(map(_total_row, map(total, machines)), right=(0, 1, 2, 3))
     listed = {it.name for it in MODELS}
     others = [it for it in here.values() if it.name not in listed]
     if others:
         lines += ["", "Also on this machine"]
         lines += _table([(it.name, _size(it.bytes), _here(it)) for it in others], right=(1,))
     lines += ["", "Families of mlx-lm and mlx-audio, by what rxvoice was tried with"]
-    lines += _table([(how, _families(how)) for how in TRIED])
+    lines += _tried()
     machine = _machine_gb()
     lines += ["", f"kept in {cache_directory()}"]
     if memory is None and machine is not None and machine >= MEMORIES[0]:
@@ -208,6 +216,7 @@ def _json(chosen: list[Model], here: dict[str, Cached], memory: int | None) -> s
         "tried": TRIED,
         "built_in": [asdict(it) | {"installed": _installed(it)} for it in BUILT_IN],
         "weights": [asdict(it) | {"installed": it.is_installed} for it in PUBLISHED],
+        "totals": [asdict(it) | {"needed": it.needed} for it in map(total, _machines(memory))],
         "models": [
             asdict(it)
             | {"call": SLOTS[it.slot][1].format(it.name)}
@@ -228,6 +237,15 @@ def _weights_row(it: Weights) -> tuple[str, ...]:
     return (it.name, f"{it.package}=={it.version}", f"{it.megabytes} MB", it.licence)
 
 
+def _tried() -> list[str]:
+    width = max(map(len, TRIED)) + 4
+    lines: list[str] = []
+    for how in TRIED:
+        names = textwrap.wrap(_families(how), 100 - width)
+        lines += [f"  {how}".ljust(width) + names[0], *(" " * width + it for it in names[1:])]
+    return lines
+
+
 def _families(how: str) -> str:
     return ", ".join(name for names in TRIED[how].values() for name in names) or "all others"
 
@@ -238,6 +256,20 @@ def _row(model: Model, here: dict[str, Cached]) -> tuple[str, ...]:
     memories = str(least) if least == most else f"{least}-{most}"
     state = _here(here.get(model.name))
     return (model.name, model.parameters, size, model.licence, memories, state)
+
+
+def _machines(memory: int | None) -> tuple[int, ...]:
+    return MEMORIES if memory is None else (memory,)
+
+
+def _total_row(it: Total) -> tuple[str, ...]:
+    return (
+        f"{it.memory_gb} GB:",
+        f"{_size(it.needed)} of {_size(it.usable)},",
+        f"{_size(it.weights)} of weights",
+        f"and {_size(it.cache)} for conversations",
+        f"of {it.tokens:,} tokens",
+    )
 
 
 def _here(model: Cached | None) -> str:

@@ -10,6 +10,11 @@
 The public file of a model has its options and what it does. ``_llm_model``, ``_stt_model`` and
 ``_tts_model`` load it from mlx-lm or mlx-audio, ``_hub`` fetches it, and ``_opening`` with
 ``_files`` refuses what is unsafe or broken.
+
+A turn of a language model passes these: ``_chat_format`` renders the conversation and splits what
+is written, with ``_text_splitter`` or ``_channels``; ``_window`` says what fits; ``_prefill`` feeds
+what ``_prompt_cache`` does not know; ``_batches`` and ``_batch`` write. ``_cache_size`` foretells
+the memory of a conversation, and ``_shelf`` bounds that of all.
 """
 
 import os

@@ -44,7 +44,8 @@ class Member:
         self, cache: PromptCache, prompt: list[int], most: int, ends: Collection[int]
     ) -> None:
         self._cache = cache
-        self._known, self.layers = cache.lend()
+        self._known = cache.lend()
+        self.layers = self._known.layers
         self._most = self._left = most
         self._ends = ends
         self.last = prompt[-PENALIZED:-1]
@@ -76,7 +77,7 @@ class Member:
 
     def fed(self, token: int) -> None:
         """Note that the model was fed this token, and give it, if it was not given before."""
-        self._known.append(token)
+        self._known.ids.append(token)
         self.last = [*self.last[2 - PENALIZED :], token]
         if not self._is_given:
             self._give(token)
@@ -95,8 +96,8 @@ class Member:
 
     def end(self) -> None:
         """Give the layers back to the conversation."""
-        self._cache.put(self._known, self.layers)
-        self.layers = []
+        self._known.layers, self.layers = self.layers, []
+        self._cache.put(self._known)
 
 
 class Batch:

@@ -32,6 +32,8 @@ class Remote:
         name: such as ``"mlx-community/Kokoro-82M-bf16"``.
         what: the kind of model, for messages, such as "speech model".
         patterns: the files that its library fetches.
+        revision: of its files; None for the newest.
+        weights: refuse a repository without weights.
         trust_remote_code: let its code run.
 
     Raises:
@@ -40,11 +42,19 @@ class Remote:
     """
 
     def __init__(
-        self, name: str, what: str, patterns: Sequence[str], *, trust_remote_code: bool = False
+        self,
+        name: str,
+        what: str,
+        patterns: Sequence[str],
+        *,
+        revision: str | None = None,
+        weights: bool = True,
+        trust_remote_code: bool = False,
     ) -> None:
         self._name = name
         self._what = what
         self._patterns = list(patterns)
+        self._revision = revision
         self._trusted = trust_remote_code
         self._here: Path | None = None
         self._listing: _Listing | None = None
@@ -56,7 +66,8 @@ class Remote:
             if self._here is None:
                 raise self._refused(error) from error
         else:
-            self._check_weights(self._listing)
+            if weights:
+                self._check_weights(self._listing)
 
     @property
     def weights(self) -> int:
@@ -121,7 +132,10 @@ class Remote:
             # All is there. This marks the copy as complete, for use without a network.
             return Path(
                 hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
-                    self._name, allow_patterns=self._patterns, tqdm_class=bar(None)
+                    self._name,
+                    revision=self._revision,
+                    allow_patterns=self._patterns,
+                    tqdm_class=bar(None),
                 )
             )
         except Exception as error:
@@ -131,7 +145,7 @@ class Remote:
         import huggingface_hub as hub
         from huggingface_hub.utils import filter_repo_objects
 
-        info = hub.HfApi().model_info(self._name, files_metadata=True)
+        info = hub.HfApi().model_info(self._name, revision=self._revision, files_metadata=True)
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
         names = filter_repo_objects(sizes, allow_patterns=self._patterns)
         return _Listing(info.sha or "main", {name: sizes[name] for name in names})
@@ -149,7 +163,10 @@ class Remote:
         try:
             return Path(
                 hub.snapshot_download(  # pyright: ignore[reportUnknownMemberType]
-                    self._name, allow_patterns=self._patterns, local_files_only=True
+                    self._name,
+                    revision=self._revision,
+                    allow_patterns=self._patterns,
+                    local_files_only=True,
                 )
             )
         except OSError:

@@ -2,62 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, cast
 
 import mlx.core as mx
 
 from rxvoice._check import at_least, whole, within
-from rxvoice._language.calls import WrittenCall, read_call
-from rxvoice.conversation import Message
-from rxvoice.conversation._turns import alternating
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._batch import PENALIZED, ChatModel
 from rxvoice.mlx._batches import Batches
+from rxvoice.mlx._cache_size import cache_size, default_cache_bytes
+from rxvoice.mlx._chat_format import ChatFormat, Schemas, Tokenizer
 from rxvoice.mlx._opening import code_refused, directory_of, opening, refusal
 from rxvoice.mlx._precision import Dtype, convert, wanted
 from rxvoice.mlx._prompt_cache import Layer, PromptCache
-from rxvoice.mlx._template import check_template
-from rxvoice.mlx._text_splitter import Markers
-
-_POSITIONS = "max_position_embeddings"
+from rxvoice.mlx._shelf import Shelf
+from rxvoice.mlx._window import positions_of, window_of
 
 
-class Detokenizer(Protocol):
-    """Makes text of tokens, one after another."""
+class Piece(NamedTuple):
+    """The text of one token.
 
-    @property
-    def last_segment(self) -> str: ...
-    def add_token(self, token: int) -> None: ...
-    def finalize(self) -> None: ...
+    Attributes:
+        text: may be empty.
+        is_shared: whether it was written with tokens of other answers.
+        is_cut: whether the answer had all its tokens, and did not end.
+    """
 
-
-class Tokenizer(Markers, Protocol):
-    """What is used of mlx-lm's tokenizers."""
-
-    has_chat_template: bool
-    has_tool_calling: bool
-    eos_token_ids: set[int]
-
-    @property
-    def detokenizer(self) -> Detokenizer: ...
-
-    @property
-    def tool_parser(self) -> Callable[[str, object], object]: ...
-
-    def apply_chat_template(
-        self,
-        conversation: list[Message],
-        *,
-        tools: list[dict[str, object]] | None,
-        add_generation_prompt: bool,
-        enable_thinking: bool,
-    ) -> list[int]: ...
-
-
-Schemas = list[dict[str, object]]
+    text: str
+    is_shared: bool = False
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,42 +64,20 @@ class LoadedLlm:
 
     Attributes:
         name: its directory or its name on the hub.
+        chat: how it writes a conversation.
         batches: the answers that it is writing.
         window: how many tokens it can take at once; None if that is not known.
+        shelf: the caches of its conversations.
     """
 
     name: str
     model: ChatModel
     tokenizer: Tokenizer
+    chat: ChatFormat
     batches: Batches
     max_tokens: int
     window: int | None
-
-    def check_tools(self, schemas: Schemas) -> None:
-        """Raise `ConfigError` if there are tools and the model can call none."""
-        if schemas and not self.tokenizer.has_tool_calling:
-            raise ConfigError(
-                f"the chat template of the language model {self.name!r} knows no tools that "
-                "mlx-lm can read: use a model that was trained to call tools, or give no tools"
-            )
-
-    def prompt(self, messages: list[Message], schemas: Schemas) -> list[int]:
-        """The tokens of the messages, with the descriptions of the tools."""
-        return self.tokenizer.apply_chat_template(
-            alternating(messages),
-            tools=schemas or None,
-            add_generation_prompt=True,
-            enable_thinking=False,
-        )
-
-    def calls_in(self, text: str, schemas: Schemas) -> list[WrittenCall]:
-        """The calls of tools that the model wrote, as the parser of its family reads them."""
-        try:
-            parsed = self.tokenizer.tool_parser(text, schemas)
-            found = cast("list[object]", parsed) if isinstance(parsed, list) else [parsed]
-            return [_call(it) for it in found]
-        except Exception as error:  # a parser may stumble in any way
-            return [WrittenCall("unreadable", {"text": text}, error)]
+    shelf: Shelf
 
     def feed(self, tokens: list[int], cache: PromptCache) -> None:
         """Compute a part of the prompt, on this thread."""
@@ -132,15 +86,15 @@ class LoadedLlm:
         mx.clear_cache()
         cache.took(tokens)
 
-    def texts(self, cache: PromptCache, prompt: list[int]) -> Generator[tuple[str, bool]]:
-        """Yield the text of each token of an answer, with whether it was written with others.
+    def texts(self, cache: PromptCache, prompt: list[int]) -> Generator[Piece]:
+        """Yield the text of each token of an answer.
 
         Args:
             cache: was fed all of the prompt but its last token.
             prompt: its last tokens.
         """
-        ends, text, count = self.tokenizer.eos_token_ids, self.tokenizer.detokenizer, 0
-        shared = False
+        ends, text, count = self.chat.ends, self.tokenizer.detokenizer, 0
+        shared = is_cut = False
         with closing(self.batches.write(cache, prompt, self.max_tokens, ends)) as tokens:
             for token, shared in tokens:
                 count += 1
@@ -148,10 +102,11 @@ class LoadedLlm:
                     break
                 text.add_token(token)
                 if count == self.max_tokens:
+                    is_cut = True
                     break
-                yield text.last_segment, shared
+                yield Piece(text.last_segment, shared)
         text.finalize()
-        yield text.last_segment, shared
+        yield Piece(text.last_segment, shared, is_cut)
 
 
 def load_llm(
@@ -162,6 +117,7 @@ def load_llm(
     max_tokens: int,
     temperature: float,
     context_tokens: int | None,
+    cache_bytes: int | None,
     batch: int,
     dtype: Dtype | None,
     trust: bool,
@@ -202,40 +158,16 @@ def load_llm(
 
         return cast("list[Layer]", make_prompt_cache(model))
 
-    loaded = LoadedLlm(
+    network, given = cast("ChatModel", model), cast("dict[str, object]", config)
+    size = cache_size(network, empty_layers)
+    room = cache_bytes or default_cache_bytes()
+    return LoadedLlm(
         name,
-        cast("ChatModel", model),
+        network,
         cast("Tokenizer", tokenizer),
-        Batches(cast("ChatModel", model), empty_layers, sampler, penalties, batch),
+        ChatFormat(name, cast("Tokenizer", tokenizer), schemas),
+        Batches(network, empty_layers, sampler, penalties, batch),
         max_tokens,
-        context_tokens or _window(name, cast("dict[str, object]", config), max_tokens),
+        window_of(name, context_tokens or positions_of(given), size, room, max_tokens),
+        Shelf(room, size),
     )
-    if not loaded.tokenizer.has_chat_template:
-        raise ConfigError(
-            f"the language model {name!r} has no chat template, so it cannot hold a "
-            "conversation: use an instruction-tuned one, often named '...-Instruct'"
-        )
-    loaded.check_tools(schemas)
-    check_template(name, lambda: loaded.prompt([{"role": "user", "content": "Hello."}], schemas))
-    return loaded
-
-
-def _window(name: str, config: Mapping[str, object], max_tokens: int) -> int | None:
-    # Models that also see or hear keep it with their language part.
-    parts = (config, cast("dict[str, object]", config.get("text_config") or {}))
-    found = next((p[_POSITIONS] for p in parts if _POSITIONS in p), None)
-    if not isinstance(found, int):
-        return None
-    if found <= max_tokens:
-        raise ConfigError(
-            f"max_tokens must be below the {found} tokens that the language model "
-            f"{name!r} can have at once, got {max_tokens}"
-        )
-    return found
-
-
-def _call(found: object) -> WrittenCall:
-    if not isinstance(found, dict):
-        raise ValueError(f"wanted an object with name and arguments, got {found!r}")
-    given = cast("dict[str, object]", found)
-    return read_call(given.get("name"), given.get("arguments", {}))

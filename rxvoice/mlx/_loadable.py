@@ -17,6 +17,7 @@ from rxvoice.mlx._memory import memory_use
 from rxvoice.mlx._opening import patterns, reason
 from rxvoice.mlx._precision import wanted
 from rxvoice.mlx._progress import Progress, gigabytes, no_bars
+from rxvoice.mlx._tts_model import family_of, needs_of
 from rxvoice.mlx._warm_up import warm_up
 from rxvoice.mlx._weight_size import growth
 from rxvoice.mlx.llm import Llm
@@ -48,6 +49,8 @@ class Loaded:
         warm_up_s: how long its first step took, in seconds.
         bytes: the size of its weights on the disk; 0 if that is not known.
         memory: how many bytes it has added to what MLX holds, with what its first step left.
+        streams: of a voice: whether it gives speech while it makes more. If not, the model thread
+            does nothing else until a clause is spoken. None for other models.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Loaded:
     warm_up_s: float
     bytes: int
     memory: int = 0
+    streams: bool | None = None
 
 
 class LoadablePart:
@@ -67,12 +71,16 @@ class LoadablePart:
         named = _model_of(part)
         self.name = named or type(part).__name__
         self._remote: Remote | None = None
+        self._directory: Path | None = None
         self.bytes = self._growth = 0
+        self.cache = 0
+        """How many bytes its conversations may take, as far as that is known."""
         if named is None:
             return
         if Path(named).exists():
             self.bytes = weights_in(Path(named))
-            self._look_into(Path(named))
+            self._directory = Path(named)
+            self._look_into(self._directory)
         elif self.kind != "other":
             trust = getattr(part, "trust_remote_code", False)
             wanted = _patterns(self.kind, trust=trust)
@@ -88,21 +96,40 @@ class LoadablePart:
     def told(self) -> str:
         """The name and the memory, for people."""
         more = f", {gigabytes(self.bytes)} on the disk" if self._growth else ""
-        return f"{self.name!r} {gigabytes(self.memory)}{more}"
+        cache = f" and {gigabytes(self.cache)} for its cache" if self.cache else ""
+        return f"{self.name!r} {gigabytes(self.memory)}{more}{cache}"
 
     def fetch(self, report: Callable[[Progress], None]) -> None:
+        """Fetch what is missing, also of other repositories."""
         if self._remote is not None:
-            self._look_into(
-                self._remote.fetch(
-                    lambda config: check_family(self.kind, self.name, config), report
+            self._directory = self._remote.fetch(self._check, report)
+            self._look_into(self._directory)
+        if not isinstance(self._part, Tts) or self._directory is None:
+            return
+        for it in needs_of(self.name, self._directory, self._part.options):
+            if it.here() is None:
+                files = Remote(
+                    it.repository,
+                    f"repository that {self.name!r} needs,",
+                    it.patterns,
+                    revision=it.revision,
+                    weights=False,
                 )
-            )
+                files.fetch(lambda _: None, report)
+
+    def _check(self, config: dict[str, object]) -> None:
+        """Refuse a model by its config, before its weights are fetched."""
+        check_family(self.kind, self.name, config)
+        if self.kind == "tts":
+            family_of(self.name, config)
 
     def _look_into(self, directory: Path) -> None:
         """See what the weights become when they are loaded."""
         if self.kind not in ("vad", "other"):  # those are not converted
             dtype = getattr(self._part, "dtype", None)
             self._growth = growth(directory, wanted(dtype))
+        if isinstance(self._part, Llm):
+            self.cache = self._part.cache_need(directory)
 
     def steps(
         self, loaded: list[Loaded], report: Callable[[Progress], None]
@@ -125,7 +152,9 @@ class LoadablePart:
             yield from warm_up(self._part)
         done = time.perf_counter()
         added = max(0, memory_use().active - before)
-        loaded.append(Loaded(self.name, self.kind, read - began, done - warming, self.bytes, added))
+        streams = self._part.streams if isinstance(self._part, Tts) else None
+        took = read - began, done - warming
+        loaded.append(Loaded(self.name, self.kind, *took, self.bytes, added, streams))
 
     @contextmanager
     def _failures(self, done: str) -> Generator[None, None, None]:

@@ -51,6 +51,11 @@ class TextSplitter:
         self._end_call()
         return said
 
+    @property
+    def is_thinking(self) -> bool:
+        """Whether a thought has begun and not ended."""
+        return self._state[0] == "reasoning"
+
     def _sort(self, was: str, segments: list[tuple[str, str]]) -> str:
         said = ""
         for index, (state, text) in enumerate(segments):

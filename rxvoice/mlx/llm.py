@@ -10,18 +10,18 @@ from typing import Self, Unpack
 
 from rxvoice._check import model_name, whole
 from rxvoice._language.calls import WrittenCall
+from rxvoice._language.ending import StretchEnd
 from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.options import LlmOptions, shows_options_of
-from rxvoice._language.question import Question, fewest_turns
+from rxvoice._language.question import Question
 from rxvoice.conversation import Message
-from rxvoice.conversation._turns import without_oldest
-from rxvoice.errors import ConfigError
 from rxvoice.events import Notice
 from rxvoice.mlx._batch import PENALIZED
-from rxvoice.mlx._llm_model import Decoding, LoadedLlm, load_llm
-from rxvoice.mlx._precision import Dtype, check_dtype
+from rxvoice.mlx._llm_model import Decoding, LoadedLlm, Piece, load_llm
+from rxvoice.mlx._precision import Dtype, check_dtype, wanted
+from rxvoice.mlx._prefill import prefill
 from rxvoice.mlx._prompt_cache import PromptCache
-from rxvoice.mlx._text_splitter import TextSplitter
+from rxvoice.mlx._window import cache_need, fitted
 from rxvoice.tools import ToolCall
 
 __all__ = ["Llm", "LlmStats", "llm"]
@@ -37,6 +37,7 @@ def llm(
     repetition_penalty: float = 1.0,
     prefill_step_size: int = 256,
     batch: int = 8,
+    cache_bytes: int | None = None,
     dtype: Dtype | None = None,
     trust_remote_code: bool = False,
     **options: Unpack[LlmOptions],
@@ -63,6 +64,11 @@ def llm(
         batch: how many answers of one `fresh` family are written together at the most, at least 1.
             One step then gives a token of each, in little more time than one token takes. With 1,
             and with a network that cannot do it, answers take turns.
+        cache_bytes: the most memory for what the model has computed of one conversation. Where a
+            long one exceeds it, its oldest turns are dropped as where it exceeds the context. The
+            conversations of a `fresh` family share it: of those that wait, the one that waited the
+            longest is computed anew when it goes on. None for an eighth of the memory that models
+            may take on this machine.
         dtype: the type of number that it computes in: ``"float32"``, ``"bfloat16"`` or
             ``"float16"``. None for float32 on a CPU, where MLX is 3 to 30 times slower in the
             others, and for that of the weights on Metal. float32 takes twice the memory of 16-bit
@@ -79,7 +85,13 @@ def llm(
     """
     decoding = Decoding(top_p, top_k, min_p, repetition_penalty, prefill_step_size)
     return Llm(
-        model, decoding, batch=batch, dtype=dtype, trust_remote_code=trust_remote_code, **options
+        model,
+        decoding,
+        batch=batch,
+        cache_bytes=cache_bytes,
+        dtype=dtype,
+        trust_remote_code=trust_remote_code,
+        **options,
     )
 
 
@@ -134,17 +146,21 @@ class Llm(LanguageModel):
         decoding: Decoding | None = None,
         *,
         batch: int = 8,
+        cache_bytes: int | None = None,
         dtype: Dtype | None = None,
         trust_remote_code: bool = False,
         **options: Unpack[LlmOptions],
     ) -> None:
         super().__init__(**options)
         whole("batch", batch, 1, "answers")
+        if cache_bytes is not None:
+            whole("cache_bytes", cache_bytes, 1, "bytes")
         model_name("model", model, "mlx-community/Qwen3-4B-Instruct-2507-4bit")
         check_dtype(dtype)
         self.stats = LlmStats()
         self.model = str(model)
         self.batch = batch
+        self.cache_bytes = cache_bytes
         self.dtype: Dtype | None = dtype
         self.trust_remote_code = trust_remote_code
         self._decoding = decoding or Decoding()
@@ -174,16 +190,25 @@ class Llm(LanguageModel):
         """
         self._loaded()
 
+    def cache_need(self, directory: Path) -> int:
+        """How many bytes its conversations may take; 0 if that is not known.
+
+        Args:
+            directory: of the model, which need not be loaded.
+        """
+        return cache_need(directory, wanted(self.dtype), self.cache_bytes, self._context_tokens)
+
     def respond(self, text: str, /) -> Generator[str | Notice, None, None]:
         """Reply to `text`, given the conversation so far.
 
         Gives the new text of each token as the model generates it; the pieces joined are the reply.
         An empty piece is a step without text yet: a part of a long prompt was fed, or the token has
         no text. A `Notice` among the pieces reports a call of a tool, with its `ToolCall` as the
-        detail, or turns that were dropped. The reply ends with the model's end token, which is not
-        given, or after `max_tokens`. Thoughts and calls of tools are not given; thinking is turned
-        off where the chat template has a switch for it. Nothing happens before the first piece is
-        asked for. A new question ends a reply that is still in progress.
+        detail, turns that were dropped, or a reply that `max_tokens` cut. The reply ends with the
+        model's end token, which is not given, or after `max_tokens`. Thoughts and calls of tools
+        are not given; thinking is turned off where the chat template has a switch for it, and is
+        short where it only has a degree. Nothing happens before the first piece is asked for. A new
+        question ends a reply that is still in progress.
 
         The question joins `messages` with the first piece, and the reply grows there with each
         piece. So a reply that is closed early stays as far as it was given, unless it is blank. A
@@ -212,14 +237,16 @@ class Llm(LanguageModel):
             )
             self.stats.dropped_turns += excess
             prompt, _ = self._fitted(loaded, question)
-        splitter = TextSplitter(loaded.tokenizer, prompt)
-        with closing(self._generated(loaded, prompt)) as texts:
-            for text in texts:
-                yield splitter.feed(text)
+        splitter, is_cut = loaded.chat.splitter(prompt), False
+        with closing(self._generated(loaded, prompt, question.messages)) as pieces:
+            for piece in pieces:
+                is_cut |= piece.is_cut
+                yield splitter.feed(piece.text)
         if rest := splitter.end():
             yield rest
+        yield StretchEnd(is_cut, splitter.is_thinking)
         for text in splitter.calls:
-            yield from loaded.calls_in(text, schemas)
+            yield from loaded.chat.calls_in(text, schemas)
 
     def _made(
         self, call: WrittenCall, rounds: int, question: Question
@@ -227,27 +254,32 @@ class Llm(LanguageModel):
         self.stats.tool_calls += 1
         return super()._made(call, rounds, question)
 
-    def _generated(self, loaded: LoadedLlm, prompt: list[int]) -> Generator[str, None, None]:
-        """Yield "" for each full step of the prompt, then the text of each token."""
+    def _generated(
+        self, loaded: LoadedLlm, prompt: list[int], messages: list[Message]
+    ) -> Generator[Piece]:
+        """Yield an empty piece after each step of the prompt but the last, then those of tokens."""
         loaded.batches.tidy()
         if self._cache is None:
             self._cache = PromptCache(loaded.batches.empty_layers)
-        cache, step_size = self._cache, self._decoding.prefill_step_size
+        cache, schemas = self._cache, self._caller.toolbox.schemas
+        self.stats.prompt_tokens = len(prompt)
         try:
-            rest = cache.follow(prompt)
-            self.stats.prompt_tokens = len(prompt)
-            while len(rest) > step_size:
-                step, rest = rest[:step_size], rest[step_size:]
-                self._feed(loaded, step)
-                yield ""
-            if len(rest) > 1:
-                self._feed(loaded, rest[:-1])
-            with closing(loaded.texts(cache, prompt[-PENALIZED:])) as texts:
-                self.stats.prefilled_tokens += 1
-                for text, shared in texts:
-                    self.stats.generated_tokens += 1
-                    self.stats.batched_tokens += shared
-                    yield text
+            with loaded.shelf.using(cache, len(prompt) + self._max_tokens):
+                for _ in prefill(
+                    cache,
+                    prompt,
+                    messages,
+                    lambda messages: loaded.chat.prompt(messages, schemas),
+                    lambda tokens: self._feed(loaded, tokens),
+                    self._decoding.prefill_step_size,
+                ):
+                    yield Piece("")
+                with closing(loaded.texts(cache, prompt[-PENALIZED:])) as pieces:
+                    self.stats.prefilled_tokens += 1
+                    for piece in pieces:
+                        self.stats.generated_tokens += 1
+                        self.stats.batched_tokens += piece.is_shared
+                        yield piece
         except Exception:
             cache.forget()
             raise
@@ -259,25 +291,13 @@ class Llm(LanguageModel):
 
     def _fitted(self, loaded: LoadedLlm, question: Question) -> tuple[list[int], int]:
         """A prompt that leaves room for a reply, and how many turns have to go for it."""
-
-        def prompt_of(messages: list[Message]) -> list[int]:
-            return loaded.prompt(messages, self._caller.toolbox.schemas)
-
-        prompt = prompt_of(question.messages)
-        if loaded.window is None or len(prompt) + self._max_tokens <= loaded.window:
-            return prompt, 0
-        room = loaded.window - self._max_tokens
-        excess = fewest_turns(
-            question.messages, lambda messages: len(prompt_of(messages)) <= room * 3 // 4
+        schemas = self._caller.toolbox.schemas
+        return fitted(
+            question.messages,
+            lambda messages: loaded.chat.prompt(messages, schemas),
+            loaded.window,
+            self._max_tokens,
         )
-        prompt = prompt_of(without_oldest(question.messages, excess))
-        if len(prompt) > room:
-            raise ConfigError(
-                f"the question takes {len(prompt)} tokens with all that must go with it, and with "
-                f"max_tokens={self._max_tokens} that is more than the context of {loaded.window} "
-                "tokens: ask in fewer words, shorten the system prompt or lower max_tokens"
-            )
-        return prompt, excess
 
     def _loaded(self) -> LoadedLlm:
         schemas = self._caller.toolbox.schemas
@@ -289,9 +309,10 @@ class Llm(LanguageModel):
                 max_tokens=self._max_tokens,
                 temperature=self._temperature,
                 context_tokens=self._context_tokens,
+                cache_bytes=self.cache_bytes,
                 batch=self.batch,
                 dtype=self.dtype,
                 trust=self.trust_remote_code,
             )
-        self._family.model.check_tools(schemas)
+        self._family.model.chat.check_tools(schemas)
         return self._family.model

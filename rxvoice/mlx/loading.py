@@ -61,9 +61,10 @@ def load(
             thread.
         progress: called as a download goes on, and on the worker as a model is made ready for its
             first use on this machine; None for a `ProgressLine`.
-        memory: how many bytes the weights of all these models may take, in the type that they are
-            converted to: 16-bit weights take twice their size on a CPU. None for what MLX
-            recommends on this machine, or three quarters of its memory.
+        memory: how many bytes all these models may take: their weights in the type that they are
+            converted to, where 16-bit weights take twice their size on a CPU, and the caches of
+            language models. None for what MLX recommends on this machine, or three quarters of its
+            memory.
         dtype: as if each part of `rxvoice.mlx` that has the option had been made with it:
             ``"float32"``, ``"bfloat16"`` or ``"float16"``. None leaves each as it is. A model that
             is loaded already stays as it is.
@@ -115,14 +116,15 @@ def tell_of_blas(size: int) -> None:
 
 
 def _check_memory(parts: list[LoadablePart], usable: int | None) -> None:
-    needed = sum(part.memory for part in parts)
+    needed = sum(part.memory + part.cache for part in parts)
     if usable is None or needed <= usable:
         return
     each = ", ".join(part.told for part in parts if part.memory)
     raise ConfigError(
         f"the models take {gigabytes(needed)} of memory ({each}), and {gigabytes(usable)} can be "
         "used for them: choose smaller ones, such as `rxvoice models` lists by the size of the "
-        "machine, or pass memory= if you know better (bytes)"
+        "machine, lower the cache_bytes of a language model, or pass memory= if you know better "
+        "(bytes)"
     )
 
 

@@ -208,6 +208,8 @@ class Stt:
             max_tokens=wanted.max_turn_tokens,
             transcription_delay_ms=wanted.transcription_delay_ms,
             word_timestamps=wanted.word_times or None,
+            # parakeet and canary would round the samples to bfloat16.
+            dtype=mx.float32,
             # canary has two: the language spoken and the one written.
             **dict.fromkeys(("language", "source_lang", "target_lang"), wanted.language),
         )

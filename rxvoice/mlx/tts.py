@@ -12,20 +12,25 @@ from typing import cast
 
 import mlx.core as mx
 
+from rxvoice._answers.text_queue import TextQueue
 from rxvoice._check import above, at_least, model_name
+from rxvoice._text.parts import parts
 from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._precision import Dtype, check_dtype
 from rxvoice.mlx._stream import same_stream
 from rxvoice.mlx._tts_model import (
     SpeechPiece,
     TtsModel,
+    can_stream,
     declared_rate,
     load_tts,
     missing,
-    options_of,
 )
 
 __all__ = ["Tts", "tts"]
+
+_CLAUSE_CHARS = 80
+"""How long a text may be that a family without streaming speaks in one step: some 5 s."""
 
 
 def tts(
@@ -54,9 +59,11 @@ def tts(
         model: a directory with config.json, the weights as .safetensors and what else the family
             wants, or a name on the Hugging Face hub, which is fetched once and then cached.
         voice: as the family names it, such as ``"af_heart"`` for Kokoro; None for its default.
-        language: as the family writes it, such as ``"a"`` or ``"en-gb"``; None for its default.
+            Loading a Kokoro or a pocket_tts without this voice raises `ConfigError`.
+        language: as the family writes it, such as ``"a"`` or ``"en-gb"``; None for its default, or
+            for Kokoro that of the voice.
         streaming_interval: seconds of sound in a piece, above 0, if the family streams. If it does
-            not, a piece is a segment of the text. The default is that of ``VoicePipelineConfig``'s
+            not, a piece is a clause of the text. The default is that of ``VoicePipelineConfig``'s
             "balanced".
         speed: 1 is the model's own, 2 twice as fast; above 0.
         temperature: 0 always takes the likeliest; None for the family's default.
@@ -94,7 +101,8 @@ class Tts:
     """A voice on this machine; made by `tts`.
 
     Everything runs on the thread that calls, and MLX wants that to be one thread: load the model,
-    iterate its speech and close it on the same thread.
+    iterate its speech and close it on the same thread. It speaks one text at a time. In
+    `synthesize`, the texts of several conversations wait for each other.
     """
 
     def __init__(
@@ -118,6 +126,17 @@ class Tts:
         self._streams = False
         self._model: TtsModel | None = None
         self._busy = Lock()
+        self.queue = TextQueue()
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The options that were given, by the names of `tts`."""
+        return self._wanted
+
+    @property
+    def streams(self) -> bool | None:
+        """Whether the model gives speech while it makes more; None if it is not loaded."""
+        return None if self._model is None else self._streams
 
     @property
     def streaming_interval(self) -> float:
@@ -140,8 +159,8 @@ class Tts:
         """Load the model on this thread now, and not with the first text. Once.
 
         Errors: `ConfigError` if it cannot be fetched or loaded, is no speech model of mlx-audio,
-            or lacks an option that was given; `MissingDependency` if its family needs another
-            package.
+            or lacks an option, a voice or a language that was given; `MissingDependency` if its
+            family needs another package.
         """
         self._loaded()
 
@@ -149,9 +168,9 @@ class Tts:
         """Speak `text`, in pieces of evaluated float32 samples, shape ``(n,)``, never empty.
 
         A family that streams gives each `streaming_interval` of sound as soon as it is made. Any
-        other gives each segment of the text; most take the whole text as one. Nothing happens
-        before the first piece is asked for. Closing the generator early stops the speech. White
-        space gives nothing.
+        other gives each line; one of more than 80 characters is cut after a sentence or a clause,
+        so that nothing else waits for all of it. Nothing happens before the first piece is asked
+        for. Closing the generator early stops the speech. White space gives nothing.
 
         Errors: what the model raises; `MissingDependency` if its family needs another package;
             `RxvoiceError` while other speech of this `Tts` is neither at its end nor closed, since
@@ -166,7 +185,8 @@ class Tts:
                 "does one at a time: iterate that to its end, close it, or use another tts()"
             )
         try:
-            yield from self._speak(model, text)
+            for part in [text] if self._streams else parts(text, clause=_CLAUSE_CHARS):
+                yield from self._speak(model, part)
         finally:
             self._busy.release()
 
@@ -211,12 +231,12 @@ class Tts:
 
     def _loaded(self) -> TtsModel:
         if self._model is None:
-            model = load_tts(self.model, dtype=self.dtype, trust=self.trust_remote_code)
-            takes = inspect.signature(model.generate).parameters
-            self._options = options_of(model, self.model, self._wanted)
-            if "streaming_interval" in takes:
+            model, self._options = load_tts(
+                self.model, self._wanted, dtype=self.dtype, trust=self.trust_remote_code
+            )
+            if "streaming_interval" in inspect.signature(model.generate).parameters:
                 self._options["streaming_interval"] = self._interval
-            self._streams = "stream" in takes
+            self._streams = can_stream(model)
             self._model = model
         return self._model
 

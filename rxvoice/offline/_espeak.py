@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import re
-import shutil
-import tempfile
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
+from collections.abc import Iterator, Sequence
 from itertools import count, takewhile
-from pathlib import Path
 from typing import cast
 
 from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice._audio.samples import Samples
 from rxvoice._check import above
+from rxvoice._espeak.library import espeak_data, espeak_library, espeak_voices
+from rxvoice._text.parts import parts
 from rxvoice.elements import TimedSamples
-from rxvoice.errors import ConfigError, MissingDependency, RxvoiceError
-from rxvoice.offline._parts import parts
+from rxvoice.errors import ConfigError, RxvoiceError
 
 __all__ = ["EspeakTts", "espeak", "voices"]
 
 # From espeak-ng's speak_lib.h.
-_SYNCHRONOUS = 2
-_DONT_EXIT = 0x8000
 _UTF8 = 1
 _END_PAUSE = 0x1000
 _BY_CHARACTER = 1
@@ -71,7 +62,7 @@ def espeak(voice: str, rate_wpm: int, pitch: int) -> EspeakTts:
             f"tts voice espeak: must be followed by one of the {len(known)} in offline.voices(), "
             f"such as {some}; got {voice!r}"
         )
-    variants = sorted(path.name for path in (_data() / "voices" / "!v").iterdir())
+    variants = sorted(path.name for path in (espeak_data() / "voices" / "!v").iterdir())
     if plus and variant not in variants:
         raise ConfigError(
             f"tts voice variant must be one of {', '.join(variants)}; got {variant!r}"
@@ -84,7 +75,7 @@ def voices() -> tuple[str, ...]:
 
     Errors: `MissingDependency` without ``espeakng-loader``.
     """
-    return _voices()
+    return espeak_voices()
 
 
 class EspeakTts:
@@ -94,7 +85,7 @@ class EspeakTts:
         self._voice = voice.encode()
         self._rate_wpm = rate_wpm
         self._pitch = pitch
-        with _espeak() as (_, rate):
+        with espeak_library() as (_, rate):
             self._sample_rate = rate
 
     @property
@@ -164,7 +155,7 @@ class EspeakTts:
 
         callback = _CALLBACK(take)
         coded = text.encode("utf-8", "replace") + b"\0"
-        with _espeak() as (library, _):
+        with espeak_library() as (library, _):
             library.espeak_SetSynthCallback(callback)
             _must("set its voice", library.espeak_SetVoiceByName(self._voice))
             _must("set its rate", library.espeak_SetParameter(_RATE, self._rate_wpm, 0))
@@ -185,88 +176,3 @@ def _token_end(text: str, at: int) -> int:
 def _must(what: str, status: int) -> None:
     if status:
         raise RxvoiceError(f"espeak-ng could not {what}: error {status}")
-
-
-_lock = threading.Lock()
-
-
-@contextmanager
-def _espeak() -> Generator[tuple[ctypes.CDLL, int]]:
-    """espeak-ng as if never used before, and its sample rate; nobody else has it meanwhile.
-
-    Its state is global to the process, and what it spoke before shifts the flutter of the next
-    sentence. Nothing resets that but loading it again, which takes 4 ms.
-    """
-    with _lock:
-        loader = _loader()
-        handle = loader.dlopen(str(_copy()).encode(), 2)  # RTLD_NOW
-        if not handle:
-            raise RxvoiceError(f"espeak-ng cannot be loaded from {_package_file('library')}")
-        library = ctypes.CDLL(None, handle=handle)
-        try:
-            rate = library.espeak_Initialize(_SYNCHRONOUS, 0, str(_data()).encode(), _DONT_EXIT)
-            if rate <= 0:
-                raise RxvoiceError(f"espeak-ng found no voices in {_data()}: reinstall it")
-            library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # breath and whispers; else the time
-            yield library, rate
-            library.espeak_Terminate()
-        finally:
-            loader.dlclose(handle)
-
-
-@cache
-def _loader() -> ctypes.CDLL:
-    system = ctypes.CDLL(None)
-    system.dlopen.restype = ctypes.c_void_p
-    system.dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
-    system.dlclose.argtypes = [ctypes.c_void_p]
-    return system
-
-
-@cache
-def _copy() -> Path:
-    """A copy of the library of our own: others in this process may have it loaded."""
-    source = Path(_package_file("library"))
-    folder = tempfile.mkdtemp(prefix="rxvoice-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(shutil.copy(source, folder))
-
-
-@cache
-def _data() -> Path:
-    return Path(_package_file("data"))
-
-
-def _package_file(what: str) -> str:
-    try:
-        package = import_module("espeakng_loader")
-    except ImportError as error:
-        raise MissingDependency(
-            "an espeak voice needs the package espeakng-loader: pip install 'rxvoice[offline]'"
-        ) from error
-    return cast("Callable[[], str]", getattr(package, f"get_{what}_path"))()
-
-
-class _Voice(ctypes.Structure):
-    """The start of espeak_VOICE."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("languages", ctypes.c_void_p),
-        ("identifier", ctypes.c_char_p),
-    )
-
-
-@cache
-def _voices() -> tuple[str, ...]:
-    with _espeak() as (library, _):
-        library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-        listed = library.espeak_ListVoices(None)
-        names: set[str] = set()
-        for at in range(10_000):
-            if not listed[at]:
-                break
-            # Such as gmw/en-US, a file; its language is not always a name that selects it.
-            identifier: bytes = listed[at].contents.identifier
-            names.add(identifier.decode().rpartition("/")[2].lower())
-    return tuple(sorted(names))

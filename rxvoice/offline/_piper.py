@@ -16,8 +16,8 @@ import numpy as np
 
 from rxvoice._audio.samples import Samples
 from rxvoice._check import above
+from rxvoice._text.parts import parts
 from rxvoice.elements import TimedSamples
-from rxvoice.offline._parts import parts
 from rxvoice.offline.weights import JOE
 
 __all__ = ["PiperTts"]

@@ -44,7 +44,6 @@ class Job(Generic[U]):
         "_errors",
         "_limits",
         "_name",
-        "_note_failure",
         "_out",
         "_turn",
         "_watch",
@@ -73,7 +72,6 @@ class Job(Generic[U]):
         self._clock = clock
         self._turn: Turn | None = None
         self._watch: Watch | None = None
-        self._note_failure: Callable[[BaseException], None] | None = None
         self.emit: Callable[[U], None] = out.emit
         self.life = CompositeDisposable()
         self.more = False
@@ -124,7 +122,8 @@ class Job(Generic[U]):
             if recorded is None:
                 return
             handled = recorded
-            self._note_failure = handled.fail
+        watch = self._watch or self._watched(turn, handled.fail)
+        watch.tell(handled.fail)
         deliver(
             call,
             handled.take,
@@ -133,26 +132,19 @@ class Job(Generic[U]):
             life=self.life,
             worker=self._worker,
             scheduler=outside(self._out.scheduler),
-            watch=self._watch or self._watched(turn),
+            watch=watch,
             what=self._what,
             convert=take_any,
         )
 
-    def _watched(self, turn: Turn) -> Watch:
+    def _watched(self, turn: Turn, fail: Callable[[BaseException], None]) -> Watch:
         """Begin the watch over the model's time; one for all that is asked in this job."""
         self._turn = turn
-        self._watch = watch = Watch(self._limits, self._clock, self.life, self._late)
+        self._watch = watch = Watch(self._limits, self._clock, self.life, fail)
         self.life.add(watch)
         if self._worker is not None:
             expire_when_stuck(watch, self._worker, home_of(outside(self._out.scheduler)), self.life)
         return watch
-
-    def _late(self, error: BaseException) -> None:
-        """The model took too long."""
-        if self._note_failure is not None:
-            self._note_failure(error)
-        elif self._turn is not None:
-            self.fail(self._turn, error)
 
     def _what(self) -> str:
         return self._name if self._turn is None else f"{self._name} (turn {turn_name(self._turn)})"

@@ -9,7 +9,9 @@ import numpy as np
 from reactivex import abc
 
 from rxvoice._answers.limits import limits
+from rxvoice._answers.pauses import Waiting
 from rxvoice._answers.shapes import sound
+from rxvoice._answers.text_queue import in_queue
 from rxvoice._audio.samples import Samples
 from rxvoice._check import method, whole
 from rxvoice._text.segmenter import Segmenter
@@ -69,7 +71,7 @@ def synthesize(
     time_limits = limits("synthesize", timeout_ms, total_timeout_ms)
     untimed = method(tts, "synthesize_stream")
     ask: Callable[[str], Answer[Samples | TimedSamples | Notice]]
-    ask = getattr(tts, "synthesize_timed", untimed)
+    ask = in_queue(tts, getattr(tts, "synthesize_timed", untimed))
 
     def rate_now() -> int:
         rate: int = getattr(tts, "sample_rate", sample_rate)
@@ -86,7 +88,9 @@ def synthesize(
     # A paced worker has the sink convert each piece on the thread that made it.
     convert_ahead = getattr(worker, "convert_ahead", None)
 
-    def take(piece: object, sentence: Sentence) -> tuple[TimedSamples, int]:
+    def take(piece: object, sentence: Sentence) -> tuple[TimedSamples, int] | Waiting:
+        if isinstance(piece, Waiting):  # for the texts of other conversations
+            return piece
         rate = rate_now()  # a voice may change it
         timed = sound(piece, rate)
         if convert_ahead is not None:
@@ -123,8 +127,10 @@ def synthesize(
             sentence.asked = job.now()
             sounded = False
 
-            def on_piece(piece: tuple[TimedSamples, int]) -> None:
+            def on_piece(piece: tuple[TimedSamples, int] | Waiting) -> None:
                 nonlocal sounded, rate
+                if isinstance(piece, Waiting):
+                    return
                 timed, rate = piece
                 samples, words = timed.samples, timed.words
                 if len(samples):

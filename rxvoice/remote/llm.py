@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Self, Unpack, cast
 
+from rxvoice._language.ending import StretchEnd
 from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.options import LlmOptions, shows_options_of
 from rxvoice._language.question import Question
@@ -128,8 +129,9 @@ class RemoteLlm(LanguageModel):
         Gives the new text of each event of the server's stream as it comes; the pieces joined are
         the reply. An empty piece is an event without text, such as a thought. A `Notice` among the
         pieces reports a call of a tool, with its `ToolCall` as the detail, turns that were dropped,
-        or a reply without text. Thoughts are not given, neither those in fields of their own nor
-        those between marks in the text, such as ``<think>`` and ``</think>``.
+        a reply without text, or one that `max_tokens` cut. Thoughts are not given, neither those in
+        fields of their own nor those between marks in the text, such as ``<think>`` and
+        ``</think>``.
 
         The reply ends when the server says that it is complete, which is at the model's end or
         after `max_tokens`, or when it goes far beyond those. Nothing is sent before the first piece
@@ -181,6 +183,7 @@ class RemoteLlm(LanguageModel):
                 self._server.counts_tokens, dropped = False, 0
             else:
                 break
+        yield StretchEnd(is_cut=reader.finish == "length" and reader.has_text)
         yield from reader.calls()
 
     def _asked(self, question: Question, reader: ChatReader) -> Generator[str | Notice, None, None]:

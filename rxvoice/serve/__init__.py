@@ -14,7 +14,7 @@ uvicorn.run(serve.app(models), port=8321, ws_max_size=serve.MAX_MESSAGE_BYTES)
 | `_lobby`, `_turn_away`, `_http`, `_keys` | who may come in |
 | `_drain`, `_health`, `_metrics`, `_access_log`, `_content_log`, `_traces` | for whoever runs it |
 | `_lag`, `_garbage` | what holds up the event loop, and what of that can be chosen |
-| `_workers`, `_one_at_a_time` | where models run |
+| `_workers` | where models run |
 | `session` | one session, without a word of the protocol |
 | `realtime` | the protocol |
 """

@@ -39,7 +39,7 @@ class Traces:
         def record(scheduler: abc.SchedulerBase) -> Recording | None:
             began = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
             directory = self._directory / f"{began}-{session}"
-            command = {"name": "serve", "settings": {}}
+            command: dict[str, object] = {"name": "serve", "settings": {}}
             try:
                 return Recording(directory, scheduler, command=command, content=self._content)
             except ConfigError as error:

@@ -27,6 +27,8 @@ def mark_of(line: TraceLine) -> StoryMark | None:
 
 def _told(line: TraceLine) -> tuple[MarkKind, str] | None:
     v = line.table("v")
+    if line.kind == "lost":
+        return "lost", f"{line.count('n')} lines of this trace: the disk was too slow for them"
     if line.kind == "in":
         if "v" not in line.fields or line.text("name") not in _APP:
             return None

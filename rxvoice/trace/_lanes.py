@@ -116,7 +116,8 @@ def _turn(turn: StoryTurn) -> Iterator[LaneShape]:
         what = f"candidate {turn.id}"
         what += f", dropped: {turn.why.replace('_', ' ')}" if dropped else ", confirmed"
     said = f": {turn.text}" if turn.text else ""
-    yield LaneShape("turn", "preroll", turn.begin, turn.speech, "", f"{what}: pre-roll")
+    if turn.begin < turn.speech:
+        yield LaneShape("turn", "preroll", turn.begin, turn.speech, "", f"{what}: pre-roll")
     kind = "dropped" if dropped else "candidate" if turn.candidate else "spoken"
     label = f"turn {turn.id}" if not dropped else ""
     if turn.candidate and turn.confirmed is not None:

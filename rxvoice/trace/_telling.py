@@ -21,7 +21,8 @@ from rxvoice.trace._text import text_of
 
 _START, _STOP = 0.35, 0.2
 """The thresholds of `vad`, if the trace does not have its settings."""
-_PREROLL_MS = 250
+_PREROLL_MS = 250.0
+"""That of a command, if its settings do not say."""
 
 
 def story(trace: Trace) -> TraceStory:
@@ -72,7 +73,8 @@ class _Telling:
         else:
             # The chunk that opens a turn was judged just before.
             speech, _ = self._judged.chunk_before(self._captured.of(line.samples))
-            begin = speech - _setting(self._trace, "preroll_ms", _PREROLL_MS) / 1000
+            known = _PREROLL_MS if self._trace.settings else 0.0  # an app may have none
+            begin = speech - _setting(self._trace, "preroll_ms", known) / 1000
             turn = StoryTurn(id, line.at, max(begin, self._captured.of(0)), speech)
         self._turns[id] = turn
         self._told.append(turn)

@@ -14,6 +14,8 @@ from rxvoice.trace._story import TraceStory
 from rxvoice.trace._svg import svg
 from rxvoice.trace._telling import story
 
+LONGEST_S = 6 * 3600.0
+"""Of a stretch that is drawn."""
 _SUFFIXES = (".html", ".svg", ".png")
 
 
@@ -68,13 +70,18 @@ def stretch(told: TraceStory, start_s: float, end_s: float | None) -> tuple[floa
     """Where to begin and to end.
 
     Raises:
-        ConfigError: there is nothing between.
+        ConfigError: there is nothing between, or too much.
     """
     end = told.duration if end_s is None else min(end_s, told.duration)
     if not (0 <= start_s < end):
         raise ConfigError(
             f"there is nothing from {start_s:g} s to {end if end_s is None else end_s:g} s: the "
             f"conversation has {told.duration:.1f} s"
+        )
+    if end - start_s > LONGEST_S:
+        raise ConfigError(
+            f"a timeline has at most {LONGEST_S / 3600:g} hours, and this is "
+            f"{(end - start_s) / 3600:.1f}: choose a stretch (--from and --to)"
         )
     return start_s, end
 

@@ -21,6 +21,7 @@ import rxvoice.cli.models as command
 import rxvoice.offline
 from rxvoice.cli._cached import Cached, cached
 from rxvoice.cli._catalog import BUILT_IN, MEMORIES, MODELS, SLOTS, TRIED, recommended
+from rxvoice.cli._totals import total
 from rxvoice.cli.models import add_models, models
 from rxvoice.errors import ConfigError
 from tests.mlx.fake_hub import FakeHub, serving
@@ -105,7 +106,7 @@ def test_all_models_aligned_and_no_wider_than_100(
     for model, row in zip(MODELS, rows, strict=True):
         assert row.index(model.licence) == head.index("licence")
     assert any(QWEN in row and " 2.3 GB " in row for row in rows)
-    assert "    54 voices, 8 languages; wants pip install 'misaki[en]'" in lines
+    assert "    41 voices, 6 languages; wants pip install 'rxvoice[kokoro]'" in lines
     assert [line.strip() for line in lines if "rxv.mlx.stt" in line] == [
         'recognition: rxv.mlx.stt("...")'
     ]
@@ -149,11 +150,12 @@ def test_the_families_that_were_tried(cache: Path, capsys: pytest.CaptureFixture
     models()
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("Families of mlx-lm and mlx-audio, by what rxvoice was tried with")
-    rows = [line.split("  ", 2)[1:] for line in lines[at + 1 : at + 1 + len(TRIED)]]
+    text = "\n".join(lines[at + 1 : lines.index("", at)])
+    rows = [line.split("  ", 2)[1:] for line in re.sub(r"\n {3,}", " ", text).split("\n")]
     assert [it[0] for it in rows] == list(TRIED)
     assert rows[0][1].strip() == "silero_vad, smart_turn, whisper, llama"
     assert rows[-1][1].strip() == "all others"
-    assert told(capsys)["tried"]["random weights"]["tts"] == ["pocket_tts", "soprano"]
+    assert told(capsys)["tried"]["random weights"]["tts"] == ["kokoro", "pocket_tts", "soprano"]
 
 
 def test_it_is_the_table_of_the_families_page() -> None:
@@ -165,6 +167,30 @@ def test_it_is_the_table_of_the_families_page() -> None:
         for name in named:
             parts = ("mlx_lm.models", *(f"mlx_audio.{it}.models" for it in ("vad", "stt", "tts")))
             assert any(importlib.util.find_spec(f"{it}.{name}") for it in parts)
+
+
+def test_what_all_take_together(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    models()
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("In memory on a Mac, the first model of each slot")
+    assert [line.split()[0] for line in lines[at + 1 : at + 5]] == ["8", "16", "32", "64"]
+    assert re.sub(" +", " ", lines[at + 2].strip()) == (
+        "16 GB: 6.5 GB of 11.5 GB, 5.0 GB of weights and 1.4 GB for conversations of 9,709 tokens"
+    )
+    assert [it["memory_gb"] for it in told(capsys)["totals"]] == [*MEMORIES]
+    [only] = told(capsys, memory=24)["totals"]
+    assert only["memory_gb"] == 24
+    assert only["needed"] == only["weights"] + only["cache"] < only["usable"]
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_what_is_recommended_fits_into_what_models_may_take(memory: int) -> None:
+    assert total(memory).needed <= total(memory).usable
+    sizes = {8: 5461.33, 16: 10922.67, 32: 21845.33, 64: 49152.0}
+    assert total(memory).usable / 2**20 == pytest.approx(sizes[memory], abs=0.01)
+    first = {it.slot: it for it in reversed(recommended(memory))}
+    assert all(it.bytes for it in first.values())
+    assert total(memory).weights == sum(it.bytes or 0 for it in first.values())
 
 
 # What is on the machine

@@ -76,7 +76,7 @@ def serving(cache: Path, patch: pytest.MonkeyPatch) -> Generator[FakeHub]:
             elif is_api:
                 self.tell(hub.models[model], model, rest)
             elif (file := "/".join(rest[2:])) in hub.models[model]:
-                self.give(file, hub.models[model][file], body=body)
+                self.give(file, hub.models[model][file], commit(rest), body=body)
             else:
                 self.refuse(404, "EntryNotFound")
 
@@ -96,7 +96,7 @@ def serving(cache: Path, patch: pytest.MonkeyPatch) -> Generator[FakeHub]:
                 ]
             else:
                 siblings = [{"rfilename": it, "size": len(data)} for it, data in files.items()]
-                listed = {"id": model, "sha": REVISION, "siblings": siblings}
+                listed = {"id": model, "sha": commit(rest), "siblings": siblings}
             text = json.dumps(listed).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -104,11 +104,11 @@ def serving(cache: Path, patch: pytest.MonkeyPatch) -> Generator[FakeHub]:
             self.end_headers()
             self.wfile.write(text)
 
-        def give(self, file: str, data: bytes, *, body: bool) -> None:
+        def give(self, file: str, data: bytes, revision: str, *, body: bool) -> None:
             start = int(self.headers.get("Range", "bytes=0-")[len("bytes=") :].split("-")[0])
             self.send_response(206 if start else 200)
             self.send_header("ETag", f'"{etag(data)}"')
-            self.send_header("X-Repo-Commit", REVISION)
+            self.send_header("X-Repo-Commit", revision)
             self.send_header("Content-Length", str(len(data) - start))
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -140,6 +140,12 @@ def serving(cache: Path, patch: pytest.MonkeyPatch) -> Generator[FakeHub]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def commit(path: list[str]) -> str:
+    """The commit that a path such as ``["resolve", REVISION, ...]`` asks for; its only one else."""
+    asked = path[1] if len(path) > 1 else ""
+    return asked if len(asked) == len(REVISION) else REVISION
 
 
 def etag(data: bytes) -> str:

@@ -26,7 +26,7 @@ from benchmarks import _silero_models
 from rxvoice._silero import silero
 from rxvoice.conversation import Conversation
 from rxvoice.errors import ConfigError, RxvoiceError
-from rxvoice.mlx import _hub, _warm_up, _weight_size, loading
+from rxvoice.mlx import _hub, _precision, _warm_up, _weight_size, loading
 from rxvoice.mlx._hub import Remote
 from rxvoice.mlx._progress import Meter, gigabytes
 from rxvoice.mlx.llm import llm
@@ -405,34 +405,44 @@ def test_a_model_without_weights_for_mlx(hub: FakeHub) -> None:
 
 @pytest.mark.models
 def test_too_little_memory_for_all_of_them_together(hub: FakeHub) -> None:
-    parts = [llm("tiny/llm"), llm(MODEL)]
+    parts = [llm("tiny/llm"), llm(MODEL, dtype="float16")]
+    cache = parts[1].cache_need(MODEL)
+    assert cache > 0
     with pytest.raises(ConfigError) as raised:
-        load(*parts, memory=2 * WEIGHTS - 1, dtype="float16")
+        load(*parts, memory=2 * WEIGHTS + cache - 1, dtype="float16")
     size = gigabytes(WEIGHTS)
     assert str(raised.value).startswith(
-        f"the models take {gigabytes(2 * WEIGHTS)} of memory "
-        f"('tiny/llm' {size}, {str(MODEL)!r} {size}), and "
+        f"the models take {gigabytes(2 * WEIGHTS + cache)} of memory "
+        f"('tiny/llm' {size}, {str(MODEL)!r} {size} and {gigabytes(cache)} for its cache), and "
     )
     assert "rxvoice models" in str(raised.value)
     assert hub.fetched() == []
-    assert len(load(*parts, memory=2 * WEIGHTS, dtype="float16")) == 2
+    # The cache of what is on the hub is known when it was fetched.
+    with pytest.raises(ConfigError, match=f"'tiny/llm' {size} and {gigabytes(cache)} for its"):
+        load(*parts, memory=2 * (WEIGHTS + cache) - 1, dtype="float16")
+    assert len(load(*parts, memory=2 * (WEIGHTS + cache), dtype="float16")) == 2
     with pytest.raises(ConfigError, match="memory must be at least 1 bytes, got 0"):
         load(memory=0)
 
 
 @pytest.mark.models
-def test_weights_of_16_bits_take_twice_as_much_in_float32(hub: FakeHub) -> None:
+def test_weights_of_16_bits_take_twice_as_much_in_float32(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_precision, "on_cpu", lambda: True)  # on a Mac, too
     numbers = sum(it.size for it in cast("Any", mx.load(str(MODEL / "model.safetensors"))).values())
     size = gigabytes(WEIGHTS)
-    needed = WEIGHTS + 2 * numbers
-    local = f"the models take {gigabytes(needed)} of memory ({str(MODEL)!r} {gigabytes(needed)}, "
-    with pytest.raises(ConfigError, match=re.escape(f"{local}{size} on the disk), and ")):
+    cache = llm(MODEL).cache_need(MODEL)
+    weights = WEIGHTS + 2 * numbers
+    needed = weights + cache
+    local = f"the models take {gigabytes(needed)} of memory ({str(MODEL)!r} {gigabytes(weights)}, "
+    with pytest.raises(ConfigError, match=re.escape(f"{local}{size} on the disk and ")):
         load(llm(MODEL), memory=needed - 1)
     assert len(load(llm(MODEL), memory=needed)) == 1
-    assert len(load(llm(MODEL, dtype="bfloat16"), memory=WEIGHTS)) == 1
+    assert len(load(llm(MODEL, dtype="bfloat16"), memory=WEIGHTS + cache // 2)) == 1
     # That of a model on the hub is known when it was fetched, and before it is loaded.
     part = llm("tiny/llm")
-    with pytest.raises(ConfigError, match=re.escape(f"({'tiny/llm'!r} {gigabytes(needed)}, ")):
+    with pytest.raises(ConfigError, match=re.escape(f"({'tiny/llm'!r} {gigabytes(weights)}, ")):
         load(part, memory=needed - 1)
     assert "model.safetensors" in hub.fetched()
     assert part._family.model is None

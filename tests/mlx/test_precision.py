@@ -15,6 +15,7 @@ from mlx.utils import tree_flatten
 
 import rxvoice as rxv
 from rxvoice.errors import ConfigError
+from rxvoice.mlx import _precision
 from rxvoice.mlx._precision import Dtype, wanted
 from tests.mlx import tiny_smart_turn, tiny_stt, tiny_tts
 
@@ -63,6 +64,13 @@ def sound(seconds: float = 1) -> Any:
     return np.random.default_rng(0).normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
 
 
+@pytest.fixture
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if MLX computed on a CPU, on a Mac too."""
+    monkeypatch.setattr(_precision, "on_cpu", lambda: True)
+
+
+@pytest.mark.usefixtures("on_a_cpu")
 def test_float32_is_the_default_on_a_cpu(tmp_path: Path) -> None:
     llm = rxv.mlx.llm(half(tmp_path / "llm"))
     llm.load()
@@ -70,6 +78,7 @@ def test_float32_is_the_default_on_a_cpu(tmp_path: Path) -> None:
     assert "".join(map(str, llm.respond("What time is it?")))
 
 
+@pytest.mark.usefixtures("on_a_cpu")
 def test_the_scales_of_quantized_weights_are_converted_too(tmp_path: Path) -> None:
     llm = rxv.mlx.llm(half(tmp_path / "llm", bits=8))
     llm.load()
@@ -103,6 +112,7 @@ def test_load_chooses_for_all(tmp_path: Path) -> None:
     assert llm.fresh().dtype == "bfloat16"
 
 
+@pytest.mark.usefixtures("on_a_cpu")
 def test_a_whisper_computes_in_the_type_that_was_chosen(tmp_path: Path) -> None:
     folder = tiny_stt.whisper(tmp_path / "whisper")
     exact = cast("dict[str, mx.array]", mx.load(str(folder / "model.safetensors")))
@@ -127,6 +137,7 @@ def test_a_whisper_has_no_bfloat16(tmp_path: Path) -> None:
         stt.load()
 
 
+@pytest.mark.usefixtures("on_a_cpu")
 def test_an_end_of_turn_model_computes_in_float32(tmp_path: Path) -> None:
     folder = in_16_bits(tiny_smart_turn.build(tmp_path / "turn"))
     policy = rxv.mlx.smart_turn(folder)

@@ -106,6 +106,30 @@ def test_moonshine_gives_what_its_own_generate_gives(moonshine: Path) -> None:
 
 
 @pytest.mark.models
+def test_parakeet_hears_samples_that_were_not_rounded(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_stt.parakeet(folders / "p")
+    kind = type(mlx_audio.stt.load(path, model_name_parts=["parakeet"]))
+    decode, mels = kind.decode, list[mx.array]()
+
+    def keep(model: Any, mel: mx.array) -> Any:
+        mels.append(mel)
+        return decode(model, mel)
+
+    monkeypatch.setattr(kind, "decode", keep)
+    own: Any = mlx_audio.stt.load(path, model_name_parts=["parakeet"])
+    exact = own.generate(mx.array(sound()), dtype=mx.float32)
+    own.generate(mx.array(sound()))
+    text = stt(path).transcribe_turn(sound())
+    assert text == exact.text.strip() != ""
+    assert mels[0].dtype == mels[2].dtype == mx.float32
+    assert mx.array_equal(mels[0], mels[2])
+    # What mlx-audio does by itself moves the features, whose variance is 1.
+    assert mx.std(mels[1].astype(mx.float32) - mels[0]).item() > 0.02
+
+
+@pytest.mark.models
 def test_whisper_gives_what_its_own_generate_gives(whisper: Path) -> None:
     # So long that it needs the whole window, as mlx-audio always has it.
     audio = sound(29.5)

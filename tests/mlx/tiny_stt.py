@@ -80,6 +80,59 @@ def nemotron(folder: Path, *, seed: int = 15) -> Path:
     return _write(folder, config, _random(Model(ModelConfig.from_dict(config)), seed))
 
 
+def parakeet(folder: Path, *, seed: int = 4) -> Path:
+    """A TDT, with NeMo's own configuration, as it is published."""
+    from mlx_audio.stt.models.parakeet import Model, ModelConfig
+
+    pieces = [f"▁p{number}" for number in range(12)]
+    durations = [0, 1, 2, 3, 4]
+    config: dict[str, object] = {
+        "target": "nemo.collections.asr.models.rnnt_bpe_models.EncDecRNNTBPEModel",
+        "model_defaults": {"tdt_durations": durations},
+        "preprocessor": {
+            "sample_rate": 16_000,
+            "normalize": "per_feature",
+            "window_size": 0.025,
+            "window_stride": 0.01,
+            "window": "hann",
+            "features": 80,
+            "n_fft": 512,
+            "dither": 1e-5,
+        },
+        "encoder": {
+            "feat_in": 80,
+            "n_layers": 1,
+            "d_model": 16,
+            "n_heads": 2,
+            "ff_expansion_factor": 1,
+            "subsampling_factor": 8,
+            "self_attention_model": "rel_pos",
+            "subsampling": "dw_striding",
+            "conv_kernel_size": 9,
+            "subsampling_conv_channels": 8,
+            "pos_emb_max_len": 500,
+        },
+        "decoder": {
+            "blank_as_pad": True,
+            "vocab_size": len(pieces),
+            "prednet": {"pred_hidden": 16, "pred_rnn_layers": 1},
+        },
+        "joint": {
+            "num_classes": len(pieces),
+            "vocabulary": pieces,
+            "jointnet": {
+                "joint_hidden": 16,
+                "activation": "relu",
+                "encoder_hidden": 16,
+                "pred_hidden": 16,
+            },
+            "num_extra_outputs": len(durations),
+        },
+        "decoding": {"model_type": "tdt", "durations": durations, "greedy": {"max_symbols": 3}},
+    }
+    return _write(folder, config, _random(Model(ModelConfig.from_dict(config)), seed))
+
+
 def voxtral_realtime(folder: Path, *, seed: int = 1) -> Path:
     """Of 40 MB, since its width of 3072 is written into mlx-audio."""
     from mlx_audio.stt.models.voxtral_realtime import Model, ModelConfig

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
+import pytest
 from mlx.utils import tree_flatten
 from tokenizers import Tokenizer, models
 
@@ -155,6 +158,91 @@ def kitten(folder: Path) -> Path:
     _write(folder, "kitten_tts", config)
     np.savez(folder / "voices.npz", **{"expr-voice-5-m": np.zeros((8, 256), np.float32)})
     return folder
+
+
+@contextmanager
+def narrow_kokoro() -> Generator[None]:
+    """Make Kokoro's decoder narrow, whose widths are fixed: it would have 31 million weights."""
+    module = import_module("mlx_audio.tts.models.kokoro.istftnet")
+    narrow = {1024: 16, 512: 16, 1024 + 64 + 2: 16 + 64 + 2}
+
+    def narrower(part: Callable[..., Any]) -> Callable[..., Any]:
+        def make(ins: int, outs: int, *rest: Any, **options: Any) -> Any:
+            return part(narrow.get(ins, ins), narrow.get(outs, outs), *rest, **options)
+
+        return make
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AdainResBlk1d", "ConvWeighted"):
+            patch.setattr(module, name, narrower(getattr(module, name)))
+        yield
+
+
+KOKORO_VOICES = ("af_bella", "af_heart", "bf_emma", "ff_siwis", "jf_alpha")
+
+
+def kokoro(folder: Path, voices: Sequence[str] = KOKORO_VOICES, *, named: bool = True) -> Path:
+    """A kokoro with some of its voices, and its phonemes.
+
+    Args:
+        named: whether config.json has a model_type; the original's has none.
+    """
+    sounds = (
+        """;:,.!?—…"()“” ̃ʣʥʦʨᵝAIOQSTWYᵊabcdefhijklmnopqrstuvwxyzɑɐɒæβɔɕçðʤəɛɜɡɪɲŋœɹɾʁʃʧʊʌɣʎʒˈˌːᵻ"""
+    )
+    config = {
+        "model_type": "kokoro",
+        "dim_in": 16,
+        "dropout": 0.2,
+        "hidden_dim": 16,
+        "max_conv_dim": 16,
+        "max_dur": 4,
+        "multispeaker": True,
+        "n_layer": 1,
+        "n_mels": 8,
+        "n_token": 178,
+        "style_dim": 128,
+        "text_encoder_kernel_size": 3,
+        "vocab": {sound: number for number, sound in enumerate(sounds, 1)},
+        "plbert": {
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "max_position_embeddings": 512,
+            "dropout": 0.1,
+        },
+        "istftnet": {
+            "resblock_kernel_sizes": [3],
+            "upsample_rates": [2, 2],
+            "upsample_initial_channel": 16,
+            "resblock_dilation_sizes": [[1, 3, 5]],
+            "upsample_kernel_sizes": [4, 4],
+            "gen_istft_n_fft": 4,
+            "gen_istft_hop_size": 2,
+        },
+    }
+
+    def as_published(weights: dict[str, mx.array]) -> None:
+        weights["decoder.generator.conv_post.weight_g"] *= 1e-4  # of an exponent
+        for name, value in weights.items():  # torch has the axes of convolutions in another order
+            if name.endswith("weight_v") or re.search(r"(_proj|noise_convs.*)\.weight$", name):
+                weights[name] = value.transpose(0, 2, 1) if value.ndim == 3 else value
+
+    _write(folder, "kokoro", config, change=as_published)
+    if not named:
+        del config["model_type"]
+        (folder / "config.json").write_text(json.dumps(config))
+    write_kokoro_voices(folder, voices)
+    return folder
+
+
+def write_kokoro_voices(folder: Path, voices: Sequence[str] = KOKORO_VOICES) -> None:
+    """Write random voices into a directory."""
+    (folder / "voices").mkdir(parents=True, exist_ok=True)
+    for name in voices:
+        voice = mx.random.normal((510, 1, 256), key=mx.random.key(sum(map(ord, name))))
+        mx.save_safetensors(str(folder / "voices" / f"{name}.safetensors"), {"voice": voice})
 
 
 def _write(

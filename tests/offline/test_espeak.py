@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from rxvoice import offline
+from rxvoice._espeak import library
+from rxvoice._text.parts import parts as parts_of
 from rxvoice._text.words import up_to_grapheme
 from rxvoice.errors import ConfigError, MissingDependency
-from rxvoice.offline._parts import parts as parts_of
 
 pytestmark = pytest.mark.models
 
@@ -176,10 +177,8 @@ def test_what_it_cannot_do(voice: str, options: dict[str, int], message: str):
 
 
 def test_a_missing_wheel(monkeypatch: pytest.MonkeyPatch):
-    module = sys.modules["rxvoice.offline._espeak"]
-    module._voices.cache_clear()
-    module._data.cache_clear()
-    module._copy.cache_clear()
+    for cached in (library.espeak_voices, library.espeak_data, library._copy):
+        cached.cache_clear()
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(MissingDependency, match=r"pip install 'rxvoice\[offline\]'"):
         espeak()

@@ -129,7 +129,7 @@ def test_events_without_text_are_empty_pieces_and_those_without_a_choice_are_non
     thought = b'data: {"choices": [{"index": 0, "delta": {"reasoning": "hm"}}]}\n\n'
     count = b'data: {"choices": [], "usage": null}\n\n'
     stub.answers[CHAT] = [
-        streams(b": keepalive 1/2\n\n", thought, count, event("Yes."), event("", "length"), DONE)
+        streams(b": keepalive 1/2\n\n", thought, count, event("Yes."), event("", "stop"), DONE)
     ]
     assert list(talk(stub).respond("hi")) == ["", "Yes.", ""]
 

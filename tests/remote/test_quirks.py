@@ -192,6 +192,19 @@ def test_thoughts_are_neither_said_nor_kept(stub: Stub) -> None:
     assert "think" not in stub.requests[1].body.decode()
 
 
+def test_an_answer_that_max_tokens_cuts_is_told_once(stub: Stub) -> None:
+    stub.answers[CHAT] = [
+        streams(event("The moon is"), event("", "length"), DONE),
+        streams(event("The moon."), event("", "stop"), DONE),
+    ]
+    bot = talk(stub)
+    assert notices(bot) == [
+        "the reply was cut after max_tokens=256: raise max_tokens, or tell the model to be brief"
+    ]
+    assert notices(bot) == []
+    assert [it["content"] for it in bot.messages[1::2]] == ["The moon is", "The moon."]
+
+
 def test_an_answer_that_is_only_a_thought_is_told(stub: Stub) -> None:
     stub.answers[CHAT] = [
         streams(event("<think>hm, "), event("hm", "length"), DONE),

@@ -33,6 +33,8 @@ def test_told_to_end_it_takes_no_more_and_lets_sessions_come_to_their_end(
         with server.talk() as client:
             until(client, "session.created")
             server.ender.ask()
+            while server.drain.unready != "draining":  # the server's loop begins it
+                server.get("/healthz")
             with server.talk() as late:
                 with pytest.raises(ConnectionClosed) as closed:
                     late.recv(timeout=WAIT)

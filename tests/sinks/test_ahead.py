@@ -20,6 +20,7 @@ from rxvoice import operators as vox
 from rxvoice.sinks import Speaker
 from rxvoice.sinks import speaker as make
 from rxvoice.sinks._ahead import Ahead
+from tests.mlx.near import near
 
 pytestmark = pytest.mark.models
 
@@ -108,7 +109,7 @@ def test_pieces_of_one_signal_join(size: int) -> None:
         signal = ahead.take(piece, 24_000, 48_000)
         assert signal is not None
         made.append(signal.feed(np.asarray(piece)))
-    assert np.abs(np.concatenate([*made, signal.end()]) - resampled(whole)).max() < 1e-6
+    assert np.abs(np.concatenate([*made, signal.end()]) - resampled(whole)).max() < near(1e-6)
 
 
 @pytest.mark.parametrize("size", [700, 50])

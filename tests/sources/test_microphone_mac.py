@@ -193,22 +193,22 @@ def notices(machine: FakeMachine) -> list[str]:
 
 
 def test_zeros_from_the_beginning_are_told_once_with_the_permission() -> None:
-    machine = mac(name="USB Microphone")
-    zeros(machine, 60)
+    machine = mac(16_000, "USB Microphone")
+    zeros(machine, 30)
     assert notices(machine) == [
         "the microphone 'USB Microphone' gives nothing but zeros: allow Terminal"
     ]
 
 
 def test_zeros_after_sound_are_told_after_ten_seconds_once_for_each_stretch() -> None:
-    machine = mac(name="USB Microphone")
+    machine = mac(16_000, "USB Microphone")
     machine.speaks(10)
     zeros(machine, 9.9)
     machine.speaks(1)
     assert notices(machine) == []
     for _ in range(2):
         machine.speaks(1)
-        zeros(machine, 30)
+        zeros(machine, 15)
     told = notices(machine)
     assert len(told) == 2
     for it in told:
@@ -242,7 +242,7 @@ PLAIN = FakePlatform("darwin")
 def test_what_zeros_can_come_from_is_found_out(
     transport: Transport | None, platform: FakePlatform, heard: bool, reason: str
 ) -> None:
-    machine = mac()
+    machine = mac(16_000)
     machine.platform, machine.connected = platform, transport
     if heard:
         machine.speaks(1)
@@ -252,7 +252,7 @@ def test_what_zeros_can_come_from_is_found_out(
 
 
 def test_zeros_go_on_over_a_device_that_is_opened_again() -> None:
-    machine = mac(name="USB Microphone")
+    machine = mac(16_000, "USB Microphone")
     machine.speaks(1)
     zeros(machine, 12)
     machine.script.append(lambda: machine.input.ring.finish())
@@ -263,8 +263,8 @@ def test_zeros_go_on_over_a_device_that_is_opened_again() -> None:
 
 
 def test_where_another_microphone_gave_sound_permission_is_there() -> None:
-    machine = mac(name="USB Microphone")
-    other = Device(1, "Interface", 1, 0, 48_000)
+    machine = mac(16_000, "USB Microphone")
+    other = Device(1, "Interface", 1, 0, 16_000)
     machine.devices.append(other)
     wanted = Subject[int | str | None]()
     machine.script.append(lambda: wanted.on_next("USB Microphone"))

@@ -27,7 +27,8 @@ const start = AudioBufferSourceNode.prototype.start;
 AudioBufferSourceNode.prototype.start = function (when, offset, length) {
   heard_pieces.push([offset, length]);
   return start.call(this, when, offset, length);
-};"""
+};
+0"""
 
 
 @pytest.fixture(scope="module")

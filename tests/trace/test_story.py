@@ -124,6 +124,20 @@ def test_a_trace_without_content_has_the_same_times(told: TraceStory, tmp_path: 
     assert of(bare, 1).text == "·" * len(of(told, 1).text)
 
 
+def test_an_app_may_have_no_preroll_and_lose_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(HEADER, "command", None)
+    talk = Talk(4.0)
+    talk.user(0.5, 1.5, "Hello there.")
+    talk.at(2.0, "lost", n=7)
+    told = story(read(talk.write(tmp_path)))
+    assert told.turns[0].begin == told.turns[0].speech
+    assert [it.text for it in told.marks] == [
+        "7 lines of this trace: the disk was too slow for them"
+    ]
+
+
 def test_a_trace_that_was_cut_short_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
     path = example().write(tmp_path) / "trace.jsonl"
     lines = path.read_text("utf-8").splitlines()

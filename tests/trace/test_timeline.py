@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trace_kit import Talk, example
+from trace_kit import HEADER, Talk, example
 
 from rxvoice import cli
 from rxvoice.errors import ConfigError, MissingDependency
@@ -83,6 +84,18 @@ def test_a_page_is_one_file_that_asks_for_nothing(recorded: Path, tmp_path: Path
     assert len(page) < 400_000
 
 
+@pytest.mark.slow
+def test_ten_minutes_are_one_page_of_less_than_5_mb(tmp_path: Path) -> None:
+    trace = example(600.0).write(tmp_path / "trace")
+    began = time.process_time()
+    page = timeline(trace, tmp_path / "turn.html")
+    assert time.process_time() - began < 8  # s of all cores; about 2.5 on an idle machine
+    assert page.stat().st_size < 5_000_000
+    data = data_of(page.read_text("utf-8"))
+    assert len(data["sound"]) == 11  # minutes, and the last block
+    assert len(data["turns"]) == 115
+
+
 def test_what_somebody_said_stays_a_text(hostile: Path, tmp_path: Path) -> None:
     page = timeline(hostile, tmp_path / "turn.html").read_text("utf-8")
     assert page.count("</script>") == 2
@@ -123,6 +136,14 @@ def test_what_cannot_be_drawn_is_refused(recorded: Path, tmp_path: Path) -> None
         timeline(recorded, tmp_path / "turn.svg", start_s=40)
     with pytest.raises(ConfigError, match="there is no directory"):
         timeline(recorded, tmp_path / "none" / "turn.svg")
+
+
+def test_a_time_that_is_far_away_fills_no_memory(tmp_path: Path) -> None:
+    lines = [json.dumps(HEADER), '{"k": "step", "t": 9e8}']
+    (tmp_path / "trace.jsonl").write_text("\n".join(lines), "utf-8")
+    with pytest.raises(ConfigError, match=r"at most 6 hours, and this is 250000.0: choose a str"):
+        timeline(tmp_path, tmp_path / "turn.html")
+    assert timeline(tmp_path, tmp_path / "turn.html", end_s=60).stat().st_size < 100_000
 
 
 @pytest.mark.parametrize(

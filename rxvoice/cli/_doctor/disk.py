@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from rxvoice.cli._cached import Cached, cache_directory, cached
-from rxvoice.cli._catalog import MODELS, Model, recommended
+from rxvoice.cli._catalog import MODELS, Model, first_of_each, recommended
 from rxvoice.cli._doctor.finding import Finding
-from rxvoice.cli._doctor.memory import first_of_each, total_gb
+from rxvoice.cli._doctor.memory import total_gb
 
 _GB = 10**9
 _MARGIN = 2 * _GB

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rxvoice.cli._catalog import MEMORIES, Model, recommended
+from rxvoice.cli._catalog import MEMORIES, first_of_each, recommended
 from rxvoice.cli._doctor.finding import Finding
 
 _MEMINFO = Path("/proc/meminfo")
@@ -40,11 +40,6 @@ def judged(total: int, free: float | None) -> Finding:
             "memory", "warning", told, "close other programs before you load models", facts
         )
     return Finding("memory", "ok", told, facts=facts)
-
-
-def first_of_each(models: list[Model]) -> list[Model]:
-    """The first model of each slot, which is the one to begin with."""
-    return list({it.slot: it for it in reversed(models)}.values())
 
 
 def total_gb() -> int | None:

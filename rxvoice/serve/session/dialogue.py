@@ -96,7 +96,7 @@ class Dialogue:
             scheduler,
             self._tell_of_reply,
             new_id,
-            self._moments.until,
+            moments,
             self._pipe,
         )
         self._microphone = FarMicrophone(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from rxvoice.serve.session.happenings import (
     Usage,
 )
 from rxvoice.serve.session.items import Item, ItemPart, Items
+from rxvoice.serve.session.moments import Moments
 from rxvoice.serve.session.settings import ReplySettings
 from rxvoice.turn import Turn
 
@@ -86,7 +87,7 @@ class LiveReply:
         self.reason: Why = ""
         self.life = CompositeDisposable()
         self.sounded = False
-        self.moments: Mapping[str, float] = {}
+        self.moments: dict[str, float] = {}
         self.spoken: SpokenReply | None = None
         self.sample_rate = 24_000
         self.message_id: str | None = None
@@ -144,14 +145,16 @@ class LiveReply:
         if not reply.final:
             self.spoken.text.add(reply)
 
-    def add_sound(self, speech: Speech) -> None:
-        """Add sound of the voice."""
+    def add_sound(self, speech: Speech, moments: Moments | None = None) -> None:
+        """Add sound of the voice. The first one marks its moment, if somebody waits for it."""
+        if moments is not None and not self.sounded:
+            self.moments |= moments.until_sound(speech)
         if self.over or self._message is None or self.spoken is None or speech.final:
             return
         self.sample_rate = speech.sample_rate
         span = self._span(speech)
         self.spoken.add(speech)
-        moments = None if self.sounded else self.moments
+        told = None if self.sounded else self.moments
         self.sounded = True
         self._tell(
             SoundGrew(
@@ -159,7 +162,7 @@ class LiveReply:
                 samples=speech.samples,
                 sample_rate=speech.sample_rate,
                 span=span,
-                moments=moments,
+                moments=told,
             )
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reactivex import abc
 
 from rxvoice._answers.clock import time_of
+from rxvoice.elements import Speech
 
 
 class Moments:
@@ -33,6 +34,12 @@ class Moments:
         """The client asks for a reply."""
         self._base = self._now
         self._marks = {}
+
+    def until_sound(self, speech: Speech) -> dict[str, float]:
+        """Mark the first audio, and when the voice was asked for it."""
+        if speech.sentence is not None and speech.sentence.asked is not None:
+            self.until("first_sentence", speech.sentence.asked)
+        return self.until("first_audio")
 
     def until(self, name: str, time: float | None = None) -> dict[str, float]:
         """Mark a moment, and give all of the turn so far. Only its first time counts.

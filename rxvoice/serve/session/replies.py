@@ -17,6 +17,7 @@ from rxvoice.serve.session.asking import Asking
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Items
 from rxvoice.serve.session.live_reply import LiveReply, ReplyPhase
+from rxvoice.serve.session.moments import Moments
 from rxvoice.serve.session.pipe import Pipe
 from rxvoice.serve.session.refusal import Refused
 from rxvoice.serve.session.request import ReplyRequest
@@ -25,8 +26,7 @@ from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
 
-_MOST_ASIDES = 16
-"""Replies beside the dialogue, at a time: each holds a model's memory."""
+_MOST_ASIDES = 16  # replies beside the dialogue at a time: each holds a model's memory
 
 
 class Replies:
@@ -41,7 +41,7 @@ class Replies:
         scheduler: where everything runs.
         tell: takes what happens.
         new_id: makes ids.
-        moments: gives how long each step of the turn took, until now.
+        moments: how long each step of the turn took.
         pipe: makes the replies.
     """
 
@@ -53,7 +53,7 @@ class Replies:
         scheduler: abc.SchedulerBase,
         tell: Callable[[Happening], None],
         new_id: Callable[[str], str],
-        moments: Callable[[str, float | None], dict[str, float]],
+        moments: Moments,
         pipe: Pipe,
     ) -> None:
         self._models = models
@@ -209,7 +209,7 @@ class Replies:
                 answer.on_next(piece)
             else:
                 if not reply.pieces:
-                    reply.moments = self._moments("first_token", None)
+                    reply.moments = self._moments.until("first_token")
                 reply.pieces += 1
                 reply.add_text(piece)
                 if reply.message_id is not None:
@@ -250,12 +250,7 @@ class Replies:
     def on_sound(self, speech: Speech) -> None:
         """Sound was made."""
         if self.playing is not None and self.playing.turn is speech.turn:
-            if not self.playing.sounded:
-                if speech.sentence is not None and speech.sentence.asked is not None:
-                    self._moments("first_sentence", speech.sentence.asked)
-                now = self._moments("first_audio", None)
-                self.playing.moments = {**self.playing.moments, **now}
-            self.playing.add_sound(speech)
+            self.playing.add_sound(speech, self._moments)
 
     def on_made(self) -> None:
         """All sound of the reply was made."""
@@ -306,7 +301,6 @@ class Replies:
             if error is not None:
                 reply.finish("failed", "model")
             reply.end_sound()
-            self._asides.pop(reply.id, None)
 
         made = self._pipe.answer_aside(
             turn,
@@ -317,4 +311,8 @@ class Replies:
             on_over,
         )
         reply.life.add(made)
-        reply.life.add(Disposable(lambda: self._asides.pop(reply.id, None)))
+
+        def forget() -> None:
+            self._asides.pop(reply.id, None)
+
+        reply.life.add(Disposable(forget))

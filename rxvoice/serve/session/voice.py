@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+from rxvoice._answers.text_queue import in_queue
 from rxvoice._check import method
 from rxvoice.serve._models import Models
 from rxvoice.serve.session.settings import ReplySettings
@@ -36,4 +37,4 @@ class Voice:
     def synthesize_stream(self, text: str, /) -> Answer[Any]:
         """Speak a text."""
         ask: Callable[[str], Answer[Any]] = method(self._tts, "synthesize_stream")
-        return getattr(self._tts, "synthesize_timed", ask)(text)
+        return in_queue(self._tts, getattr(self._tts, "synthesize_timed", ask))(text)
