@@ -12,6 +12,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from rxvoice import echo, sinks
+from rxvoice._audio.samples import Samples
 from rxvoice._boundary import recorded
 from rxvoice.cli import _run_pipe, _talk_pipe
 from rxvoice.cli._keys import PushToTalk
@@ -24,6 +25,8 @@ from rxvoice.slots import AudioSink
 from rxvoice.trace import Trace
 
 _RATE = 24_000
+_SMART_TURN_MS = 1600
+"""The default of `mlx.smart_turn` for the longest silence."""
 
 
 def pipe_of(
@@ -47,7 +50,7 @@ def pipe_of(
     """
     command = command_of_trace(trace)
     chosen = settings_of_trace(command) if settings is None else settings
-    models = parts or _silent_parts(command)
+    models = parts or _silent_parts(command, smart_turn=chosen.smart_turn is not None)
     name = command["name"]
     playing = sink or sinks.null(realtime=True, sample_rate=_RATE)
     if name == "talk":
@@ -85,7 +88,21 @@ def _name(path: Path) -> str:
     return repr(str(path))
 
 
-def _silent_parts(command: Mapping[str, Any]) -> Parts:
+class _SilentSmartTurn:
+    """A policy whose verdicts come from the trace: only the longest silence is its own."""
+
+    sample_rate = 16_000
+
+    def fresh(self, *, worker: object = None) -> _SilentSmartTurn:
+        """It keeps nothing."""
+        return self
+
+    def user_finished(self, audio: Samples, silence_ms: int) -> bool:
+        """True from the longest silence on."""
+        return silence_ms >= _SMART_TURN_MS
+
+
+def _silent_parts(command: Mapping[str, Any], *, smart_turn: bool) -> Parts:
     """Models of the same kind as those that were recorded. None of them is ever called."""
     found = command.get("models")
     known = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
@@ -99,6 +116,7 @@ def _silent_parts(command: Mapping[str, Any]) -> Parts:
         stt=cast("Any", SimpleNamespace(**ears)),
         llm=cast("Any", SimpleNamespace(respond=_never, **memory)),
         tts=cast("Any", SimpleNamespace(synthesize_stream=_never, sample_rate=rate)),
+        smart_turn=cast("Any", _SilentSmartTurn()) if smart_turn else None,
     )
 
 

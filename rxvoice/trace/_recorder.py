@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 __all__ = ["Recorder"]
 
+_OF_MODELS = ("ask", "piece", "end", "fail")
+_LATER_S = 0.001
+"""How long an action takes before it matters when in it something happened."""
+
 
 class Recorder:
     """Notes everything that comes from outside, and what comes out.
@@ -115,6 +119,11 @@ class Recorder:
                 return
             self._elsewhere = True
             kind, fields = "elsewhere", {"of": kind}
+        if kind in _OF_MODELS:
+            # A model that is called in place answers within the action.
+            later = time.monotonic() - self._began - self._time
+            if later >= _LATER_S:
+                fields["d"] = round(later, 6)
         self._write(kind, **fields)
 
     def _write(self, kind: str, **fields: object) -> None:

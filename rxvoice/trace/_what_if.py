@@ -116,7 +116,7 @@ class _WhatIf:
         self._echo = _echoes(trace)
         self._calls: dict[str, int] = defaultdict(int)
         self._said = {(it.text("name"), it.count("n")): it for it in trace.of("call")}
-        self._later = any(it.text("stage") == "policy" for it in trace.of("ask"))
+        self._verdicts = {it.samples for it in trace.of("ask") if it.text("stage") == "policy"}
         rates = {it.turn.sample_rate for it in known.turns}
         block = next(trace.of("block"), None)
         rate = block.count("rate", 1) if block else 1
@@ -227,8 +227,9 @@ class _WhatIf:
         return function()
 
     def policy(self, function: Callable[[], T]) -> T:
-        # A policy that answered later was a model, which answers from the trace.
-        return function() if self._live or not self._later else cast("T", LATER)
+        # A policy that answered later was a model, whose verdict on this place is in the trace.
+        later = self._samples in self._verdicts and not self._live
+        return cast("T", LATER) if later else function()
 
     def sink(self, sink: AudioSink) -> AudioSink:
         return sink

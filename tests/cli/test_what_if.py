@@ -14,6 +14,8 @@ import soundfile
 
 import rxvoice.cli.replay
 import rxvoice.cli.run
+import rxvoice.trace._recorder
+import rxvoice.trace._recording
 import rxvoice.trace._what_if
 from rxvoice.cli import main
 from rxvoice.cli._parts import Chosen, Parts
@@ -83,6 +85,24 @@ def test_the_same_settings_give_the_same_conversation(capsys: pytest.CaptureFixt
     assert [it.speech for it in again.turns] == [it.speech for it in recorded.turns]
     assert [it.latency_ms for it in again.turns] == pytest.approx([800, 800], abs=40)
     assert again.notes == {}
+
+
+def test_a_model_that_was_called_in_place_took_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    virtual = SimpleNamespace(monotonic=lambda: now)
+    monkeypatch.setattr(rxvoice.trace._recorder, "time", virtual)
+    monkeypatch.setattr(rxvoice.trace._recording, "time", virtual)
+
+    def slow(text: str) -> str:
+        nonlocal now
+        now += 0.4
+        return "So be it."
+
+    chosen = Chosen(Parts(loud, stt, slow, tts), "", "", "")
+    monkeypatch.setattr(rxvoice.cli.run, "choose", lambda _: chosen)
+    record("talk", sound(*TWO_WITH_A_PAUSE))
+    would = RecordedTalk.of(read("talk")).with_settings({"silence_ms": 600})
+    assert [it.latency_ms for it in would.turns] == pytest.approx([600 + 400] * 2, abs=40)
 
 
 def test_a_shorter_silence_cuts_a_turn_and_says_what_stands_in(

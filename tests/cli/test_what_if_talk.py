@@ -77,7 +77,12 @@ def sound(*parts: tuple[float, float]) -> Any:
 
 
 def recorded_talk(
-    directory: Path, samples: Any, monkeypatch: pytest.MonkeyPatch, stt: Any, **options: Any
+    directory: Path,
+    samples: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    stt: Any,
+    policy: Any = None,
+    **options: Any,
 ) -> RecordedTalk:
     """Hold a conversation in virtual time, and record it."""
     clock = TestScheduler()
@@ -85,7 +90,7 @@ def recorded_talk(
     monkeypatch.setattr(rxvoice.trace._recorder, "time", virtual)
     monkeypatch.setattr(rxvoice.trace._recording, "time", virtual)
     settings = CommandSettings(echo="off", **options)
-    parts = Parts(lambda it: float(it.max()), stt, llm, tts)
+    parts = Parts(lambda it: float(it.max()), stt, llm, tts, smart_turn=policy)
     recording = Recording(directory, clock, command=command_of(settings, "talk", parts))
     microphone = recorded("microphone", sources.array(samples, RATE, realtime=True))
     pipe = conversation(
@@ -193,3 +198,27 @@ def test_a_recording_alone_has_turns_without_words(tmp_path: Path) -> None:
     plain = plain_talk(tmp_path / "talk.wav", None, tmp_path / "made", lambda it: float(it.max()))
     assert [it.fate for it in plain.turns] == ["unknown", "unknown"]
     assert len(plain.with_settings({"silence_ms": 2_500}).turns) == 1
+
+
+class Verdict:
+    """A policy that is asked after 320 ms of silence, and says yes after 100 ms."""
+
+    def fresh(self, *, worker: Any = None) -> Verdict:
+        return self
+
+    def user_finished(self, audio: Any, silence_ms: int) -> Any:
+        return rx.timer(0.1).pipe(ops.map(lambda _: True)) if silence_ms == 320 else False
+
+
+def test_the_verdicts_of_a_model_on_the_end_of_a_turn_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = sound(*QUESTION_AND_INTERRUPTION)
+    options: dict[str, Any] = {"policy": Verdict(), "smart_turn": "a/b"}
+    talk = recorded_talk(tmp_path / "talk", samples, monkeypatch, whole, **options)
+    assert [it.fate for it in talk.turns] == ["interrupted", "answered"]
+    # 320 ms until it is asked, 100 ms for its verdict; then the other models.
+    assert talk.turns[0].latency_ms == pytest.approx(320 + 100 + 600, abs=40)
+    would = talk.with_settings({"min_words": 3})
+    assert fates(would.turns) == [("word0 word1", "answered")]
+    assert would.turns[0].latency_ms == pytest.approx(talk.turns[0].latency_ms, abs=2)
