@@ -116,7 +116,10 @@ class ConversationThread(Generic[T]):
     def join(self, timeout: float) -> bool:
         """Wait, after the end, for the thread and the trace; returns whether both are complete."""
         over = self.loop.join(timeout)
-        return (self._recording is None or self._recording.join(timeout)) and over
+        if self._recording is not None and not self._recording.join(timeout):
+            _log.warning("the trace of a conversation is not complete yet")
+            return False
+        return over
 
     def _end(self, error: Exception | None = None) -> None:
         if self._recording is not None:

@@ -14,7 +14,7 @@ __all__ = ["HeardTrack"]
 
 _JITTER_S = 0.15
 """A position that the sink tells this late is no gap: most tell it ten times a second."""
-_MOST_S = 3600
+_MOST_S = 600
 """Silence that is put in at once, at most."""
 
 

@@ -21,6 +21,7 @@ from rxvoice.slots import AudioSink
 from rxvoice.trace._codec import as_kept, encoded, named_error, on_grid
 from rxvoice.trace._described import described
 from rxvoice.trace._heard_track import HeardTrack
+from rxvoice.trace._recorded_observers import RecordedSignal, RecordedSource
 from rxvoice.trace._traced_sink import TracedSink
 from rxvoice.trace._writer import TraceWriter
 from rxvoice.turn import Turn
@@ -28,6 +29,9 @@ from rxvoice.turn import Turn
 T = TypeVar("T")
 
 __all__ = ["Recorder"]
+
+_LATE_S = 10.0
+"""A block that is later than this was captured by another clock."""
 
 _OF_MODELS = ("ask", "piece", "end", "fail")
 _LATER_S = 0.001
@@ -149,7 +153,7 @@ class Recorder:
     def source(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
         number, self._sources = self._sources, self._sources + 1
         self.line("source", src=number, name=name)
-        return _RecordedSource(self, number, observer)
+        return RecordedSource(self, number, observer)
 
     def block(self, number: int, chunk: AudioChunk) -> AudioChunk:
         """Note a block of a source; returns it as it is kept."""
@@ -171,9 +175,10 @@ class Recorder:
         if not number:
             self._samples += count
             if self._microphone_began is None:
-                lasts = count / chunk.sample_rate
-                began = self._time - lasts if captured is None else captured
-                self._microphone_began = began
+                began = self._time - count / chunk.sample_rate
+                # A source's own clock may be another than ours.
+                is_ours = captured is not None and abs(captured - began) < _LATE_S
+                self._microphone_began = captured if is_ours else began
         if self._content:
             name = "microphone" if not number else f"microphone-{number + 1}"
             self._writer.sound(name, pcm, chunk.sample_rate)
@@ -181,7 +186,7 @@ class Recorder:
         return replace(chunk, samples=on_grid(chunk.samples), lead_in=lead_in, time=at)
 
     def signal(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
-        return _RecordedSignal(self, name, observer)
+        return RecordedSignal(self, name, observer)
 
     def ask(self, stage: str, turn: Turn, text: str | None, handled: Handled) -> Handled:
         self._asks += 1
@@ -263,63 +268,3 @@ class Recorder:
 
     def _error(self, error: BaseException) -> dict[str, object]:
         return named_error(error, content=self._content)
-
-
-class _RecordedSource(abc.ObserverBase[Any]):
-    """The observer of a source."""
-
-    def __init__(self, recorder: Recorder, number: int, observer: abc.ObserverBase[Any]) -> None:
-        self._recorder = recorder
-        self._number = number
-        self._observer = observer
-
-    def on_next(self, value: Any) -> None:
-        """Note and pass on a block or an event."""
-        with self._recorder.inside():
-            if isinstance(value, AudioChunk):
-                value = self._recorder.block(self._number, value)
-            else:
-                v = self._recorder.encoded(value)
-                self._recorder.line("event", src=self._number, v=v)
-            self._observer.on_next(value)
-
-    def on_error(self, error: Exception) -> None:
-        """Note and pass on the error."""
-        with self._recorder.inside():
-            failed = named_error(error, content=True)
-            self._recorder.line("over", src=self._number, error=failed)
-            self._observer.on_error(error)
-
-    def on_completed(self) -> None:
-        """Note and pass on the end."""
-        with self._recorder.inside():
-            self._recorder.line("over", src=self._number)
-            self._observer.on_completed()
-
-
-class _RecordedSignal(abc.ObserverBase[Any]):
-    """The observer of a signal."""
-
-    def __init__(self, recorder: Recorder, name: str, observer: abc.ObserverBase[Any]) -> None:
-        self._recorder = recorder
-        self._name = name
-        self._observer = observer
-
-    def on_next(self, value: Any) -> None:
-        """Note and pass on a value."""
-        with self._recorder.inside():
-            self._recorder.line("in", name=self._name, v=self._recorder.encoded(value))
-            self._observer.on_next(value)
-
-    def on_error(self, error: Exception) -> None:
-        """Note and pass on the error."""
-        with self._recorder.inside():
-            failed = named_error(error, content=True)
-            self._recorder.line("in", name=self._name, error=failed)
-            self._observer.on_error(error)
-
-    def on_completed(self) -> None:
-        """Note and pass on the end."""
-        with self._recorder.inside():
-            self._recorder.line("in", name=self._name, over=True)
-            self._observer.on_completed()

@@ -188,3 +188,15 @@ def _join_writers() -> None:
 
     for writer in [*_writer._at_work]:
         assert writer.join(30)
+
+
+def test_blocks_with_times_of_another_clock_leave_no_hour_of_silence(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, 8000)
+    sound = np.concatenate([noise, np.zeros(8000)]).astype(np.float32)
+    blocks = [
+        rxv.AudioChunk(sound[at : at + 512], RATE, at, time=at / RATE)
+        for at in range(0, len(sound) - 512, 512)
+    ]
+    source = rx.from_iterable(blocks).pipe(vox.handoff(max_ms=10_000, overflow="fail"))
+    rxv.live(never_ending(source), trace=tmp_path / "trace").run()
+    assert len(read(tmp_path / "trace").sound("speaker")) < 5 * RATE
