@@ -30,8 +30,6 @@ T = TypeVar("T")
 __all__ = ["Recorder"]
 
 _OF_MODELS = ("ask", "piece", "end", "fail")
-_LATER_S = 0.001
-"""How long an action takes before it matters when in it something happened."""
 
 
 class Recorder:
@@ -119,11 +117,9 @@ class Recorder:
                 return
             self._elsewhere = True
             kind, fields = "elsewhere", {"of": kind}
-        if kind in _OF_MODELS:
-            # A model that is called in place answers within the action.
-            later = time.monotonic() - self._began - self._time
-            if later >= _LATER_S:
-                fields["d"] = round(later, 6)
+        # A model that is called in place answers within the action.
+        if kind in _OF_MODELS and (later := time.monotonic() - self._began - self._time) >= 0.001:
+            fields["d"] = round(later, 6)
         self._write(kind, **fields)
 
     def _write(self, kind: str, **fields: object) -> None:
@@ -172,8 +168,7 @@ class Recorder:
             self._samples += count
             if self._microphone_began is None:
                 lasts = count / chunk.sample_rate
-                began = self._time - lasts if captured is None else captured
-                self._microphone_began = began
+                self._microphone_began = self._time - lasts if captured is None else captured
         if self._content:
             name = "microphone" if not number else f"microphone-{number + 1}"
             self._writer.sound(name, pcm, chunk.sample_rate)
