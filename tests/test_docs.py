@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -120,24 +121,32 @@ def without_measures(text: str) -> str:
     return re.sub(moments, r"\1 #", " ".join(text.split()))
 
 
+def commands_of(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return {
+        name: made
+        for action in command._actions
+        if isinstance(action.choices, dict)
+        for name, made in action.choices.items()
+    }
+
+
+def options_of(command: argparse.ArgumentParser) -> set[str]:
+    """The options of a command, and of the commands that it has itself."""
+    own = set(command._option_string_actions)
+    return own.union(*map(options_of, commands_of(command).values()))
+
+
 def test_the_readme_names_every_option() -> None:
     readme = PAGES[0].read_text("utf-8")
-    top = parser()
-    for action in top._actions:
-        for name, command in (getattr(action, "choices", None) or {}).items():
-            assert f"rxvoice {name}" in readme
-            for option in command._option_string_actions:
-                if option.startswith("--") and option not in ("--help", "--output"):
-                    assert option in readme, f"rxvoice {name} {option}"
+    for name, command in commands_of(parser()).items():
+        assert f"rxvoice {name}" in readme
+        for option in options_of(command):
+            if option.startswith("--") and option not in ("--help", "--output"):
+                assert option in readme, f"rxvoice {name} {option}"
 
 
 def test_the_pages_name_only_commands_and_options_that_there_are() -> None:
-    commands = {
-        name: set(command._option_string_actions)
-        for action in parser()._actions
-        if isinstance(action.choices, dict)
-        for name, command in action.choices.items()
-    }
+    commands = {name: options_of(command) for name, command in commands_of(parser()).items()}
     for page in PAGES + MORE:
         for name, rest in re.findall(
             r"`(?:\$ )?rxvoice ([a-z]+)([^`\n]*)", page.read_text("utf-8")

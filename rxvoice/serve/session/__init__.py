@@ -9,7 +9,7 @@ decides who speaks: whether sound over a reply is an interruption, and what was 
 | `settings`, `request`, `items`, `happenings`, `refusal` | what goes in and comes out |
 | `microphone`, `buffer` | the client's sound, in chunks |
 | `turns` | turns become items, and their words become known |
-| `replies`, `live_reply` | replies are begun, made, heard and over |
+| `replies`, `asides`, `live_reply` | replies are begun, made, heard and over |
 | `following` | what the pipe tells goes to the turns and the replies |
 | `pipe`, `asking` | the operators, and what they want of the dialogue |
 | `judging` | speech and the end of a turn, by settings that change |

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from secrets import token_hex
 
-import numpy as np
 from reactivex import abc
-from reactivex.disposable import Disposable
 
 from rxvoice._language.calls import WrittenCall
 from rxvoice.elements import Reply, Speech
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.serve._models import Models
+from rxvoice.serve.session.asides import Asides
 from rxvoice.serve.session.asking import Asking
 from rxvoice.serve.session.happenings import Happening
 from rxvoice.serve.session.items import Items
@@ -25,8 +25,6 @@ from rxvoice.serve.session.settings import DialogueSettings, ReplySettings
 from rxvoice.serve.session.voice import Voice
 from rxvoice.serve.session.writing import Writer, messages_of
 from rxvoice.turn import Turn
-
-_MOST_ASIDES = 16  # replies beside the dialogue at a time: each holds a model's memory
 
 
 class Replies:
@@ -66,7 +64,7 @@ class Replies:
         self._writer = self._new_writer()
         self._asked: dict[str, ReplyRequest] = {}  # by reply
         self._markers: dict[str, LiveReply] = {}  # that were sent into the pipe
-        self._asides: dict[str, LiveReply] = {}
+        self._asides = Asides(models, pipe)
         self.active: LiveReply | None = None
         self._playing: LiveReply | None = None
         self._by_message: dict[str, LiveReply] = {}
@@ -94,9 +92,9 @@ class Replies:
 
     def close(self) -> None:
         """End all work."""
-        for reply in (self.active, *self._asides.values()):
-            if reply is not None:
-                reply.life.dispose()
+        if self.active is not None:
+            self.active.life.dispose()
+        self._asides.close()
         self.playing = None
 
     # The client asks
@@ -107,15 +105,14 @@ class Replies:
         Raises:
             Refused: another one is active, or too many are made beside the dialogue.
         """
-        if request.aside and len(self._asides) >= _MOST_ASIDES:
-            raise Refused("too_many", str(_MOST_ASIDES))
-        if not request.aside and self.active is not None and self.is_busy:
+        if request.aside:
+            self._asides.check_room()
+        elif self.active is not None and self.is_busy:
             raise Refused("busy", self.active.id)
         reply = self._new(request.settings, aside=request.aside)
         self._asked[reply.id] = request
         if request.aside:
-            self._asides[reply.id] = reply
-            self._begin_aside(reply, request)
+            self._asides.begin(reply, partial(self._write, reply, self._new_writer()))
         return reply
 
     def release(self) -> None:
@@ -183,7 +180,7 @@ class Replies:
             question.answer.on_completed()
             return
         self.playing = reply
-        self._write(reply, question, self._writer, self._pipe.voice)
+        self._write(reply, self._writer, question, self._pipe.voice)
 
     def _new(self, settings: ReplySettings, *, aside: bool) -> LiveReply:
         items = None if aside else self._items
@@ -192,7 +189,7 @@ class Replies:
             self.active = reply
         return reply
 
-    def _write(self, reply: LiveReply, question: Asking, writer: Writer, voice: Voice) -> None:
+    def _write(self, reply: LiveReply, writer: Writer, question: Asking, voice: Voice) -> None:
         reply.turn = question.turn
         reply.phase = ReplyPhase.MAKING
         reply.life.add(question.life)
@@ -285,34 +282,3 @@ class Replies:
         """The user interrupts what is active."""
         if self.active is not None:
             self.active.finish("cancelled", "user")
-
-    def _begin_aside(self, reply: LiveReply, request: ReplyRequest) -> None:
-        turn = Turn.of(np.empty(0, np.float32), id=-1)
-        voice = Voice(self._models)
-        writer = self._new_writer()
-
-        def on_element(element: object) -> None:
-            if isinstance(element, TurnFailed):
-                reply.finish("failed", "model")
-            elif isinstance(element, Speech):
-                reply.add_sound(element)
-
-        def on_over(error: Exception | None) -> None:
-            if error is not None:
-                reply.finish("failed", "model")
-            reply.end_sound()
-
-        made = self._pipe.answer_aside(
-            turn,
-            voice,
-            lambda question: self._write(reply, question, writer, voice),
-            reply.add_spoken,
-            on_element,
-            on_over,
-        )
-        reply.life.add(made)
-
-        def forget() -> None:
-            self._asides.pop(reply.id, None)
-
-        reply.life.add(Disposable(forget))
