@@ -34,8 +34,6 @@ _LATE_S = 10.0
 """A block that is later than this was captured by another clock."""
 
 _OF_MODELS = ("ask", "piece", "end", "fail")
-_LATER_S = 0.001
-"""How long an action takes before it matters when in it something happened."""
 
 
 class Recorder:
@@ -123,11 +121,9 @@ class Recorder:
                 return
             self._elsewhere = True
             kind, fields = "elsewhere", {"of": kind}
-        if kind in _OF_MODELS:
-            # A model that is called in place answers within the action.
-            later = time.monotonic() - self._began - self._time
-            if later >= _LATER_S:
-                fields["d"] = round(later, 6)
+        # A model that is called in place answers within the action.
+        if kind in _OF_MODELS and (later := time.monotonic() - self._began - self._time) >= 0.001:
+            fields["d"] = round(later, 6)
         self._write(kind, **fields)
 
     def _write(self, kind: str, **fields: object) -> None:
