@@ -93,7 +93,7 @@ def test_every_setting_is_an_option() -> None:
         *("--host", "::1", "--port", "0", "--api-key", "key", "--insecure", "--beta"),
         *("--allow-origin", "https://a.example", "--max-sessions", "7", "--drain-timeout", "5"),
         *("--smart-turn", "g/h", "--log-content", "--certificate", "c.pem"),
-        *("--certificate-key", "k.pem"),
+        *("--certificate-key", "k.pem", "--trace", "traces", "--no-content"),
     )
     assert all(getattr(options, it.name) != it.default for it in fields(ServeSettings))
     assert options.llm_url == ("http://b/v1", "http://c/v1")
