@@ -21,7 +21,11 @@ from websockets.asyncio.client import connect
 from benchmarks._measure import Result, median
 from benchmarks.realtime import added, served
 
-PEERS = {"pipecat": "pipecat-ai[websocket]==1.14.0", "livekit": "livekit-agents==1.8.9"}
+PEERS = {
+    "pipecat": ("pipecat-ai[websocket]==1.14.0",),
+    "livekit": ("livekit-agents==1.8.9", "websockets"),
+}
+"""What is installed for each; the first is what is measured."""
 _REPLIES = 40
 _PAUSE_S = 0.7  # the sound of a reply has half a second
 
@@ -53,7 +57,10 @@ def _peer(name: str, python: Path) -> float:
     )
     try:
         assert server.stdout is not None
-        return median(asyncio.run(_added(int(server.stdout.readline()))))
+        port = server.stdout.readline()
+        if not port:
+            raise RuntimeError(f"{program.name} did not start: run it with {python}")
+        return median(asyncio.run(_added(int(port))))
     finally:
         server.kill()
         server.wait()
@@ -69,12 +76,12 @@ def measure() -> list[Result]:
     with tempfile.TemporaryDirectory() as place:
         venv.create(place, with_pip=True)
         python = Path(place) / "bin" / "python"
-        for name, package in PEERS.items():
-            install = [python, "-m", "pip", "install", "--quiet", "--only-binary=:all:", package]
+        for name, packages in PEERS.items():
+            install = [python, "-m", "pip", "install", "--quiet", *packages]
             if subprocess.run(install, stderr=subprocess.DEVNULL, check=False).returncode:
-                print(f"    {package} cannot be installed here", file=sys.stderr)
+                print(f"    {packages[0]} cannot be installed here", file=sys.stderr)
                 continue
             peer = _peer(name, python)
             against = f"rxvoice: {own:.2f} ms"
-            results.append(Result(f"{package}: {what}", peer, "ms", against, peer / own))
+            results.append(Result(f"{packages[0]}: {what}", peer, "ms", against, peer / own))
     return results
