@@ -181,6 +181,7 @@ def test_lines_that_a_slow_disk_has_no_room_for_are_counted(
     writer._waiting.clear()
     writer.line({"k": "x", "n": 10})
     assert [(it["k"], it["n"]) for _, it in writer._waiting] == [("lost", 7), ("x", 10)]
+    writer._close_files()
 
 
 def _join_writers() -> None:
