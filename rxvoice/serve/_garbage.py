@@ -22,12 +22,9 @@ async def collect_garbage(drain: Drain) -> None:
     when no session is there, once as many are over as there are, 50 at the least, and at least
     every five minutes.
     """
-    before = gc.get_threshold()
     while drain.unready == "loading":
         await asyncio.sleep(_EVERY_S)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_YOUNG)
+    _seldom.begin()
     loop = asyncio.get_running_loop()
     over, at = drain.over, loop.time()
     try:
@@ -39,5 +36,29 @@ async def collect_garbage(drain: Drain) -> None:
                 gc.collect()
                 over, at = drain.over, loop.time()
     finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        _seldom.end()
+
+
+class _Seldom:
+    """The process's own collections, seldom while any server wants that."""
+
+    def __init__(self) -> None:
+        self._servers = 0
+        self._before = gc.get_threshold()
+
+    def begin(self) -> None:
+        if not self._servers:
+            self._before = gc.get_threshold()
+            gc.set_threshold(*_YOUNG)
+        self._servers += 1
+        gc.collect()
+        gc.freeze()
+
+    def end(self) -> None:
+        self._servers -= 1
+        if not self._servers:
+            gc.set_threshold(*self._before)
+            gc.unfreeze()
+
+
+_seldom = _Seldom()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice.errors import ConfigError
 
 _AT_ONCE = 4096
@@ -55,7 +56,7 @@ class TraceSound:
         There are fewer if the file ends before.
         """
         stored = self.pcm16[max(0, start) : end]
-        return stored.astype(np.float32) / np.float32(32768)
+        return from_pcm16(stored)
 
     @cached_property
     def _whole(self) -> tuple[NDArray[np.int16], int, str | None]:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice.trace._reading import Trace
 from rxvoice.trace._story import StoryPlayed, TraceStory
 
@@ -79,8 +80,8 @@ def peaks(pcm: Pcm, rate: int, start: float, end: float, count: int) -> NDArray[
     if not len(part):
         return found
     at = np.clip(edges[first : last + 1] - low, 0, len(part) - 1)
-    found[first : last + 1, 0] = np.minimum.reduceat(part, at) / 32768
-    found[first : last + 1, 1] = np.maximum.reduceat(part, at) / 32768
+    found[first : last + 1, 0] = from_pcm16(np.minimum.reduceat(part, at))
+    found[first : last + 1, 1] = from_pcm16(np.maximum.reduceat(part, at))
     return found
 
 

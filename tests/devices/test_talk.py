@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -74,9 +75,10 @@ class Talk:
 
     def _read(self, transcript: Path) -> None:
         with transcript.open(encoding="utf-8") as lines:
+            self.header = json.loads(next(lines))
             for line in lines:
                 with self._changed:
-                    self.happened.append(json.loads(line))
+                    self.happened.append(event_of(json.loads(line)))
                     self._changed.notify_all()
 
     def say(self, number: int) -> None:
@@ -104,6 +106,14 @@ class Talk:
     @property
     def names(self) -> list[str]:
         return [it["event"] for it in self.happened]
+
+
+def event_of(line: dict[str, Any]) -> dict[str, Any]:
+    """What a line of the transcript says, with the name of the event as ``"event"``."""
+    if line["k"] != "out":
+        return {"event": line["k"], **line}
+    name = re.sub("(?<!^)([A-Z])", r"_\1", line["e"]).lower()
+    return {"event": name, "turn": line.get("turn"), "t": line["t"], "s": line["s"], **line["v"]}
 
 
 @contextmanager
@@ -156,7 +166,12 @@ def test_a_question_is_answered_aloud_recorded_and_written_down(
     assert [it for it in talk.names if it in main_events] == main_events
     times = talk.wait("turn_metrics")
     assert 0 < times["turn_ended_ms"] < times["first_audio_ms"] < times["first_heard_ms"]
-    assert all(it["time"].endswith("Z") for it in talk.happened)
+    assert talk.header["started"].endswith("+00:00")
+    assert talk.header["schema"] == 1
+    for name in ("t", "s"):  # seconds, and samples of the microphone
+        counted = [it[name] for it in talk.happened]
+        assert counted == sorted(counted)
+        assert counted[-1] > 0
     assert any(line.endswith(f"you         {said}") for line in talk.printed)
     # Long lines wrap.
     assert f"assistant {HELLO}" in " ".join(" ".join(talk.printed).split())

@@ -73,3 +73,23 @@ def test_everything_is_collected_when_nobody_is_there_and_once_many_sessions_are
     run(main())
     assert gc.get_threshold() == before
     assert gc.get_freeze_count() == 0
+
+
+def test_servers_that_overlap_leave_the_collector_as_it_was() -> None:
+    before = gc.get_threshold()
+
+    async def main() -> None:
+        drains = [Drain(1, 1), Drain(1, 1)]
+        for drain in drains:
+            drain.loaded()
+        first, second = (asyncio.create_task(collect_garbage(it)) for it in drains)
+        await asyncio.sleep(3)
+        for task in (first, second):  # in the order in which they began
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            assert (gc.get_threshold() == before) == (task is second)
+
+    run(main())
+    assert gc.get_threshold() == before
+    assert gc.get_freeze_count() == 0
