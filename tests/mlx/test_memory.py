@@ -88,6 +88,12 @@ def test_what_mlx_holds() -> None:
     assert after.active - before.active >= 4_000_000
     assert after.peak >= after.active
     del kept
-    mx.clear_cache()
-    assert memory_use().active < after.active
-    assert memory_use().cached == 0
+    for _ in range(1000):
+        mx.clear_cache()
+        last = memory_use()
+        if last.active < after.active and last.cached == 0:
+            break
+        # On CUDA a thread of MLX lets go of it, some steps of the GPU later.
+        mx.eval(mx.ones(1))
+    assert last.active < after.active
+    assert last.cached == 0

@@ -41,18 +41,18 @@ def parents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Llm]:
 
 
 @pytest.fixture
-def tokens(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[int]]:
-    """The tokens of the last answer of each session, by the identity of its cache."""
-    found: dict[int, list[int]] = {}
+def tokens(monkeypatch: pytest.MonkeyPatch) -> dict[PromptCache | None, list[int]]:
+    """The tokens of the last answer of each session, by its cache."""
+    found: dict[PromptCache | None, list[int]] = {}
     write = Batches.write
 
     def watched(
         batches: Batches, cache: PromptCache, prompt: list[int], most: int, ends: Collection[int]
     ) -> Generator[tuple[int, bool]]:
-        found[id(cache)] = []
+        found[cache] = []
         with closing(write(batches, cache, prompt, most, ends)) as written:
             for token, shared in written:
-                found[id(cache)].append(token)
+                found[cache].append(token)
                 yield token, shared
 
     monkeypatch.setattr(Batches, "write", watched)
@@ -83,15 +83,15 @@ class Talker:
         self._answer.close()  # type: ignore[attr-defined]
         return False
 
-    def check(self, tokens: dict[int, list[int]], alone: Llm) -> int:
+    def check(self, tokens: dict[PromptCache | None, list[int]], alone: Llm) -> int:
         """Hold the answer against one that is fed everything. Returns the tokens it was spared."""
         stats = self.session.stats
         alone.conversation = Conversation(messages=self.past)
         for _ in alone.respond(self.question):
             pass
         assert alone.stats.prefilled_tokens == alone.stats.prompt_tokens == stats.prompt_tokens
-        given = tokens.pop(id(self.session._cache), [])  # none if it was fed in two steps
-        assert given == tokens[id(alone._cache)][: len(given)]
+        given = tokens.pop(self.session._cache, [])  # none if it was fed in two steps
+        assert given == tokens[alone._cache][: len(given)]
         # The last answer, as far as it was heard, the question, and the mark that asks for more.
         assert stats.prefilled_tokens <= stats.prompt_tokens - self._sure + MARK
         return stats.prompt_tokens - stats.prefilled_tokens
@@ -123,7 +123,11 @@ class Talker:
     ],
 )
 def test_what_is_new_is_fed_and_the_tokens_are_those_of_a_model_that_is_fed_everything(
-    family: str, sessions: int, seed: int, parents: dict[str, Llm], tokens: dict[int, list[int]]
+    family: str,
+    sessions: int,
+    seed: int,
+    parents: dict[str, Llm],
+    tokens: dict[PromptCache | None, list[int]],
 ) -> None:
     """Over random conversations, alone and in batches, interrupted at random tokens."""
     parent, rng = parents[family], random.Random(10 * seed + sessions)

@@ -288,7 +288,7 @@ def test_the_default_stream_stays(
 ) -> None:
     speech = tts(soprano)
     speech.load()
-    own = mx.new_stream(mx.cpu)
+    own = mx.new_stream(mx.default_device())
 
     def holds(*_: object) -> Iterator[object]:
         with mx.stream(own):

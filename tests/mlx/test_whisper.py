@@ -25,6 +25,11 @@ def whisper(tmp_path: Path) -> Path:
     return tiny_stt.whisper(tmp_path / "whisper")
 
 
+@pytest.fixture
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["rxvoice.mlx.stt"], "on_cpu", lambda: True)
+
+
 def sound(seconds: float) -> Samples:
     size = int(seconds * 16_000)
     return np.random.default_rng(0).normal(0, 0.1, size).astype(np.float32)
@@ -60,6 +65,7 @@ def test_a_tokenizer_that_lacks_more_is_refused(whisper: Path) -> None:
         rxv.mlx.stt(whisper, language="en").load()
 
 
+@pytest.mark.usefixtures("on_a_cpu")
 @pytest.mark.parametrize(
     ("seconds", "frames"), [(2, 1000), (9, 1000), (9.5, 1500), (14, 1500), (20, 3000), (31, 3000)]
 )
@@ -87,6 +93,7 @@ def test_a_turn_gets_the_shortest_window_that_takes_it(
     assert (mel.shape[0], frames) == (3100, 100)
 
 
+@pytest.mark.usefixtures("on_a_cpu")
 def test_the_times_of_a_short_window_are_in_seconds(whisper: Path) -> None:
     found = rxv.mlx.stt(whisper, language="en").recognise_turn(sound(4))
     assert found.words
