@@ -73,7 +73,9 @@ def test_the_microphone_gives_every_sample_at_its_time() -> None:
     heard = listen()
     assert [it.start for it in heard.chunks] == [512 * i for i in range(len(heard.chunks))]
     times = np.array([it.time for it in heard.chunks], float)
-    np.testing.assert_allclose(np.diff(times)[10:], 0.032, atol=0.005)
+    off = np.abs(np.diff(times)[10:] - 0.032)  # the sound server's jitter
+    assert np.quantile(off, 0.9) < 0.005
+    assert off.max() < 0.032
     late = np.array(heard.came) - (times + 0.032)
     assert (late >= 0).all()
     assert np.median(late) < 0.25
