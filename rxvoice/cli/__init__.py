@@ -5,7 +5,7 @@ Each command has a public module. The private modules are their parts:
 - settings: `_setting`, `_settings`, `_serve_settings`, `_options`
 - models: `_parts`, `_serve_models`, `_warm_up`, `_catalog`, `_cached`
 - conversations: `_talk_pipe` and `_run_pipe`
-- traces: `_traced`, `_pipe_of_trace`
+- traces: `_traced`, `_revision`, `_pipe_of_trace`
 - what is shown: `_scene` follows the events; `_view`, `_live_view`, `_waited` and `_reply_progress`
   print
 - what is written: `_both`, `_transcript`

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from reactivex import Observable, abc
 
 from rxvoice.cli._parts import Parts
+from rxvoice.cli._revision import revision
 from rxvoice.cli._settings import CommandSettings, table
 from rxvoice.cli._usage import UsageError
 from rxvoice.errors import ConfigError
@@ -53,7 +54,7 @@ def command_of(settings: CommandSettings, name: str, parts: Parts) -> dict[str, 
     """The command, for the header of its trace: enough to build its pipe again.
 
     ``"models"`` is what the pipe's own behaviour depends on: whether the recogniser streams, what
-    the language model can be told, and the sample rate of the voice.
+    the language model can be told, and the sample rate of the voice; and which weights they have.
     """
     known = {
         option: getattr(settings, option.replace("-", "_"))
@@ -70,8 +71,15 @@ def command_of(settings: CommandSettings, name: str, parts: Parts) -> dict[str, 
             "streams": callable(getattr(parts.stt, "session", None)),
             "remembers": [it for it in _MEMORY if callable(getattr(parts.llm, it, None))],
             "sample_rate": parts.sample_rate,
+            "revisions": _revisions(parts),
         },
     }
+
+
+def _revisions(parts: Parts) -> dict[str, str | None]:
+    """Which weights the models have that were named; packages have those of the others."""
+    named = {slot: getattr(getattr(parts, slot), "model", None) for slot in ("stt", "llm", "tts")}
+    return {slot: revision(it) for slot, it in named.items() if isinstance(it, str)}
 
 
 def settings_of_trace(command: Mapping[str, Any]) -> CommandSettings:

