@@ -31,7 +31,7 @@ HEADER: dict[str, Any] = {
     "python": "3.13.1",
     "platform": "Darwin 25.0 arm64",
     "packages": {"numpy": "2.3.5"},
-    "command": {"name": "talk", "settings": {"vad_start": 0.35, "vad_stop": 0.2}},
+    "command": {"name": "talk", "settings": {"vad-start": 0.35, "vad-stop": 0.2}},
     "content": True,
 }
 

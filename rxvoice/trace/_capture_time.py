@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rxvoice.trace._judgements import Judgement, judgements
 from rxvoice.trace._reading import Trace, TraceLine
 
 _CHUNK_S = 0.032
 """How long a chunk is taken to be when there is only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedBlock:
+    """A block of the first source.
+
+    Args:
+        start: where it is in the file, in samples.
+        count: its samples.
+        rate: Hz.
+        time: when it was captured, in seconds since the trace began; if the source gave no time,
+            so long before it was delivered as it lasts.
+    """
+
+    start: int
+    count: int
+    rate: int
+    time: float
+
+
+def blocks(trace: Trace) -> Iterator[CapturedBlock]:
+    """The blocks of the first source, in order."""
+    start = 0
+    for line in trace.of("block"):
+        count, rate = line.count("n"), line.count("rate")
+        if line.count("src") or not count or not rate:
+            continue
+        yield CapturedBlock(start, count, rate, line.number("time", line.at - count / rate))
+        start += count
 
 
 class CaptureTime:
@@ -23,14 +54,11 @@ class CaptureTime:
         self._starts: list[int] = []
         self._times: list[float] = []
         end = 0
-        for line in trace.of("block"):
-            count, rate = line.count("n"), line.count("rate")
-            if line.count("src") or not count or not rate:
-                continue
-            self.rate = self.rate or rate
-            self._starts.append(end)
-            self._times.append(line.number("time", line.at - count / rate))
-            end += count
+        for it in blocks(trace):
+            self.rate = self.rate or it.rate
+            self._starts.append(it.start)
+            self._times.append(it.time)
+            end = it.start + it.count
         self.samples = end
         """How many samples were delivered."""
 
@@ -62,27 +90,27 @@ class Judged:
     def of(cls, trace: Trace, captured: CaptureTime) -> Judged:
         """Find them. A line does not say which chunk it is about: its place does."""
         judged = cls()
-        waiting: list[TraceLine] = []
+        waiting: list[Judgement] = []
         before = captured.of(0)
 
         def place(samples: int) -> None:
             nonlocal before
             end = max(before, captured.of(samples))
             each = (end - before) / len(waiting) if waiting else 0.0
-            for n, line in enumerate(waiting):
+            for n, it in enumerate(waiting):
                 judged.starts.append(before + n * each)
                 judged.ends.append(before + (n + 1) * each)
-                judged.values.append(_probability(line))
-                judged.echoes.append(line.fields.get("echo") is True)
+                judged.values.append(_probability(it.line))
+                judged.echoes.append(it.echo)
             waiting.clear()
             before = end
 
         at = 0
-        for line in trace.of("vad"):
-            if line.samples != at:
+        for it in judgements(trace):
+            if it.line.samples != at:
                 place(at)
-                at = line.samples
-            waiting.append(line)
+                at = it.line.samples
+            waiting.append(it)
         place(at)
         return judged
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rxvoice._audio.pcm16 import from_pcm16
-from rxvoice.trace._reading import Trace
+from rxvoice.trace._capture_time import blocks
 from rxvoice.trace._story import StoryPlayed, TraceStory
 
 Pcm: TypeAlias = NDArray[np.int16]
@@ -34,15 +34,15 @@ def microphone_on_axis(story: TraceStory) -> Wave:
     position = 0  # on the axis, where the next block is expected
     begin = end = 0  # of the stretch, in the file
     put = 0  # where the stretch begins, on the axis
-    for start, count, time in _blocks(story.trace):
-        wanted = round(time * rate)
+    for block in blocks(story.trace):
+        wanted = round(block.time * rate)
         if end and abs(wanted - position) > _STEADY_S * rate:
             _place(whole, put, stored.pcm16[begin:end])
-            begin, put, position = start, wanted, wanted
+            begin, put, position = block.start, wanted, wanted
         elif not end:
             put = position = wanted
-        end = start + count
-        position += count
+        end = block.start + block.count
+        position += block.count
     _place(whole, put, stored.pcm16[begin:end])
     return whole, rate
 
@@ -101,19 +101,6 @@ def _is_file(it: StoryPlayed) -> bool:
 def _silence(story: TraceStory, rate: int) -> Pcm:
     seconds = min(story.duration, _LONGEST_S)
     return np.zeros(int(seconds * rate) + 1 if rate else 0, np.int16)
-
-
-def _blocks(trace: Trace) -> list[tuple[int, int, float]]:
-    """Where each block is in the file, its length, and when it was captured."""
-    found: list[tuple[int, int, float]] = []
-    at = 0
-    for line in trace.of("block"):
-        count, rate = line.count("n"), line.count("rate")
-        if line.count("src") or not count or not rate:
-            continue
-        found.append((at, count, line.number("time", line.at - count / rate)))
-        at += count
-    return found
 
 
 def _place(whole: Pcm, at: int, samples: Pcm) -> None:

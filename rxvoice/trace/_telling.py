@@ -51,8 +51,8 @@ class _Telling:
             mark = mark_of(line)
             if mark is not None:
                 self._marks.append(mark)
-        start = _setting(self._trace, "vad_start", _START)
-        stop = _setting(self._trace, "vad_stop", _STOP)
+        start = _setting(self._trace, "vad-start", _START)
+        stop = _setting(self._trace, "vad-stop", _STOP)
         for turn in self._told:
             self._end_of_speech(turn, stop)
         heard = played(self._trace)
@@ -74,7 +74,7 @@ class _Telling:
             # The chunk that opens a turn was judged just before.
             speech, _ = self._judged.chunk_before(self._captured.of(line.samples))
             known = _PREROLL_MS if self._trace.settings else 0.0  # an app may have none
-            begin = speech - _setting(self._trace, "preroll_ms", known) / 1000
+            begin = speech - _setting(self._trace, "preroll-ms", known) / 1000
             turn = StoryTurn(id, line.at, max(begin, self._captured.of(0)), speech)
         self._turns[id] = turn
         self._told.append(turn)
@@ -182,5 +182,5 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def _setting(trace: Trace, name: str, default: float) -> float:
-    found = trace.settings.get(name, trace.settings.get(name.replace("_", "-")))
+    found = trace.settings.get(name)
     return float(found) if _is_number(found) else default

@@ -15,6 +15,7 @@ from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.slots import AudioSink
 from rxvoice.trace._codec import LATER, decoded, error_of
+from rxvoice.trace._judgements import judgements
 from rxvoice.trace._known import KnownAnswers
 from rxvoice.trace._outline import OutlineTurn, outline
 from rxvoice.trace._reading import Trace, TraceLine
@@ -112,8 +113,7 @@ class _WhatIf:
         self._samples = 0
         self.end = 0.0
         self.notes: dict[int, list[str]] = {}
-        self._vad = [line for line in trace.of("vad", "call") if _is_judgement(line)]
-        self._echo = _echoes(trace)
+        self._judged = [*judgements(trace)]
         self._calls: dict[str, int] = defaultdict(int)
         self._said = {(it.text("name"), it.count("n")): it for it in trace.of("call")}
         self._verdicts = {it.samples for it in trace.of("ask") if it.text("stage") == "policy"}
@@ -207,12 +207,13 @@ class _WhatIf:
     ) -> T:
         n = self._calls[name] = self._calls[name] + 1
         if name == "vad":
-            line = self._vad[n - 1] if n <= len(self._vad) else None
+            line = self._judged[n - 1].line if n <= len(self._judged) else None
             if line is not None and line.kind == "call":
                 raise error_of(line.table("error"))
             return cast("T", 0.0 if line is None else line.fields.get("p", 0.0))
         if name == "echo":
-            return cast("T", self._calls["vad"] in self._echo)
+            chunk = self._calls["vad"]
+            return cast("T", chunk <= len(self._judged) and self._judged[chunk - 1].echo)
         if name in _AS_RECORDED:
             line = self._said.get((name, n))
             if line is None:
@@ -236,19 +237,3 @@ class _WhatIf:
 
     def sound(self, name: str, samples: Samples, sample_rate: int) -> None:
         """Nothing is kept."""
-
-
-def _is_judgement(line: TraceLine) -> bool:
-    """Whether the detector judged a chunk, or failed to."""
-    return line.kind == "vad" or line.text("name") == "vad"
-
-
-def _echoes(trace: Trace) -> set[int]:
-    """Which chunks, counted from 1, were judged to be the assistant's own voice."""
-    chunk, found = 0, set[int]()
-    for line in trace.of("vad", "call"):
-        if _is_judgement(line):
-            chunk += 1
-        elif line.text("name") == "echo" and line.fields.get("v") is True:
-            found.add(chunk)
-    return found

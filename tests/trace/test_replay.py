@@ -22,7 +22,7 @@ from rxvoice import operators as vox
 from rxvoice.errors import ConfigError, ReplayDiffers
 from rxvoice.testing import FakeSynthesizer
 from rxvoice.tools import ToolCall
-from rxvoice.trace import read
+from rxvoice.trace import read, story
 from rxvoice.trace._described import described
 
 RATE = 16_000
@@ -417,3 +417,22 @@ def test_json_that_is_no_text(tmp_path: Path) -> None:
     assert shown(again) == shown(first)
     for line in (tmp_path / "trace" / "trace.jsonl").read_text().splitlines():
         json.loads(line)
+
+
+def test_the_story_knows_which_chunks_were_echoes(tmp_path: Path) -> None:
+    """The recorder's lines, as the timeline reads them."""
+    asked = 0
+
+    def is_echo(_: np.ndarray) -> bool:
+        nonlocal asked
+        asked += 1
+        return asked in (2, 5)
+
+    pipe = rxv.sources.array(SOUND, RATE).pipe(
+        vox.chunk(512), vox.vad(lambda it: float(loud(it)), echo=is_echo)
+    )
+    out: list[Any] = []
+    rxv.live(pipe, trace=tmp_path / "trace").run(out.append)
+    judged = story(read(tmp_path / "trace")).judged
+    was_loud = [n for n, it in enumerate(out) if loud(it.samples)]
+    assert [n for n, echo in enumerate(judged.echoes) if echo] == [was_loud[1], was_loud[4]]
