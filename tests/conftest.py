@@ -1,5 +1,6 @@
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,6 +22,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 """The longest that a test with such a mark may take; pyproject.toml has that of all others."""
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A command that a signal has ended ignores all others, to the end of what is its process."""
+    before = {it: signal.getsignal(it) for it in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for it, handler in before.items():
+        if signal.getsignal(it) is not handler:
+            signal.signal(it, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
