@@ -86,8 +86,6 @@ class ConversationThread(Generic[T]):
         recording = self._recording
 
         def from_pipe(element: T) -> None:
-            if recording is not None:
-                recording.out(element)
             if self._deliver_on is None and self.loop.is_current:
                 tell(element)
                 return
@@ -104,14 +102,16 @@ class ConversationThread(Generic[T]):
             self.life.add(part)
         _going_on.add(self)
         self.life.add(Disposable(lambda: _going_on.discard(self)))
-        scheduler = self.loop if recording is None else recording.scheduler
 
         def subscribe(*_: object) -> None:
-            source.disposable = self._observable.subscribe(
-                from_pipe, self._end, self._end, scheduler=scheduler
+            told = (from_pipe, self._end, self._end)
+            source.disposable = (
+                self._observable.subscribe(*told, scheduler=self.loop)
+                if recording is None
+                else recording.follow(self._observable, *told)
             )
 
-        scheduler.schedule(subscribe)
+        self.loop.schedule(subscribe)
 
     def join(self, timeout: float) -> bool:
         """Wait, after the end, for the thread and the trace; returns whether both are complete."""
@@ -122,8 +122,6 @@ class ConversationThread(Generic[T]):
         return over
 
     def _end(self, error: Exception | None = None) -> None:
-        if self._recording is not None:
-            self._recording.end("completed" if error is None else "error", error)
         self._deliver(lambda: self._delivery.end(error))
 
     def _deliver(self, action: Callable[[], None]) -> None:
@@ -136,12 +134,14 @@ class ConversationThread(Generic[T]):
     def _raised(self, error: BaseException) -> None:
         if self.life.is_disposed:
             _log.error("the conversation raised after its end", exc_info=error)
-        elif isinstance(error, Exception):
-            self._end(error)
-        else:
-            wrapped = RuntimeError(f"the conversation thread was told to end by {error!r}")
-            wrapped.__cause__ = error
-            self._end(wrapped)
+            return
+        ending = error
+        if not isinstance(ending, Exception):
+            ending = RuntimeError(f"the conversation thread was told to end by {error!r}")
+            ending.__cause__ = error
+        if self._recording is not None:
+            self._recording.end("error", ending)
+        self._end(ending)
 
 
 _going_on: set[ConversationThread[Any]] = set()

@@ -123,21 +123,11 @@ def live_here(
 
     recording = Recording(trace, scheduler, command=trace_command, content=trace_content)
 
-    def tell(element: T) -> None:
-        recording.out(element)
-        on_next(element)
-
-    def fail(error: Exception) -> None:
-        recording.end("error", error)
-        on_error(error)
-
     def subscribe(*_: object) -> None:
-        pipe.subscribe(
-            tell, fail, lambda: recording.end("completed"), scheduler=recording.scheduler
-        )
+        recording.follow(pipe, on_next, on_error, lambda: None)
 
     try:
-        recording.scheduler.schedule(subscribe)
+        scheduler.schedule(subscribe)
     finally:
         recording.end("disposed")
         recording.join(_WRITTEN_S)

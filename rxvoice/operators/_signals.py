@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from reactivex import Observable, abc
 from reactivex.observer import Observer
 
+from rxvoice._answers.clock import at
 from rxvoice._answers.observables import outwards
 from rxvoice._boundary import boundary_of, outside
 from rxvoice.operators.kernel import Subscription
@@ -59,20 +60,11 @@ def follow_signal(
             return
     told, home = observer, outside(out.home)
 
-    def at_home(action: Callable[[], None]) -> None:
-        def run(*_: object) -> None:
-            action()
-
-        if home is None:
-            run()
-        else:
-            home.schedule(run)
-
     def value_came(value: T) -> None:
-        at_home(partial(told.on_next, value))
+        at(home, partial(told.on_next, value))
 
     def error_came(error: Exception) -> None:
-        at_home(partial(told.on_error, error))
+        at(home, partial(told.on_error, error))
 
     said, failed = outwards(value_came, error_came)
     out.life.add(signal.subscribe(said, failed, scheduler=outside(out.scheduler)))

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import Any, Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from reactivex import Observable
 
 from rxvoice import errors, events
@@ -27,6 +28,7 @@ __all__ = [
     "encoded",
     "error_of",
     "named_error",
+    "of_pcm16",
     "of_voice",
     "on_grid",
 ]
@@ -49,9 +51,14 @@ class Sounds(Protocol):
 
 def on_grid(samples: Samples) -> Samples:
     """The samples as 16 bits hold them, which is how they are kept."""
-    kept = from_pcm16(to_pcm16(np.asarray(samples, np.float32)))
-    kept.setflags(write=False)
-    return kept
+    return of_pcm16(to_pcm16(np.asarray(samples, np.float32)))
+
+
+def of_pcm16(pcm: NDArray[np.int16]) -> Samples:
+    """Samples as they are kept, for a pipe: read-only."""
+    samples = from_pcm16(pcm)
+    samples.setflags(write=False)
+    return samples
 
 
 def encoded(value: Any, sounds: Sounds | None) -> Any:

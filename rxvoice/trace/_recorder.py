@@ -18,7 +18,7 @@ from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.chunks import AudioChunk
 from rxvoice.slots import AudioSink
-from rxvoice.trace._codec import as_kept, encoded, named_error, on_grid
+from rxvoice.trace._codec import as_kept, encoded, named_error, of_pcm16, on_grid
 from rxvoice.trace._described import described
 from rxvoice.trace._heard_track import HeardTrack
 from rxvoice.trace._recorded_observers import RecordedSignal, RecordedSource
@@ -93,24 +93,21 @@ class Recorder:
         if self._thread is not None or get_ident() != self._home:
             yield
             return
-        self.begin(None)
+        with self.action(None):
+            yield
+
+    @contextmanager
+    def action(self, step: int | None) -> Generator[None]:
+        """An action: the pipe's own, with its number, or one from outside."""
+        self._action += 1
+        self._home = self._thread = get_ident()
+        self._time = round(time.monotonic() - self._began, 6)
+        if step is not None:
+            self.line("step", n=step)
         try:
             yield
         finally:
-            self.end()
-
-    def begin(self, step: int | None) -> None:
-        """An action begins: the pipe's own, with its number, or one from outside."""
-        self._action += 1
-        self._home = get_ident()
-        self._time = round(time.monotonic() - self._began, 6)
-        self._thread = get_ident()
-        if step is not None:
-            self.line("step", n=step)
-
-    def end(self) -> None:
-        """The action is over."""
-        self._thread = None
+            self._thread = None
 
     def line(self, kind: str, **fields: object) -> None:
         """Add a line, unless the conversation is over."""
@@ -179,7 +176,7 @@ class Recorder:
             name = "microphone" if not number else f"microphone-{number + 1}"
             self._writer.sound(name, pcm, chunk.sample_rate)
         at = None if captured is None else self._began + captured
-        return replace(chunk, samples=on_grid(chunk.samples), lead_in=lead_in, time=at)
+        return replace(chunk, samples=of_pcm16(pcm), lead_in=lead_in, time=at)
 
     def signal(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
         return RecordedSignal(self, name, observer)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reactivex import abc, typing
+from reactivex import Observable, abc, typing
 
 from rxvoice._threads.relative import RelativeScheduler
 from rxvoice.trace._header import header
@@ -16,6 +16,7 @@ from rxvoice.trace._recorder import Recorder
 from rxvoice.trace._writer import TraceWriter
 
 S = TypeVar("S")
+T = TypeVar("T")
 
 __all__ = ["Recording", "RecordingScheduler"]
 
@@ -45,7 +46,30 @@ class Recording:
         self._writer = TraceWriter(directory, header(began, command, content=content))
         self._recorder = Recorder(self._writer, began, content=content)
         self.scheduler = RecordingScheduler(scheduler, self._recorder)
-        self.out = self._recorder.out
+
+    def follow(
+        self,
+        pipe: Observable[T],
+        on_next: Callable[[T], None],
+        on_error: Callable[[Exception], None],
+        on_completed: Callable[[], None],
+    ) -> abc.DisposableBase:
+        """Subscribe to the pipe here and now, on the conversation thread, and record it."""
+
+        def tell(element: T) -> None:
+            self._recorder.out(element)
+            on_next(element)
+
+        def fail(error: Exception) -> None:
+            self.end("error", error)
+            on_error(error)
+
+        def complete() -> None:
+            self.end("completed")
+            on_completed()
+
+        with self._recorder.action(None):
+            return pipe.subscribe(tell, fail, complete, scheduler=self.scheduler)
 
     def end(self, how: str, error: Exception | None = None) -> None:
         """Finish the trace; the first call counts. Any thread may call it, and does not wait."""
@@ -70,14 +94,6 @@ class RecordingScheduler(RelativeScheduler):
         self.boundary = recorder
         self.outside = _Outside(self)
 
-    def begin(self, action: Callable[[abc.SchedulerBase], object]) -> None:
-        """Run the first action here and now, with this scheduler."""
-        self.boundary.begin(None)
-        try:
-            action(self)
-        finally:
-            self.boundary.end()
-
     @property
     def now(self) -> datetime:
         """The time of the current action; it stands still while one runs."""
@@ -101,11 +117,8 @@ class RecordingScheduler(RelativeScheduler):
         boundary = self.boundary
 
         def run(_: abc.SchedulerBase, state: Any = None) -> abc.DisposableBase | None:
-            boundary.begin(step)
-            try:
+            with boundary.action(step):
                 return action(self, state)
-            finally:
-                boundary.end()
 
         delay = self.to_seconds(duetime)
         if delay <= 0:

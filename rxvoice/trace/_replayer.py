@@ -8,12 +8,11 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from reactivex import abc
 
-from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.errors import ConfigError
 from rxvoice.slots import AudioSink
-from rxvoice.trace._codec import LATER, decoded, error_of
+from rxvoice.trace._codec import LATER, decoded, error_of, of_pcm16
 from rxvoice.trace._described import described
 from rxvoice.trace._difference import Difference, shown
 from rxvoice.trace._reading import Trace, TraceLine
@@ -269,9 +268,7 @@ class Replayer:
                 self._is_torn = True  # the process was killed before it wrote this
             self.differs(f"{name}.flac has no more sound")
             pcm = np.concatenate([pcm, np.zeros(count - len(pcm), np.int16)])
-        samples = from_pcm16(pcm)
-        samples.setflags(write=False)
-        return samples
+        return of_pcm16(pcm)
 
     def _here(self, kinds: tuple[str, ...], name: str, value: object) -> TraceLine | None:
         """The next line, if it is one of these in the same action; it is taken then."""

@@ -16,6 +16,7 @@ from reactivex.scheduler import (
     TrampolineScheduler,
 )
 
+from rxvoice._answers.clock import at
 from rxvoice._boundary import boundary_of, calling, outside
 from rxvoice.elements import Reply
 from rxvoice.errors import SinkStalled
@@ -57,16 +58,8 @@ class Ports:
         self._at_home(partial(self.post, action))
 
     def _at_home(self, action: Action) -> None:
-        if self.life.is_disposed:
-            return
-
-        def run(*_: object) -> None:
-            action()
-
-        if self._home is None:
-            run()
-        else:
-            outside(self._home).schedule(run)
+        if not self.life.is_disposed:
+            at(outside(self._home), action)
 
     def follow_from_afar(
         self,

@@ -105,17 +105,6 @@ class Pipe:
 
     def open(self) -> None:
         """Begin to listen."""
-        if self._recording is None:
-            self._open(self._scheduler)
-        else:
-            self._recording.scheduler.begin(self._open)
-
-    def _tell(self, element: Any) -> None:
-        if self._recording is not None:
-            self._recording.out(element)
-        self._owner.on_element(element)
-
-    def _open(self, scheduler: abc.SchedulerBase) -> None:
         listening = self._models.scheduler.listening if self._models.scheduler else None
         turns = recorded("client", self._microphone).pipe(
             vox.vad(self.judge),
@@ -139,16 +128,13 @@ class Pipe:
             interrupts=self._interrupts,
             min_speech_ms=MIN_SPEECH_MS,
         )
-        self._life.add(
-            _joined(turns, self._given)
-            .pipe(talk, vox.metrics())
-            .subscribe(
-                self._tell,
-                self._owner.on_failed,
-                partial(self._owner.on_failed, None),
-                scheduler=scheduler,
-            )
-        )
+        pipe = _joined(turns, self._given).pipe(talk, vox.metrics())
+        owner = self._owner
+        told = (owner.on_element, owner.on_failed, partial(owner.on_failed, None))
+        if self._recording is None:
+            self._life.add(pipe.subscribe(*told, scheduler=self._scheduler))
+        else:
+            self._life.add(self._recording.follow(pipe, *told))
 
     def close(self) -> None:
         """End everything."""
