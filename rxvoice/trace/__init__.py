@@ -15,7 +15,7 @@
 | `_sound` | `TraceSound`, a sound file of a trace |
 | `_telling` | `story`, which tells a `TraceStory` from the lines |
 | `_story` | `TraceStory`, its turns, and the parts of what the user waited for |
-| `_answers`, `_played`, `_capture_time`, `_judgements`, `_happened`, `_text` | what it is told from |
+| `_answers`, `_played`, `_capture_time`, `_judgements`, `_happened`, `_text` | its sources |
 | `_lanes` | the shapes of a timeline, which `_svg` and `_page` draw |
 | `_sounding`, `_colours` | their waveforms and colours |
 | `_timeline` | `timeline`, which writes a picture or a page |

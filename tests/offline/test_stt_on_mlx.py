@@ -17,7 +17,7 @@ import reactivex as rx
 from offline.ears_kit import SAID, made_up, turns
 from offline.prompts_kit import errors, needs_prompts, prompt, prompts, sixty, words
 from reactivex import Observable
-from thorough import some
+from thorough import THOROUGH, some
 
 import rxvoice as rxv
 from rxvoice import events, offline
@@ -80,14 +80,14 @@ def test_human_prompts_as_by_faster_whisper(ears: offline.WhisperStt) -> None:
     }
     print(f"\nof {total} words wrong: {wrong}")
     assert abs(wrong["mlx"] - wrong["faster-whisper"]) <= 4
-    assert max(wrong.values()) / total <= 0.12  # of all sixty it is less than half of that
+    assert max(wrong.values()) / total <= 0.09  # of all sixty it is half of that
     same = sum(one == two for one, two in zip(*heard.values(), strict=True))
     print(f"the same words in {same} of {len(said)}")
     assert same >= 0.8 * len(said)
 
 
 def test_what_is_no_speech_gives_no_text(ears: offline.WhisperStt) -> None:
-    assert len(made_up(ears, 12)) <= 1
+    assert len(made_up(ears, 12)) <= int(THOROUGH)
 
 
 def test_a_text_that_stands_twice_is_looked_at_in_the_whole_window(
@@ -111,7 +111,7 @@ def test_a_text_that_stands_twice_is_looked_at_in_the_whole_window(
 def test_a_single_word_is_not_taken_for_noise(ears: offline.WhisperStt) -> None:
     names = some([name for name, text in prompts().items() if len(words(text)) == 1][:20], 6)
     given = [ears.transcribe_turn(prompt(name)) != "" for name in names]
-    assert sum(given) >= len(names) - 1
+    assert sum(given) >= 0.95 * len(names)
 
 
 def test_the_words_have_their_times(ears: offline.WhisperStt) -> None:
