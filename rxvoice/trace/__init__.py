@@ -4,7 +4,7 @@
 |---|---|
 | `_recording`, `_header`, `_writer` | the trace of one subscription, and its thread |
 | `_recorder`, `_recorded_observers`, `_traced_sink`, `_heard_track` | what comes is noted |
-| `_codec`, `_described` | as JSON, and back |
+| `_codec`, `_described`, `_kept_sound` | as JSON and FLAC, and back |
 | `_replay` | `replay`: a pipe runs again on a trace |
 | `_replayer`, `_replayed_*`, `_replay_scheduler` | what came from outside, from the trace |
 | `_difference` | where a replay first differs |

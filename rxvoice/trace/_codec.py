@@ -22,7 +22,8 @@ from rxvoice.events import Event, Notice
 
 __all__ = [
     "LATER",
-    "Sounds",
+    "SoundGiver",
+    "SoundKeeper",
     "as_kept",
     "decoded",
     "encoded",
@@ -37,12 +38,16 @@ LATER: Observable[Any] = Observable()
 """Stands for an observable that answers later; its answers are lines of their own."""
 
 
-class Sounds(Protocol):
-    """Where the samples of a trace are."""
+class SoundKeeper(Protocol):
+    """Where the sound of a trace goes."""
 
     def put(self, samples: Samples, sample_rate: int) -> dict[str, object]:
         """Keep sound that a voice gave, which is `on_grid`; returns where it is."""
         ...
+
+
+class SoundGiver(Protocol):
+    """Where the sound of a trace comes from."""
 
     def get(self, place: dict[str, Any]) -> Samples:
         """The sound that is there."""
@@ -61,7 +66,7 @@ def of_pcm16(pcm: NDArray[np.int16]) -> Samples:
     return samples
 
 
-def encoded(value: Any, sounds: Sounds | None) -> Any:
+def encoded(value: Any, sounds: SoundKeeper | None) -> Any:
     """The value as JSON. What is unknown becomes its `repr`, and cannot be replayed.
 
     Args:
@@ -127,7 +132,7 @@ def as_kept(value: Any) -> Any:
     return value
 
 
-def _recognised(value: Recognised, sounds: Sounds | None) -> dict[str, object]:
+def _recognised(value: Recognised, sounds: SoundKeeper | None) -> dict[str, object]:
     if sounds is None:
         return {"text": {"chars": len(value.text)}}
     known = {name: getattr(value, name) for name in ("language", "speaker", "confidence")}
@@ -136,7 +141,7 @@ def _recognised(value: Recognised, sounds: Sounds | None) -> dict[str, object]:
     return {"text": value.text, **({"words": words} if words else {}), **found}
 
 
-def _sound(timed: TimedSamples, rate: int, sounds: Sounds | None) -> dict[str, object]:
+def _sound(timed: TimedSamples, rate: int, sounds: SoundKeeper | None) -> dict[str, object]:
     count = timed.samples.shape[0]
     if sounds is None:
         return {"n": count, "rate": rate}
@@ -144,7 +149,7 @@ def _sound(timed: TimedSamples, rate: int, sounds: Sounds | None) -> dict[str, o
     return {**sounds.put(timed.samples, rate), **({"words": words} if words else {})}
 
 
-def _fields(event: Event, sounds: Sounds | None) -> dict[str, object]:
+def _fields(event: Event, sounds: SoundKeeper | None) -> dict[str, object]:
     plain = event.as_json()
     names = [it.name for it in fields(cast("Any", event))]
     if sounds is None:
@@ -152,7 +157,7 @@ def _fields(event: Event, sounds: Sounds | None) -> dict[str, object]:
     return {name: plain[name] for name in names}
 
 
-def decoded(value: Any, sounds: Sounds) -> Any:
+def decoded(value: Any, sounds: SoundGiver) -> Any:
     """What was `encoded`.
 
     Raises:
@@ -173,7 +178,7 @@ def decoded(value: Any, sounds: Sounds) -> Any:
     )
 
 
-def _to_news(given: dict[str, Any], sounds: Sounds) -> News:
+def _to_news(given: dict[str, Any], sounds: SoundGiver) -> News:
     pieces, notices = given["pieces"], given.get("notices", [])
     return News(
         tuple(decoded(it, sounds) for it in pieces),
@@ -183,19 +188,19 @@ def _to_news(given: dict[str, Any], sounds: Sounds) -> News:
     )
 
 
-def _to_answer_piece(given: dict[str, Any], sounds: Sounds) -> AnswerPiece:
+def _to_answer_piece(given: dict[str, Any], sounds: SoundGiver) -> AnswerPiece:
     understood = decoded(given["understood"], sounds)
     sound, rate = decoded(given["sound"], sounds) or (None, 0)
     return AnswerPiece(understood, str(given["reply"]), sound, rate)
 
 
-def _to_recognised(given: dict[str, Any], _: Sounds) -> Recognised:
+def _to_recognised(given: dict[str, Any], _: SoundGiver) -> Recognised:
     words = cast("Sequence[Word]", [tuple(it) for it in given.get("words", ())])
     known = {name: given.get(name) for name in ("language", "speaker", "confidence")}
     return Recognised(given["text"], words=words, **known)
 
 
-def _to_event(given: dict[str, Any], _: Sounds) -> Event:
+def _to_event(given: dict[str, Any], _: SoundGiver) -> Event:
     made = getattr(events, str(given["event"]), None)
     if not (isinstance(made, type) and issubclass(made, Event)):
         raise ValueError(f"rxvoice.events has no {given['event']!r}")
@@ -205,12 +210,12 @@ def _to_event(given: dict[str, Any], _: Sounds) -> Event:
     return made(**given["fields"])
 
 
-def _to_sound(given: dict[str, Any], sounds: Sounds) -> tuple[TimedSamples, int]:
+def _to_sound(given: dict[str, Any], sounds: SoundGiver) -> tuple[TimedSamples, int]:
     words = tuple((int(a), int(b)) for a, b in given.get("words", ()))
     return TimedSamples(sounds.get(given), words), int(given["rate"])
 
 
-_FORMS: dict[str, Callable[[dict[str, Any], Sounds], Any]] = {
+_FORMS: dict[str, Callable[[dict[str, Any], SoundGiver], Any]] = {
     "later": lambda _, __: LATER,
     "flush": lambda _, __: FLUSH,
     "say": lambda given, _: Say(

@@ -9,45 +9,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from rxvoice._audio.samples import Samples
 from rxvoice._pieces import News
 from rxvoice.elements import Recognised
 from rxvoice.errors import ConfigError
 from rxvoice.trace._codec import decoded, error_of
+from rxvoice.trace._kept_sound import KeptSound
 from rxvoice.trace._outline import OutlineTurn
 from rxvoice.trace._reading import Trace
 
-__all__ = ["KnownAnswer", "KnownAnswers", "Reading"]
+__all__ = ["KnownAnswer", "KnownAnswers"]
 
 _VOICE_MS_PER_CHAR = 65
 """How long a voice speaks, where the trace has none that has."""
-
-
-class Reading:
-    """Reads the sound of a trace, for `decoded` and for the sources."""
-
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
-
-    def put(self, samples: Samples, sample_rate: int) -> dict[str, object]:
-        """Nothing is kept."""
-        raise NotImplementedError
-
-    def get(self, place: dict[str, Any]) -> Samples:
-        """The sound that a voice gave."""
-        number = int(place["voice"])
-        return self.samples("voice" if number == 1 else f"voice-{number}", place)
-
-    def samples(self, name: str, place: Any) -> Samples:
-        """The samples that stand at a place."""
-        return self.read(name, int(place["at"]), int(place["n"]))
-
-    def read(self, name: str, at: int, count: int) -> Samples:
-        """Samples of a file; silence where it is too short."""
-        found = self._trace.sound(name).samples(at, at + count)
-        return np.concatenate([found, np.zeros(count - len(found), np.float32)])
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +60,7 @@ class KnownAnswers:
 
     def __init__(self, trace: Trace, turns: Iterable[OutlineTurn]) -> None:
         self.turns = list(turns)
-        self.reading = Reading(trace)
+        self.sounds = KeptSound(trace)
         self.by_stage: dict[str, list[KnownAnswer]] = defaultdict(list)
         asked: dict[int, KnownAnswer] = {}
         for line in trace.of("ask", "piece", "end", "fail"):
@@ -113,7 +86,7 @@ class KnownAnswers:
 
     def _value(self, value: Any) -> Any:
         try:
-            return decoded(value, self.reading)
+            return decoded(value, self.sounds)
         except ConfigError:
             return None
 

@@ -239,17 +239,13 @@ class Recorder:
         if self._content and self.is_in_action:
             self._writer.sound(name, to_pcm16(np.asarray(samples, np.float32)), sample_rate)
 
-    # As what holds the sound of voices
+    # As what keeps the sound of voices
 
     def put(self, samples: Samples, sample_rate: int) -> dict[str, object]:
         """Keep sound of a voice; returns where."""
         number = self._voices.setdefault(sample_rate, len(self._voices) + 1)
         name = "voice" if number == 1 else f"voice-{number}"
         return {"voice": number, **self._put(name, samples, sample_rate)}
-
-    def get(self, place: dict[str, Any]) -> Samples:
-        """Nothing is read while it is recorded."""
-        raise NotImplementedError
 
     def _put(self, name: str, samples: Samples, rate: int) -> dict[str, object]:
         pcm = to_pcm16(np.asarray(samples, np.float32))

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from reactivex import abc
 
-from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
-from rxvoice.trace._codec import Sounds, decoded, error_of
+from rxvoice.trace._codec import decoded, error_of
+from rxvoice.trace._kept_sound import KeptSound
 from rxvoice.trace._reading import TraceLine
-
-
-class _SoundFiles(Sounds, Protocol):
-    def read(self, name: str, at: int, count: int) -> Samples:
-        """Samples of a file of the trace."""
-        ...
-
-    def samples(self, name: str, place: Any) -> Samples:
-        """The samples that stand at a place."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
 class ReplayedSource:
     """A source of sound, from the trace."""
 
-    sounds: _SoundFiles
+    sounds: KeptSound
     number: int
     observer: abc.ObserverBase[Any]
     began: float

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numpy as np
 from reactivex import abc
 
 from rxvoice._audio.samples import Samples
 from rxvoice._boundary import Handled
 from rxvoice.errors import ConfigError
 from rxvoice.slots import AudioSink
-from rxvoice.trace._codec import LATER, decoded, error_of, of_pcm16
+from rxvoice.trace._codec import LATER, decoded, error_of
 from rxvoice.trace._described import described
 from rxvoice.trace._difference import Difference, shown
+from rxvoice.trace._kept_sound import KeptSound
 from rxvoice.trace._reading import Trace, TraceLine
 from rxvoice.trace._replay_scheduler import ReplayScheduler
 from rxvoice.trace._replayed_sink import ReplayedSink
@@ -47,6 +47,7 @@ class Replayer:
         self._time = 0.0
         began = trace.header.get("monotonic", 0.0)
         self._began = float(began) if isinstance(began, int | float) else 0.0
+        self._sounds = KeptSound(trace, self._on_short)
         self._sources: dict[int, ReplayedSource] = {}
         self._signals: dict[str, abc.ObserverBase[Any]] = {}
         self._asked: dict[int, Handled] = {}
@@ -164,7 +165,7 @@ class Replayer:
         line = self._take("source", name=name)
         if line is not None:
             number = line.count("src")
-            source = ReplayedSource(self, number, observer, self._began)
+            source = ReplayedSource(self._sounds, number, observer, self._began)
             self._sources[number] = source
             while (line := self._here(("block", "event", "over"), "src", number)) is not None:
                 source.give(line)
@@ -217,7 +218,7 @@ class Replayer:
             raise error_of(line.table("error"))
         value = line.fields.get("v")
         if sample_rate:
-            return cast("T", self.samples(name, line.table("v")))
+            return cast("T", self._sounds.samples(name, line.table("v")))
         return cast("T", self._decoded(value))
 
     def policy(self, function: Callable[[], T]) -> T:
@@ -244,31 +245,10 @@ class Replayer:
     def sound(self, name: str, samples: Samples, sample_rate: int) -> None:
         """Nothing is kept."""
 
-    # As what holds the sound of voices
-
-    def put(self, samples: Samples, sample_rate: int) -> dict[str, object]:
-        """Nothing is kept."""
-        raise NotImplementedError
-
-    def get(self, place: dict[str, Any]) -> Samples:
-        """The sound that a voice gave."""
-        number = int(place["voice"])
-        return self.samples("voice" if number == 1 else f"voice-{number}", place)
-
-    def samples(self, name: str, place: Any) -> Samples:
-        """The samples that stand at a place."""
-        at, count = int(place["at"]), int(place["n"])
-        return self.read(name, at, count)
-
-    def read(self, name: str, at: int, count: int) -> Samples:
-        """Samples of a file of the trace."""
-        pcm = self._trace.sound(name).pcm16[at : at + count]
-        if len(pcm) < count:
-            if self._trace.finish is None:
-                self._is_torn = True  # the process was killed before it wrote this
-            self.differs(f"{name}.flac has no more sound")
-            pcm = np.concatenate([pcm, np.zeros(count - len(pcm), np.int16)])
-        return of_pcm16(pcm)
+    def _on_short(self, name: str) -> None:
+        if self._trace.finish is None:
+            self._is_torn = True  # the process was killed before it wrote this
+        self.differs(f"{name}.flac has no more sound")
 
     def _here(self, kinds: tuple[str, ...], name: str, value: object) -> TraceLine | None:
         """The next line, if it is one of these in the same action; it is taken then."""
@@ -279,7 +259,7 @@ class Replayer:
 
     def _decoded(self, value: Any) -> Any:
         try:
-            return decoded(value, self)
+            return decoded(value, self._sounds)
         except ConfigError as error:
             self.differs(str(error))
             return None

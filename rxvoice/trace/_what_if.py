@@ -134,7 +134,7 @@ class _WhatIf:
 
     def source(self, name: str, observer: abc.ObserverBase[Any]) -> None:
         number, self._sources = self._sources, self._sources + 1
-        source = ReplayedSource(cast("Any", self._known.reading), number, observer, self._began)
+        source = ReplayedSource(self._known.sounds, number, observer, self._began)
         of = (it for it in self._trace.of("block", "event", "over") if it.count("src") == number)
         self._next(source, of, by_position=name == "recording")
 
@@ -163,7 +163,7 @@ class _WhatIf:
             return observer
         for line in self._trace.of("in"):
             if line.text("name") == name and "v" in line.fields:
-                value = decoded(line.fields["v"], self._known.reading)
+                value = decoded(line.fields["v"], self._known.sounds)
                 self._clock.at(line.time, lambda value=value: observer.on_next(value))
         return None
 
@@ -221,8 +221,8 @@ class _WhatIf:
             if line.fields.get("error") is not None:
                 raise error_of(line.table("error"))
             if sample_rate:
-                return cast("T", self._known.reading.samples(name, line.table("v")))
-            return cast("T", decoded(line.fields.get("v"), self._known.reading))
+                return cast("T", self._known.sounds.samples(name, line.table("v")))
+            return cast("T", decoded(line.fields.get("v"), self._known.sounds))
         if name in _OF_MODELS and not self._live:
             return otherwise
         return function()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -102,13 +101,15 @@ def recorded_talk(
         controls=Controls(),
     )
 
-    def subscribe(*_: Any) -> None:
-        over = partial(recording.end, "completed")
-        pipe.subscribe(recording.out, on_completed=over, scheduler=recording.scheduler)
+    errors: list[Exception] = []
 
-    recording.scheduler.schedule(subscribe)
+    def subscribe(*_: Any) -> None:
+        recording.follow(pipe, lambda _: None, errors.append, lambda: None)
+
+    clock.schedule(subscribe)
     clock.advance_to(len(samples) / RATE + 20)
     assert recording.join(20)
+    assert not errors
     return RecordedTalk.of(read(directory))
 
 
