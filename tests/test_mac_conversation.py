@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 from converse_kit import answered
 from fake_coreaudio import Mac, MacDevice
+from fake_coreaudio.quick import quick
 from interruption_kit import Talk
 from reactivex import Subject
 
 import rxvoice as rxv
 from rxvoice import Turn, devices, events
-from rxvoice.devices import _streams, _watch
 from rxvoice.sinks import _loudspeaker
-from rxvoice.sources import _listener, _lookout
 
 REPLY = "One two. Three four. Five six seven eight nine ten."
 """Ten samples a letter, at 1000 Hz. A block of the device is 32 of them."""
@@ -32,13 +31,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     made = Mac(MacDevice("Mic", inputs=1), MacDevice("Speakers", outputs=2))
     made.install(monkeypatch)
     made.say = lambda count: np.full(count, 0.1, np.float32)
-    monkeypatch.setattr(_streams, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
-    monkeypatch.setattr(_listener, "_RETRY_S", (0.001,))
-    monkeypatch.setattr(_listener, "LOOK_S", 0.01)
-    monkeypatch.setattr(_watch, "_EVERY_S", 0.002)
-    monkeypatch.setattr(_lookout, "_QUIET_LOOKS", 1_000_000)
-    monkeypatch.setattr(_lookout, "_QUIET_LOOKS_AT_FIRST", 1_000_000)
+    quick(monkeypatch, watch_s=0.002)
     yield made
     assert made.crimes == []
 

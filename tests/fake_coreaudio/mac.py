@@ -19,6 +19,7 @@ from rxvoice import _platform
 from rxvoice.devices import _hal
 
 HEADSET_RATE = 24_000
+_SOON_S = 10.0
 
 
 @dataclass(eq=False)
@@ -182,6 +183,23 @@ class Mac:
             thread.join()
 
     # What hangs
+
+    def hold_looking(self) -> tuple[threading.Event, threading.Event]:
+        """Have PortAudio wait when it looks for devices.
+
+        Returns:
+            What is set when it looks, and what lets it go on.
+        """
+        looks, goes_on = threading.Event(), threading.Event()
+        initialize = self.sound._initialize
+
+        def held() -> None:
+            looks.set()
+            assert goes_on.wait(_SOON_S)
+            initialize()
+
+        self.sound._initialize = held  # type: ignore[method-assign]
+        return looks, goes_on
 
     def wait_for_release(self) -> None:
         """Hang."""

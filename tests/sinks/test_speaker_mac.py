@@ -216,14 +216,7 @@ def test_what_is_cleared_while_it_looks_is_exactly_what_was_not_heard(
 ) -> None:
     sink.write_samples(ramp(4 * BLOCK))
     mac.last("output").io()
-    waits, goes_on = threading.Event(), threading.Event()
-
-    def initialize() -> None:
-        waits.set()
-        assert goes_on.wait(SOON)
-        real()
-
-    real, mac.sound._initialize = mac.sound._initialize, initialize  # type: ignore[method-assign]
+    waits, goes_on = mac.hold_looking()
     mac.plug(headphones())
     looking, _ = aside(devices.look_again)
     assert waits.wait(SOON)
@@ -239,14 +232,7 @@ def test_what_is_cleared_while_it_looks_is_exactly_what_was_not_heard(
 
 
 def test_it_can_be_stopped_while_portaudio_looks(mac: Mac, sink: Speaker) -> None:
-    waits, goes_on = threading.Event(), threading.Event()
-
-    def initialize() -> None:
-        waits.set()
-        assert goes_on.wait(SOON)
-        real()
-
-    real, mac.sound._initialize = mac.sound._initialize, initialize  # type: ignore[method-assign]
+    waits, goes_on = mac.hold_looking()
     mac.plug(headphones())
     looking, _ = aside(devices.look_again)
     assert waits.wait(SOON)

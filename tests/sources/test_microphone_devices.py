@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_coreaudio import HEADSET_RATE, Mac, MacDevice, PortAudioError
+from fake_coreaudio.quick import quick
 from reactivex.subject import BehaviorSubject
 from sinks.test_speaker import SOON, Told, aside, ramp
 
 import rxvoice as rxv
 from rxvoice import AudioChunk, Event, devices, events
 from rxvoice.devices import _streams, _watch
-from rxvoice.sinks import _loudspeaker
-from rxvoice.sources import _listener, _lookout
 from rxvoice.sources._machine import RealMachine
 
 SPEAKERS, MICROPHONE = "MacBook Pro Speakers", "MacBook Pro Microphone"
@@ -30,14 +29,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     monkeypatch.setattr(RealMachine, "now", staticmethod(made.clock))
     made.install(monkeypatch)
     made.say = lambda count: np.full(count, 0.1, np.float32)
-    monkeypatch.setattr(_streams, "_PATIENCE_S", 0.05)
-    monkeypatch.setattr(_loudspeaker, "_WAITS_S", (0.001,))
-    monkeypatch.setattr(_listener, "_RETRY_S", (0.001,))
-    monkeypatch.setattr(_listener, "LOOK_S", 0.01)
-    monkeypatch.setattr(_watch, "_EVERY_S", 0.001)
-    # Only the end of a stream and the watch tell that a device has gone, not its silence.
-    monkeypatch.setattr(_lookout, "_QUIET_LOOKS", 1_000_000)
-    monkeypatch.setattr(_lookout, "_QUIET_LOOKS_AT_FIRST", 1_000_000)
+    quick(monkeypatch, watch_s=0.001)
     yield made
     made.release()
     assert made.crimes == []
@@ -220,14 +212,7 @@ def test_a_rate_that_changes_under_it_opens_it_again(mac: Mac, ears: Ears) -> No
 
 
 def test_a_subscriber_can_leave_while_portaudio_looks(mac: Mac) -> None:
-    waits, goes_on = threading.Event(), threading.Event()
-
-    def initialize() -> None:
-        waits.set()
-        assert goes_on.wait(SOON)
-        real()
-
-    real, mac.sound._initialize = mac.sound._initialize, initialize  # type: ignore[method-assign]
+    waits, goes_on = mac.hold_looking()
     with mac.running():
         ears = Ears()
         ears.hear()
