@@ -52,6 +52,7 @@ docs: $(VENV)/dev.installed
 	$(BIN)/python -m docs.spec --check operators
 	$(BIN)/python -m docs.layers --check
 	$(BIN)/python -m docs.interruption --check
+	$(BIN)/python -m docs.licences --check
 	@# mkdocs-material advertises its successor at every build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py \
