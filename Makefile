@@ -7,10 +7,24 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
 
-.PHONY: help demo test floors lint types docs bench check clean
+# The tests of what has threads.
+STRESS = tests/test_interruption_stress.py tests/test_answers.py tests/test_async_models.py \
+	tests/test_bounded.py tests/test_paced.py tests/test_aio.py tests/test_follow.py \
+	tests/test_live.py tests/test_live_iterate.py tests/test_live_run.py tests/test_slow_tools.py \
+	tests/test_time_limits.py tests/test_ways_out.py tests/test_operator_order.py \
+	tests/operators/test_handoff.py tests/operators/test_converse_threads.py \
+	tests/operators/test_respond.py tests/operators/test_transcribe.py \
+	tests/operators/test_transcribe_sessions.py tests/mlx/test_scheduler.py \
+	tests/mlx/test_sessions.py tests/mlx/test_stuck.py tests/sinks tests/sources \
+	tests/trace/test_replay_stress.py tests/web tests/remote tests/ui tests/serve/test_running.py \
+	tests/serve/test_workers.py tests/serve/test_drain.py tests/serve/test_soak.py
+
+.PHONY: help demo test coverage stress floors lint types docs bench check clean
 help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
+	@echo "make coverage  all tests, and which branches of rxvoice they reach"
+	@echo "make stress  the tests that have threads, which switch after every microsecond"
 	@echo "make floors  the quick tests, with the lowest versions that pyproject.toml allows"
 	@echo "make check   lint (workflows too), types and the executed documentation"
 	@echo "make docs    executes the documentation, and builds the site into out/site"
@@ -22,6 +36,16 @@ demo: $(VENV)/demo.installed
 test: $(VENV)/dev.installed
 	@# In the background, a test that read a terminal would be stopped for ever.
 	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
+
+# A test may take longer here than its limit.
+coverage: $(VENV)/dev.installed
+	rm -rf out/coverage && mkdir -p out/coverage
+	$(BIN)/coverage run -m pytest -o timeout=600 </dev/null
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+stress: $(VENV)/dev.installed
+	RXVOICE_SWITCH_INTERVAL=1e-6 $(BIN)/python -m pytest $(STRESS) </dev/null
 
 # An environment of its own, beside the other one.
 floors: FLOORS := $(VENV)-floors

@@ -1,5 +1,6 @@
 import os
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,10 @@ os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
 # Where a GPU multiplies with fewer bits by default, tests would compare what was rounded.
 os.environ.setdefault("MLX_ENABLE_TF32", "0")
+
+# `make stress`: threads take turns after so many seconds, where Python's own are five thousandths.
+if "RXVOICE_SWITCH_INTERVAL" in os.environ:
+    sys.setswitchinterval(float(os.environ["RXVOICE_SWITCH_INTERVAL"]))
 
 # A job in the background, as of `make test &`, ignores Ctrl-C, and so would the programs that the
 # tests start and end by it.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -289,16 +290,31 @@ def run_threaded(seeds: Sequence[int], models: MlxScheduler) -> int:
     return turns
 
 
-@pytest.mark.slow
-def test_on_real_threads() -> None:
-    with MlxScheduler() as models:
+@pytest.fixture
+def models() -> Iterator[MlxScheduler]:
+    with MlxScheduler() as scheduler:
         begun = threading.Event()  # its thread is there before they are counted
-        models.schedule(lambda *_: begun.set())
+        scheduler.schedule(lambda *_: begun.set())
         assert begun.wait(60)
-        if SEED:
-            run_threaded([int(SEED)], models)
-            return
-        turns = seed = 0
-        while turns < MANY // 2:  # each takes its time
-            turns += run_threaded(range(seed, seed + AT_ONCE), models)
-            seed += AT_ONCE
+        yield scheduler
+
+
+@pytest.mark.slow
+def test_on_real_threads(models: MlxScheduler) -> None:
+    if SEED:
+        run_threaded([int(SEED)], models)
+        return
+    turns = seed = 0
+    while turns < MANY // 2:  # each takes its time
+        turns += run_threaded(range(seed, seed + AT_ONCE), models)
+        seed += AT_ONCE
+
+
+def test_on_threads_that_switch_wherever_they_can(models: MlxScheduler) -> None:
+    """`make stress` runs all that has threads like this."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        assert run_threaded(range(AT_ONCE), models) > 100
+    finally:
+        sys.setswitchinterval(before)
