@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,6 +61,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     chosen = Chosen(Parts(loud, stt, llm, tts), "", "", "")
     monkeypatch.setattr(rxvoice.cli.run, "choose", lambda _: chosen)
     monkeypatch.setattr(rxvoice.cli.run, "warm_up", lambda _: None)
+    # Models that are called in place take little time, however busy the machine is.
+    calls = count()
+    quick = SimpleNamespace(monotonic=lambda: 100 + next(calls) / 10_000)
+    monkeypatch.setattr(rxvoice.trace._recorder, "time", quick)
+    monkeypatch.setattr(rxvoice.trace._recording, "time", quick)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
     return tmp_path
