@@ -349,14 +349,16 @@ def conversing(client: web.Client) -> Observable[Any]:
 def test_a_client_interrupts(how: str) -> None:
     with talking(conversing, max_idle_seconds=WAIT) as socket:
         receive, messages = reader(socket), list[bytes | str]()
+        # From here on, what counts as heard is what the client says, and not what time says.
+        socket.send_text(json.dumps({"type": "played", "samples": 0}))
         for frame in a_turn():
             socket.send_bytes(frame)
-        until(receive, "speaking", messages)
-        heard = 0
-        while heard < 4800:
+        sent = 0
+        while sent < 4800:
             messages.append(message := receive())
-            heard += len(message) // 2 if isinstance(message, bytes) else 0
+            sent += len(message) // 2 if isinstance(message, bytes) else 0
         socket.send_text(json.dumps({"type": "played", "samples": 4800}))
+        until(receive, "speaking", messages)
         if how == "speech":
             for _ in range(20):
                 socket.send_bytes(speech(20))
