@@ -151,6 +151,21 @@ def test_a_selected_stretch_is_heard_with_both_sides_in_it(at_page: Visit) -> No
     assert page.evaluate(loud) == pytest.approx(wanted, abs=0.02)
 
 
+def test_the_cursor_is_where_the_sound_is(at_page: Visit) -> None:
+    page = at_page.page
+    page.evaluate("selected = [10, 40]")
+    page.evaluate(COUNT)
+    page.locator("#play").click()
+    until(at_page, "heard_pieces.length === 1")
+    # All of it is scheduled; the cursor is where it is heard, and no further.
+    page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+    cursor, played = page.evaluate("[cursor, context.currentTime]")
+    assert 10 <= cursor <= 10 + played
+    until(at_page, f"cursor > {cursor}")
+    page.locator("#play").click()
+    assert page.evaluate("playing") is None
+
+
 def test_a_turn_of_the_list_is_shown(at_page: Visit) -> None:
     at_page.page.get_by_role("button", name="Thank you, goodbye.").nth(2).click()
     settled(at_page)

@@ -302,19 +302,24 @@ function start(at, only = false, until = LAST) {
   button();
   run(playing, at, until);
 }
-async function run(mine, at, until) {
-  let when = context.currentTime + 0.05;
-  const zero = when - at;
+async function run(mine, begin, until) {
+  let at = begin, n = Math.floor((at - FIRST) / PIECE);
+  // Time begins when the sound of the next 20 seconds is there, however long that takes.
+  const begins = (it) => FIRST + it * PIECE;
+  const soon = [n, n + 1].filter((it) => data.sound[it] && begins(it) < Math.min(until, at + 20));
+  await Promise.all(soon.map(piece));
+  if (playing !== mine) return;
+  const zero = context.currentTime + 0.05 - at;
   const tick = () => {
     if (playing !== mine) return;
-    cursor = Math.max(at, context.currentTime - zero);
+    cursor = Math.max(begin, context.currentTime - zero);
     if (cursor >= until) { stop(); cursor = selected ? selected[0] : until; later(); return; }
     if (cursor > to) show(cursor, cursor + to - from);
     later();
     requestAnimationFrame(tick);
   };
   requestAnimationFrame(tick);
-  for (let n = Math.floor((at - FIRST) / PIECE); n < data.sound.length && at < until; n++) {
+  for (; n < data.sound.length && at < until; n++) {
     const sound = await piece(n);
     if (playing !== mine) return;
     const offset = at - FIRST - n * PIECE, length = Math.min(until, FIRST + (n + 1) * PIECE) - at;

@@ -68,6 +68,7 @@ def browser(playwright: Playwright, microphone: Path | str) -> Iterator[Browser]
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={microphone}",
         "--autoplay-policy=user-gesture-required",
+        "--disable-audio-output",  # a sound system that hangs would stop the page's time
         "--no-sandbox",  # as root, of a container
     ]
     launched = playwright.chromium.launch(executable_path=chromium(), args=options)
