@@ -162,13 +162,24 @@ def _makes(slot: Callable[..., Any], names: tuple[str, ...], takes: int) -> bool
     return len(places) < takes or not required
 
 
+def file_path(name: str, value: object) -> Path:
+    """The path that an argument is; raises if it is none. `open` takes a number for a file, too."""
+    try:
+        found = Path(cast("str", value))
+    except TypeError as error:
+        raise ConfigError(f"{name} must be a path, a str or a Path, got {value!r}") from error
+    if "\0" in str(found):
+        raise ConfigError(f"{name} must be a path without a null character, got {value!r}")
+    return found
+
+
 def model_name(name: str, value: str | Path, example: str, *, instead: str = "") -> None:
     """Raise unless the value is a directory or looks like a name on the Hugging Face hub.
 
     Args:
         instead: what else is allowed, for the message: ``"an object with predict_endpoint(...)"``.
     """
-    if not Path(value).is_dir() and not _HUB_NAME.fullmatch(str(value)):
+    if not file_path(name, value).is_dir() and not _HUB_NAME.fullmatch(str(value)):
         between, after = (",", f", or {instead}") if instead else (" or", "")
         raise ConfigError(
             f"{name} must be a directory{between} a Hugging Face name, such as {example!r}{after}; "

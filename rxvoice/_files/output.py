@@ -11,6 +11,7 @@ from itertools import chain, count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from rxvoice._check import file_path
 from rxvoice._files.whole import take_place
 from rxvoice.errors import ConfigError
 
@@ -39,7 +40,7 @@ class OutputFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = file_path("the path of a file", path)
         _check_writable(self.path)
         # A link stays; the file behind it is replaced.
         self._target = self.path if self.is_special else Path(os.path.realpath(path))
@@ -164,7 +165,9 @@ class _Writer(io.FileIO):
 
 def output(to: str | os.PathLike[str] | BinaryIO) -> OutputFile | OpenOutput:
     """Make an output of a path or a stream."""
-    return OutputFile(to) if isinstance(to, (str, os.PathLike)) else OpenOutput(to)
+    if isinstance(to, (str, os.PathLike)) or not hasattr(to, "write"):
+        return OutputFile(file_path("the path of a file", to))
+    return OpenOutput(to)
 
 
 def same_file(one: Path, other: Path) -> bool:

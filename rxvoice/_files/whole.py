@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from rxvoice._check import file_path
 from rxvoice.errors import ConfigError
 
 
@@ -17,7 +18,7 @@ def replace_file(path: str | Path, data: bytes) -> None:
     The new file is written beside the old one and keeps its permissions. If the path is a link, the
     file behind it is replaced. If writing fails, the old file stays and the new one goes.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(file_path("the path of a file", path)))
     if target.exists() and not target.is_file():
         # A device or a pipe is written to; a directory gives the system's own error.
         target.write_bytes(data)
@@ -69,7 +70,7 @@ def read_at_most(path: str | Path, size: int) -> bytes:
         OSError: it cannot be read.
         ConfigError: it is larger.
     """
-    with open(path, "rb") as file:
+    with file_path("the path of a file", path).open("rb") as file:
         data = file.read(size + 1)
     if len(data) > size:
         raise ConfigError(f"{path} is larger than the {size // 2**20} MB that such a file may have")

@@ -15,7 +15,7 @@ from reactivex.observer import Observer
 from reactivex.scheduler.eventloop import AsyncIOScheduler, AsyncIOThreadSafeScheduler
 from reactivex.scheduler.mainloop import QtScheduler, TkinterScheduler, WxScheduler
 
-from rxvoice._check import whole
+from rxvoice._check import file_path, whole
 from rxvoice._live.conversation_thread import ConversationThread
 from rxvoice._threads.inbox import Inbox, app_queue
 from rxvoice.errors import ConfigError
@@ -106,7 +106,7 @@ def live(
         raise _one_thread(deliver_on, "one that calls wx.CallAfter")
     record: Callable[[abc.SchedulerBase], Recording] | None = None
     if trace is not None:
-        record = partial(_recording, Path(trace), trace_command, trace_content)
+        record = partial(_recording, file_path("live trace", trace), trace_command, trace_content)
     return Live(observable, deliver_on, max_events, record)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from rxvoice._check import file_path
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._from_ctranslate2 import convert_whisper, is_ctranslate2
 from rxvoice.mlx._from_gguf import convert_llama
@@ -57,7 +58,8 @@ def convert(
         ConfigError: the source is no such model or is broken, or the directory holds something.
         MissingDependency: the package ``onnx`` is needed and not installed.
     """
-    source, directory = Path(source), Path(directory)
+    source = file_path("convert source", source)
+    directory = file_path("convert directory", directory)
     check_dtype(dtype)
     if not source.exists():
         raise ConfigError(f"there is no model to convert at {str(source)!r}: check the path")

@@ -8,7 +8,7 @@ from typing import Any
 
 from rxvoice._audio.pcm16 import to_pcm16
 from rxvoice._audio.samples import Samples
-from rxvoice._check import within
+from rxvoice._check import file_path, within
 from rxvoice.errors import ConfigError, MissingDependency
 
 __all__ = ["MicroWakeWord", "wake_word"]
@@ -38,7 +38,7 @@ def wake_word(word: str | Path = "okay_nabu", *, threshold: float | None = None)
     """
     if threshold is not None:
         within("wake_word threshold", threshold, 0.0, 1.0, "score")
-    path = Path(word)
+    path = file_path("wake_word", word)
     if word not in _WORDS and not (path.suffix == ".json" and path.is_file()):
         raise ConfigError(
             f"wake_word must be one of {', '.join(_WORDS)}, or the .json file of a microWakeWord "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -61,7 +60,7 @@ def record(
     from rxvoice.sinks.wav import WavSink
 
     WavSink(path, sample_rate)  # checks the path, and touches nothing yet
-    name = str(Path(path))
+    name = str(path)
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
         file: WavSink | None = None

@@ -66,8 +66,8 @@ class StereoRecorder:
 
     def __init__(self, path: str | os.PathLike[str], sample_rate: int = 24_000) -> None:
         whole("StereoRecorder sample_rate", sample_rate, 1, "Hz")
-        self._path = Path(path)
         self._output = OutputFile(path)
+        self._path = self._output.path
         if sound_format(self._path) or self._output.is_special:
             raise ConfigError(
                 f"cannot write {path}: both sides are put together in a WAV, in a regular file"

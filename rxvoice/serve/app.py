@@ -7,10 +7,10 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from rxvoice._check import file_path
 from rxvoice.serve._drain import Drain
 from rxvoice.serve._health import routes as health_routes
 from rxvoice.serve._http import HttpRoutes
@@ -90,7 +90,7 @@ def app(
     if metrics is not None:
         metrics.watch(drain)
     keys = Keys(api_key)
-    traces = None if trace is None else Traces(Path(trace), content=trace_content)
+    traces = None if trace is None else Traces(file_path("app trace", trace), content=trace_content)
     lobby = Lobby(
         *(drain, keys, origins(allow_origins), observer),
         beta=beta,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast, runtime_checkable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -15,6 +15,7 @@ _MANY = 1000
 """How many times longer than its bytes an MP3 pretends to be."""
 
 
+@runtime_checkable
 class Stream(Protocol):
     """A binary stream, such as ``sys.stdin.buffer``."""
 

@@ -14,6 +14,7 @@ from reactivex import Observable
 
 from rxvoice._audio.resample import SoxrResampler
 from rxvoice._audio.samples import Samples
+from rxvoice._check import file_path
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.sources._emit import check_blocks, emit
@@ -72,7 +73,7 @@ def wav(
     check_blocks("wav", sample_rate, block_ms)
     if channel not in (None, "left", "right"):
         raise ConfigError(f'wav channel must be "left", "right" or None, got {channel!r}')
-    source = Path(path) if isinstance(path, (str, os.PathLike)) else path
+    source = path if isinstance(path, Stream) else file_path("wav path", path)
 
     def pieces() -> Generator[Samples]:
         return _resampled(source, sample_rate, channel)

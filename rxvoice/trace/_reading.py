@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, TypeGuard, cast
 
+from rxvoice._check import file_path
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
 from rxvoice.trace._sound import TraceSound
@@ -167,7 +168,7 @@ def read(path: str | os.PathLike[str]) -> Trace:
         ConfigError: there is no trace, it has another schema, or a line is not what the schema
             says. The message has the number of the line.
     """
-    directory = Path(path)
+    directory = file_path("the trace", path)
     if directory.name == "trace.jsonl":
         directory = directory.parent
     is_transcript = directory.suffix == ".jsonl" and directory.is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from rxvoice._check import file_path
 from rxvoice._files.output import OutputFile
 from rxvoice._files.whole import replace_file
 from rxvoice.errors import ConfigError, MissingDependency
@@ -47,7 +48,7 @@ def timeline(
         ConfigError: the trace cannot be read, the stretch is empty, or the file cannot be written.
         MissingDependency: a .png wants resvg, which is not installed.
     """
-    path = Path(output)
+    path = file_path("timeline output", output)
     if path.suffix.lower() not in _SUFFIXES:
         raise ConfigError(
             f"cannot draw {path}: a timeline is written to .html, .svg or .png; choose one of these"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from rxvoice._check import file_path
 from rxvoice._files.output import OutputFile
 from rxvoice._files.whole import replace_file
 from rxvoice.errors import ConfigError
@@ -64,7 +65,10 @@ def export(
     """
     if to not in get_args(Format):
         raise ConfigError(f"cannot export to {to!r}: there are {', '.join(get_args(Format))}")
-    path = Path(trace) / f"conversation{FORMATS[to]}" if output is None else Path(output)
+    if output is None:
+        path = file_path("the trace", trace) / f"conversation{FORMATS[to]}"
+    else:
+        path = file_path("export output", output)
     told = story(read(trace))
     OutputFile(path)  # raises if it cannot be written
     replace_file(path, _WRITERS[to](told))
