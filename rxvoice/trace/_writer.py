@@ -8,7 +8,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rxvoice.errors import ConfigError
+from rxvoice.trace._growing_sound import GrowingSound
 
 _log = logging.getLogger("rxvoice")
 
@@ -57,7 +57,7 @@ class TraceWriter:
         except OSError as error:
             raise ConfigError(f"the trace {directory} cannot be written: {error}") from error
         self._waiting: deque[tuple[str, Any]] = deque()
-        self._sounds: dict[str, Any] = {}
+        self._sounds: dict[str, GrowingSound] = {}
         self._offsets: dict[str, int] = {}
         self._lost = 0
         self._failed = False
@@ -130,6 +130,8 @@ class TraceWriter:
             samples, rate = content
             sound = self._sounds.get(name) or self._open(name, rate)
             sound.write(samples)
+        for sound in self._sounds.values():
+            sound.rest()
         # The lines come after the sound that they tell of.
         if lines:
             self._write(lines)
@@ -140,11 +142,8 @@ class TraceWriter:
         self._lines.write(text.encode("ascii"))
         self._lines.flush()
 
-    def _open(self, name: str, rate: int) -> Any:
-        made = import_module("soundfile").SoundFile(
-            str(self._directory / f"{name}.flac"), "w", rate, 1, "PCM_16", format="FLAC"
-        )
-        self._sounds[name] = made
+    def _open(self, name: str, rate: int) -> GrowingSound:
+        made = self._sounds[name] = GrowingSound(self._directory / f"{name}.flac", rate)
         return made
 
     def _close_files(self) -> None:
