@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rxvoice._audio.audio_file import SoundWriter
+from rxvoice._files.output import OutputFile
 from rxvoice._files.whole import replace_file
 
 __all__ = ["GrowingSound", "with_rest"]
@@ -33,9 +34,8 @@ class GrowingSound:
     """
 
     def __init__(self, path: Path, rate: int) -> None:
-        self._sound: Any = import_module("soundfile").SoundFile(
-            str(path), "w", rate, 1, "PCM_16", format="FLAC"
-        )
+        self._file = OutputFile(path)
+        self._sound = SoundWriter(self._file.open(), rate, 1, "FLAC", "PCM_16")
         self._path = path
         self._last: deque[Pcm] = deque()
         self._kept = 0  # samples in `_last`
@@ -61,13 +61,12 @@ class GrowingSound:
             self._is_owed = False
         self._has_grown = False
 
-    def flush(self) -> None:
-        """Write what the encoder has encoded to the disk."""
-        self._sound.flush()
-
     def close(self) -> None:
         """Finish the file."""
-        self._sound.close()
+        try:
+            self._sound.end()
+        finally:
+            self._file.close()
         _rest_of(self._path).unlink(missing_ok=True)
 
 

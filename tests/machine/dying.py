@@ -207,7 +207,6 @@ def trace(path: Path, tell: Callable[[Any], None]) -> None:
     with (
         patch("rxvoice.trace._recording.TraceWriter", Writer),
         patch.object(_writer, "_EVERY_S", 0.002),
-        patch.object(_writer, "_FLUSH_S", 0.006),
     ):
         rxv.live(conversation(), trace=path).run()
         for writer in [*_writer._at_work]:
