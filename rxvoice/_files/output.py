@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain, count, takewhile
@@ -77,10 +79,20 @@ class OutputFile:
         return cast("BinaryIO", self._file)
 
     def close(self) -> None:
-        """Close the file. It replaces an old one if it is `complete`. Again does nothing."""
+        """Close the file. It replaces an old one if it is `complete`. Again does nothing.
+
+        Raises:
+            OSError: it was deleted while it was written, or cannot replace the old one.
+        """
         if self._file is None or self._file.closed:
             return
         try:
+            now = os.fstat(self._file.fileno())
+            if stat.S_ISREG(now.st_mode) and not now.st_nlink:
+                self._at = self._target  # there is nothing to be found elsewhere
+                raise FileNotFoundError(
+                    errno.ENOENT, "deleted while it was written", str(self.path)
+                )
             if self.complete and self._at != self._target:
                 take_place(self._file.fileno(), self._at, self._target)
                 self._at = self._target

@@ -34,7 +34,8 @@ def replace_file(path: str | Path, data: bytes) -> None:
     except BaseException as error:
         beside.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
+            del error.filename2  # with None there, it would be told as "-> None"
         raise
 
 

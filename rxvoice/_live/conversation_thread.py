@@ -114,7 +114,7 @@ class ConversationThread(Generic[T]):
         self.loop.schedule(subscribe)
 
     def join(self, timeout: float) -> bool:
-        """Wait, after the end, for the thread and the trace; returns whether both are complete."""
+        """Wait, after the end, for the thread and the trace; returns whether both have ended."""
         over = self.loop.join(timeout)
         if self._recording is not None and not self._recording.join(timeout):
             _log.warning("the trace of a conversation is not complete yet")

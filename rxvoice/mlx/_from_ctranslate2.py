@@ -13,6 +13,7 @@ import numpy as np
 
 from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
+from rxvoice.mlx._saving import save_weights
 from rxvoice.mlx._whisper import TIMES
 
 _TYPES = {0: np.dtype("<f4"), 4: np.dtype("<f2"), 5: np.dtype("<u2")}
@@ -60,9 +61,7 @@ def convert_whisper(source: Path, target: Path, tell: Callable[[str], None]) -> 
     for name, entries in files.items():
         (target / name).write_text(json.dumps(entries, indent=1), "utf-8")
     tell("writing model.safetensors")
-    mx.save_safetensors(  # pyright: ignore[reportUnknownMemberType]
-        str(target / "model.safetensors"), weights, {"format": "mlx"}
-    )
+    save_weights(target, weights)
 
 
 def _read(file: BinaryIO) -> tuple[Weights, dict[str, int]]:

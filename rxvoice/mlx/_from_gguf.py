@@ -14,6 +14,7 @@ from rxvoice.errors import ConfigError
 from rxvoice.mlx._gguf import Gguf, read_gguf
 from rxvoice.mlx._gguf_tokenizer import write_tokenizer
 from rxvoice.mlx._precision import Dtype
+from rxvoice.mlx._saving import save_weights
 
 Weights = dict[str, mx.array]
 
@@ -98,9 +99,7 @@ def convert_llama(
         config["quantization"] = {**usual, **others}
     (target / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
     tell("writing model.safetensors")
-    mx.save_safetensors(  # pyright: ignore[reportUnknownMemberType]
-        str(target / "model.safetensors"), weights, {"format": "mlx"}
-    )
+    save_weights(target, weights)
 
 
 def _check(source: Path, gguf: Gguf) -> None:

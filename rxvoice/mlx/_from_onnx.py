@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rxvoice.errors import ConfigError, MissingDependency
+from rxvoice.mlx._saving import save_weights
 
 _Array = NDArray[np.generic]
 _HEAD = 64
@@ -51,11 +52,7 @@ def convert_smart_turn(source: Path, target: Path, tell: Callable[[str], None]) 
         ) from error
     (target / "config.json").write_text(json.dumps(config, indent=1), "utf-8")
     tell("writing model.safetensors")
-    mx.save_safetensors(  # pyright: ignore[reportUnknownMemberType]
-        str(target / "model.safetensors"),
-        {name: mx.array(value) for name, value in weights.items()},
-        {"format": "mlx"},
-    )
+    save_weights(target, {name: mx.array(value) for name, value in weights.items()})
 
 
 class _OnnxGraph:

@@ -57,6 +57,7 @@ def convert(
     Raises:
         ConfigError: the source is no such model or is broken, or the directory holds something.
         MissingDependency: the package ``onnx`` is needed and not installed.
+        OSError: it cannot be written, as on a full disk. Nothing is left.
     """
     source = file_path("convert source", source)
     directory = file_path("convert directory", directory)

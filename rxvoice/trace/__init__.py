@@ -12,7 +12,7 @@
 | `_known`, `_recorded_answers`, `_spoken_words` | what models would have answered then |
 | `_outline`, `_compared` | the turns of a conversation; two conversations side by side |
 | `_reading` | `read`, which gives a `Trace` of `TraceLine`s |
-| `_sound` | `TraceSound`, a sound file of a trace |
+| `_sound`, `_growing_sound` | a sound file of a trace, and one that is being written |
 | `_telling` | `story`, which tells a `TraceStory` from the lines |
 | `_story` | `TraceStory`, its turns, and the parts of what the user waited for |
 | `_answers`, `_played`, `_capture_time`, `_judgements`, `_happened`, `_text` | its sources |

@@ -77,7 +77,7 @@ class Recording:
         self._writer.end()
 
     def join(self, timeout: float) -> bool:
-        """Wait, after `end`, until all is written; returns whether it is."""
+        """Wait, after `end`, until its files are closed; returns whether they are."""
         return self._writer.join(timeout)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rxvoice._audio.pcm16 import from_pcm16
 from rxvoice.errors import ConfigError
+from rxvoice.trace._growing_sound import with_rest
 
 _AT_ONCE = 4096
 _MOST = 2**30
@@ -21,7 +22,8 @@ _MOST = 2**30
 class TraceSound:
     """A sound file of a trace: 16 bits, mono. It is read when it is needed.
 
-    What a killed process left is read to its last whole frame. A file that is missing or is no
+    What a killed process left is read to its last whole frame, with what `GrowingSound` wrote
+    beside it. A file that is missing or is no
     sound is empty.
 
     Args:
@@ -87,8 +89,8 @@ class TraceSound:
                             f"{str(self.path)!r} has more than {_MOST} samples: cut it first"
                         )
             except soundfile.LibsndfileError as error:  # the end is torn off
-                return _joined(found), rate, str(error)
-        return _joined(found), rate, None
+                return _joined(found, self.path), rate, str(error)
+        return _joined(found, self.path), rate, None
 
 
 def _blocks(file: Any) -> Iterator[NDArray[np.int16]]:
@@ -99,7 +101,7 @@ def _blocks(file: Any) -> Iterator[NDArray[np.int16]]:
         yield np.ascontiguousarray(block[:, 0])
 
 
-def _joined(found: list[NDArray[np.int16]]) -> NDArray[np.int16]:
-    whole = np.concatenate(found) if found else np.empty(0, np.int16)
+def _joined(found: list[NDArray[np.int16]], path: Path) -> NDArray[np.int16]:
+    whole = with_rest(path, np.concatenate(found) if found else np.empty(0, np.int16))
     whole.flags.writeable = False
     return whole

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import json
 import logging
+import os
 import threading
 from collections import deque
-from collections.abc import Mapping
-from importlib import import_module
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -16,14 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rxvoice.errors import ConfigError
+from rxvoice.trace._growing_sound import GrowingSound
 
 _log = logging.getLogger("rxvoice")
 
 _EVERY_S = 0.25
 """How often it writes: what is not written yet is lost with the process."""
-_FLUSH_S = 0.75
 _MOST_WAITING = 20_000
 """Lines and pieces of sound that may wait for a slow disk: minutes of them."""
+_SILENCE_AT_ONCE = 1 << 16
 _CLOSE_S = 5.0
 
 LINES = "trace.jsonl"
@@ -33,7 +35,9 @@ class TraceWriter:
     """Writes lines of JSON, and sound as FLAC, on a thread of its own.
 
     Nothing waits for it. When the disk is slow and too much waits, further lines are counted and
-    left out, and a line "lost" says how many; a replay then ends there.
+    left out, and a line "lost" says how many; a replay then ends there. Sound that finds no room
+    becomes silence. When it cannot be written,
+    as when the disk is full, it ends there, with one warning of the logger "rxvoice".
 
     Args:
         directory: is made; it must not exist, or be empty.
@@ -57,8 +61,10 @@ class TraceWriter:
         except OSError as error:
             raise ConfigError(f"the trace {directory} cannot be written: {error}") from error
         self._waiting: deque[tuple[str, Any]] = deque()
-        self._sounds: dict[str, Any] = {}
+        self._sounds: dict[str, GrowingSound] = {}
         self._offsets: dict[str, int] = {}
+        self._silent: dict[str, int] = {}
+        """Samples of each sound that found no room."""
         self._lost = 0
         self._failed = False
         self._wake = threading.Event()
@@ -86,8 +92,15 @@ class TraceWriter:
         """Add samples to the FLAC file of this name; returns the index of the first one in it."""
         at = self._offsets.get(name, 0)
         self._offsets[name] = at + len(samples)
-        if not self._failed:
-            self._waiting.append((name, (samples, sample_rate)))
+        if self._failed:
+            return at
+        if len(self._waiting) >= _MOST_WAITING:
+            # What follows keeps its place.
+            self._silent[name] = self._silent.get(name, 0) + len(samples)
+            return at
+        if missing := self._silent.pop(name, 0):
+            self._waiting.append((name, (missing, sample_rate)))
+        self._waiting.append((name, (samples, sample_rate)))
         return at
 
     def end(self) -> None:
@@ -96,31 +109,25 @@ class TraceWriter:
         self._wake.set()
 
     def join(self, timeout: float) -> bool:
-        """Wait, after `end`, until all is written; returns whether it is."""
+        """Wait, after `end`, until the files are closed; returns whether they are."""
         self._thread.join(timeout)
-        return not (self._failed or self._lost or self._thread.is_alive())
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
-        unflushed = 0.0
         try:
             while not self._ended.is_set():
                 self._wake.wait(_EVERY_S)
-                unflushed += _EVERY_S
                 self._write_waiting()
-                if unflushed >= _FLUSH_S:
-                    unflushed = 0.0
-                    for sound in self._sounds.values():
-                        sound.flush()
             self._write_waiting()
-        except Exception:
-            self._failed = True
-            self._waiting.clear()
-            _log.exception("the trace %s cannot be written any more", self._directory)
+        except Exception as error:
+            self._fail(error)
         finally:
             self._close_files()
             _at_work.discard(self)
 
     def _write_waiting(self) -> None:
+        if not os.fstat(self._lines.fileno()).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "it was deleted", str(self._directory / LINES))
         lines: list[Mapping[str, object]] = []
         for _ in range(len(self._waiting)):
             name, content = self._waiting.popleft()
@@ -129,7 +136,10 @@ class TraceWriter:
                 continue
             samples, rate = content
             sound = self._sounds.get(name) or self._open(name, rate)
-            sound.write(samples)
+            for piece in _pieces(samples):
+                sound.write(piece)
+        for sound in self._sounds.values():
+            sound.rest()
         # The lines come after the sound that they tell of.
         if lines:
             self._write(lines)
@@ -140,20 +150,36 @@ class TraceWriter:
         self._lines.write(text.encode("ascii"))
         self._lines.flush()
 
-    def _open(self, name: str, rate: int) -> Any:
-        made = import_module("soundfile").SoundFile(
-            str(self._directory / f"{name}.flac"), "w", rate, 1, "PCM_16", format="FLAC"
-        )
-        self._sounds[name] = made
+    def _open(self, name: str, rate: int) -> GrowingSound:
+        made = self._sounds[name] = GrowingSound(self._directory / f"{name}.flac", rate)
         return made
 
     def _close_files(self) -> None:
         for file in (*self._sounds.values(), self._lines):
             try:
                 file.close()
-            except Exception:
-                self._failed = True
-                _log.exception("a file of the trace %s could not be closed", self._directory)
+            except Exception as error:
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Write no more, and say why: once, since what follows is of the same cause."""
+        if not self._failed:
+            self._failed = True
+            _log.warning(
+                "the trace %s stopped: %s; the conversation goes on",
+                *(self._directory, error),
+                exc_info=None if isinstance(error, OSError) else error,
+            )
+        self._waiting.clear()
+
+
+def _pieces(samples: NDArray[np.int16] | int) -> Iterator[NDArray[np.int16]]:
+    """The samples; or so much silence."""
+    if not isinstance(samples, int):
+        yield samples
+        return
+    for at in range(0, samples, _SILENCE_AT_ONCE):
+        yield np.zeros(min(_SILENCE_AT_ONCE, samples - at), np.int16)
 
 
 def _plain(value: object) -> object:

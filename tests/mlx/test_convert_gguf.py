@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import rxvoice as rxv
+from rxvoice.cli import main
 from rxvoice.errors import ConfigError
 from tests.mlx import tiny_gguf
 from tests.mlx.tiny_gguf import DEMO, Floats, Written, f16, f32, q4_0, q4_1, q8_0
@@ -49,6 +50,24 @@ def test_a_llama_says_what_it_said_before_it_was_in_gguf(tmp_path: Path) -> None
     # Its own tokenizer puts a space before a text, which GGUF does not tell.
     shutil.copy(DEMO / "tokenizer.json", tmp_path / "m")
     assert answers(tmp_path / "m") == answers(DEMO)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(path: str, *_: object) -> None:
+        Path(path).write_bytes(bytes(100))
+        raise RuntimeError("[write] Unable to write 14951519 bytes to file.")  # as MLX does
+
+    monkeypatch.setattr(mx, "save_safetensors", full)
+    tiny_gguf.demo(tmp_path / "m.gguf")
+    assert main(["models", "convert", str(tmp_path / "m.gguf"), str(tmp_path / "m")]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == (
+        "rxvoice: error: the weights cannot be written: [write] Unable to write 14951519 bytes to "
+        "file.; is the disk full?"
+    )
+    assert [it.name for it in tmp_path.iterdir()] == ["m.gguf"]
 
 
 def test_the_tokens_are_those_of_the_tokenizer_in_the_file(tmp_path: Path) -> None:

@@ -165,7 +165,10 @@ def test_a_disk_that_is_full_ends_the_trace_and_not_the_conversation(
     source = rxv.sources.array(sound, RATE)
     rxv.live(never_ending(source), trace=tmp_path / "trace").run(out.append)
     assert any(isinstance(it, rxv.FinishedTurn) for it in out)
-    assert "cannot be written any more" in caplog.text
+    assert caplog.messages == [
+        f"the trace {tmp_path / 'trace'} stopped: [Errno 28] No space left on device; "
+        "the conversation goes on"
+    ]
     assert read(tmp_path / "trace").lines == ()
 
 
@@ -183,6 +186,24 @@ def test_lines_that_a_slow_disk_has_no_room_for_are_counted(
     writer.line({"k": "x", "n": 10})
     assert [(it["k"], it["n"]) for _, it in writer._waiting] == [("lost", 7), ("x", 10)]
     writer._close_files()
+
+
+def test_sound_that_a_slow_disk_has_no_room_for_becomes_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rxvoice.trace._writer._MOST_WAITING", 3)
+    monkeypatch.setattr(TraceWriter, "_run", lambda _: None)
+    writer = TraceWriter(tmp_path / "trace", {"schema": 1})
+    at = [writer.sound("voice", np.full(10, n, np.int16), RATE) for n in range(1, 8)]
+    assert at == [0, 10, 20, 30, 40, 50, 60]
+    assert len(writer._waiting) == 3
+    writer._write_waiting()
+    assert writer.sound("voice", np.full(10, 8, np.int16), RATE) == 70
+    writer._write_waiting()
+    writer._close_files()
+    kept = read(tmp_path / "trace").sound("voice").pcm16
+    assert kept[::10].tolist() == [1, 2, 3, 0, 0, 0, 0, 8]
+    assert len(kept) == 80
 
 
 def _join_writers() -> None:
