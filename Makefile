@@ -7,10 +7,11 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
 
-.PHONY: help demo test floors lint types docs bench check clean
+.PHONY: help demo test mutants floors lint types docs bench check clean
 help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
+	@echo "make mutants changes the code at 400 places, one at a time: does a test notice?"
 	@echo "make floors  the quick tests, with the lowest versions that pyproject.toml allows"
 	@echo "make check   lint (workflows too), types and the executed documentation"
 	@echo "make docs    executes the documentation, and builds the site into out/site"
@@ -22,6 +23,9 @@ demo: $(VENV)/demo.installed
 test: $(VENV)/dev.installed
 	@# In the background, a test that read a terminal would be stopped for ever.
 	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
+
+mutants: $(VENV)/dev.installed
+	$(BIN)/python -m tests.mutation --seed $(or $(SEED),1) --count $(or $(COUNT),400)
 
 # An environment of its own, beside the other one.
 floors: FLOORS := $(VENV)-floors
