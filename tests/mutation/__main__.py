@@ -58,11 +58,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="which mutants")
     parser.add_argument("--count", type=int, default=400, help="how many")
     parser.add_argument("--again", action="store_true", help="only the survivors of the last run")
+    parser.add_argument("--files", default="", help="only files with one of these in their path")
+    parser.add_argument("--unmeasured", action="store_true", help="with the tests measured so far")
     given = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     result = OUT / f"seed-{given.seed}.json"
     command = [sys.executable, "-m", "tests.mutation.work", "--seed", str(given.seed)]
     command += ["--count", str(given.count), "--kept", str(OUT / "measured")]
+    command += ["--files", given.files, *(["--unmeasured"] if given.unmeasured else [])]
     if given.again:
         command += ["--again", str(result)]
         result = result.with_name(f"seed-{given.seed}-again.json")

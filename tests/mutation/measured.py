@@ -24,12 +24,13 @@ _LONGEST = 3.0  # seconds; a test that takes longer is left out
 class Measured:
     """What was measured of the tests that pass and are quick."""
 
+    files: list[str]
     seconds: dict[str, float]
     lines: dict[str, dict[int, set[str]]]
     """For each mutated file and each of its lines, the tests."""
 
 
-def measured(root: Path, kept: Path) -> Measured:
+def measured(root: Path, kept: Path, *, only_kept: bool = False) -> Measured:
     """Measure the tests whose file has changed since; `kept` is the folder of earlier results.
 
     Where a file of rxvoice has changed since, its lines are found again by their text, and a new
@@ -41,7 +42,7 @@ def measured(root: Path, kept: Path) -> Measured:
     names = scope.test_files(root)
     paths = {it: kept / f"tests-{_hash((root / it).read_bytes())}.json" for it in names}
     missing = [name for name, path in paths.items() if not path.exists()]
-    if missing:
+    if missing and not only_kept:
         (kept / f"sources-{digest}.json").write_text(json.dumps(sources), "utf-8")
         print(f"measuring {len(missing)} files of tests", flush=True)
         for _ in warm.forked(
@@ -52,7 +53,7 @@ def measured(root: Path, kept: Path) -> Measured:
     lines: dict[str, dict[int, set[str]]] = {name: {} for name in sources}
     for name, path in paths.items():
         if not path.exists():
-            print(f"not measured: {name}", flush=True)
+            names.remove(name)
             continue
         kept_one = json.loads(path.read_text("utf-8"))
         known = _places(kept / f"sources-{kept_one['sources']}.json", sources)
@@ -63,7 +64,7 @@ def measured(root: Path, kept: Path) -> Measured:
             for file, numbers in executed.items():
                 for number in (at for it in numbers for at in known[file].get(it, ())):
                     lines[file].setdefault(number, set()).add(test)
-    return Measured(seconds, lines)
+    return Measured(names, seconds, lines)
 
 
 @cache

@@ -247,7 +247,8 @@ class _Mutator:
                 yield "argument", node, ast.unparse(node), after, _setting(node, "args", swapped)
 
     def _returned(self, node: ast.Return) -> Iterator[tuple[str, ast.AST, str, str, Change]]:
-        if isinstance(node.value, ast.Constant) and node.value.value is None:
+        # Where a bool is wanted, None is as good as False.
+        if isinstance(node.value, ast.Constant) and node.value.value in (None, False):
             return
         nothing = ast.copy_location(ast.Constant(None), node)
         yield "return", node, ast.unparse(node), "return None", _setting(node, "value", nothing)

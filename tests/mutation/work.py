@@ -140,7 +140,7 @@ class Work:
             if self._flaky:
                 print("failed without a mutant too:", *sorted(self._flaky), flush=True)
 
-        warm.main(scope.test_files(self._root), scope.MARKS, use)
+        warm.main(self._known.files, scope.MARKS, use)
 
     def _cold(self, mutant: Mutant) -> warm.Outcome:
         names = self._tests(mutant)
@@ -170,12 +170,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--again", type=Path, help="a result: run its survivors")
+    parser.add_argument("--files", default="", help="only files whose path contains one of these")
+    parser.add_argument("--unmeasured", action="store_true", help="with the tests measured so far")
     parser.add_argument("--kept", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     root = Path.cwd()
-    known = measured(root, given.kept)
-    files = scope.mutated_files(root)
+    known = measured(root, given.kept, only_kept=given.unmeasured)
+    parts = given.files.split(",")
+    files = [it for it in scope.mutated_files(root) if any(part in it for part in parts)]
     every = [it for file in files for it in mutants_of(file, (root / file).read_text("utf-8"))]
     if given.again:
         before = json.loads(given.again.read_text("utf-8"))["survivors"]
