@@ -19,16 +19,17 @@ STRESS = tests/test_interruption_stress.py tests/test_answers.py tests/test_asyn
 	tests/trace/test_replay_stress.py tests/web tests/remote tests/ui tests/serve/test_running.py \
 	tests/serve/test_workers.py tests/serve/test_drain.py tests/serve/test_soak.py
 
-.PHONY: help demo test coverage stress floors lint types docs bench check clean
+.PHONY: help demo test coverage stress mutants floors lint types docs bench check clean
 help:
-	@echo "make demo    a spoken conversation, offline, on the embedded models"
-	@echo "make test    all tests"
+	@echo "make demo      a spoken conversation, offline, on the embedded models"
+	@echo "make test      all tests"
 	@echo "make coverage  all tests, and which branches of rxvoice they reach"
-	@echo "make stress  the tests that have threads, which switch after every microsecond"
-	@echo "make floors  the quick tests, with the lowest versions that pyproject.toml allows"
-	@echo "make check   lint (workflows too), types and the executed documentation"
-	@echo "make docs    executes the documentation, and builds the site into out/site"
-	@echo "make bench   the benchmarks, as a table"
+	@echo "make stress    the tests that have threads, which switch after every microsecond"
+	@echo "make mutants   changes the code at 400 places, one at a time: does a test notice?"
+	@echo "make floors    the quick tests, with the lowest versions that pyproject.toml allows"
+	@echo "make check     lint (workflows too), types and the executed documentation"
+	@echo "make docs      executes the documentation, and builds the site into out/site"
+	@echo "make bench     the benchmarks, as a table"
 
 demo: $(VENV)/demo.installed
 	@$(BIN)/rxvoice demo
@@ -46,6 +47,8 @@ coverage: $(VENV)/dev.installed
 
 stress: $(VENV)/dev.installed
 	RXVOICE_SWITCH_INTERVAL=1e-6 $(BIN)/python -m pytest $(STRESS) </dev/null
+mutants: $(VENV)/dev.installed
+	$(BIN)/python -m tests.mutation --seed $(or $(SEED),1) --count $(or $(COUNT),400)
 
 # An environment of its own, beside the other one.
 floors: FLOORS := $(VENV)-floors

@@ -1,0 +1,197 @@
+"""Corners of a conversation that no other test of `converse` turns into.
+
+The clock is that of `test_converse_candidates`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+import reactivex as rx
+from converse_kit import HI, pad
+from interruption_kit import RATE, VOICE, Scene, Talk, clock
+from reactivex import Observable
+
+import rxvoice as rxv
+from rxvoice import operators as vox
+from rxvoice.operators._conversation.ports import Alarm, Ports
+from rxvoice.operators.kernel import Handlers, Subscription, stateful_on_events
+from rxvoice.testing import FakeSpeaker, FakeStreamingTranscriber, FakeTranscriber
+
+LONG = "x" * 80 + "."
+
+
+def test_the_end_of_a_pause_that_is_over_does_not_let_the_next_user_wait() -> None:
+    """A cough pauses at 130, for 200 ms at most; it is over at 170. Echo opens 3 before 330."""
+    echo = iter([False] * 2 + [True] * 3 + [False] * 100)
+    scene = Scene(
+        HI + pad(80) + "~~___" + pad(140) + "~" * 12 + pad(300) + "|",
+        *("hi", "stop"),
+        llm=Talk(LONG),
+        min_speech_ms=50,
+        hold_ms=200,
+        echo=lambda _: next(echo),
+    )
+    assert scene.only("Candidate", "Paused", "Resumed") == [
+        "130 Candidate 2",
+        "130 Paused 1",
+        "170 Resumed 1 short",
+        "320 Candidate 3",
+        "350 Paused 1",
+    ]
+
+
+def test_the_button_confirms_whoever_spoke_last() -> None:
+    """At 350 the words of 2 are awaited, and 3 is speaking."""
+    scene = Scene(
+        HI + pad(50) + "~" * 8 + pad(120) + "~" * 8 + pad(600) + "|",
+        stt=FakeTranscriber("hi", "first", "second", after_ms=250),
+        llm=Talk(LONG),
+        interrupts=lambda m: m.cold("-" * 35 + "N", {"N": None}),
+    )
+    assert scene.only("Candidate", "Confirmed")[:3] == [
+        "100 Candidate 2",
+        "300 Candidate 3",
+        "350 Confirmed 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gap", "who", "dropped"), [(0, "ann", []), (10, "ann", ["short"]), (0, "bob", ["short"])]
+)
+def test_a_cough_after_a_long_turn_is_one_unless_the_turn_goes_on(
+    gap: int, who: str, dropped: list[str]
+) -> None:
+    """Ann's turn of 2 s is cut at its longest. Her sound without a gap goes on from it."""
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    cough = pad(gap) + "~~" + pad(600) + "|"
+    mics = {who: m.cold("_" * 200 + cough), "ann": m.cold("~" * 200 + pad(630) + "|")}
+    if who == "ann":
+        mics = {"ann": m.cold("~" * 200 + cough)}
+    turns = [
+        mic.pipe(vox.turn_window(rxv.silence(30), max_duration_ms=2000, source=name))
+        for name, mic in mics.items()
+    ]
+    told = m.record(
+        rx.merge(*turns).pipe(
+            vox.converse(
+                vox.transcribe(FakeTranscriber("tell me", "a story")),
+                vox.respond(Talk(LONG)),
+                vox.synthesize(VOICE),
+                sink=speaker,
+                min_speech_ms=50,
+            ),
+        )
+    )
+    reasons = [it.value.reason for it in told if isinstance(it.value, rxv.events.Dropped)]
+    assert reasons == dropped
+
+
+@pytest.mark.parametrize(("after_ms", "begun"), [(30, 60), (31, 70), (39, 70), (40, 70)])
+def test_a_reply_is_begun_early_after_so_much_silence_and_no_less(
+    after_ms: int, begun: int
+) -> None:
+    """The user is silent from 40 ms on. A chunk of 10 ms comes at the time of its start."""
+    asked: list[int] = []
+    m = clock()
+
+    class Asked(Talk):
+        def respond(self, text: str) -> Any:
+            asked.append(round(m.scheduler.now.timestamp() * 1000))
+            return super().respond(text)
+
+    m.record(
+        m.cold("~~~~" + pad(400) + "|").pipe(
+            vox.turn_window(rxv.silence(200)),
+            vox.converse(
+                vox.transcribe(FakeStreamingTranscriber("what is it", "")),
+                vox.respond(Asked("One.")),
+                vox.synthesize(VOICE),
+                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
+                preempt_after_ms=after_ms,
+            ),
+        )
+    )
+    assert asked == [begun]
+
+
+def test_a_reply_begun_early_is_made_no_further_once_the_user_goes_on() -> None:
+    llm = Talk(["One. "] * 20, "Two.", every_ms=50)
+    m = clock()
+
+    def listen(turns: Observable[Any]) -> Observable[Any]:
+        def written(it: rxv.Turn) -> Observable[Any]:
+            told = {
+                "P": rxv.Transcript(it, "what", final=False),
+                "Q": rxv.Transcript(it, "what now", final=False),
+                "F": rxv.Transcript(it, "what now"),
+            }
+            return m.cold("-P------------Q----------------(F|)", told)
+
+        return turns.pipe(rx.operators.flat_map(written))
+
+    m.record(
+        m.cold("~~_______~~~~____________________________|").pipe(
+            vox.turn_window(rxv.silence(100)),
+            vox.converse(
+                listen,
+                vox.respond(llm),
+                vox.synthesize(VOICE),
+                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
+                preempt_after_ms=50,
+            ),
+        )
+    )
+    assert llm.asked == ["what", "what now"]
+    assert llm.most_open == 1, "the model works on one question"
+
+
+def test_a_voice_of_the_apps_own_needs_to_say_nothing_of_itself() -> None:
+    """The last stage that does not say what it makes is the voice."""
+    m = clock()
+    llm = Talk("One two. Three four.")
+    voice = vox.synthesize(VOICE)
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    m.record(
+        m.cold(HI + pad(50) + "~" * 8 + pad(300) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi", "stop")),
+                vox.respond(llm),
+                lambda replies: voice(replies),
+                sink=speaker,
+                min_speech_ms=50,
+                interrupts=m.cold("-" * 13 + "N", {"N": None}),
+            ),
+        )
+    )
+    assert llm.told[0] == "One"
+
+
+def test_an_alarm_that_is_cancelled_while_it_waits_does_not_ring() -> None:
+    """Another thread is busy in the mailbox as the time is up, and cancels it then."""
+    m = clock()
+    rung: list[str] = []
+    waiting: list[Any] = []
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        ports = Ports(out, lambda: None)
+        ports.post = waiting.append
+        alarms = {name: Alarm(ports) for name in ("kept", "cancelled", "set again")}
+        for name, alarm in alarms.items():
+            alarm.set(50, partial(rung.append, name))
+
+        def busy_until_now(_: object) -> None:
+            alarms["cancelled"].cancel()
+            alarms["set again"].set(1000, lambda: None)
+            for action in waiting:
+                action()
+
+        return busy_until_now, None, None
+
+    m.record(m.cold("---------x|", {"x": 1}).pipe(stateful_on_events(start)))
+    assert len(waiting) == 3
+    assert rung == ["kept"]
