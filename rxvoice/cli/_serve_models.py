@@ -203,8 +203,11 @@ class _Fetching:
         if self._line is not None:
             self._line(progress)
             return
-        tenth = 10 * progress.done // max(1, progress.total)
-        told = f"fetching {progress.model}: {10 * tenth} % of {progress.total / 1e9:.1f} GB"
+        if progress.total:
+            percent = 10 * (10 * progress.done // progress.total)
+            told = f"fetching {progress.model}: {percent} % of {progress.total / 1e9:.1f} GB"
+        else:
+            told = f"{progress.model}: {progress.file}"
         if told != self._told:
             self._told = told
             _log.info("%s", told)
