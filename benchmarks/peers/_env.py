@@ -45,7 +45,7 @@ def interpreter(system: str, told: Callable[[str], None], place: Path = PLACE) -
     venv.create(home, with_pip=True)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(
-        [*install, "--only-binary", ":all:", "--requirement", pins],
+        [*install, "--prefer-binary", "--requirement", pins],
         stderr=subprocess.PIPE,
         text=True,
         check=False,
