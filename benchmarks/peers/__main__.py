@@ -1,4 +1,4 @@
-"""Beside pipecat, livekit-agents and mlx-audio: ``python -m benchmarks.peers``, `make bench-peers`."""
+"""Beside pipecat, livekit-agents and mlx-audio: ``python -m benchmarks.peers``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         except _env.NotInstalled as error:
             pythons[system] = f"cannot be installed here: {error}"
             _told(f"{_env.version(system)} {pythons[system]}")
-    found = _figures.document(rows, run(rows, pythons, _told, quick=chosen.quick), quick=chosen.quick)
+    found = _figures.document(
+        rows, run(rows, pythons, _told, quick=chosen.quick), quick=chosen.quick
+    )
     print(*_table.table(found), sep="\n")
     if kept:
         if chosen.only and kept.is_file():

@@ -105,6 +105,7 @@ def document(rows: tuple[Row, ...], answers: Answers, *, quick: bool) -> dict[st
                 "unit": row.unit,
                 "better": row.better,
                 "note": row.note,
+                "headline": row.headline,
                 "date": date.today().isoformat(),
                 "quick": quick,
                 "command": f"{COMMAND} {row.name}",

@@ -18,7 +18,7 @@ class Probe:
     """A program that measures one system, once a round.
 
     It is run by that system's Python, from the root of the checkout, as ``python -m MODULE *ARGS``,
-    with ``--quick`` after them in a quick run. It prints lines of JSON, by `benchmarks.peers._tell`:
+    with ``--quick`` after them in a quick run. By `benchmarks.peers._tell` it prints lines of JSON:
     ``{"row": NAME, "value": 1.5}``, ``{"row": NAME, "value": true}`` or
     ``{"row": NAME, "cannot": "why"}``. It may tell more than one value of a row: the median is the
     round's. It may tell of other rows as well: rows with an equal probe share one run of it.
@@ -58,6 +58,7 @@ class Row:
         by: who answers for each of `SYSTEMS`.
         better: "less" or "more"; of a row of yes and no, yes is better.
         note: what else a reader has to know to compare.
+        headline: what README calls it; empty for a row that README does not have.
         rounds: how often each system answers; fewer in a quick run.
     """
 
@@ -68,6 +69,7 @@ class Row:
     by: Mapping[str, Probe | Cannot]
     better: Literal["less", "more"] = "less"
     note: str = ""
+    headline: str = ""
     rounds: int = 7
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The programs of the rows, round by round, so that what disturbs the machine disturbs all alike."""
+"""The programs of the rows, in rounds, so that what disturbs the machine disturbs all alike."""
 
 from __future__ import annotations
 

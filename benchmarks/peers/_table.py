@@ -10,12 +10,11 @@ __all__ = ["cell", "table"]
 
 def table(found: dict[str, Any]) -> Iterator[str]:
     """The lines."""
-    systems = list(found["rows"][0]["figures"]) if found["rows"] else []
-    yield f"{'':58}" + "".join(f"{it:>26}" for it in systems)
     for row in found["rows"]:
-        what = f"{row['question']} {row['name']}: {row['what']}"
-        cells = "".join(f"{cell(row, row['figures'][it]):>26}" for it in systems)
-        yield f"{what:58}{cells}" if len(what) < 58 else f"{what}\n{'':58}{cells}"
+        yield f"{row['question']}  {row['what']}: {row['name']}"
+        for system, figure in row["figures"].items():
+            why = figure.get("cannot") or figure.get("missing") or ""
+            yield f"   {system:10} {cell(row, figure)}" + (f": {why}" if why else "")
 
 
 def cell(row: dict[str, Any], figure: dict[str, Any]) -> str:
