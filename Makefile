@@ -7,7 +7,7 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
 
-.PHONY: help demo test floors lint types docs bench check clean
+.PHONY: help demo test floors lint types docs bench bench-peers check clean
 help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   lint (workflows too), types and the executed documentation"
 	@echo "make docs    executes the documentation, and builds the site into out/site"
 	@echo "make bench   the benchmarks, as a table"
+	@echo "make bench-peers  rxvoice beside pipecat, livekit-agents and mlx-audio"
 
 demo: $(VENV)/demo.installed
 	@$(BIN)/rxvoice demo
@@ -52,6 +53,7 @@ docs: $(VENV)/dev.installed
 	$(BIN)/python -m docs.spec --check operators
 	$(BIN)/python -m docs.layers --check
 	$(BIN)/python -m docs.interruption --check
+	$(BIN)/python -m docs.measured --check
 	@# mkdocs-material advertises its successor at every build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py \
@@ -61,8 +63,13 @@ docs: $(VENV)/dev.installed
 bench: $(VENV)/dev.installed
 	$(BIN)/python -m benchmarks
 
+# An environment for each peer, .venv-peers/NAME, which stays until its pins change.
+bench-peers: $(VENV)/dev.installed
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m docs.measured
+
 clean:
-	rm -rf $(VENV) $(VENV)-floors out
+	rm -rf $(VENV) $(VENV)-floors .venv-peers out
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \

@@ -171,7 +171,7 @@ def test_the_readme_s_first_screen_says_what_a_reader_wants_to_know_in_order() -
         "Spoken conversations in Python",
         "**For whom:**",
         "**Why rxvoice:**",
-        "`python -m benchmarks interruption`",
+        "`make bench-peers`",
         "](docs/assets/interruption.svg)",
         "```python\n",
         "make demo",

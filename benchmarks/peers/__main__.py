@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
         "--json",
         type=Path,
         metavar="FILE",
-        help=f"where the figures go; {KEPT.relative_to(_env.ROOT)}, and nowhere with --quick",
+        help="where the figures go: else into docs/measured.json, and nowhere with --quick",
     )
     chosen = options.parse_args(argv)
     kept: Path | None = chosen.json or (None if chosen.quick else KEPT)

@@ -17,8 +17,8 @@ _HEARING = {
         ("pipecat", "hearing"),
         "frames of 20 ms through seven processors (input, recogniser, user's context with the "
         "detector, model, voice, output, assistant's context), each a task with a queue without a "
-        "bound; the detector runs on a thread of its own; a frame has arrived when the output has "
-        "it, which may be before the verdict",
+        "bound, its observers off; the detector runs on a thread of its own; a frame has arrived "
+        "when the output has it, which may be before the verdict",
     ),
     "livekit": Probe(
         _PROGRAM,

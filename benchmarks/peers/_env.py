@@ -15,6 +15,7 @@ __all__ = ["PLACE", "ROOT", "NotInstalled", "interpreter", "version"]
 
 ROOT = Path(__file__).parent.parent.parent
 PLACE = ROOT / ".venv-peers"
+PINS = Path(__file__).parent
 PACKAGES = {"pipecat": "pipecat-ai", "livekit": "livekit-agents", "mlx-audio": "mlx-audio"}
 """What is measured of each peer."""
 OWN = ("rxvoice", "mlx-audio")
@@ -33,7 +34,7 @@ def interpreter(system: str, told: Callable[[str], None], place: Path = PLACE) -
     """
     if system in OWN:
         return Path(sys.executable)
-    pins = Path(__file__).with_name(f"{system}.txt")
+    pins = PINS / f"{system}.txt"
     home = place / system
     python = home / "bin" / "python"
     wanted = f"{sys.version}\n{hashlib.sha256(pins.read_bytes()).hexdigest()}\n"
@@ -63,7 +64,7 @@ def version(system: str) -> str:
     if system in OWN:
         package = PACKAGES.get(system, system)
         return f"{package} {metadata.version(package)}"
-    pins = Path(__file__).with_name(f"{system}.txt").read_text("utf-8").splitlines()
+    pins = (PINS / f"{system}.txt").read_text("utf-8").splitlines()
     package = PACKAGES[system]
     (found,) = (pin for pin in pins if pin.startswith(f"{package}=="))
     return found.replace("==", " ")

@@ -120,7 +120,11 @@ async def _running(
     microphone = Input(TransportParams(audio_in_enabled=True, audio_in_sample_rate=RATE))
     pipeline = Pipeline([microphone, *processors])
     worker = PipelineWorker(
-        pipeline, params=PipelineParams(audio_in_sample_rate=RATE), idle_timeout_secs=None
+        pipeline,
+        params=PipelineParams(audio_in_sample_rate=RATE),
+        idle_timeout_secs=None,
+        enable_rtvi=False,
+        enable_turn_tracking=False,
     )
     ready = asyncio.Event()
 
