@@ -102,32 +102,39 @@ class Microphone(io.AudioInput):
         return await self.frames.get()
 
 
+class Session(AgentSession):
+    """Says when the verdict on some sound has been heard."""
+
+    came: asyncio.Event
+
+
+async def _judged(self: AudioRecognition, event: vad.VADEvent) -> None:
+    await _judge(self, event)
+    if event.type == vad.VADEventType.INFERENCE_DONE:
+        self._session.came.set()
+
+
+_judge, AudioRecognition._on_vad_event = AudioRecognition._on_vad_event, _judged
+
+
 @asynccontextmanager
 async def hearing() -> AsyncIterator[Callable[[bool], Awaitable[None]]]:
     """The sound has arrived when the verdict on it has been heard."""
-    came = asyncio.Event()
-    judge = AudioRecognition._on_vad_event
-
-    async def judged(self: AudioRecognition, event: vad.VADEvent) -> None:
-        await judge(self, event)
-        if event.type == vad.VADEventType.INFERENCE_DONE:
-            came.set()
-
-    AudioRecognition._on_vad_event = judged
-    session = AgentSession(
+    session = Session(
         vad=Vad(),
         stt=Stt(),
         turn_handling={"turn_detection": "vad"},
         session_close_transcript_timeout=0.1,
     )
+    session.came = asyncio.Event()
     microphone = Microphone()
     session.input.audio = microphone
     await session.start(Agent(instructions="Listen."))
 
     async def push(loud: bool) -> None:
-        came.clear()
+        session.came.clear()
         microphone.frames.put_nowait(rtc.AudioFrame(SOUND[loud], RATE, 1, SAMPLES))
-        await came.wait()
+        await session.came.wait()
 
     yield push
     await session.aclose()
