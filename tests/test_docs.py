@@ -191,14 +191,6 @@ def test_a_program_needs_no_checkout(page: Path) -> None:
             assert "rxvoice/" not in it.code, f"{page.name}:{it.line}"
 
 
-def test_the_benchmarks_that_the_pages_name_are_there() -> None:
-    from benchmarks.__main__ import LONG, NAMES
-
-    for page in PAGES + MORE:
-        for name in re.findall(r"`python -m benchmarks (\w+)`", page.read_text("utf-8")):
-            assert name in NAMES + LONG, f"{page.name}: {name}"
-
-
 def test_the_picture_of_an_interruption_is_of_its_run() -> None:
     from docs import interruption
 

@@ -31,7 +31,7 @@ def cell(row: dict[str, Any], figure: dict[str, Any]) -> str:
     low, high = number(figure["low"]), number(figure["high"])
     spread = f" ({low} to {high})" if low != high else ""
     ratio = f", x {number(figure['ratio'])}" if figure.get("ratio", 1) != 1 else ""
-    return f"{number(figure['median'])} {row['unit']}{spread}{ratio}"
+    return f"{number(figure['median'])} {row['unit']}".rstrip() + spread + ratio
 
 
 def number(value: float) -> str:
