@@ -7,6 +7,26 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
 
+# Each target says after `##` what it does.
+.PHONY: help demo test coverage stress mutants floors lint types docs bench bench-peers check clean
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+		while IFS='|' read -r name about; do printf 'make %-12s %s\n' "$$name" "$$about"; done
+
+demo: $(VENV)/demo.installed  ## a spoken conversation, offline, on the embedded models
+	@$(BIN)/rxvoice demo
+
+test: $(VENV)/dev.installed  ## all tests
+	@# In the background, a test that read a terminal would be stopped for ever.
+	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
+
+# A test may take longer here than its limit.
+coverage: $(VENV)/dev.installed  ## all tests, and which branches of rxvoice they reach
+	rm -rf out/coverage && mkdir -p out/coverage
+	$(BIN)/coverage run -m pytest -o timeout=600 </dev/null
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 # The tests of what has threads.
 STRESS = tests/test_interruption_stress.py tests/test_answers.py tests/test_async_models.py \
 	tests/test_bounded.py tests/test_paced.py tests/test_aio.py tests/test_follow.py \
@@ -18,41 +38,15 @@ STRESS = tests/test_interruption_stress.py tests/test_answers.py tests/test_asyn
 	tests/mlx/test_sessions.py tests/mlx/test_stuck.py tests/sinks tests/sources \
 	tests/trace/test_replay_stress.py tests/web tests/remote tests/ui tests/serve/test_running.py \
 	tests/serve/test_workers.py tests/serve/test_drain.py tests/serve/test_soak.py
-
-.PHONY: help demo test coverage stress mutants floors lint types docs bench check clean
-help:
-	@echo "make demo      a spoken conversation, offline, on the embedded models"
-	@echo "make test      all tests"
-	@echo "make coverage  all tests, and which branches of rxvoice they reach"
-	@echo "make stress    the tests that have threads, which switch after every microsecond"
-	@echo "make mutants   changes the code at 400 places, one at a time: does a test notice?"
-	@echo "make floors    the quick tests, with the lowest versions that pyproject.toml allows"
-	@echo "make check     lint (workflows too), types and the executed documentation"
-	@echo "make docs      executes the documentation, and builds the site into out/site"
-	@echo "make bench     the benchmarks, as a table"
-
-demo: $(VENV)/demo.installed
-	@$(BIN)/rxvoice demo
-
-test: $(VENV)/dev.installed
-	@# In the background, a test that read a terminal would be stopped for ever.
-	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
-
-# A test may take longer here than its limit.
-coverage: $(VENV)/dev.installed
-	rm -rf out/coverage && mkdir -p out/coverage
-	$(BIN)/coverage run -m pytest -o timeout=600 </dev/null
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
-
-stress: $(VENV)/dev.installed
+stress: $(VENV)/dev.installed  ## the tests that have threads, which switch after every microsecond
 	RXVOICE_SWITCH_INTERVAL=1e-6 $(BIN)/python -m pytest $(STRESS) </dev/null
-mutants: $(VENV)/dev.installed
+
+mutants: $(VENV)/dev.installed  ## change the code at 400 places, one at a time: does a test notice?
 	$(BIN)/python -m tests.mutation --seed $(or $(SEED),1) --count $(or $(COUNT),400)
 
 # An environment of its own, beside the other one.
 floors: FLOORS := $(VENV)-floors
-floors:
+floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 	rm -rf $(FLOORS) && $(PYTHON) -m venv $(FLOORS)
 	$(FLOORS)/bin/python tests/floors.py >$(FLOORS)/constraints.txt
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check \
@@ -61,7 +55,7 @@ floors:
 	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
 		-n 2 --dist loadfile </dev/null
 
-check: lint types docs
+check: lint types docs  ## lint (workflows too), types and the executed documentation
 
 lint: $(VENV)/dev.installed
 	$(BIN)/ruff check .
@@ -75,22 +69,28 @@ types: $(VENV)/dev.installed
 	$(BIN)/pyright
 	$(BIN)/mypy --strict tests/typing
 
-docs: $(VENV)/dev.installed
+docs: $(VENV)/dev.installed  ## execute the documentation, and build the site into out/site
 	$(BIN)/python -m docs.spec --check operators
 	$(BIN)/python -m docs.layers --check
 	$(BIN)/python -m docs.interruption --check
 	$(BIN)/python -m docs.licences --check
+	$(BIN)/python -m docs.measured --check
 	@# mkdocs-material advertises its successor at every build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py \
 		tests/test_design.py tests/test_glossary.py tests/test_support.py
 	@echo "The site is out/site/index.html"
 
-bench: $(VENV)/dev.installed
+bench: $(VENV)/dev.installed  ## the benchmarks, as a table
 	$(BIN)/python -m benchmarks
 
-clean:
-	rm -rf $(VENV) $(VENV)-floors out
+# An environment for each peer, .venv-peers/NAME, which stays until its pins change.
+bench-peers: $(VENV)/dev.installed  ## rxvoice beside pipecat, livekit-agents and mlx-audio
+	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m docs.measured
+
+clean:  ## remove the environments and what was made
+	rm -rf $(VENV) $(VENV)-floors .venv-peers out
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \

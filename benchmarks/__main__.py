@@ -35,7 +35,7 @@ NAMES = (
     "trace",
     "replay",
 )
-LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica", "soak", "peers")
+LONG = ("live_echo", "eot", "wakeword", "gpu", "batching", "mind", "replica", "soak", "precision")
 """Benchmarks that take minutes or want something special; they run only by name."""
 
 

@@ -47,7 +47,7 @@ async def talking(
     generate: Callable[[str, object], str],
     pieces: Callable[[], Iterable[Any]],
     output: type | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Any]:
     """A pipeline that runs.
 
     Args:
@@ -69,7 +69,7 @@ async def talking(
     )
     session = asyncio.create_task(pipeline.start())
     try:
-        yield
+        yield pipeline
     finally:
         session.cancel()
         await asyncio.gather(session, return_exceptions=True)

@@ -13,6 +13,7 @@ import rxvoice as rxv
 from benchmarks._measure import Result
 from rxvoice import operators as vox
 from rxvoice import sinks
+from rxvoice.trace import timeline
 
 MINUTES = 5
 RATE = 16_000
@@ -75,6 +76,7 @@ def measure() -> list[Result]:
             directory = Path(folder) / str(n)
             traced.append(_cpu(directory, sound))
         size = sum(file.stat().st_size for file in directory.iterdir()) / 1e6
+        page = timeline(directory, Path(folder) / "page.html").stat().st_size / 1e6
     cost = 100 * (min(traced) - min(plain)) / seconds
     per_minute = size * 60 / seconds
     without = 100 * min(plain) / seconds
@@ -96,5 +98,12 @@ def measure() -> list[Result]:
             per_minute / (2 * 60 * (RATE + VOICE_RATE * 0.4) / 1e6),
             MOST_MB,
             "value",
+        ),
+        Result(
+            "size of the page of its timeline",
+            page * 60 / seconds,
+            "MB/min",
+            f"the trace: {per_minute:.2f}",
+            page / size,
         ),
     ]

@@ -171,7 +171,7 @@ def test_the_readme_s_first_screen_says_what_a_reader_wants_to_know_in_order() -
         "Spoken conversations in Python",
         "**For whom:**",
         "**Why rxvoice:**",
-        "`python -m benchmarks interruption`",
+        "`make bench-peers`",
         "](docs/assets/interruption.svg)",
         "```python\n",
         "make demo",
@@ -189,14 +189,6 @@ def test_a_program_needs_no_checkout(page: Path) -> None:
     for it in snippets(page):
         if it.language in ("python", "console"):
             assert "rxvoice/" not in it.code, f"{page.name}:{it.line}"
-
-
-def test_the_benchmarks_that_the_pages_name_are_there() -> None:
-    from benchmarks.__main__ import LONG, NAMES
-
-    for page in PAGES + MORE:
-        for name in re.findall(r"`python -m benchmarks (\w+)`", page.read_text("utf-8")):
-            assert name in NAMES + LONG, f"{page.name}: {name}"
 
 
 def test_the_picture_of_an_interruption_is_of_its_run() -> None:
