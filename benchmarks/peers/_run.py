@@ -125,11 +125,13 @@ def _once(job: _Job, line: list[str], answers: Answers, told: Callable[[str], No
             why = "; ".join([f"ended with {done.returncode}", *done.stderr.splitlines()[-1:]])
         for text in done.stdout.splitlines():
             if text.startswith('{"row"'):  # some peers greet
-                line_ = json.loads(text)
-                if "cannot" in line_:
-                    answers[line_["row"]][job.system].cannot = line_["cannot"]
+                it = json.loads(text)
+                if it["row"] not in job.rows:
+                    continue  # of a row that is not asked for
+                if "cannot" in it:
+                    answers[it["row"]][job.system].cannot = it["cannot"]
                 else:
-                    values[line_["row"]].append(line_["value"])
+                    values[it["row"]].append(it["value"])
     for name in job.rows:
         answer = answers[name][job.system]
         if name in values:

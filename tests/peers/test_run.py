@@ -56,6 +56,11 @@ def test_a_round_of_yes_and_no_is_yes_when_all_were() -> None:
     assert found["pipecat"].median is None
 
 
+def test_what_a_program_tells_of_other_rows_is_passed_over() -> None:
+    found = figures_of(row("a", "b=1", "c!", "a=2"))
+    assert (found["rxvoice"].median, found["rxvoice"].cannot) == (2, "")
+
+
 def test_what_cannot_be_done_is_told_by_the_row_or_by_the_program() -> None:
     found = figures_of(row("a", "a=1", pipecat=Probe(FAKE, ("a!",))))
     assert found["pipecat"].cannot == "there is none"
