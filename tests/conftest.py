@@ -9,6 +9,11 @@ import pytest
 
 from rxvoice._blas import load_openblas
 
+# Beside other workers of pytest-xdist, threads of BLAS would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # It has an effect only before MLX is imported, as the tests themselves do.
 load_openblas()
 
@@ -45,12 +50,14 @@ def signals_as_before() -> Iterator[None]:
 
 
 def scope(nodeid: str) -> str:
-    """What one worker runs in a go: a file, or all of tests/devices.
+    """What one worker runs in a go: a file, or all of tests/devices, or a test that is a process.
 
     The tests of devices wait for sound more than they compute. One worker runs them beside the
     others, which have the cores, and they never disturb each other.
     """
     path = nodeid.partition("::")[0]
+    if path in ("tests/test_docs.py", "tests/test_examples.py"):
+        return nodeid
     return "tests/devices" if path.startswith("tests/devices/") else path
 
 

@@ -86,11 +86,16 @@ def test_workers_begin_with_what_takes_longest_a_file_or_the_devices_at_a_time()
         Item("tests/devices/test_b.py::test_it", "devices"),
         Item("tests/mlx/test_c.py::test_it[a/b::c]", "models", "slow"),
         Item("tests/devices/test_d.py::test_it", "devices"),
+        Item("tests/test_docs.py::test_it[b]"),
+        Item("tests/test_docs.py::test_it[a]"),
     ]
     longest_first(items)  # type: ignore[arg-type]
     found = list(dict.fromkeys(scope(it.nodeid) for it in items))
-    assert found == ["tests/devices", "tests/mlx/test_c.py", "tests/test_a.py"]
-    assert [it.nodeid for it in items[3:]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
+    assert found == [
+        *("tests/devices", "tests/mlx/test_c.py", "tests/test_a.py"),
+        *("tests/test_docs.py::test_it[b]", "tests/test_docs.py::test_it[a]"),
+    ]
+    assert [it.nodeid for it in items[3:-2]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
 
 
 @pytest.mark.parametrize("in_ci", [False, True])
