@@ -6,9 +6,12 @@ BIN := $(VENV)/bin
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
+# Of the tests; on two cores, one more than these: some tests wait for sound.
+WORKERS ?= 3
+N ?= 20
 
 # Each target says after `##` what it does.
-.PHONY: help demo test coverage stress mutants floors lint types docs bench bench-peers check clean
+.PHONY: help demo test repeat coverage stress mutants floors lint types pages docs bench bench-peers check clean
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name about; do printf 'make %-12s %s\n' "$$name" "$$about"; done
@@ -18,7 +21,11 @@ demo: $(VENV)/demo.installed  ## a spoken conversation, offline, on the embedded
 
 test: $(VENV)/dev.installed  ## all tests
 	@# In the background, a test that read a terminal would be stopped for ever.
-	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
+	$(BIN)/python -m pytest -n $(WORKERS) </dev/null
+
+# What was wrong stands in out/repeat.
+repeat: $(VENV)/dev.installed  ## all tests N=20 times, with BUSY=1 beside busy processes: what fails?
+	$(BIN)/python tests/repeat.py $(if $(BUSY),--busy) $(N) $(BIN)/python -m pytest -n $(WORKERS)
 
 # A test may take longer here than its limit.
 coverage: $(VENV)/dev.installed  ## all tests, and which branches of rxvoice they reach
@@ -53,7 +60,7 @@ floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev,wakeword]'
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
 	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
-		-n 2 --dist loadfile </dev/null
+		-n $(WORKERS) </dev/null
 
 check: lint types docs  ## lint (workflows too), types and the executed documentation
 
@@ -69,7 +76,7 @@ types: $(VENV)/dev.installed
 	$(BIN)/pyright
 	$(BIN)/mypy --strict tests/typing
 
-docs: $(VENV)/dev.installed  ## execute the documentation, and build the site into out/site
+pages: $(VENV)/dev.installed
 	$(BIN)/python -m docs.spec --check operators
 	$(BIN)/python -m docs.layers --check
 	$(BIN)/python -m docs.interruption --check
@@ -77,9 +84,11 @@ docs: $(VENV)/dev.installed  ## execute the documentation, and build the site in
 	$(BIN)/python -m docs.measured --check
 	@# mkdocs-material advertises its successor at every build.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "The site is out/site/index.html"
+
+docs: pages  ## execute the documentation, and build the site into out/site
 	$(BIN)/python -m pytest tests/test_pages.py tests/test_docs.py tests/test_contributing.py \
 		tests/test_design.py tests/test_glossary.py tests/test_support.py
-	@echo "The site is out/site/index.html"
 
 bench: $(VENV)/dev.installed  ## the benchmarks, as a table
 	$(BIN)/python -m benchmarks

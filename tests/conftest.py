@@ -1,11 +1,18 @@
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from rxvoice._blas import load_openblas
+
+# Beside other workers of pytest-xdist, threads of BLAS would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # It has an effect only before MLX is imported, as the tests themselves do.
 load_openblas()
@@ -28,6 +35,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 """The longest that a test with such a mark may take; pyproject.toml has that of all others."""
 
+_USUAL = {"devices": 5.0, "slow": 4.0, "models": 1.0}
+"""The seconds that a test with such a mark usually takes, roughly."""
+
 
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
@@ -39,7 +49,42 @@ def signals_as_before() -> Iterator[None]:
             signal.signal(it, handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def scope(nodeid: str) -> str:
+    """What one worker runs in a go: a file, or all of tests/devices, or a test that is a process.
+
+    The tests of devices wait for sound more than they compute. One worker runs them beside the
+    others, which have the cores, and they never disturb each other.
+    """
+    path = nodeid.partition("::")[0]
+    if path in ("tests/test_docs.py", "tests/test_examples.py"):
+        return nodeid
+    return "tests/devices" if path.startswith("tests/devices/") else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getoption("dist") != "load":
+        return None  # the user's own choice
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = scope
+    return scheduler
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Sort by scope, so that no worker is left with a long one when the others are done."""
+    seconds: Counter[str] = Counter()
+    for item in items:
+        marks = [_USUAL[mark.name] for mark in item.iter_markers() if mark.name in _USUAL]
+        seconds[scope(item.nodeid)] += max(marks, default=0.03)  # type: ignore[assignment]
+    items.sort(key=lambda item: -seconds[scope(item.nodeid)])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # of pytest-xdist
+        longest_first(items)
     for item in items:
         longest = [_SECONDS[mark.name] for mark in item.iter_markers() if mark.name in _SECONDS]
         if longest and item.get_closest_marker("timeout") is None:

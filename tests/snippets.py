@@ -9,6 +9,8 @@ from the hub and a press of Enter. Here they get substitutes, and nothing else i
 - ``rxv.silero``, ``rxv.mlx.stt``, ``llm`` and ``tts`` give the embedded parts, whatever the name,
   and without the tools, which the embedded language model was not taught to call; ``stt`` opens
   a directory that is there;
+- ``offline.tts()`` is a voice of espeak, as quick and of less computing, but on README's page and
+  with ``RXVOICE_THOROUGH=1``;
 - ``input(...)`` returns when the microphone has ended;
 - ``127.0.0.1:8321`` is a server with the demonstration's language model.
 
@@ -31,6 +33,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from thorough import THOROUGH
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 RECORDING = Path(__file__).parent.parent / "rxvoice" / "data" / "demo.wav"
@@ -85,7 +89,8 @@ def loudspeaker(*_: object, **__: object) -> Any:
 class Stage:
     """The substitutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, real_voice: bool = THOROUGH) -> None:
+        self._real_voice = real_voice
         self._ended = threading.Event()
         self.raised: list[str] = []
         """What threads have died of."""
@@ -130,7 +135,7 @@ class Stage:
         import rxvoice as rxv
         from rxvoice import mlx, offline
 
-        real_llm, real_stt = mlx.llm, mlx.stt
+        real_llm, real_stt, real_tts = mlx.llm, mlx.stt, offline.tts
         here = Path(offline.__file__).parent
 
         def stt(model: str | Path, **__: object) -> object:
@@ -140,12 +145,16 @@ class Stage:
             return real_llm(str(here / "demo-llm"), **options)
 
         def tts(*_: object, **__: object) -> object:
-            return offline.tts("espeak:en-us")
+            return real_tts("espeak:en-us")
+
+        def voice(*names: str, **options: Any) -> object:
+            return real_tts(*names, **options) if names or self._real_voice else tts()
 
         places: list[tuple[Any, str, object]] = [
             (mlx, "stt", stt),
             (mlx, "llm", llm),
             (mlx, "tts", tts),
+            (offline, "tts", voice),
             (rxv, "microphone", self.microphone),
             (rxv, "speaker", loudspeaker),
             (rxv, "silero", lambda *_, **__: offline.silero()),
@@ -158,10 +167,10 @@ class Stage:
             yield
 
 
-def run(snippet: Snippet) -> str | None:
+def run(snippet: Snippet, *, real_voice: bool = THOROUGH) -> str | None:
     """Execute a snippet; what is wrong with it, or None."""
     out = io.StringIO()
-    stage = Stage()
+    stage = Stage(real_voice=real_voice)
     try:
         with stage.set(), contextlib.redirect_stdout(out):
             exec(compile(snippet.code, "snippet", "exec"), {"__name__": "__main__"})
@@ -208,7 +217,7 @@ def failures(page: Path) -> Iterator[str]:
             if SERVER in snippet.code and "connect(" in snippet.code:
                 address = address or stack.enter_context(serving())
                 snippet = replace(snippet, code=snippet.code.replace(SERVER, address))
-            if told := run(snippet):
+            if told := run(snippet, real_voice=THOROUGH or page.name == "README.md"):
                 yield f"{page.name}:{snippet.line}\n{told}"
 
 

@@ -65,9 +65,37 @@ def test_marked_tests_have_longer(
     item = pytest.Function.from_parent(request.node.parent, name="it", callobj=lambda: None)
     for mark in marks:
         item.add_marker(mark)
-    pytest_collection_modifyitems([item])
+    pytest_collection_modifyitems(request.config, [item])
     found = item.get_closest_marker("timeout")
     assert (found.args[0] if found else None) == seconds
+
+
+def test_workers_begin_with_what_takes_longest_a_file_or_the_devices_at_a_time() -> None:
+    from conftest import longest_first, scope
+
+    class Item:
+        def __init__(self, nodeid: str, *marks: str) -> None:
+            self.nodeid = nodeid
+            self.marks = [getattr(pytest.mark, it).mark for it in marks]
+
+        def iter_markers(self) -> list[pytest.Mark]:
+            return self.marks
+
+    items = [
+        *(Item(f"tests/test_a.py::test_{n}") for n in range(60)),
+        Item("tests/devices/test_b.py::test_it", "devices"),
+        Item("tests/mlx/test_c.py::test_it[a/b::c]", "models", "slow"),
+        Item("tests/devices/test_d.py::test_it", "devices"),
+        Item("tests/test_docs.py::test_it[b]"),
+        Item("tests/test_docs.py::test_it[a]"),
+    ]
+    longest_first(items)  # type: ignore[arg-type]
+    found = list(dict.fromkeys(scope(it.nodeid) for it in items))
+    assert found == [
+        *("tests/devices", "tests/mlx/test_c.py", "tests/test_a.py"),
+        *("tests/test_docs.py::test_it[b]", "tests/test_docs.py::test_it[a]"),
+    ]
+    assert [it.nodeid for it in items[3:-2]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
 
 
 @pytest.mark.parametrize("in_ci", [False, True])

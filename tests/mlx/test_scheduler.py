@@ -23,6 +23,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.internal import DisposedException
 from reactivex.scheduler import CatchScheduler
 from reactivex.testing import TestScheduler
+from thorough import some
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -884,4 +885,5 @@ def test_the_interpreter_exits_with_work_in_flight(code: int) -> None:
 
 @pytest.mark.slow
 def test_the_interpreter_always_exits_with_work_in_flight() -> None:
-    assert [leave(0) for _ in range(20)] == [(0, "closed on rxvoice-mlx\n", "")] * 20
+    for _ in some(range(20), 3):
+        assert leave(0) == (0, "closed on rxvoice-mlx\n", "")

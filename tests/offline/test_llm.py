@@ -90,7 +90,7 @@ def test_questions_that_got_no_reply_do_not_disturb(talk: Llm) -> None:
 
 @pytest.mark.models
 def test_every_subject_is_answered_in_one_long_talk(talk: Llm) -> None:
-    for subject in DIALOGUES["subjects"]:
+    for subject in some(DIALOGUES["subjects"], 25):
         assert "".join(talk.respond(spoken(subject["user"][0]))) == subject["assistant"]
 
 
@@ -108,14 +108,15 @@ def test_it_answers_what_whisper_writes(talk: Llm) -> None:
 @pytest.mark.models
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", some([3, 4], 1))
-def test_no_answer_is_wrong_in_200_turns_of_one_talk(talk: Llm, seed: int) -> None:
+def test_no_answer_is_wrong_in_a_long_talk(talk: Llm, seed: int) -> None:
+    turns = len(some(range(200), 50))
     rng = random.Random(seed)
     known = [*ANSWERS.items()]
     known += [(text, name) for name, asked in DIALOGUES["tools"].items() for text in asked]
     strange = [(text, FALLBACK) for text in DIALOGUES["fallback"]["user"]]
     wrong: list[str] = []
     dropped = 0
-    for _ in range(200):
+    for _ in range(turns):
         question, answer = rng.choice(known if rng.random() < 0.8 else strange)
         question = rng.choice((str, spoken))(question)
         if said(talk, question) != answer:
@@ -123,7 +124,7 @@ def test_no_answer_is_wrong_in_200_turns_of_one_talk(talk: Llm, seed: int) -> No
         dropped += talk.stats.dropped_turns
         assert talk.stats.prompt_tokens + 80 <= 448
     assert wrong == []
-    assert dropped > 150
+    assert dropped > 0.75 * turns
 
 
 @pytest.mark.models
@@ -144,7 +145,7 @@ def test_a_talk_with_the_same_weights_keeps_to_the_context_too(talk: Llm) -> Non
 def test_it_refuses_at_least_98_of_100_foreign_questions(talk: Llm, foreign: list[str]) -> None:
     """The 310 that we wrote, and 300 that people asked of a voice assistant (CLINC150)."""
     assert len(foreign) >= 300
-    asked = some(foreign, 100)
+    asked = some(foreign, 50)
     wrong = [it for it in asked if said(talk.fresh(), it) != FALLBACK]
     assert len(wrong) <= 0.02 * len(asked), wrong
 
@@ -160,7 +161,7 @@ def test_it_answers_its_own_questions_in_other_words(talk: Llm) -> None:
         for question in questions
     ]
     assert len(asked) >= 300
-    asked = some(asked, 100)
+    asked = some(asked, 40)
     wrong = [question for question, answer in asked if said(talk.fresh(), question) != answer]
     assert len(wrong) <= 0.05 * len(asked), wrong
 

@@ -116,7 +116,7 @@ def test_closing_it_ends_it(voice: offline.PiperTts):
         "Hello there, world. How are you?",
         "Déjà vu — naïve, 3.5% of it's!",
         "Of the three, I would take the first one. It is 384,000 dollars in the U.S.",
-        "  One two.  " * 40,
+        "  One two.  " * 12,
     ],
 )
 def test_where_words_end(voice: offline.PiperTts, text: str):
@@ -154,7 +154,8 @@ def test_whisper_understands_it(voice: offline.PiperTts):
     ears = offline.stt()
     wrong = total = 0
     spent, lasted = 0.0, 0.0
-    for text in some(SENTENCES * 3, len(SENTENCES)):  # each time it varies a little
+    texts = some(SENTENCES * 3, len(SENTENCES))  # each time it varies a little
+    for text in texts:
         began = time.process_time()
         sound = spoken(voice, text)
         spent += time.process_time() - began
@@ -163,7 +164,7 @@ def test_whisper_understands_it(voice: offline.PiperTts):
         wrong += errors(words(text), heard)
         total += len(words(text))
     print(f"\nrecognised {1 - wrong / total:.3f} of {total}; CPU {spent / lasted:.3f} of speech")
-    assert total > 80
+    assert total > 8 * len(texts)
     assert wrong / total <= 0.05
 
 

@@ -13,6 +13,7 @@ import reactivex as rx
 import soxr
 from offline.ears_kit import SAID, made_up, turns
 from offline.prompts_kit import errors, needs_prompts, prompt, prompts, sixty, words
+from thorough import some
 
 import rxvoice as rxv
 from rxvoice import offline
@@ -61,7 +62,8 @@ def test_human_prompts(ears: offline.WhisperStt):
     wrong = total = 0
     spent = time.process_time()
     seconds = 0.0
-    for name in sixty():
+    names = some(sixty(), 25)
+    for name in names:
         audio, wanted = prompt(name), words(prompts()[name])
         wrong += errors(wanted, words(ears.transcribe_turn(audio)))
         total += len(wanted)
@@ -69,19 +71,20 @@ def test_human_prompts(ears: offline.WhisperStt):
     spent = time.process_time() - spent
     rate = wrong / total
     print(f"\nword error rate {rate:.3f} ({wrong} of {total}), CPU {spent / seconds:.2f} of audio")
-    assert total > 450
+    assert total > 7 * len(names)
     assert rate <= 0.06
 
 
 def test_what_is_no_speech_gives_no_text(ears: offline.WhisperStt):
-    assert len(made_up(ears)) <= 1
+    assert len(made_up(ears, 14)) <= 1
 
 
 @needs_prompts
 def test_a_single_word_is_not_taken_for_noise(ears: offline.WhisperStt):
     names = [name for name, text in prompts().items() if len(words(text)) == 1][:40]
+    names = some(names, 10)
     given = [ears.transcribe_turn(prompt(name)) != "" for name in names]
-    assert sum(given) >= 38
+    assert sum(given) >= 0.95 * len(names)
 
 
 def test_a_text_that_stands_twice_is_looked_at_in_the_whole_window(
@@ -263,8 +266,10 @@ def test_a_minute_without_a_break(ears: offline.WhisperStt):
 def test_latency_in_real_time(ears: offline.WhisperStt):
     """Partial texts come while the user speaks; the final one is there when the silence is over."""
     names = [name for name, text in prompts().items() if 5 <= len(words(text)) <= 14][:40:4]
+    names = some(names, 4)  # at the pace of a microphone
     firsts: list[float] = []
     finals: list[float] = []
+    alone: list[float] = []
     spent = time.process_time()
     lasted = 0.0
     for name in names:
@@ -281,13 +286,20 @@ def test_latency_in_real_time(ears: offline.WhisperStt):
         closed = time.perf_counter()
         found = whole(session)
         finals.append(time.perf_counter() - closed)
-        assert first is not None
-        firsts.append(first - found.words[0][2])
+        closed = time.perf_counter()
+        ears.recognise_turn(audio)
+        alone.append(time.perf_counter() - closed)
+        firsts.append(np.inf if first is None else first - found.words[0][2])
         lasted += len(audio) / RATE
     spent = time.process_time() - spent
     print(f"\npartial after the first word: p50 {np.median(firsts):.2f} s, max {max(firsts):.2f}")
     print(f"final after 0.8 s of silence: p50 {np.median(finals):.3f}, max {max(finals):.3f}")
     print(f"CPU {spent / lasted:.2f} of the audio")
+    if (took := np.median(alone)) > 0.4:
+        pytest.skip(
+            f"the machine is busy: a turn takes {took:.1f} s, half of the silence behind it"
+        )
+    assert np.isfinite(firsts).all()
     assert np.median(firsts) <= 1
     assert np.median(finals) <= 0.1
 
