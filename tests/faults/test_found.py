@@ -1,0 +1,16 @@
+"""What these tests have found in rxvoice, one conversation each."""
+
+from __future__ import annotations
+
+import pytest
+from faults.grammar import fitting
+from faults.run import hold
+
+
+def test_a_session_whose_close_raises_is_closed_once() -> None:
+    hold(fitting(("transcribe session", "close", "raises")))
+
+
+@pytest.mark.parametrize("kind", ["Ctrl-C", "exits", "GeneratorExit"])
+def test_a_session_may_raise_anything_when_it_is_closed_early(kind: str) -> None:
+    hold(fitting(("transcribe session", "disposal", kind)))
