@@ -14,3 +14,9 @@ def test_a_session_whose_close_raises_is_closed_once() -> None:
 @pytest.mark.parametrize("kind", ["Ctrl-C", "exits", "GeneratorExit"])
 def test_a_session_may_raise_anything_when_it_is_closed_early(kind: str) -> None:
     hold(fitting(("transcribe session", "disposal", kind)))
+
+
+@pytest.mark.parametrize("kind", ["Ctrl-C", "exits", "GeneratorExit"])
+@pytest.mark.parametrize("moment", ["first", "piece", "turn end", "close"])
+def test_whatever_a_sink_raises_in_a_plain_pipe(moment: str, kind: str) -> None:
+    hold(fitting(("sink", moment, kind), pipe="plain"))
