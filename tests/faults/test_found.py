@@ -20,3 +20,10 @@ def test_a_session_may_raise_anything_when_it_is_closed_early(kind: str) -> None
 @pytest.mark.parametrize("moment", ["first", "piece", "turn end", "close"])
 def test_whatever_a_sink_raises_in_a_plain_pipe(moment: str, kind: str) -> None:
     hold(fitting(("sink", moment, kind), pipe="plain"))
+
+
+@pytest.mark.parametrize("stage", ["respond observable", "synthesize observable"])
+@pytest.mark.parametrize("kind", ["raises", "exits", "GeneratorExit"])
+def test_an_observable_that_raises_at_its_disposal(stage: str, kind: str) -> None:
+    """The sink is cleared, and the model is told what was heard."""
+    hold(fitting((stage, "disposal", kind)))
