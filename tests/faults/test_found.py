@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from faults.grammar import fitting
+from faults.grammar import Fault, Talk, Utterance, fitting
 from faults.run import hold
+
+TWICE = (Utterance(), Utterance())
 
 
 def test_a_session_whose_close_raises_is_closed_once() -> None:
@@ -50,3 +52,8 @@ def test_whatever_flush_raises_ends_the_conversation(kind: str) -> None:
 @pytest.mark.parametrize("stage", ["respond observable", "synthesize observable", "sink"])
 def test_a_ctrl_c_at_the_disposal_leaves_nothing_open(stage: str) -> None:
     hold(fitting((stage, "disposal", "Ctrl-C")))
+
+
+def test_a_ctrl_c_in_a_tool_spares_the_history_of_the_turn_before() -> None:
+    """The model has taken the question back: the reply that is left is another one's."""
+    hold(Talk(TWICE, (Fault("tool", "first", "Ctrl-C", 1),), writes="tool"))

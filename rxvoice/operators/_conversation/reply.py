@@ -170,7 +170,7 @@ class OngoingReply:
     def break_off(self) -> None:
         """Make nothing more, because downstream has raised. What there is will be heard."""
         self.life.dispose()
-        self._made, self._failed = True, "converse"
+        self._made, self._failed = True, self._failed or "converse"
 
     # It is held back while the user may go on
 
