@@ -15,7 +15,7 @@ from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
 from rxvoice._answers.clock import SubscriptionClock, at, home_of, place_of
 from rxvoice._answers.limits import TimeLimits, Watch
-from rxvoice._answers.observables import Guarded, Outward
+from rxvoice._answers.observables import Guarded, Outward, closing
 from rxvoice._answers.pauses import Flush, Waiting
 from rxvoice._answers.pieces import close, pieces_of, raise_if_ctrl_c
 from rxvoice._answers.steps import Steps
@@ -294,7 +294,8 @@ class _Answering(Generic[T, P]):
         where = self.scheduler if self.worker is None else self.worker
         guarded = None if where is None else Guarded(where, on_error)
         try:
-            following.add(answer.subscribe(on_next, on_error, on_completed, scheduler=guarded))
+            told = answer.subscribe(on_next, on_error, on_completed, scheduler=guarded)
+            following.add(closing(told))
         except BaseException as error:
             on_error(error)
         self.watch.arm()

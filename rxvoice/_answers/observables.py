@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import TypeVar, TypeVarTuple, Unpack
 
 from reactivex import abc, typing
+from reactivex.disposable import Disposable
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+
+from rxvoice._answers.pieces import raise_if_ctrl_c
 
 S = TypeVar("S")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+_log = logging.getLogger("rxvoice")
 
 
 class Outward:
@@ -55,6 +61,19 @@ def outwards(
         on_error(error)
 
     return partial(outward.call, on_next), guarded_error
+
+
+def closing(answer: abc.DisposableBase) -> abc.DisposableBase:
+    """What disposes of an answer. What that raises is logged, as of a generator that is closed."""
+
+    def dispose() -> None:
+        try:
+            answer.dispose()
+        except BaseException as error:  # no one is left to be told
+            _log.exception("a model raised while its answer was closed")
+            raise_if_ctrl_c(error)
+
+    return Disposable(dispose)
 
 
 class Guarded(PeriodicScheduler):

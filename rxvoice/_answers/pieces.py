@@ -50,9 +50,14 @@ def raise_if_ctrl_c(error: BaseException) -> None:
     Call it after the turn has been failed with the error. A model that calls ``sys.exit()`` fails
     its turn, and nothing else.
     """
-    on_main = threading.current_thread() is threading.main_thread()
-    if on_main and isinstance(error, KeyboardInterrupt):
+    if is_ctrl_c(error):
         raise error
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Whether the error is a Ctrl-C on the main thread."""
+    on_main = threading.current_thread() is threading.main_thread()
+    return on_main and isinstance(error, KeyboardInterrupt)
 
 
 def close(pieces: object) -> None:

@@ -9,10 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactivex import Observable, abc
-from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
 from rxvoice._threads.delivery import Delivery
 from rxvoice._threads.inbox import app_queue
+from rxvoice._threads.life import Life
 from rxvoice._threads.loop import Loop
 from rxvoice.events import Notice
 
@@ -57,7 +58,7 @@ class ConversationThread(Generic[T]):
         self._deliver_on = deliver_on
         self.loop = Loop("rxvoice-conversation", on_raise=self._raised)
         self._recording = None if record is None else record(self.loop)
-        self.life = CompositeDisposable()
+        self.life = Life()
         self._queue = app_queue(max_events, self.life)
 
     def begin(

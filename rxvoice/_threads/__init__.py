@@ -2,6 +2,7 @@
 
 In reading order:
 
+    life                  what ends with a subscription
     kept                  the turns that wait in a queue
     bounded               the queue with a limit, which reports what it drops
     relative              a scheduler in terms of one method

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from reactivex import abc
-from reactivex.disposable import CompositeDisposable
 
 from rxvoice._answers.clock import SubscriptionClock, home_of, time_of
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch
 from rxvoice._answers.stuck import expire_when_stuck
 from rxvoice._boundary import Handled, boundary_of, outside
+from rxvoice._threads.life import Life
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event, Notice, TurnFailed
 from rxvoice.operators.kernel import Subscription
@@ -73,7 +73,7 @@ class Job(Generic[U]):
         self._turn: Turn | None = None
         self._watch: Watch | None = None
         self.emit: Callable[[U], None] = out.emit
-        self.life = CompositeDisposable()
+        self.life = Life()
         self.more = False
         """Whether this was only a part: the work is called with the same element again."""
         out.life.add(self.life)

@@ -34,6 +34,7 @@ from reactivex.scheduler import (
     TrampolineScheduler,
 )
 
+from rxvoice._threads.life import Life
 from rxvoice.errors import ConfigError
 from rxvoice.events import Event
 from rxvoice.operators._follow import emitting, follow, reached
@@ -73,7 +74,7 @@ class Subscription(Generic[U]):
         self.emit = observer.on_next
         self.complete = observer.on_completed
         self.scheduler = scheduler
-        self.life = CompositeDisposable()
+        self.life: CompositeDisposable = Life()
         self.disposable = RefCountDisposable(self.life)
         """The disposable that the subscriber gets."""
 

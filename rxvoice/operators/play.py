@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._boundary import boundary_of
 from rxvoice._writing import SpeechWriter, refuse_conversation
 from rxvoice.elements import FinishedTurn, Speech
@@ -77,12 +78,13 @@ def play(
                 return
             try:
                 writer.write(speech)
-            except Exception as error:
+            except BaseException as error:
                 if errors == "raise":
                     out.fail(_blamed(turn, error))
                 else:
                     failed = turn
                     out.emit(TurnFailed(turn, StageError("play", turn, error)))
+                raise_if_ctrl_c(error)
                 return
             if speech.final:
                 out.emit(_event(speech))
@@ -90,8 +92,9 @@ def play(
         def flush() -> None:
             try:
                 own.flush()
-            except Exception as error:
+            except BaseException as error:
                 out.fail(_blamed(None, error))
+                raise_if_ctrl_c(error)
                 return
             out.complete()
 
@@ -100,7 +103,7 @@ def play(
     return stateful_on_events(start)
 
 
-def _blamed(turn: Turn | None, error: Exception) -> Exception:
+def _blamed(turn: Turn | None, error: BaseException) -> Exception:
     return error if isinstance(error, SinkStalled) else StageError("play", turn, error)
 
 

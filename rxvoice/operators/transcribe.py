@@ -13,6 +13,7 @@ from reactivex.disposable import Disposable
 from reactivex.internal import DisposedException
 
 from rxvoice._answers.limits import limits
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice._answers.recognised import Known, recognised
 from rxvoice._answers.shapes import Text, is_whole, yes_or_no
 from rxvoice._audio.samples import Samples
@@ -177,8 +178,8 @@ def _streaming(
                 if listening is None:
                     listening = session()
                 if chunk is None:
+                    closed = True  # before: if it raises, it is not told again
                     listening.close()
-                    closed = True
                 else:
                     listening.feed(chunk.samples)
             if chunk is not None:
@@ -205,8 +206,9 @@ def _streaming(
                 closed = True
                 try:
                     listening.close()
-                except Exception:  # no caller waits for it
+                except BaseException as error:  # no caller waits for it
                     _log.exception("a recogniser raised when it was told to stop listening")
+                    raise_if_ctrl_c(error)
 
         def leave() -> None:
             if closed:

@@ -409,7 +409,7 @@ def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> Non
         made.append(CompositeDisposable())
         return made[-1]
 
-    monkeypatch.setattr("rxvoice.operators.kernel.CompositeDisposable", composite)
+    monkeypatch.setattr("rxvoice.operators.kernel.Life", composite)
     scheduler = TestScheduler()
     run = Run(FakeTranscriber("yes", after_ms=1), scheduler=scheduler)
     for n in range(1000):

@@ -467,7 +467,7 @@ def test_nothing_grows_from_turn_to_turn(monkeypatch: pytest.MonkeyPatch) -> Non
         made.append(CompositeDisposable())
         return made[-1]
 
-    monkeypatch.setattr("rxvoice.operators.kernel.CompositeDisposable", composite)
+    monkeypatch.setattr("rxvoice.operators.kernel.Life", composite)
     policy = FakePolicy([True] * 1000, after_ms=0)
     source: Subject[AudioChunk] = Subject()
     scheduler = TestScheduler()

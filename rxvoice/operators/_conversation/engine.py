@@ -98,6 +98,9 @@ class Engine:
                 current.reply.cut()
         self._floor.leave()
         self._candidates.release()
+        error = self._playback.take_error()
+        if error is not None:
+            self._ports.raise_after(error)  # there is nobody left to be told of others
 
     # What follows from an input
 
@@ -136,6 +139,7 @@ class Engine:
             if not self._candidates.want_pause:
                 self._candidates.release()  # the sink may have failed to go on
         self._playback.take_error()  # one is enough
+        self._ports.raise_after(error)
         return True
 
     def _go_on(self) -> bool:

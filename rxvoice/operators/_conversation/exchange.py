@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from reactivex.disposable import CompositeDisposable
 
 from rxvoice._text.words import words
+from rxvoice._threads.life import Life
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Say, Transcript
 from rxvoice.operators._conversation.evidence import Evidence
@@ -39,7 +40,7 @@ class Exchange:
     number: int
     say: Say | None = None
     evidence: Evidence | None = None
-    life: CompositeDisposable = field(default_factory=CompositeDisposable)
+    life: CompositeDisposable = field(default_factory=Life)
     before: list[Exchange] = field(default_factory=list["Exchange"])
     transcript: Transcript | None = None
     partial: str = ""

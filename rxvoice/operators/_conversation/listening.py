@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Transcript
 from rxvoice.errors import ModelThreadStuck
@@ -96,10 +97,11 @@ class Listening:
                 over_voice=phase is Phase.SPEAKING,
                 warm_up=self._floor.is_warming_up,
             )
-        except Exception as error:  # from the echo detector
+        except BaseException as error:  # from the echo detector
             turn = exchange.turn
             self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
             exchange.evidence.decide("failed")
+            raise_if_ctrl_c(error)
         if not exchange.evidence.holds:
             self._candidates.reason = "quiet"
 

@@ -8,6 +8,8 @@ from functools import partial
 from threading import Lock
 from typing import TypeAlias
 
+from rxvoice._answers.pieces import raise_if_ctrl_c
+
 Action: TypeAlias = Callable[[], None]
 
 
@@ -23,16 +25,18 @@ class Mailbox:
 
     Args:
         settle: runs after each action, as a part of it.
-        on_error: receives what an action raises; never what downstream raises.
+        on_error: receives what an action raises; never what downstream raises, nor a Ctrl-C on the
+            main thread, which is raised on.
     """
 
-    def __init__(self, settle: Action, on_error: Callable[[Exception], None]) -> None:
+    def __init__(self, settle: Action, on_error: Callable[[BaseException], None]) -> None:
         self._settle = settle
         self._on_error = on_error
         self._lock = Lock()
         self._actions: deque[Action] = deque()
         self._outgoing: deque[Action] = deque()
         self._running = False
+        self._to_raise: BaseException | None = None
 
     def post(self, action: Action) -> None:
         """Run the action, after those that were posted before it."""
@@ -54,6 +58,10 @@ class Mailbox:
         with self._lock:
             self._actions.append(action)
 
+    def raise_after(self, error: BaseException) -> None:
+        """Raise the error once the current action is over. Only an action may call this."""
+        self._to_raise = error
+
     def send(self, outgoing: Action) -> None:
         """Send something downstream, after the current action. Only an action may call this."""
         self._outgoing.append(outgoing)
@@ -71,5 +79,9 @@ class Mailbox:
         try:
             action()
             self._settle()
-        except Exception as error:
+        except BaseException as error:
+            raise_if_ctrl_c(error)  # it ends the program
             self._on_error(error)
+        if self._to_raise is not None:
+            error, self._to_raise = self._to_raise, None
+            raise error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from reactivex import Observable
 
+from rxvoice._answers.shapes import named
 from rxvoice._audio.samples import Samples
 from rxvoice._writing import SpeechWriter
 from rxvoice.elements import Speech
@@ -34,7 +35,7 @@ class Playback:
         self._sink = sink
         self._duck = duck
         self._writer = SpeechWriter(sink)
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._rate = 0
         self._kept: deque[tuple[Samples, int]] = deque()
         """Sound and its rate that a sink without pause has still to get."""
@@ -79,7 +80,7 @@ class Playback:
     def _put(self, samples: Samples, sample_rate: int) -> bool:
         try:
             self.written += self._writer.put(samples, sample_rate)
-        except Exception as error:
+        except BaseException as error:
             self._error = error
             return False
         return True
@@ -139,7 +140,7 @@ class Playback:
             self.written -= samples.shape[0]
             self._put(samples, rate)
 
-    def take_error(self) -> Exception | None:
+    def take_error(self) -> BaseException | None:
         """Remove and return the error that the sink has raised; None if there is none."""
         error, self._error = self._error, None
         return error
@@ -150,10 +151,21 @@ class Playback:
 
     def _take_back(self) -> Samples | None:
         """Clear the sink. Returns what it had not played; None if it raised."""
-        unheard = self._ask(self._sink.clear, None)
+        unheard = self._ask(self._clear, None)
         if unheard is not None:
             self.written -= unheard.shape[0]
         return unheard
+
+    def _clear(self) -> Samples:
+        unheard: object = self._sink.clear()
+        if not isinstance(getattr(unheard, "shape", None), tuple):
+            # How much it dropped is not known. What counts as written must not wait to be heard.
+            self.written = self.position
+            raise TypeError(
+                "the sink's clear() must return the samples that were never heard, got "
+                f"{named(unheard)}"
+            )
+        return cast("Samples", unheard)
 
     def _number(self, *names: str) -> int:
         """The first of these attributes that the sink has; 0 if it has none."""
@@ -168,6 +180,6 @@ class Playback:
     def _ask(self, ask: Callable[[], T], otherwise: T) -> T:
         try:
             return ask()
-        except Exception as error:
+        except BaseException as error:
             self._error = error
             return otherwise

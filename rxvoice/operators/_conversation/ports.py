@@ -17,6 +17,7 @@ from reactivex.scheduler import (
 )
 
 from rxvoice._answers.clock import at
+from rxvoice._answers.pieces import is_ctrl_c, raise_if_ctrl_c
 from rxvoice._boundary import boundary_of, calling, outside
 from rxvoice.elements import Reply
 from rxvoice.errors import SinkStalled
@@ -133,6 +134,11 @@ class Ports:
             scheduler=self._out.scheduler,
         )
 
+    def raise_after(self, error: BaseException) -> None:
+        """Raise a Ctrl-C on the main thread once the current action is over, and no other error."""
+        if is_ctrl_c(error):
+            self._mailbox.raise_after(error)
+
     # Out: only an action in the mailbox calls these
 
     def say(self, element: object) -> None:
@@ -152,16 +158,17 @@ class Ports:
     def _flush(self, flush: Action) -> None:
         try:
             flush()
-        except Exception as error:
+        except BaseException as error:
             stalled = isinstance(error, SinkStalled)
             self._out.fail(error if stalled else StageError("converse", None, error))
+            raise_if_ctrl_c(error)
         else:
             self._out.complete()
 
     def _send(self, outgoing: Action) -> None:
         self._mailbox.send(lambda: None if self.life.is_disposed else outgoing())
 
-    def _on_raised(self, error: Exception) -> None:
+    def _on_raised(self, error: BaseException) -> None:
         """An action has raised: the sink, or another part that it called."""
         self.fail(StageError("converse", None, error))
 

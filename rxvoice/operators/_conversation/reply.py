@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from reactivex import Observable
-from reactivex.disposable import CompositeDisposable
 
+from rxvoice._threads.life import Life
 from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
 from rxvoice.events import Dropped, Finished, ReplyDelta, ReplyStarted, Spoken, TurnFailed
 from rxvoice.operators._conversation.mailbox import Action
@@ -60,7 +60,7 @@ class OngoingReply:
         self.spoken = SpokenReply(playback.written, pace)
         self.is_heard = False
         """Whether any of it has been heard."""
-        self.life = CompositeDisposable()
+        self.life = Life()
         """Disposed, it makes nothing more."""
         self._report = report
         self._interrupts = interrupts
@@ -170,7 +170,7 @@ class OngoingReply:
     def break_off(self) -> None:
         """Make nothing more, because downstream has raised. What there is will be heard."""
         self.life.dispose()
-        self._made, self._failed = True, "converse"
+        self._made, self._failed = True, self._failed or "converse"
 
     # It is held back while the user may go on
 
@@ -250,7 +250,10 @@ class OngoingReply:
         Returns:
             The text that was heard; None if the model had not taken the question.
         """
-        self.life.dispose()  # before the sink is cleared: nothing may be written after that
+        try:
+            self.life.dispose()  # before the sink is cleared: nothing may be written after that
+        except KeyboardInterrupt as error:
+            self._ports.raise_after(error)
         heard = self.spoken.heard(self._playback.clear())
         if self._report.withdraw(self.question):
             return None
@@ -261,7 +264,7 @@ class OngoingReply:
             self._log(heard, interrupted=True)
         return heard
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End the reply because the sink has raised."""
         turn = self.question.turn
         self._failed = self._failed or "converse"

@@ -1,0 +1,243 @@
+"""What may go wrong in a conversation: which part, when, and how; and the strategies that draw it.
+
+A drawn conversation reads as a story, so that what hypothesis has shrunk can be told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+__all__ = ["CELLS", "Cell", "Fault", "Talk", "Utterance", "conversations"]
+
+WORDS = ("alpha", "bravo", "delta", "gamma", "hotel", "india")
+"""What the user says: each word once, and each has five letters of which the first is its own."""
+
+RAISES = ("raises", "Ctrl-C", "exits", "GeneratorExit", "MemoryError")
+ODD = ("gives nothing", "gives nonsense")
+LONG = ("hangs", "never ends")
+ALL = (*RAISES, *ODD, *LONG)
+
+Cell = tuple[str, str, str]
+"""Stage, moment and kind."""
+
+MOMENTS = ("first", "piece", "turn end", "close", "interruption", "pause", "disposal")
+
+_EACH_CHUNK = ("first", "piece", "turn end", "interruption", "pause")
+_ANSWER = ("first", "piece", "turn end", "close", "interruption", "pause", "disposal")
+
+_TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # stage: the moments at which it is called, and what it can do
+    "source": (("first", "piece", "turn end", "interruption", "pause"), ("raises", *ODD, *LONG)),
+    "mute": (_EACH_CHUNK, ("raises", *ODD)),
+    "vad": (_EACH_CHUNK, (*RAISES, "gives nonsense")),
+    "wake_word": (_EACH_CHUNK, (*RAISES, "gives nonsense")),
+    "barge_in": (("first", "piece", "interruption", "pause"), (*RAISES, "gives nonsense")),
+    "policy": (("turn end", "interruption", "pause"), (*RAISES, "gives nonsense", *LONG)),
+    "commands": (("first", "turn end", "interruption", "pause"), ("raises", *ODD)),
+    "transcribe whole": (("first", "interruption", "pause"), (*RAISES, *ODD)),
+    "transcribe pieces": (_ANSWER[:4], (*RAISES, *ODD, "never ends")),
+    "transcribe observable": (("first", "piece", "turn end", "interruption", "pause"), ALL),
+    "transcribe session": (_ANSWER, (*RAISES, *ODD, "never ends")),
+    "respond str": (("first",), (*RAISES, *ODD)),
+    "respond generator": (_ANSWER, (*RAISES, *ODD, "never ends")),
+    "respond observable": (("first", "piece", "turn end", "disposal"), ALL),
+    "respond memory": (("interruption", "disposal"), RAISES),
+    "tool": (("first",), (*RAISES, *ODD)),
+    "synthesize generator": (_ANSWER, (*RAISES, *ODD, "never ends")),
+    "synthesize observable": (("first", "piece", "turn end", "disposal"), ALL),
+    "sink": (_ANSWER, (*RAISES, *ODD)),
+    "recorder": (
+        ("first", "piece", "turn end", "interruption", "pause"),
+        ("raises", "MemoryError"),
+    ),
+    "subscriber": (("first", "piece", "turn end", "interruption", "pause"), RAISES),
+}
+
+_CLOSING = ("close", "disposal")
+"""While it is closed, an answer can only raise."""
+
+IMPOSSIBLE: dict[Cell, str] = {}
+"""Cells of the table that mean nothing, and why."""
+
+for _stage, (_moments, _kinds) in _TABLE.items():
+    for _moment in _moments:
+        for _kind in _kinds:
+            closing = _moment in _CLOSING or (
+                _moment == "interruption"
+                and _stage in ("respond generator", "synthesize generator")
+            )
+            if closing and _kind not in RAISES:
+                IMPOSSIBLE[_stage, _moment, _kind] = "what is closed gives nothing any more"
+            elif closing and _kind == "GeneratorExit" and "generator" in _stage:
+                IMPOSSIBLE[_stage, _moment, _kind] = "that is how a generator is closed"
+for _moment, _kind in (
+    ("turn end", "gives nonsense"),
+    ("turn end", "gives nothing"),
+    ("pause", "gives nothing"),
+    ("pause", "gives nonsense"),
+):
+    IMPOSSIBLE["sink", _moment, _kind] = "what these methods return means nothing"
+
+CELLS: frozenset[Cell] = frozenset(
+    (stage, moment, kind)
+    for stage, (moments, kinds) in _TABLE.items()
+    for moment in moments
+    for kind in kinds
+    if (stage, moment, kind) not in IMPOSSIBLE
+)
+
+PLAIN = frozenset(
+    cell
+    for cell in CELLS
+    if cell[1] not in ("interruption", "pause", "disposal")
+    and cell[0] not in ("commands", "respond memory")
+    and (cell[0] != "subscriber" or cell[1] == "piece")  # it gets logs and failures only
+)
+"""Those of a pipe without `converse`, where nobody interrupts."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One part does one thing at one moment of one turn."""
+
+    stage: str
+    moment: str
+    kind: str
+    turn: int = 0
+    odd: int = 0
+    """Which nonsense."""
+
+    @property
+    def cell(self) -> Cell:
+        return self.stage, self.moment, self.kind
+
+    def __repr__(self) -> str:
+        odd = f", odd={self.odd}" if self.odd else ""
+        return f"Fault({self.stage!r}, {self.moment!r}, {self.kind!r}, turn={self.turn}{odd})"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What the user says in one go.
+
+    Args:
+        when: ``"after"`` the reply before is over; ``"over"`` it, while it is heard.
+        said: ``"words"``, ``"noise"`` as long as words, or a ``"cough"``.
+    """
+
+    when: str = "after"
+    said: str = "words"
+
+    def __repr__(self) -> str:
+        return f"Utterance({self.when!r}, {self.said!r})"
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation with its faults."""
+
+    utterances: tuple[Utterance, ...]
+    faults: tuple[Fault, ...] = ()
+    pipe: str = "converse"  # or "plain"
+    hears: str = "whole"
+    writes: str = "generator"
+    speaks: str = "generator"
+    lanes: tuple[int | None, int | None, int | None] = (None, None, None)
+    """Virtual ms of a step of the recogniser, the text model and the voice; None: in place."""
+    parts: frozenset[str] = field(default_factory=frozenset[str])
+    """Operators that are not always there."""
+
+    @property
+    def stages(self) -> set[str]:
+        """The parts that can fail in it."""
+        own = {"respond memory", "commands"} if self.pipe == "converse" else set[str]()
+        return {
+            *("source", "vad", "policy", "sink", "subscriber", *own, *self.parts),
+            f"transcribe {self.hears}",
+            "tool" if self.writes == "tool" else f"respond {self.writes}",
+            f"synthesize {self.speaks}",
+        }
+
+
+def fitting(cell: Cell, *, pipe: str = "converse") -> Talk:
+    """The shortest conversation that comes to the moment of a cell."""
+    stage, moment, kind = cell
+    over = moment in ("interruption", "pause")
+    utterances = (Utterance(), Utterance("over"), Utterance()) if over else (Utterance(),) * 2
+    # What happens at an interruption happens to the turn that interrupts or is interrupted.
+    hit = 1 if over and stage not in _INTERRUPTED else 0
+    return _talk(utterances, (Fault(stage, moment, kind, hit),), pipe)
+
+
+_INTERRUPTED = ("respond generator", "respond memory", "synthesize generator", "sink", "subscriber")
+
+
+def _talk(
+    utterances: tuple[Utterance, ...], faults: tuple[Fault, ...], pipe: str, **shapes: Any
+) -> Talk:
+    for fault in faults:
+        stage, _, shape = fault.stage.partition(" ")
+        if stage == "transcribe":
+            shapes["hears"] = shape
+        elif fault.stage == "tool":
+            shapes["writes"] = "tool"
+        elif stage == "respond" and shape != "memory":
+            shapes["writes"] = shape
+        elif stage == "synthesize":
+            shapes["speaks"] = shape
+        elif stage in ("mute", "wake_word", "barge_in", "recorder"):
+            shapes["parts"] = shapes.get("parts", frozenset()) | {stage}
+        # A step in place is over at once, so nothing can come in between; and would never end.
+        lanes = list(shapes.get("lanes", (None, None, None)))
+        place = {"transcribe": 0, "respond": 1, "synthesize": 2}.get(stage)
+        slow = fault.kind == "never ends" or fault.moment in ("interruption", "pause", "disposal")
+        if place is not None and slow and stage != "transcribe":
+            lanes[place] = (0, 150, 130)[place]
+        if place == 0 and fault.kind == "never ends" and not lanes[0]:
+            lanes[0] = 5
+        shapes["lanes"] = tuple(lanes)
+    return Talk(utterances, faults, pipe, **shapes)
+
+
+said = st.sampled_from(["words", "words", "words", "noise", "cough"])
+lane = st.sampled_from([None, None, 1, 20, 90])
+
+
+@st.composite
+def conversations(draw: st.DrawFn, pipe: str = "converse", most_faults: int = 3) -> Talk:
+    """A conversation, and what goes wrong in it."""
+    when = st.sampled_from(["after", "over"]) if pipe == "converse" else st.just("after")
+    first = st.builds(Utterance, st.just("after"), st.just("words"))
+    more = st.lists(st.builds(Utterance, when, said), min_size=1, max_size=4)
+    utterances = (draw(first), *draw(more))
+    cells = sorted(CELLS if pipe == "converse" else PLAIN)
+    count = draw(st.integers(0, most_faults))
+    faults: list[Fault] = []
+    for _ in range(count):
+        cell = draw(st.sampled_from(cells))
+        if any(clash(cell[0], it.stage) for it in faults):
+            continue
+        turn = draw(st.integers(0, len(utterances) - 1))
+        faults.append(Fault(*cell, turn, draw(st.integers(0, 5))))
+    parts = st.frozensets(st.sampled_from(["mute", "wake_word", "barge_in"]))
+    return _talk(
+        utterances,
+        tuple(faults),
+        pipe,
+        hears=draw(st.sampled_from(["whole", "pieces", "observable", "session"])),
+        writes=draw(st.sampled_from(["generator", "str", "observable", "tool"])),
+        speaks=draw(st.sampled_from(["generator", "observable"])),
+        lanes=(draw(st.sampled_from([None, 1, 5])), draw(lane), draw(lane)),
+        parts=draw(parts),
+    )
+
+
+def clash(stage: str, other: str) -> bool:
+    """Whether a conversation cannot have both: a slot has one part."""
+    mine, its = stage.split(" ")[0], other.split(" ")[0]
+    kinds = {"tool": "respond"}
+    same = kinds.get(mine, mine) == kinds.get(its, its)
+    return same and stage != other and "memory" not in (stage + other)
