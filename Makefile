@@ -8,7 +8,7 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 PYTHON ?= $(shell .ci/python.sh)
 
 # Each target says after `##` what it does.
-.PHONY: help demo test coverage stress mutants floors lint types docs bench bench-peers check clean
+.PHONY: help demo test coverage stress mutants floors ceilings fuzz lint types docs bench bench-peers check clean
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name about; do printf 'make %-12s %s\n' "$$name" "$$about"; done
@@ -55,6 +55,22 @@ floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
 		-n 2 --dist loadfile </dev/null
 
+# The newest of everything, and never what was installed before or what pip has kept.
+ceilings: CEILINGS := $(VENV)-ceilings
+ceilings:  ## the same, with the newest versions that there are
+	rm -rf $(CEILINGS) && $(PYTHON) -m venv $(CEILINGS)
+	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --upgrade \
+		--upgrade-strategy eager --editable '.[offline,dev,wakeword]'
+	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
+	$(CEILINGS)/bin/python -m pytest -m "not models and not slow and not devices" \
+		-n 2 --dist loadfile </dev/null
+
+# Needs atheris, which has wheels for Linux on x86-64, and says so elsewhere.
+SECONDS ?= 60
+fuzz: $(VENV)/dev.installed  ## hostile input at every boundary: TARGET=... for one, SECONDS=... for each
+	@$(PIP) --only-binary atheris 'atheris>=3' || true
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGET)
+
 check: lint types docs  ## lint (workflows too), types and the executed documentation
 
 lint: $(VENV)/dev.installed
@@ -90,7 +106,7 @@ bench-peers: $(VENV)/dev.installed  ## rxvoice beside pipecat, livekit-agents an
 	$(BIN)/python -m docs.measured
 
 clean:  ## remove the environments and what was made
-	rm -rf $(VENV) $(VENV)-floors .venv-peers out
+	rm -rf $(VENV) $(VENV)-floors $(VENV)-ceilings .venv-peers out
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \
