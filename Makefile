@@ -11,7 +11,8 @@ WORKERS ?= 3
 N ?= 20
 
 # Each target says after `##` what it does.
-.PHONY: help demo test repeat coverage stress mutants floors lint types pages docs bench bench-peers check clean
+TARGETS := $(shell sed -n 's/^\([a-z-]*\):.*\#\#.*/\1/p' Makefile)
+.PHONY: help $(TARGETS)
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name about; do printf 'make %-12s %s\n' "$$name" "$$about"; done
@@ -62,9 +63,25 @@ floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
 		-n $(WORKERS) </dev/null
 
+# The newest of everything, and never what was installed before or what pip has kept.
+ceilings: CEILINGS := $(VENV)-ceilings
+ceilings:  ## the same, with the newest versions that there are
+	rm -rf $(CEILINGS) && $(PYTHON) -m venv $(CEILINGS)
+	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --upgrade \
+		--upgrade-strategy eager --editable '.[offline,dev,wakeword]'
+	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
+	$(CEILINGS)/bin/python -m pytest -m "not models and not slow and not devices" \
+		-n $(WORKERS) </dev/null
+
+# Needs atheris, which has wheels for Linux on x86-64, and says so elsewhere.
+SECONDS ?= 60
+fuzz: $(VENV)/dev.installed  ## hostile input at every boundary: TARGET=... for one, SECONDS=... for each
+	@$(PIP) --only-binary atheris 'atheris>=3' || true
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGET)
+
 check: lint types docs  ## lint (workflows too), types and the executed documentation
 
-lint: $(VENV)/dev.installed
+lint: $(VENV)/dev.installed  ## ruff, and the checks of workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/zizmor --offline --quiet .github
@@ -72,11 +89,11 @@ lint: $(VENV)/dev.installed
 	@# actionlint has no wheel; CI runs it, and so does this where it is installed.
 	@if command -v actionlint >/dev/null; then actionlint; fi
 
-types: $(VENV)/dev.installed
+types: $(VENV)/dev.installed  ## pyright and mypy, strict
 	$(BIN)/pyright
 	$(BIN)/mypy --strict tests/typing
 
-pages: $(VENV)/dev.installed
+pages: $(VENV)/dev.installed  ## the pages that are written from code say what it says; build the site into out/site
 	$(BIN)/python -m docs.spec --check operators
 	$(BIN)/python -m docs.layers --check
 	$(BIN)/python -m docs.interruption --check
@@ -99,7 +116,7 @@ bench-peers: $(VENV)/dev.installed  ## rxvoice beside pipecat, livekit-agents an
 	$(BIN)/python -m docs.measured
 
 clean:  ## remove the environments and what was made
-	rm -rf $(VENV) $(VENV)-floors .venv-peers out
+	rm -rf $(VENV) $(VENV)-floors $(VENV)-ceilings .venv-peers out
 
 $(VENV)/bin/pip:
 	@test -n "$(PYTHON)" || { echo "rxvoice needs Python 3.11 or later; on Debian: \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ _LEVELS = 100  # of nested arrays and objects; a model's config.json has about 5
 _MOST = 10**308  # about the largest that float() takes
 
 
-def read_json(text: str | bytes, what: str, *, levels: int = _LEVELS) -> object:
+def read_json(
+    text: str | bytes, what: str, *, levels: int = _LEVELS, finite: bool = False
+) -> object:
     """The value that the JSON stands for.
 
     A byte order mark is skipped. Bytes may be UTF-8, UTF-16 or UTF-32.
@@ -22,13 +25,15 @@ def read_json(text: str | bytes, what: str, *, levels: int = _LEVELS) -> object:
     Args:
         what: the subject of the message, such as ``"the conversation in a.json"``.
         levels: how many arrays and objects may be nested in one another.
+        finite: whether to refuse NaN and Infinity, which Python reads and JSON does not have, and
+            numbers that are too large to be any other.
 
     Raises:
         ConfigError: it is not JSON, has more levels, or has a whole number that is too large.
     """
     if isinstance(text, bytes):
         text = _decoded(text, what, json.detect_encoding(text))
-    return _parsed(json.loads, text, what, "JSON", levels)
+    return _parsed(_FINITE.decode if finite else json.loads, text, what, "JSON", levels)
 
 
 def read_toml(text: str | bytes, what: str) -> dict[str, object]:
@@ -75,6 +80,16 @@ def _parsed(
         raise _too_large(what) from None
     _check(value, what, levels)
     return value
+
+
+def _finite(number: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise json.JSONDecodeError(f"{number:.60} is no number of JSON", number, 0)
+    return found
+
+
+_FINITE = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 
 
 def _check(value: object, what: str, levels: int) -> None:

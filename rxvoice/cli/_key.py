@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rxvoice._files.json import read_text
@@ -19,7 +20,8 @@ def key_from(option: str, given: str | None, variable: str, environment: dict[st
     if given == "env":
         found, where = environment.get(variable, ""), f"${variable}"
     else:
-        found, where = read_text(Path(given).expanduser(), "the key"), given
+        # os.path leaves a path with ~ as it is if there is no such user, and Path raises.
+        found, where = read_text(Path(os.path.expanduser(given)), "the key"), given
     if not (key := found.strip()):
         raise ConfigError(f"{option} {given}: there is no key in {where}")
     return key

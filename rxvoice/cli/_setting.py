@@ -79,7 +79,12 @@ class Setting:
             good = good and (not self.choices or value in self.choices)
         if not good:
             raise ValueError(f"wanted {self.wanted}")
-        return Path(str(value)).expanduser() if self.kind == "path" else value
+        if self.kind != "path":
+            return value
+        try:
+            return Path(str(value)).expanduser()
+        except RuntimeError:
+            raise ValueError("no such user: wanted a path, with ~ for your home") from None
 
 
 def setting(default: object, group: str, kind: Kind, help: str, **rest: Any) -> Any:

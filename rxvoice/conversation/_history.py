@@ -146,7 +146,7 @@ class Conversation:
         Raises:
             ConfigError: the text is not JSON or no conversation; says what is wrong, and where.
         """
-        return cls._of(read_json(text, "the text", levels=_LEVELS))
+        return cls._of(_whole(read_json(text, "the text", levels=_LEVELS)))
 
     def save(self, path: str | Path) -> None:
         """Write the conversation to a file, as JSON in UTF-8.
@@ -170,7 +170,7 @@ class Conversation:
         """
         data = read_at_most(path, _LARGEST)
         try:
-            return cls._of(read_json(data, "the file", levels=_LEVELS))
+            return cls._of(_whole(read_json(data, "the file", levels=_LEVELS)))
         except ConfigError as error:
             raise ConfigError(f"{path} is no conversation: {error}") from error
 
@@ -189,6 +189,16 @@ class Conversation:
             if self.messages[index]["role"] == "user":
                 return index
         return -1
+
+
+def _whole(given: object) -> object:
+    """The value without lone surrogates in any of its texts."""
+    try:
+        text = json.dumps(given, ensure_ascii=False)
+    except RecursionError:
+        raise ConfigError(f"it has almost {_LEVELS} levels: flatten it") from None
+    whole = whole_text(text)
+    return given if whole is text else json.loads(whole)
 
 
 def _cut(said: str, heard: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from rxvoice.conversation import Message
 from rxvoice.conversation._turns import alternating
 from rxvoice.errors import ConfigError
 from rxvoice.mlx._channels import ENDS, ChannelSplitter, channel_call, has_channels
-from rxvoice.mlx._template import check_template
+from rxvoice.mlx._template import check_source, check_template
 from rxvoice.mlx._text_splitter import Markers, TextSplitter
 
 _ASKS: list[Message] = [{"role": "user", "content": "Hello."}]
@@ -86,6 +86,10 @@ class ChatFormat:
         vocabulary = tokenizer.get_vocab() if self._has_channels else {}
         self.ends = tokenizer.eos_token_ids | {vocabulary[it] for it in ENDS if it in vocabulary}
         self.check_tools(schemas)
+        named = cast("dict[str, object]", template).values() if isinstance(template, dict) else ()
+        for text in (template, *named):
+            if isinstance(text, str):
+                check_source(name, text)
         check_template(name, lambda: self._rendered(_ASKS, schemas))
         told = self._tried([*_SYSTEM, *_ASKS], schemas)
         self._knows_system = told is not None and told != self._rendered(_ASKS, schemas)

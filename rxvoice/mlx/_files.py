@@ -69,10 +69,16 @@ def _repository(directory: Path) -> Path:
 
 
 def _check_link(directory: Path, path: Path, inside: Path) -> None:
-    if path.is_symlink() and not path.resolve().is_relative_to(inside):
+    if not path.is_symlink():
+        return
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise BrokenFile(f"{_name(directory, path)} is a link to nothing ({error})") from error
+    if not target.is_relative_to(inside):
         raise _refused(
             directory,
-            f"{_name(directory, path)} is a link to {str(path.resolve())!r}, outside of it",
+            f"{_name(directory, path)} is a link to {str(target)!r}, outside of it",
             "put the file itself there",
         )
 
@@ -150,7 +156,7 @@ def _check_index(directory: Path, path: Path, parts: object) -> None:
     for part in set(map(str, cast("dict[str, object]", parts).values())):
         try:
             leads_out = not (path.parent / part).resolve().is_relative_to(inside)
-        except ValueError:  # a null character
+        except (OSError, RuntimeError, ValueError):  # links in a circle; a null character
             leads_out = True
         if leads_out:
             raise _refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,8 @@ def _read(file: BinaryIO) -> tuple[Weights, dict[str, int]]:
     def number(form: str) -> int:
         return int(struct.unpack(form, file.read(struct.calcsize(form)))[0])
 
+    whole = os.fstat(file.fileno()).st_size
+
     def text() -> str:
         return file.read(number("<H")).rstrip(b"\0").decode()
 
@@ -82,11 +85,10 @@ def _read(file: BinaryIO) -> tuple[Weights, dict[str, int]]:
     for _ in range(number("<I")):
         name, rank = text(), number("<B")
         shape = [number("<I") for _ in range(rank)]
-        kind, data = number("<B"), b""
-        size = number("<I")
-        data = file.read(size)
-        if len(data) != size:
+        kind, size = number("<B"), number("<I")
+        if size > whole - file.tell():
             raise ValueError(f"{name} ends early")
+        data = file.read(size)
         if name.endswith("/num_heads"):
             heads[name.partition("/")[0]] = int(np.frombuffer(data, "<i2")[0])
         elif rank and name.partition("/")[2].startswith(("layer", "conv", "embed", "position")):

@@ -163,7 +163,10 @@ def _config(gguf: Gguf) -> dict[str, object]:
 
 def _check_complete(names: set[str], config: dict[str, object]) -> None:
     """Raise `ValueError` if a weight is missing, or is one too many."""
-    layers = range(cast("int", config["num_hidden_layers"]))
+    count = cast("int", config["num_hidden_layers"])
+    if count > len(names):
+        raise ValueError(f"it has {count} layers, and {len(names)} weights")
+    layers = range(count)
     wanted = {f"model.layers.{at}.{it}" for at in layers for it in _LAYER.values()}
     wanted |= {"model.embed_tokens", "model.norm"}
     wanted |= set() if config["tie_word_embeddings"] else {"lm_head"}

@@ -119,19 +119,22 @@ class _OnnxGraph:
 
     def _through(self, name: str) -> str:
         """The value before it was quantized and made whole again."""
-        while (maker := self._makers.get(name)) is not None and maker.op_type in (
-            "QuantizeLinear",
-            "DequantizeLinear",
-        ):
+        for _ in self._nodes:  # a value that is made of itself would go on for ever
+            maker = self._makers.get(name)
+            if maker is None or maker.op_type not in ("QuantizeLinear", "DequantizeLinear"):
+                return name
             name = maker.input[0]
-        return name
+        raise ValueError(f"{name} is made of itself")
 
     def _constant(self, name: str) -> _Array | None:
         """The value, if it is known before anything is computed."""
         if (given := self._given.get(name)) is not None:
             if given.data_location:
                 raise ValueError(f"{name} is in another file")
-            return self._to_array(given)
+            value = self._to_array(given)
+            if not value.size:
+                raise ValueError(f"{name} is empty")
+            return value
         maker = self._makers.get(name)
         if maker is None or maker.op_type != "DequantizeLinear":
             return None
@@ -143,7 +146,10 @@ class _OnnxGraph:
             return None
         shape = [1] * value.ndim
         if scale.size > 1:
-            shape[_attribute(maker, "axis", 1)] = -1
+            axis = _attribute(maker, "axis", 1)
+            if value.shape[axis] != scale.size:
+                raise ValueError(f"{name} has {scale.size} scales for {value.shape[axis]} parts")
+            shape[axis] = -1
         difference = value.astype(np.int32) - zero.astype(np.int32).reshape(shape)
         return difference * scale.astype(np.float32).reshape(shape)
 

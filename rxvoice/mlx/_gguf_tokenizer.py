@@ -36,7 +36,7 @@ def write_tokenizer(source: Path, target: Path, metadata: dict[str, object]) -> 
         return metadata.get(f"tokenizer.ggml.{name}")
 
     kind, split = entry("model"), entry("pre")
-    if kind != "gpt2" or split not in _SPLITS:
+    if kind != "gpt2" or not isinstance(split, str) or split not in _SPLITS:
         raise ConfigError(
             f"{source} has a tokenizer of the kind {kind!r} that splits texts as {split!r}, which "
             f"is not converted: rxvoice reads 'gpt2' (BPE) with {' or '.join(map(repr, _SPLITS))}"
@@ -59,7 +59,7 @@ def write_tokenizer(source: Path, target: Path, metadata: dict[str, object]) -> 
             if kind in (_CONTROL, _OWN)
         ],
         "normalizer": None,
-        "pre_tokenizer": _SPLITS[cast("str", split)],
+        "pre_tokenizer": _SPLITS[split],
         "post_processor": None,
         "decoder": _BYTES,
         "model": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from math import prod
+from operator import index
 from pathlib import Path
 
 import mlx.core as mx
@@ -33,9 +34,11 @@ def _growth(path: Path, size: int) -> int:
         with path.open("rb") as file:
             header = json.loads(file.read(min(_MOST, int.from_bytes(file.read(8), "little"))))
         return sum(
-            (size - _FLOATS[it["dtype"]]) * prod(it["shape"])
+            (size - _FLOATS[it["dtype"]]) * prod(map(index, it["shape"]))
             for name, it in header.items()
             if name != "__metadata__" and it["dtype"] in _FLOATS
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ArithmeticError, ValueError, LookupError, TypeError, AttributeError):
+        return 0
+    except RecursionError:  # nested too deep
         return 0

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from rxvoice._check import file_path
-from rxvoice.errors import ConfigError
+from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._from_ctranslate2 import convert_whisper, is_ctranslate2
 from rxvoice.mlx._from_gguf import convert_llama
 from rxvoice.mlx._from_onnx import convert_smart_turn
+from rxvoice.mlx._opening import reason
 from rxvoice.mlx._precision import Dtype, check_dtype
 
 __all__ = ["convert"]
@@ -74,7 +75,15 @@ def convert(
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
         made = Path(scratch) / "model"
         made.mkdir()
-        write(made, tell)
+        try:
+            write(made, tell)
+        except (RxvoiceError, OSError):
+            raise
+        except Exception as error:  # what is not as its layout says may fail anywhere, in MLX too
+            raise ConfigError(
+                f"{source} cannot be converted: it is damaged, or not what its name says "
+                f"({reason(error)}); take it from where it was published"
+            ) from error
         tell(f"moving it to {directory}")
         if directory.exists():
             directory.rmdir()

@@ -19,6 +19,7 @@ DONE = object()
 """The last event of a stream."""
 
 _LONGEST_LINE = 1024 * 1024  # bytes
+_MOST_CALLS = 128  # of tools in a reply
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -222,6 +223,8 @@ class ChatReader:
             or (identity and call.identity and identity != call.identity)
             or (index is None and not identity and name and call.name)
         ):
+            if len(self._calls) == _MOST_CALLS:
+                raise ValueError(f"more than {_MOST_CALLS} calls of tools in one reply")
             call = _Call(index, identity)
             self._calls.append(call)
         call.identity = call.identity or identity

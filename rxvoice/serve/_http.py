@@ -96,7 +96,7 @@ async def _body(request: Request) -> bytes:
 def _wanted(body: bytes) -> tuple[dict[str, Any], int]:
     """The session, and the seconds that the key is good for."""
     try:
-        given = cast("dict[str, Any]", read_json(body or b"{}", "the request"))
+        given = cast("dict[str, Any]", read_json(body or b"{}", "the request", finite=True))
         session: dict[str, Any] = given.get("session") or {}
         after: dict[str, Any] = given.get("expires_after") or {}
         return dict(session), int(after.get("seconds", 600))

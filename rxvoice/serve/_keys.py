@@ -11,8 +11,9 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from rxvoice._files.json import read_json
 from rxvoice.errors import ConfigError
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -110,14 +111,30 @@ class Keys:
         claim, _, signature = given.removeprefix("ek_").rpartition(".")
         if not claim or not hmac.compare_digest(signature.encode(), self._signed(claim).encode()):
             return None
-        # Signed, so it is as `secret` made it.
-        claims = json.loads(zlib.decompress(urlsafe_b64decode(claim + "=" * (-len(claim) % 4))))
-        return claims if claims["until"] > self._clock() else None
+        # Without a key anybody can sign anything. Its length bounds what it unpacks to.
+        if len(claim) > _LONGEST:
+            return None
+        try:
+            packed = urlsafe_b64decode(claim + "=" * (-len(claim) % 4))
+            claims = read_json(zlib.decompress(packed), "the secret", finite=True)
+        except (ConfigError, ValueError, zlib.error):
+            return None
+        return _good(claims, self._clock())
 
     def _signed(self, claim: str) -> str:
         # Without a key, anybody may come in, and say so in any session.
         key = b"open" if self._key is None else self._key
         return hmac.digest(key, b"rxvoice secret " + claim.encode(), "sha256").hex()
+
+
+def _good(claims: object, now: float) -> dict[str, Any] | None:
+    """The claims, if they have their form and have not expired."""
+    if not isinstance(claims, dict):
+        return None
+    given = cast("dict[str, Any]", claims)
+    until, session = given.get("until"), given.get("session")
+    is_good = isinstance(until, int | float) and until > now and isinstance(session, dict)
+    return given if is_good else None
 
 
 def key_of(headers: Mapping[str, str]) -> str:

@@ -13,7 +13,13 @@ from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer, Unobserved
 from rxvoice.serve._traces import Traces
 from rxvoice.serve._turn_away import turn_away
-from rxvoice.serve.realtime import RealtimeSession, first_session, to_beta, updated
+from rxvoice.serve.realtime import (
+    ClientError,
+    RealtimeSession,
+    first_session,
+    to_beta,
+    updated,
+)
 from rxvoice.web._origin import is_welcome
 
 if TYPE_CHECKING:
@@ -117,7 +123,12 @@ class Lobby:
         rewrite = to_beta if is_old else None
         if self._log_content:
             rewrite = logging_content(rewrite)
-        config = self.config_of(wanted)
+        try:
+            config = self.config_of(wanted)
+        except ClientError as error:  # of a secret that was not made here
+            self._observer.refused("session")
+            await self._refuse(socket, 1008, error.code, str(error))
+            return
         session = RealtimeSession(socket, models, config, self._observer, rewrite, self._traces)
         with self._drain.session(session.end):
             await session.run()

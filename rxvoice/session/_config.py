@@ -111,7 +111,7 @@ class SessionConfig:
     queue_size: int = 128
 
     def __post_init__(self) -> None:
-        if self.latency_profile not in _PROFILES:
+        if self.latency_profile not in list(_PROFILES):  # a list of what came may not be hashed
             raise ConfigError(
                 f"latency_profile must be one of {', '.join(_PROFILES)}, "
                 f"got {self.latency_profile!r}"

@@ -60,7 +60,9 @@ class ByteSource:
         passed = min(size, len(self._held))
         self._held = self._held[passed:]
         if isinstance(self._stream, io.FileIO) and self._stream.seekable():
-            self._stream.seek(size - passed, os.SEEK_CUR)
+            # A header may say any size, and no further than the end of the file is there to skip.
+            end = os.fstat(self._stream.fileno()).st_size
+            self._stream.seek(min(self._stream.tell() + size - passed, end))
             return
         while passed < size and (gone := self.some(min(size - passed, _AT_ONCE))):
             passed += len(gone)

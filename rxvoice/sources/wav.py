@@ -30,6 +30,8 @@ _READ = 8192
 """Frames read at once."""
 _MOST_SAMPLES = 1 << 17
 """Samples at once, of all channels together or after resampling."""
+_LOUDEST = 1e6
+"""Of a sample, where full scale is 1. A louder one is no sound, and overflows when resampled."""
 _MOST_TAGS = 4096
 """Bytes at the end of an MP3 that may be something else than audio."""
 
@@ -55,7 +57,8 @@ def wav(
     Completes: after the last block.
     Errors: `ConfigError` for a path that is not a file or may not be read; `AudioFormatError` for a
         file that is not audio or has no such channel. Also `AudioFormatError`, after all audio
-        before, for samples that are not numbers and for a file that ends too early for its header.
+        before, for samples that are not numbers or more than a million times full scale, and for a
+        file that ends too early for its header.
     Runs on: the scheduler given to ``subscribe``; without one, the subscribing thread, and with
         ``realtime=True`` a thread of its own for each subscription.
 
@@ -120,13 +123,13 @@ def _mono(opened: OpenedFile, sample_rate: int, channel: Channel | None) -> Gene
             frames = sound.read(out=frames)
         except RuntimeError as error:
             trouble = f" (libsndfile: {str(error).strip()})"
-        finite = np.isfinite(frames)
-        good = len(frames) if finite.all() else int(np.argmin(finite.all(axis=1)))
+        is_sound = np.abs(frames) <= _LOUDEST  # NaN is not
+        good = len(frames) if is_sound.all() else int(np.argmin(is_sound.all(axis=1)))
         if good:
             yield frames[:good] @ shares
         done += good
         if good < len(frames) and not trouble:
-            bad = frames[good, ~finite[good]][0]
+            bad = frames[good, ~is_sound[good]][0]
             raise AudioFormatError(
                 f"{name} has a sample that is {bad} at {done / rate:.2f} s: "
                 "cut the file there, or write it again"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from rxvoice.trace._reading import TraceLine
+from rxvoice.trace._reading import TraceLine, is_count
 from rxvoice.trace._story import StoryAnswer, StorySentence, StoryTurn
 from rxvoice.trace._text import text_of
 
@@ -71,7 +71,7 @@ def _sentence(turn: StoryTurn, line: TraceLine) -> _Open:
             return
         known = cast("Mapping[str, Any]", value)
         count, rate = known.get("n"), known.get("rate")
-        if isinstance(count, int) and isinstance(rate, int) and count > 0 and rate > 0:
+        if is_count(count) and is_count(rate) and count and rate:
             sentence.first = at if sentence.first is None else sentence.first
             sentence.seconds += count / rate
 

@@ -170,7 +170,7 @@ def decoded(value: Any, sounds: SoundGiver) -> Any:
         if name in given:
             try:
                 return make(given, sounds)
-            except (TypeError, ValueError, KeyError) as error:
+            except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
                 raise ConfigError(f"the trace has {given!r:.200}: {error}") from error
     raise ConfigError(
         f"the trace has {given!r:.200}, which cannot be replayed: it is neither a text, a number "
@@ -240,6 +240,9 @@ def error_of(given: Any) -> BaseException:
     found = getattr(errors, name, None) or getattr(builtins, name, None)
     if not (isinstance(found, type) and issubclass(found, BaseException)):
         found = type(name, (Exception,), {}) if name.isidentifier() else Exception
-    made = found.__new__(found, message)
+    try:
+        made = found.__new__(found, message)
+    except TypeError:  # it wants more than a message, as a group of errors does
+        return Exception(f"{name}: {message}")
     made.args = (message,)
     return made

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from rxvoice._audio.samples import Samples
+from rxvoice.errors import ConfigError
 from rxvoice.trace._codec import of_pcm16
-from rxvoice.trace._reading import Trace
+from rxvoice.trace._reading import Trace, is_count
 
 __all__ = ["KeptSound"]
+
+_MOST_MISSING = 2**24
+"""Samples of silence that stand in for what is missing: six minutes at 48 kHz."""
 
 
 def _nothing(_: str) -> None:
@@ -30,18 +34,28 @@ class KeptSound:
         self._on_short = on_short
 
     def get(self, place: dict[str, Any]) -> Samples:
-        """The sound that a voice gave."""
-        number = int(place["voice"])
+        """The sound that a voice gave. Errors: `ConfigError` for what is no place."""
+        number = _count(place, "voice")
         return self.samples("voice" if number == 1 else f"voice-{number}", place)
 
     def samples(self, name: str, place: Any) -> Samples:
-        """The samples that stand at a place of a file."""
-        return self.read(name, int(place["at"]), int(place["n"]))
+        """The samples that stand at a place of a file. Errors: `ConfigError` for no place."""
+        return self.read(name, _count(place, "at"), _count(place, "n"))
 
     def read(self, name: str, at: int, count: int) -> Samples:
-        """So many samples of a file."""
+        """So many samples of a file; fewer, if far more are missing than silence stands in for."""
         pcm = self._trace.sound(name).pcm16[at : at + count]
         if len(pcm) < count:
             self._on_short(name)
-            pcm = np.concatenate([pcm, np.zeros(count - len(pcm), np.int16)])
+            missing = min(count - len(pcm), _MOST_MISSING)
+            pcm = np.concatenate([pcm, np.zeros(missing, np.int16)])
         return of_pcm16(pcm)
+
+
+def _count(place: Any, name: str) -> int:
+    found = place.get(name)
+    if not is_count(found):
+        raise ConfigError(
+            f"the trace has sound whose {name!r} must be a whole number from 0, got {found!r:.60}"
+        )
+    return found

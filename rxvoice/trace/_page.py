@@ -125,12 +125,17 @@ def _sound(you: Wave, assistant: Wave, start: float, end: float) -> list[str]:
     """Both sides together, in pieces of Ogg Vorbis."""
     if end - start > MOST_SOUND_S:
         return []
-    whole = mixed(you, assistant, _SOUND_RATE)
-    whole = whole[round(start * _SOUND_RATE) : round(end * _SOUND_RATE)]
+    stretch = (_between(it, start, end) for it in (you, assistant))
+    whole = mixed(*stretch, _SOUND_RATE)[: round(end * _SOUND_RATE) - round(start * _SOUND_RATE)]
     size = round(_SOUND_S * _SOUND_RATE)
     pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
     with ThreadPoolExecutor() as pool:  # libvorbis works without Python's lock
         return list(pool.map(_compressed, pieces))
+
+
+def _between(wave: Wave, start: float, end: float) -> Wave:
+    pcm, rate = wave
+    return pcm[round(start * rate) : round(end * rate)], rate
 
 
 def _compressed(pcm: Pcm) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rxvoice.trace._reading import Trace, TraceLine
+from rxvoice.trace._reading import Trace, TraceLine, is_count
 from rxvoice.trace._story import StoryPlayed
 
 _PAUSE_S = 0.04
@@ -138,10 +138,10 @@ def _turn_of(line: TraceLine) -> int:
 def _sounds(line: TraceLine, turns: dict[int, int]) -> Iterator[_Piece]:
     v = line.table("v")
     count, rate = v.get("n"), v.get("rate")
-    if not isinstance(count, int) or not isinstance(rate, int) or count <= 0 or rate <= 0:
+    if not is_count(count) or not is_count(rate) or not count or not rate:
         return
     voice, at = v.get("voice", 1), v.get("at", 0)
-    if isinstance(voice, int) and isinstance(at, int) and at >= 0:
+    if is_count(voice) and is_count(at):
         yield _Piece(turns.get(line.count("id"), 0), voice, at, count, rate)
 
 

@@ -64,12 +64,12 @@ class TraceLine:
     def number(self, name: str, default: float = 0.0) -> float:
         """The field, if it is a number."""
         value = self.fields.get(name)
-        return float(value) if _is_number(value) else default
+        return float(value) if is_number(value) else default
 
     def count(self, name: str, default: int = 0) -> int:
         """The field, if it is a whole number from 0 to 2**53."""
         value = self.fields.get(name)
-        return value if _is_count(value) else default
+        return value if is_count(value) else default
 
     def table(self, name: str) -> Mapping[str, Any]:
         """The field, if it is an object; else an empty one."""
@@ -260,7 +260,7 @@ _DECODER = json.JSONDecoder(parse_constant=_not_a_number)
 
 def _header(value: dict[str, Any] | None, name: str) -> dict[str, Any]:
     schema = None if value is None else value.get("schema")
-    if value is None or not _is_count(schema):
+    if value is None or not is_count(schema):
         raise ConfigError(
             f"the trace {name!r} has no header: its first line must be an object with "
             f'"schema": {SCHEMA}'
@@ -283,12 +283,12 @@ def _line(value: dict[str, Any], what: str) -> TraceLine:
     samples, later = value.pop("s", 0), value.pop("d", 0.0)
     if not isinstance(kind, str):
         raise _wrong(what, "k", "a text", kind)
-    if not _is_count(action):
+    if not is_count(action):
         raise _wrong(what, "a", "a whole number from 0", action)
-    if not _is_count(samples):
+    if not is_count(samples):
         raise _wrong(what, "s", "a whole number from 0", samples)
     for name, seconds in (("t", time), ("d", later)):
-        if not (_is_number(seconds) and 0 <= seconds <= _LONGEST_S):
+        if not (is_number(seconds) and 0 <= seconds <= _LONGEST_S):
             raise _wrong(what, name, "seconds from 0", seconds)
     return TraceLine(kind, action, float(time), samples, float(later), value)
 
@@ -297,11 +297,13 @@ def _wrong(what: str, name: str, wanted: str, got: object) -> ConfigError:
     return ConfigError(f'{what}: "{name}" must be {wanted}, got {str(got)[:60]!r}')
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a finite number, and exact everywhere if it is whole."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     return abs(value) <= _MOST if isinstance(value, int) else math.isfinite(value)
 
 
-def _is_count(value: object) -> TypeGuard[int]:
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number from 0 to 2**53."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST

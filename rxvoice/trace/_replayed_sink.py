@@ -10,6 +10,7 @@ import numpy as np
 from reactivex import never
 
 from rxvoice._audio.samples import Samples
+from rxvoice.trace._reading import is_count
 from rxvoice.trace._traced_sink import OBSERVABLES, OPTIONAL
 
 _PROPERTIES = ("position", "written", "queued_ms", "is_running")
@@ -43,7 +44,8 @@ class ReplayedSink:
     def write_samples(self, samples: Samples, /) -> int:
         """As many as it took."""
         count = samples.shape[0]
-        taken = int(self._answers.answer_of_sink("write_samples", count) or count)
+        answer = self._answers.answer_of_sink("write_samples", count)
+        taken = min(answer, count) if is_count(answer) and answer else count
         self._written.append(np.asarray(samples, np.float32)[:taken])
         self._count += taken
         while self._count - len(self._written[0]) > _KEPT_S:
@@ -52,7 +54,8 @@ class ReplayedSink:
 
     def clear(self) -> Samples:
         """As much of what was written last as had not been heard."""
-        unheard = int(self._answers.answer_of_sink("clear") or 0)
+        answer = self._answers.answer_of_sink("clear")
+        unheard = min(answer, _KEPT_S) if is_count(answer) else 0
         whole = np.concatenate([np.empty(0, np.float32), *self._written])
         self._written.clear()
         self._count = 0

@@ -19,6 +19,8 @@ _STEADY_S = 0.02
 """Blocks whose times differ by less from what the blocks before say are one stretch."""
 _LONGEST_S = 6 * 3600
 """Of sound that is laid out on the axis of time."""
+_MOST = 2**30
+"""Samples of it: a trace of some lines could claim to have hours at a million hertz."""
 
 
 def microphone_on_axis(story: TraceStory) -> Wave:
@@ -27,10 +29,10 @@ def microphone_on_axis(story: TraceStory) -> Wave:
     Where nothing was captured there are zeros. Both are empty and 0 without sound.
     """
     stored = story.trace.microphone
-    rate = stored.rate or story.captured.rate
-    whole = _silence(story, rate)
-    if not len(stored) or not len(whole):
+    rate = stored.rate
+    if not len(stored) or not rate:
         return np.empty(0, np.int16), 0
+    whole = _silence(story, rate)
     position = 0  # on the axis, where the next block is expected
     begin = end = 0  # of the stretch, in the file
     put = 0  # where the stretch begins, on the axis
@@ -100,7 +102,7 @@ def _is_file(it: StoryPlayed) -> bool:
 
 def _silence(story: TraceStory, rate: int) -> Pcm:
     seconds = min(story.duration, _LONGEST_S)
-    return np.zeros(int(seconds * rate) + 1 if rate else 0, np.int16)
+    return np.zeros(min(int(seconds * rate) + 1, _MOST) if rate else 0, np.int16)
 
 
 def _place(whole: Pcm, at: int, samples: Pcm) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from rxvoice.events._parts import OWNERS, Moment
 from rxvoice.trace._answers import Answers
 from rxvoice.trace._capture_time import CaptureTime, Judged
 from rxvoice.trace._happened import mark_of
 from rxvoice.trace._played import played
-from rxvoice.trace._reading import Trace, TraceLine
+from rxvoice.trace._reading import Trace, TraceLine, is_number
 from rxvoice.trace._story import (
     StoryMark,
     StoryPause,
@@ -145,7 +145,7 @@ def _note(name: str, turn: StoryTurn, at: float, v: Mapping[str, Any]) -> None:
             told: dict[Moment, float] = {}
             for it in OWNERS:
                 ms = v.get(f"{it}_ms")
-                if _is_number(ms):
+                if is_number(ms):
                     told[it] = float(ms)
             turn.told = told
         case _:
@@ -177,10 +177,6 @@ def _turn_number(line: TraceLine) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _setting(trace: Trace, name: str, default: float) -> float:
     found = trace.settings.get(name)
-    return float(found) if _is_number(found) else default
+    return float(found) if is_number(found) else default

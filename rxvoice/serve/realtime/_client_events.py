@@ -145,7 +145,7 @@ def read_message(text: str) -> dict[str, Any]:
         ClientError: it is none.
     """
     try:
-        message = read_json(text, "the message")
+        message = read_json(text, "the message", finite=True)
     except ConfigError:
         raise ClientError("invalid_json", "Invalid JSON: the message cannot be parsed.") from None
     if not _is_object(message) or not isinstance(cast("Any", message).get("type"), str):

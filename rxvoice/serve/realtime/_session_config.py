@@ -172,7 +172,7 @@ def merged(config: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         old = result.get(key)
         if key == "turn_detection" and isinstance(value, dict):
             result[key] = _turn_detection(old, cast("dict[str, Any]", value))
-        elif isinstance(value, dict) and isinstance(old, dict) and key != "tool_choice":
+        elif isinstance(value, dict) and isinstance(old, dict) and key in _MERGED:
             both = merged(cast("dict[str, Any]", old), cast("dict[str, Any]", value))
             result[key] = _with_rate(both) if key == "format" else both
         elif value is None and key in _GROUPS:
@@ -189,6 +189,8 @@ def _with_rate(format: dict[str, Any]) -> dict[str, Any]:
     return {"type": kind, "rate": RATES[kind]} if kind == "audio/pcm" else {"type": kind}
 
 
+_MERGED = ("audio", "input", "output", "format", "transcription", "x_rxvoice")
+"""Objects of known fields. Those whose fields are the client's own are replaced."""
 _GROUPS = ("audio", "input", "output")
 """What only holds other fields: null changes none of them."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 
+from rxvoice._text.unicode import whole_text
 from rxvoice._threads.async_loop import Slice
 from rxvoice.serve._models import Models
 from rxvoice.serve._observer import Observer
@@ -158,11 +159,18 @@ class RealtimeSession:
 
     def _send(self, event: Event) -> None:
         for out in (event,) if self._rewrite is None else self._rewrite(event):
-            self._outbox.put(json.dumps(out, ensure_ascii=False, separators=(",", ":")))
+            self._outbox.put(wire_text(out))
 
     def _failed(self, error: Exception | None) -> None:
         _log.error("a session failed: %s", error, exc_info=error)
         self.end(1011, "failed")
+
+
+def wire_text(event: Event) -> str:
+    """The event as it is sent. A client may have written half of a surrogate pair, to be told it
+    again, and no socket takes one.
+    """
+    return whole_text(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
 def _new_id(kind: str) -> str:
