@@ -7,10 +7,11 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
 
-.PHONY: help demo test floors lint types docs bench check clean
+.PHONY: help demo test soak floors lint types docs bench check clean
 help:
 	@echo "make demo    a spoken conversation, offline, on the embedded models"
 	@echo "make test    all tests"
+	@echo "make soak    a conversation of a day in virtual time, and one through virtual devices"
 	@echo "make floors  the quick tests, with the lowest versions that pyproject.toml allows"
 	@echo "make check   lint (workflows too), types and the executed documentation"
 	@echo "make docs    executes the documentation, and builds the site into out/site"
@@ -22,6 +23,10 @@ demo: $(VENV)/demo.installed
 test: $(VENV)/dev.installed
 	@# In the background, a test that read a terminal would be stopped for ever.
 	$(BIN)/python -m pytest -n 2 --dist loadfile </dev/null
+
+# RXVOICE_SOAK_S=300 make soak: seconds on the devices; 900 without.
+soak: $(VENV)/dev.installed
+	RXVOICE_THOROUGH=1 $(BIN)/python -m pytest -s tests/machine/test_soak.py tests/devices/test_soak.py </dev/null
 
 # An environment of its own, beside the other one.
 floors: FLOORS := $(VENV)-floors
