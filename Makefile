@@ -52,6 +52,10 @@ stress: $(VENV)/dev.installed  ## the tests that have threads, which switch afte
 mutants: $(VENV)/dev.installed  ## change the code at 400 places, one at a time: does a test notice?
 	$(BIN)/python -m tests.mutation --seed $(or $(SEED),1) --count $(or $(COUNT),400)
 
+# RXVOICE_SOAK_S=300 make soak: seconds on the devices; 900 without.
+soak: $(VENV)/dev.installed  ## a day of conversation in virtual time, and 15 minutes through virtual devices
+	RXVOICE_THOROUGH=1 $(BIN)/python -m pytest -s tests/machine/test_soak.py tests/devices/test_soak.py </dev/null
+
 # An environment of its own, beside the other one.
 floors: FLOORS := $(VENV)-floors
 floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
@@ -93,7 +97,7 @@ types: $(VENV)/dev.installed  ## pyright and mypy, strict
 	$(BIN)/pyright
 	$(BIN)/mypy --strict tests/typing
 
-pages: $(VENV)/dev.installed  ## the pages that are written from code say what it says; build the site into out/site
+pages: $(VENV)/dev.installed  ## what pages say of code is true? and build the site into out/site
 	$(BIN)/python -m docs.spec --check operators
 	$(BIN)/python -m docs.layers --check
 	$(BIN)/python -m docs.interruption --check

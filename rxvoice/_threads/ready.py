@@ -31,6 +31,11 @@ class Step(abc.DisposableBase):
         """Whether it has run or has been disposed of. Then it holds nothing."""
         return self._action is None
 
+    @property
+    def is_disposed(self) -> bool:
+        """Whether it has been disposed of: it will not run, if it has not."""
+        return self._disposed
+
     def run(self) -> None:
         """Run the action, here and now."""
         action, self._action, self._state = self._action, None, None

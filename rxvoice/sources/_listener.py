@@ -27,7 +27,6 @@ _AT_ONCE = 4
 """Elements in one action on a scheduler, which has other work."""
 _MOST_WAITING = 8
 """Streams that came and went and that the subscriber has not yet been told of."""
-
 _TELEPHONE = (
     "while it is used, a headset sounds like a telephone, in both directions; use the microphone "
     "of the computer, and the headset as loudspeaker only"
@@ -53,6 +52,7 @@ class Listener:
         self._wake.acquire()
         self._ended = False
         self._scheduled = False
+        self._action: object = None
         self._guard = Lock()  # of the stream, while it is opened or closed
         self._stream: InputStream | None = None
         self._form: Format | None = None  # the last that worked
@@ -275,9 +275,11 @@ class Listener:
         elif not self._scheduled and not self._ended:
             self._scheduled = True
             try:
-                self._scheduler.schedule(self._deliver_some)
+                self._action = self._scheduler.schedule(self._deliver_some)
             except DisposedException:
                 self.close()
+        elif getattr(self._action, "is_disposed", False):
+            self.close()  # its thread has ended, as that of `live`, and will not run it
 
     def _deliver_some(self, _: abc.SchedulerBase, __: object = None) -> None:
         more = self._hand_over()

@@ -23,7 +23,7 @@ from rxvoice.trace._described import described
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-SEEDS = range(150 if THOROUGH else 6)
+SEEDS = range(60 if THOROUGH else 6)
 ENCODED = 4_096
 """Samples that FLAC encodes at once."""
 ALL = np.concatenate([to_pcm16(block(n)) for n in range(BLOCKS)])
@@ -37,8 +37,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, program, str(directory), *map(str, SEEDS)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
-    died = [line.split()[2] for line in ran.stdout.splitlines()]
-    assert died == ["-9"] * len(SEEDS) * len(WHAT)
+    lived = [line for line in ran.stdout.splitlines() if not line.endswith(" -9")]
+    # How many steps a trace takes depends on its thread: now and then it is complete before.
+    assert not [line for line in lived if not line.startswith("trace ")]
+    assert len(lived) <= len(SEEDS) // 3
     return directory
 
 

@@ -24,7 +24,7 @@ from rxvoice import trace
 
 pytest.importorskip("prometheus_client", reason="needs pip install 'rxvoice[serve]'")
 
-KILLS = 12 if THOROUGH else 1
+KILLS = 6 if THOROUGH else 1
 
 
 @contextmanager

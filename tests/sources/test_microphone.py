@@ -25,6 +25,7 @@ from sources.fake_machine import (
 )
 
 from rxvoice import AudioChunk, Event, sources
+from rxvoice._threads.loop import Loop
 from rxvoice.devices import Device
 from rxvoice.errors import ConfigError, MissingDependency, QueueFull
 from rxvoice.events import AudioLost, DeviceLost, DeviceRestored, Notice
@@ -732,6 +733,34 @@ def test_unsubscribing_from_another_thread_ends_it_at_once() -> None:
     go_on.set()
     machine.run()
     assert len(got) == 1
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["an action waits", "none waits"])
+def test_a_loop_that_has_ended_closes_the_device(machine: FakeMachine, waits: bool) -> None:
+    """As that of `live`, where a turn that the app listens to keeps the microphone."""
+    loop = Loop("test")
+    busy, go_on, delivered = threading.Event(), threading.Event(), threading.Event()
+
+    def hold_up() -> None:
+        loop.schedule(lambda *_: (busy.set(), go_on.wait(20)))
+        assert busy.wait(20)
+
+    def end() -> None:
+        loop.dispose()
+        go_on.set()
+        assert loop.join(20)
+
+    machine.speaks(2)
+    machine.script.append(lambda: delivered.wait(20))
+    machine.script.append(hold_up if waits else end)
+    machine.speaks(3)
+    machine.script.append(end)
+    machine.speaks(4)
+    source = machine.microphone()
+    machine.subscription = source.subscribe(lambda _: delivered.set(), scheduler=loop)
+    machine.run()
+    assert machine.input.closed
+    assert machine.script, "it listened on"
 
 
 def test_a_scheduler_that_is_gone_closes_the_device() -> None:
