@@ -116,6 +116,14 @@ def test_heard_without_an_answer_changes_nothing() -> None:
     assert roles(talk) == ["system"]
 
 
+def test_before_any_question_all_that_the_assistant_said_is_the_answer() -> None:
+    talk = Conversation(system="Be brief.")
+    talk.add_assistant("Welcome.")
+    talk.add_assistant("Hello there.")
+    talk.heard("Welcome. Hello")
+    assert [it["content"] for it in talk.messages] == ["Be brief.", "Welcome.", "Hello"]
+
+
 def test_any_prefix_is_cut_at_its_last_letter() -> None:
     rng = random.Random(1)
     for _ in range(300):

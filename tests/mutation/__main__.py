@@ -60,15 +60,23 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="only the survivors of the last run")
     parser.add_argument("--files", default="", help="only files with one of these in their path")
     parser.add_argument("--unmeasured", action="store_true", help="with the tests measured so far")
+    parser.add_argument("--part", default="1/1", help="2/3: the second of three parts")
     given = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    result = OUT / f"seed-{given.seed}.json"
+    name = f"seed-{given.seed}" + ("" if given.part == "1/1" else f"-{given.part[0]}")
+    result = OUT / f"{name}.json"
     command = [sys.executable, "-m", "tests.mutation.work", "--seed", str(given.seed)]
     command += ["--count", str(given.count), "--kept", str(OUT / "measured")]
-    command += ["--files", given.files, *(["--unmeasured"] if given.unmeasured else [])]
+    command += [
+        "--part",
+        given.part,
+        "--files",
+        given.files,
+        *(["--unmeasured"] if given.unmeasured else []),
+    ]
     if given.again:
         command += ["--again", str(result)]
-        result = result.with_name(f"seed-{given.seed}-again.json")
+        result = result.with_name(f"{name}-again.json")
     command += ["--out", str(result)]
     with tempfile.TemporaryDirectory(prefix="rxvoice-mutants-") as folder:
         copy_to(Path(folder))

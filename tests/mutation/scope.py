@@ -22,6 +22,7 @@ TESTS = (
     "tests/test_answers.py",
     "tests/test_async_models.py",
     "tests/test_conversation.py",
+    "tests/test_echo.py",
     "tests/test_elements.py",
     "tests/test_follow.py",
     "tests/test_learning_policies.py",
@@ -36,6 +37,8 @@ TESTS = (
     "tests/test_tools.py",
     "tests/test_turn.py",
     "tests/test_ways_out.py",
+    "tests/trace/test_recording.py",
+    "tests/trace/test_replay.py",
 )
 MARKS = "not models and not slow and not devices"
 

@@ -99,7 +99,7 @@ def use(runner, session):
     def start(out):
         codes = [compile(it, path, "exec") for it in (open(path).read(), {changed!r})]
         warm.put_into(live[path], *codes)
-        warm.run_all(runner, session.items, out)
+        warm.run_all(runner, session.items, {{}}, out)
     done = warm.outcome([it.nodeid for it in session.items], {{}}, start)
     print("RESULT", done.killer.rpartition("::")[2] or "passed", done.how[:6])
 warm.main([{str(tmp_path / "test_double.py")!r}], "", use)

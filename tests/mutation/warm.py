@@ -11,6 +11,7 @@ import contextlib
 import gc
 import importlib.abc
 import importlib.machinery
+import math
 import os
 import resource
 import select
@@ -141,7 +142,7 @@ def outcome(
     def patience(line: bytes) -> float:
         if not line.isdigit():
             return 90.0
-        return 8.0 + 40 * seconds.get(names[int(line)], 1.0)
+        return 6.0 + 20 * seconds.get(names[int(line)], 1.0)
 
     at = -1
     for line in forked(start, patience):
@@ -156,7 +157,9 @@ def outcome(
     return Outcome("", "", time.monotonic() - began, at + 1)
 
 
-def run_all(runner: Runner, items: list[pytest.Item], out: BinaryIO) -> None:
+def run_all(
+    runner: Runner, items: list[pytest.Item], seconds: dict[str, float], out: BinaryIO
+) -> None:
     """In a fork: run the tests until one fails, and write which."""
     _quiet()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -164,6 +167,9 @@ def run_all(runner: Runner, items: list[pytest.Item], out: BinaryIO) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, used + _MEMORY))
     for at, item in enumerate(items):
         out.write(b"%d\n" % at)
+        # An endless loop is over sooner by this than by the parent's patience.
+        most = math.ceil(time.process_time() + 2 + 2 * seconds.get(item.nodeid, 1.0))
+        resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
         following = items[at + 1] if at + 1 < len(items) else None
         if not runner.run(item, following):
             out.write(f"failed {runner.failure}\n".encode())

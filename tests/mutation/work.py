@@ -119,7 +119,7 @@ class Work:
                         except warm.NeedsCold:
                             told.write(b"cold\n")
                             return
-                    warm.run_all(runner, [items[it] for it in names], told)
+                    warm.run_all(runner, [items[it] for it in names], self._known.seconds, told)
 
                 return warm.outcome(names, self._known.seconds, start)
 
@@ -153,7 +153,8 @@ class Work:
 
             def use(runner: warm.Runner, session: pytest.Session) -> None:
                 found = {it.nodeid: it for it in session.items}
-                warm.run_all(runner, [found[it] for it in names if it in found], told)
+                own = [found[it] for it in names if it in found]
+                warm.run_all(runner, own, self._known.seconds, told)
                 told.write(b"ran\n") if not runner.failure else None
 
             files = dict.fromkeys(it.partition("::")[0] for it in names)
@@ -172,20 +173,23 @@ def main() -> None:
     parser.add_argument("--again", type=Path, help="a result: run its survivors")
     parser.add_argument("--files", default="", help="only files whose path contains one of these")
     parser.add_argument("--unmeasured", action="store_true", help="with the tests measured so far")
+    parser.add_argument("--part", default="1/1", help="2/3: the second of three parts")
     parser.add_argument("--kept", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     root = Path.cwd()
     known = measured(root, given.kept, only_kept=given.unmeasured)
-    parts = given.files.split(",")
-    files = [it for it in scope.mutated_files(root) if any(part in it for part in parts)]
+    wanted = given.files.split(",")
+    files = [it for it in scope.mutated_files(root) if any(name in it for name in wanted)]
     every = [it for file in files for it in mutants_of(file, (root / file).read_text("utf-8"))]
     if given.again:
         before = json.loads(given.again.read_text("utf-8"))["survivors"]
-        wanted = {(it["file"], it["function"], it["mutation"]) for it in before}
-        chosen = [it for it in every if (it.file, it.function, it.name) in wanted]
+        survived = {(it["file"], it["function"], it["mutation"]) for it in before}
+        chosen = [it for it in every if (it.file, it.function, it.name) in survived]
     else:
         chosen = random.Random(given.seed).sample(every, min(given.count, len(every)))
+    part, parts = map(int, given.part.split("/"))
+    chosen = chosen[part - 1 :: parts]
     print(f"{len(every)} mutants in {len(files)} files, {len(known.seconds)} tests", flush=True)
     results = Work(root, known).run(chosen)
     survivors = [

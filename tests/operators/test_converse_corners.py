@@ -12,7 +12,7 @@ import pytest
 import reactivex as rx
 from converse_kit import HI, pad
 from interruption_kit import RATE, VOICE, Scene, Talk, clock
-from reactivex import Observable
+from reactivex import Observable, Subject
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -169,6 +169,33 @@ def test_a_voice_of_the_apps_own_needs_to_say_nothing_of_itself() -> None:
         )
     )
     assert llm.told[0] == "One"
+
+
+@pytest.mark.parametrize(("press", "heard"), [(379, ""), (380, "One"), (390, "One")])
+def test_after_the_sound_of_another_conversation_was_dropped_the_count_is_exact(
+    press: int, heard: str
+) -> None:
+    """At 150 ms the other sound is dropped. The second reply is heard from 350 ms on."""
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    speaker.write_samples(VOICE.sound("Somebody else is still talking."))
+    llm = Talk("One two. Three four.")
+    button: Subject[None] = Subject()
+    for ms in (150, press):
+        m.scheduler.schedule_absolute(ms / 1000, lambda *_: button.on_next(None))
+    m.record(
+        m.cold(HI + pad(260) + HI + pad(500) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi", "hi again")),
+                vox.respond(llm),
+                vox.synthesize(VOICE),
+                sink=speaker,
+                interrupts=button,
+            ),
+        )
+    )
+    assert llm.told == ["", heard]
 
 
 def test_an_alarm_that_is_cancelled_while_it_waits_does_not_ring() -> None:
