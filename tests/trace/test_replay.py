@@ -100,6 +100,19 @@ def of_the_app() -> Made:
     return talk(says=says, interrupts=interrupts, end=end), app
 
 
+def signals_that_end() -> Made:
+    """What the app says and presses comes to its end; the conversation goes on."""
+    says, interrupts, end = Subject[Any](), Subject[Any](), Subject[Any]()
+
+    def app(element: Any) -> None:
+        if isinstance(element, events.TurnOpened) and element.turn.id == 1:
+            for signal in (says, interrupts, end):
+                signal.on_completed()
+
+    source = rxv.sources.array(TWO, RATE)
+    return talk(source, says=says, interrupts=interrupts, end=end), app
+
+
 def muted() -> Made:
     mute = Subject[bool]()
 
@@ -285,6 +298,7 @@ def other_thread() -> Made:
 MAKERS = [
     plain,
     of_the_app,
+    signals_that_end,
     muted,
     discarded,
     async_models,
@@ -339,6 +353,37 @@ def test_the_same_comes_out_of_the_trace(make: Callable[[], Made], tmp_path: Pat
     again = replay(make()[0], tmp_path / "trace")
     assert shown(again) == shown(first)
     assert read(tmp_path / "trace").finish == "completed"
+
+
+@pytest.mark.parametrize("where", ["microphone", "interrupts", "end"])
+def test_a_failure_outside_of_the_pipe_comes_again(where: str, tmp_path: Path) -> None:
+    def make() -> Made:
+        source = rxv.sources.array(TWO, RATE)
+        if where == "microphone":
+            half = rxv.sources.array(TWO[: len(TWO) // 2], RATE)
+            return talk(half.pipe(ops.concat(rx.throw(OSError("it is gone"))))), nothing
+        signal = Subject[Any]()
+
+        def app(element: Any) -> None:
+            if isinstance(element, events.TurnOpened):
+                signal.on_error(OSError("it is gone"))
+
+        return talk(source, **{where: signal}), app
+
+    first, again = list[Any](), list[Any]()
+    pipe, app = make()
+
+    def on_next(element: Any) -> None:
+        first.append(element)
+        app(element)
+
+    with pytest.raises(Exception, match="it is gone") as came:
+        rxv.live(pipe, trace=tmp_path / "trace").run(on_next)
+    failed: list[Exception] = []
+    rxv.replay(tmp_path / "trace", make()[0]).subscribe(again.append, failed.append)
+    assert shown(again) == shown(first) != []
+    assert [str(it) for it in failed] == [str(came.value)]
+    assert read(tmp_path / "trace").finish == "error"
 
 
 def test_no_part_of_the_pipe_is_used(tmp_path: Path) -> None:
