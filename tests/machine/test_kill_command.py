@@ -1,4 +1,4 @@
-"""`rxvoice run --trace` is killed: its trace is drawn and runs again, and its reply can be heard."""
+"""`rxvoice run --trace` is killed: its trace is drawn and runs again, its reply can be heard."""
 
 from __future__ import annotations
 
