@@ -95,3 +95,17 @@ def test_an_echo_canceller_that_fails_is_an_error_of_the_stream(
     assert seen == []
     assert isinstance(error, StageError)
     assert str(error) == "cancel_echo failed: RuntimeError: no memory"
+
+
+@pytest.mark.parametrize("missing", ["word", "start", "end"])
+@pytest.mark.parametrize("given", ["nothing", None, float("nan")])
+def test_a_word_of_which_something_is_not_known_is_left_out(missing: str, given: Any) -> None:
+    whole: dict[str, Any] = {"word": "there", "start": 0.5, "end": 0.9}
+    part = {key: it for key, it in whole.items() if key != missing}
+    if given != "nothing":
+        part[missing] = given
+    answer = {"text": "hi there", "words": [{"word": "hi", "start": 0.1, "end": 0.4}, part]}
+    transcribe = vox.transcribe(lambda _: answer)
+    (told,), _ = results([Turn.of(np.zeros(16_000, np.float32))], transcribe)
+    assert isinstance(told, Transcript)
+    assert told.words == (("hi", 0.1, 0.4),)
