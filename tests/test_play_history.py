@@ -125,6 +125,20 @@ def test_after_a_clear_the_sound_has_the_rate_that_was_set() -> None:
     assert it.told(0, 48) == sound(48).tolist()
 
 
+def test_a_clear_leaves_what_was_written_before_at_another_rate() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(96))
+    it.history.set_sample_rate(2 * RATE)
+    it.history.write(np.full(128, 0.25, np.float32))
+    it.history.clear(96)
+    it.play(64)
+    it.observe()
+    assert it.told(0, 96) == sound(96).tolist()
+    heard = it.history.at(96 / RATE, 128, 2 * RATE)
+    assert heard.tolist() == [0.25] * 32 + [0.0] * 96
+
+
 @pytest.mark.parametrize(("late_ms", "heard"), [(50, True), (70, False)])
 def test_a_position_that_is_late_by_more_than_60_ms_is_a_standstill(
     late_ms: int, heard: bool

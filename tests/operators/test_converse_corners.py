@@ -316,9 +316,19 @@ def test_a_thread_that_is_stuck_is_told_once_though_each_stage_tells_it() -> Non
 def test_the_next_word_is_due_when_its_last_sample_is(position: float, ms: float) -> None:
     """The words end after 30 and 70 of 80 ms."""
     asked = rxv.Transcript(rxv.Turn.of([0.0]), "hi")
-    spoken = SpokenReply(0)
+    spoken = SpokenReply(160)
     spoken.text.add(rxv.Reply(asked, "One two."))
     sound = np.zeros(80 * 16, np.float32)
     spoken.add(rxv.Speech(rxv.Reply(asked, "One two."), sound, 16_000, "One two."))
     spoken.close()
-    assert spoken.ms_to_next_word(round(position * 16)) == pytest.approx(ms, abs=1e-9)
+    assert spoken.ms_to_next_word(160 + round(position * 16)) == pytest.approx(ms, abs=1e-9)
+
+
+def test_a_noise_over_the_last_word_is_one_though_it_ends_after_the_reply() -> None:
+    """The reply is ducked, and heard until 230 ms. The noise is heard from 210 to 240."""
+    scene = Scene(HI + pad(160) + "~~~" + pad(300) + "|", "hi", "yes", min_speech_ms=50, duck=0.3)
+    assert scene.only("Candidate", "Finished", "Confirmed", "Dropped") == [
+        "210 Candidate 2",
+        "230 Finished 1 'One two. Three four.'",
+        "260 Dropped 2 short",
+    ]

@@ -248,6 +248,15 @@ def test_a_late_call_counts_what_the_device_played_meanwhile() -> None:
     assert player.lost == 10
 
 
+def test_a_late_call_loses_nothing_while_nothing_plays() -> None:
+    player = new(0)
+    player.late(1.0)
+    player.append(ramp(16))
+    rendered(player, 24, 1.0)
+    player.late(2.0)
+    assert player.lost == 0
+
+
 def test_the_time_of_a_sample_is_the_devices() -> None:
     player = new(0)
     player.append(ramp(12))
