@@ -31,7 +31,7 @@ def without_oldest(messages: list[Message], turns: int, summary: str = "") -> li
             chat template refuses there.
     """
     start, end = _oldest(messages, turns)
-    stands: list[Message] = [{"role": "user", "content": summary}] if summary and end else []
+    stands: list[Message] = [{"role": "user", "content": summary}] if summary else []
     return [*messages[:start], *stands, *messages[end:]] if end else list(messages)
 
 

@@ -229,8 +229,7 @@ class Bus(QueuedSink):
             position = self._position()
             told, self._told = self._told, position
             self._changed.notify_all()
-            stopped = self._stopped
-        if position != told and not stopped:
+        if position != told:
             try:
                 self._played.on_next(position)
             except Exception:

@@ -17,6 +17,7 @@ _MUTATED = (
     "rxvoice/_audio/play_history.py",
 )
 TESTS = (
+    "tests/mlx/test_stuck.py",
     "tests/operators",
     "tests/sinks",
     "tests/test_answers.py",

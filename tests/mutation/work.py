@@ -67,14 +67,13 @@ class Work:
         return [results[it] for it in mutants]
 
     def _result(self, mutant: Mutant, outcome: warm.Outcome) -> Result:
-        source = (self._root / mutant.file).read_text("utf-8").splitlines()[mutant.line - 1].strip()
         how = outcome.how if outcome.ran or outcome.killer else "no test executes it"
         print(
             f"{'killed  ' if outcome.killer else 'SURVIVED'} {outcome.seconds:5.1f} s "
             f"{outcome.ran:5} {mutant.file}:{mutant.line} {mutant.name}",
             flush=True,
         )
-        return Result(mutant, source, outcome.killer, how, outcome.seconds, outcome.ran)
+        return Result(mutant, _source(mutant), outcome.killer, how, outcome.seconds, outcome.ran)
 
     def _tests(self, mutant: Mutant) -> list[str]:
         """The tests that may notice it, the best first."""
@@ -165,6 +164,10 @@ class Work:
         return warm.outcome(names, self._known.seconds, start)
 
 
+def _source(mutant: Mutant) -> str:
+    return Path(mutant.file).read_text("utf-8").splitlines()[mutant.line - 1].strip()
+
+
 def main() -> None:
     """Run mutants chosen by a seed, or those that are named."""
     parser = argparse.ArgumentParser()
@@ -184,8 +187,8 @@ def main() -> None:
     every = [it for file in files for it in mutants_of(file, (root / file).read_text("utf-8"))]
     if given.again:
         before = json.loads(given.again.read_text("utf-8"))["survivors"]
-        survived = {(it["file"], it["function"], it["mutation"]) for it in before}
-        chosen = [it for it in every if (it.file, it.function, it.name) in survived]
+        survived = {(it["file"], it["function"], it["mutation"], it["source"]) for it in before}
+        chosen = [it for it in every if (it.file, it.function, it.name, _source(it)) in survived]
     else:
         chosen = random.Random(given.seed).sample(every, min(given.count, len(every)))
     part, parts = map(int, given.part.split("/"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import reactivex as rx
 from converse_kit import HI, pad
@@ -16,8 +17,10 @@ from reactivex import Observable, Subject
 
 import rxvoice as rxv
 from rxvoice import operators as vox
+from rxvoice.errors import ModelThreadStuck
 from rxvoice.operators._conversation.ports import Alarm, Ports
-from rxvoice.operators.kernel import Handlers, Subscription, stateful_on_events
+from rxvoice.operators._conversation.spoken_reply import SpokenReply
+from rxvoice.operators.kernel import Handlers, Subscription, stateful, stateful_on_events
 from rxvoice.testing import FakeSpeaker, FakeStreamingTranscriber, FakeTranscriber
 
 LONG = "x" * 80 + "."
@@ -171,9 +174,9 @@ def test_a_voice_of_the_apps_own_needs_to_say_nothing_of_itself() -> None:
     assert llm.told[0] == "One"
 
 
-@pytest.mark.parametrize(("press", "heard"), [(379, ""), (380, "One"), (390, "One")])
+@pytest.mark.parametrize(("press", "heard"), [(379.5, ""), (380.5, "One"), (390, "One")])
 def test_after_the_sound_of_another_conversation_was_dropped_the_count_is_exact(
-    press: int, heard: str
+    press: float, heard: str
 ) -> None:
     """At 150 ms the other sound is dropped. The second reply is heard from 350 ms on."""
     m = clock()
@@ -222,3 +225,110 @@ def test_an_alarm_that_is_cancelled_while_it_waits_does_not_ring() -> None:
     m.record(m.cold("---------x|", {"x": 1}).pipe(stateful_on_events(start)))
     assert len(waiting) == 3
     assert rung == ["kept"]
+
+
+def test_a_reply_without_a_sound_is_over_though_somebody_elses_sound_plays() -> None:
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    speaker.write_samples(VOICE.sound("Somebody else is talking."))
+    told = m.record(
+        m.cold(HI + pad(600) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi")),
+                vox.respond(Talk("")),
+                vox.synthesize(VOICE),
+                sink=speaker,
+            ),
+        )
+    )
+    assert [it.ms for it in told if isinstance(it.value, rxv.events.Finished)] == [40]
+
+
+def test_a_sink_that_cannot_say_its_position_fails_that_turn_and_no_more() -> None:
+    class Failing(FakeSpeaker):
+        fails = False
+
+        @property
+        def position(self) -> int:
+            if self.fails:
+                self.fails = False
+                raise OSError("no position")
+            return super().position
+
+    scene = Scene(
+        HI + pad(100) + HI + pad(600) + "|",
+        *("hi", "again"),
+        sink=lambda m: Failing(m.scheduler, sample_rate=RATE),
+        at=[(100, lambda it: setattr(it.speaker, "fails", True))],
+    )
+    assert scene.only("TurnFailed", "Finished", "completed") == [
+        "121 TurnFailed 1 converse",
+        "380 Finished 2 'One two. Three four.'",
+        "800 completed",
+    ]
+
+
+@pytest.mark.parametrize(("press", "asked"), [(1, []), (3, []), (6, ["hi"])])
+def test_a_turn_that_the_app_discards_while_it_is_listened_to_is_not_answered(
+    press: int, asked: list[str]
+) -> None:
+    m = clock()
+    llm = Talk("One.")
+    told = m.record(
+        m.cold(HI + pad(300) + "|").pipe(
+            vox.turn_window(rxv.silence(30), discard=m.cold("-" * press + "D", {"D": None})),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi")),
+                vox.respond(llm),
+                vox.synthesize(VOICE),
+                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
+            ),
+        )
+    )
+    assert llm.asked == asked
+    dropped = [it.value.reason for it in told if isinstance(it.value, rxv.events.Dropped)]
+    assert dropped == ([] if asked else ["discarded"])
+    assert told[-1].kind == "completed"
+
+
+def test_a_thread_that_is_stuck_is_told_once_though_each_stage_tells_it() -> None:
+    stuck = rxv.events.Notice("stuck", detail=ModelThreadStuck("stuck", 1.0))
+    goes_on = rxv.events.Notice("goes on", detail=ModelThreadStuck("stuck", 1.0))
+
+    def telling(*notices: rxv.events.Notice) -> Any:
+        def start(out: Subscription[Any]) -> Handlers[Any]:
+            def step(reply: rxv.Reply) -> None:
+                if not reply.final:
+                    for notice in notices:
+                        out.emit(notice)
+                out.emit(reply)
+
+            return step, None, None
+
+        return stateful(start)
+
+    scene = Scene(HI + pad(300) + "|", llm=Talk("One."), stages=[telling(stuck, stuck, goes_on)])
+    assert scene.only("Notice") == ["40 Notice stuck", "40 Notice goes on"]
+
+
+@pytest.mark.parametrize(("position", "ms"), [(0, 30.0), (10, 20.0), (29.5, 0.5), (30, 40.0)])
+def test_the_next_word_is_due_when_its_last_sample_is(position: float, ms: float) -> None:
+    """The words end after 30 and 70 of 80 ms."""
+    asked = rxv.Transcript(rxv.Turn.of([0.0]), "hi")
+    spoken = SpokenReply(160)
+    spoken.text.add(rxv.Reply(asked, "One two."))
+    sound = np.zeros(80 * 16, np.float32)
+    spoken.add(rxv.Speech(rxv.Reply(asked, "One two."), sound, 16_000, "One two."))
+    spoken.close()
+    assert spoken.ms_to_next_word(160 + round(position * 16)) == pytest.approx(ms, abs=1e-9)
+
+
+def test_a_noise_over_the_last_word_is_one_though_it_ends_after_the_reply() -> None:
+    """The reply is ducked, and heard until 230 ms. The noise is heard from 210 to 240."""
+    scene = Scene(HI + pad(160) + "~~~" + pad(300) + "|", "hi", "yes", min_speech_ms=50, duck=0.3)
+    assert scene.only("Candidate", "Finished", "Confirmed", "Dropped") == [
+        "210 Candidate 2",
+        "230 Finished 1 'One two. Three four.'",
+        "260 Dropped 2 short",
+    ]

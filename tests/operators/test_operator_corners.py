@@ -95,3 +95,91 @@ def test_an_echo_canceller_that_fails_is_an_error_of_the_stream(
     assert seen == []
     assert isinstance(error, StageError)
     assert str(error) == "cancel_echo failed: RuntimeError: no memory"
+
+
+@pytest.mark.parametrize("missing", ["word", "start", "end"])
+@pytest.mark.parametrize("given", ["nothing", None, float("nan")])
+def test_a_word_of_which_something_is_not_known_is_left_out(missing: str, given: Any) -> None:
+    whole: dict[str, Any] = {"word": "there", "start": 0.5, "end": 0.9}
+    part = {key: it for key, it in whole.items() if key != missing}
+    if given != "nothing":
+        part[missing] = given
+    answer = {"text": "hi there", "words": [{"word": "hi", "start": 0.1, "end": 0.4}, part]}
+    transcribe = vox.transcribe(lambda _: answer)
+    (told,), _ = results([Turn.of(np.zeros(16_000, np.float32))], transcribe)
+    assert isinstance(told, Transcript)
+    assert told.words == (("hi", 0.1, 0.4),)
+
+
+def test_a_piece_of_a_transcript_knows_its_confidence_better_than_its_segments() -> None:
+    answer = {"text": "hi", "confidence": 0.9, "segments": [{"text": "hi", "confidence": 0.1}]}
+    (told,), _ = results([Turn.of(np.zeros(16, np.float32))], vox.transcribe(lambda _: answer))
+    assert told.confidence == 0.9
+
+
+def test_of_a_reply_whose_sentence_failed_nothing_more_is_said() -> None:
+    other = Transcript(Turn.of(np.zeros(4, np.float32), id=2), "hi again")
+
+    def instead(sentence: str) -> str:
+        if sentence == "Two.":
+            raise OSError("no words")
+        return sentence
+
+    pieces = [Reply(HEARD, it) for it in ("One. ", "Two. ", "Three. ", "Four. ")]
+    given = [*pieces, Reply(HEARD, final=True), Reply(other, "Five."), Reply(other, final=True)]
+    seen, end = results(given, vox.map_sentences(instead))
+    assert [getattr(it, "delta", "failed") for it in seen] == ["One.", "failed", "Five.", ""]
+    assert (seen[1].turn, seen[1].error.turn) == (HEARD.turn, HEARD.turn)
+    assert end == ["completed"]
+
+
+class Untouched:
+    """A library that does nothing, in the place of the one that cancels echo."""
+
+    def __init__(self, **_: Any) -> None: ...
+    def process_reverse_stream(self, frame: Any) -> None: ...
+    def set_stream_delay_ms(self, ms: int) -> None: ...
+    def process_stream(self, frame: Any) -> None: ...
+
+
+class Asked:
+    """A reference that notes for when it is asked."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def at(self, time: float, n: int, sample_rate: int) -> rxv.Samples:
+        self.times.append(time)
+        return np.zeros(n, np.float32)
+
+
+def test_chunks_of_all_sizes_leave_the_echo_canceller_as_they_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rtc = pytest.importorskip("livekit.rtc")
+    operator = vox.cancel_echo(Asked())
+    monkeypatch.setattr(rtc, "AudioProcessingModule", Untouched)
+    sizes = [300, 20, 700, 1, 160, 512]
+    starts = np.cumsum([0, *sizes]).tolist()
+    given = [
+        AudioChunk(np.zeros(n, np.float32), start=start)
+        for n, start in zip(sizes, starts, strict=False)
+    ]
+    seen, end = results(given, operator)
+    assert [(len(it.samples), it.start) for it in seen] == list(zip(sizes, starts, strict=False))
+    assert end == ["completed"]
+
+
+def test_the_echo_canceller_follows_a_microphone_whose_clock_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It runs slow by 1 in 1000: after 20 s of sound it is 20 ms off."""
+    rtc = pytest.importorskip("livekit.rtc")
+    reference = Asked()
+    operator = vox.cancel_echo(reference, ahead_ms=0)
+    monkeypatch.setattr(rtc, "AudioProcessingModule", Untouched)
+    times = [at * 0.01 * 1.001 for at in range(2_000)]
+    results([AudioChunk(np.zeros(160, np.float32), time=it) for it in times], operator)
+    late = [asked - time for asked, time in zip(reference.times, times, strict=True)]
+    assert late[0] == 0
+    assert max(map(abs, late)) < 0.006

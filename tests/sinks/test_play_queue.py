@@ -248,14 +248,36 @@ def test_a_late_call_counts_what_the_device_played_meanwhile() -> None:
     assert player.lost == 10
 
 
+def test_a_late_call_loses_nothing_while_nothing_plays() -> None:
+    player = new(0)
+    player.late(1.0)
+    player.append(ramp(16))
+    rendered(player, 24, 1.0)
+    player.late(2.0)
+    assert player.lost == 0
+
+
 def test_the_time_of_a_sample_is_the_devices() -> None:
     player = new(0)
     player.append(ramp(12))
     rendered(player, 8, 5.0)
     rendered(player, 8, 7.0)
+    assert player.time_of(0) == 5
     assert player.time_of(3) == 5 + 3 / RATE
+    assert player.time_of(8) == 7
     assert player.time_of(11) == 7 + 3 / RATE
     assert player.time_of(12) == math.inf
+
+
+def test_the_time_of_a_sample_is_known_for_512_callbacks() -> None:
+    player = new(0)
+    for at in range(2_000):
+        player.append(ramp(8))
+        rendered(player, 8, at * 8 / RATE)
+    for index in (15_999, 15_992, 15_000, 12_000):
+        assert player.time_of(index) == index / RATE
+        assert player.heard((index + 1) / RATE) == index + 1
+    assert player.time_of(11_000) == -math.inf, "long ago"
 
 
 def test_nothing_is_played_while_it_is_being_cut() -> None:

@@ -1,0 +1,163 @@
+"""What a loudspeaker played, and when: against a line of time on which each sample is written."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from rxvoice import Samples
+from rxvoice._audio.play_history import PlayHistory
+
+RATE = 1024
+"""A power of two, so that times are exact. Positions and times count samples of it."""
+
+
+def sound(n: int, first: int = 1) -> Samples:
+    return np.arange(first, first + n, dtype=np.float32) / 4096
+
+
+class Loudspeaker:
+    """Plays what is written, and notes when each sample was heard."""
+
+    def __init__(self, begins: int = 0) -> None:
+        self.history = PlayHistory(RATE, 60.0)
+        self.now = begins
+        self.queue: list[float] = []
+        self.position = 0
+        self.heard: dict[int, float] = {}
+        self.paused = False
+
+    def write(self, samples: Samples) -> None:
+        self.history.write(samples)
+        self.queue += samples.tolist()
+
+    def play(self, samples: int) -> None:
+        for _ in range(samples):
+            if self.queue and not self.paused:
+                self.heard[self.now] = self.queue.pop(0)
+                self.position += 1
+            self.now += 1
+
+    def observe(self) -> None:
+        self.history.observe(self.now / RATE, self.position)
+
+    def clear(self) -> None:
+        self.history.clear(len(self.queue))
+        self.queue.clear()
+
+    def pause(self) -> None:
+        self.paused = True
+        self.history.pause(self.now / RATE)
+
+    def told(self, begin: int, end: int) -> list[float]:
+        return self.history.at(begin / RATE, end - begin, RATE).tolist()
+
+    def line(self, begin: int, end: int) -> list[float]:
+        return [self.heard.get(at, 0.0) for at in range(begin, end)]
+
+
+@pytest.mark.parametrize("begins", [0, 5_000])
+@pytest.mark.parametrize("seed", range(6))
+def test_it_tells_what_was_heard_when(seed: int, begins: int) -> None:
+    """Observed every 16 samples, as a sink is. A gap is longer than what passes for jitter."""
+    dice = random.Random(seed)
+    it = Loudspeaker(begins)
+
+    def play(samples: int) -> None:
+        for _ in range(0, samples, 16):
+            it.play(16)
+            it.observe()
+
+    it.observe()
+    first = 1
+    for _ in range(12):
+        for _ in range(dice.randrange(1, 4)):
+            size = dice.choice((16, 35, 120))
+            it.write(sound(size, first))
+            first += size
+        match dice.choice(("dry", "clear", "pause")):
+            case "clear":
+                play(dice.randrange(10, 60))
+                it.clear()
+            case "pause" if len(it.queue) > 20:
+                play(16)
+                it.pause()
+                play(dice.randrange(10, 300))
+                it.paused = False
+            case _:
+                pass
+        play(len(it.queue) + dice.randrange(100, 300))
+        assert it.told(begins - 50, it.now) == it.line(begins - 50, it.now)
+
+
+def test_what_is_queued_will_be_heard_if_playback_goes_on() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(100))
+    it.play(20)
+    it.observe()
+    now = it.now
+    told = it.told(now, now + 120)
+    it.play(120)
+    assert told == it.line(now, now + 120)
+
+
+def test_after_a_clear_the_sound_has_the_rate_that_was_set() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(96))
+    it.play(48)
+    it.observe()
+    it.history.set_sample_rate(2 * RATE)
+    it.history.write(np.full(200, 0.25, np.float32))
+    it.history.clear(200 + 48)  # of the new rate all, and of the old 48
+    it.history.write(np.full(96, 0.5, np.float32))
+    for at in range(64, 257, 16):
+        it.history.observe(at / RATE, 48)
+    it.history.observe((256 + 16) / RATE, 48 + 32)
+    it.history.observe((256 + 32) / RATE, 48 + 64)
+    heard = it.history.at(0.0, 700, 2 * RATE)
+    assert heard[512 : 512 + 96].tolist() == [0.5] * 96
+    assert not heard[130:512].any()
+    assert not heard[512 + 96 :].any()
+    assert it.told(0, 48) == sound(48).tolist()
+
+
+def test_a_clear_leaves_what_was_written_before_at_another_rate() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(96))
+    it.history.set_sample_rate(2 * RATE)
+    it.history.write(np.full(128, 0.25, np.float32))
+    it.history.clear(96)
+    it.play(64)
+    it.observe()
+    assert it.told(0, 96) == sound(96).tolist()
+    heard = it.history.at(96 / RATE, 128, 2 * RATE)
+    assert heard.tolist() == [0.25] * 32 + [0.0] * 96
+
+
+@pytest.mark.parametrize(("late_ms", "heard"), [(50, True), (70, False)])
+def test_a_position_that_is_late_by_more_than_60_ms_is_a_standstill(
+    late_ms: int, heard: bool
+) -> None:
+    """A little late is jitter of the clock: the sound goes on where it was."""
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(1000))
+    it.play(128)
+    it.observe()
+    it.history.observe(0.125 + late_ms / 1000, 128)
+    assert it.told(128, 130) == (sound(2, 129).tolist() if heard else [0.0, 0.0])
+
+
+def test_what_was_heard_too_long_ago_is_forgotten() -> None:
+    history = PlayHistory(RATE, 0.5)
+    history.observe(0.0, 0)
+    for at in range(32):
+        history.write(sound(128, 1 + 128 * at))
+        history.observe((at + 1) / 8, 128 * (at + 1))
+    assert history.at(3.5, 512, RATE).tolist() == sound(512, 1 + 3584).tolist()
+    assert not history.at(0.0, 3_072, RATE).any()
