@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import reactivex as rx
-from reactivex import Observable
+from reactivex import Observable, Subject
 from reactivex import operators as ops
 from reactivex.testing import TestScheduler
 
@@ -137,6 +137,7 @@ class Scene:
         busy_ms: how long the text model's thread does something else; None: it has none.
         stages: those between the text model and the voice.
         decide: says of a turn whether it may interrupt.
+        discard_at: when the app discards the turn that is open, in ms.
 
     Attributes:
         lines: what came, a line each: ``"120 Speaking 1"``; without `Speech` and ``TurnEnded``.
@@ -160,6 +161,7 @@ class Scene:
         busy_ms: int | None = None,
         stages: Sequence[Any] = (),
         decide: Any = None,
+        discard_at: Sequence[int] = (),
         **options: Any,
     ) -> None:
         self.m = m = clock()
@@ -175,9 +177,14 @@ class Scene:
             m.scheduler.schedule_relative(busy_ms / 1000, lambda *_: worker.start())
         for ms, act in at:
             m.scheduler.schedule_relative(ms / 1000, lambda *_, act=act: act(self))
+        discard = Subject[None]()
+        for ms in discard_at:
+            m.scheduler.schedule_relative(ms / 1000, lambda *_: discard.on_next(None))
         turns = chunks.pipe(
             vox.preroll(preroll_ms),
-            vox.turn_window(rxv.silence(silence_ms)),
+            vox.turn_window(
+                rxv.silence(silence_ms), **({"discard": discard} if discard_at else {})
+            ),
             ops.do_action(lambda it: self.turns.append(it) if isinstance(it, rxv.Turn) else None),
         )
         for name in ("interrupts", "says", "interruptions"):

@@ -15,6 +15,7 @@ import pytest
 from reactivex import Subject
 from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
+from unmeasured import unmeasured
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -341,7 +342,7 @@ def program(how: str, where: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**unmeasured(), "PYTHONPATH": os.pathsep.join(sys.path)},
     )
 
 
