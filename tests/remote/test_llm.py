@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from rxvoice.errors import ConfigError
@@ -59,6 +61,33 @@ def test_what_is_asked(stub: Stub) -> None:
         "stream_options": {"include_usage": True},
         "top_k": 3,
     }
+
+
+def test_the_client_does_not_walk_through_a_long_history(stub: Stub) -> None:
+    def calls(turns: int) -> int:
+        stub.answers[CHAT] = [says("One.")]
+        bot = talk(stub)
+        for n in range(turns):
+            bot.conversation.messages += [
+                {"role": "user", "content": f"{n}?"},
+                {"role": "assistant", "content": f"{n}."},
+            ]
+        count = 0
+
+        def counted(frame: object, what: str, of: object) -> None:
+            nonlocal count
+            count += what == "call"
+
+        sys.setprofile(counted)
+        try:
+            list(bot.respond("hi"))
+        finally:
+            sys.setprofile(None)
+        return count
+
+    calls(1)  # the first one loads something
+    few, many = calls(1), calls(101)
+    assert (many - few) / 200 < 20, "calls of Python functions for each message"
 
 
 def test_the_server_counts_the_tokens(stub: Stub) -> None:
