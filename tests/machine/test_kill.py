@@ -83,7 +83,10 @@ def test_a_wav_has_each_block_that_was_passed_on(killed: Path, what: str, seed: 
         assert rate == 16_000
         assert BLOCK * told <= len(samples) <= BLOCK * (told + 1)
         assert np.array_equal(samples, ALL[: len(samples)])
-        assert np.array_equal(heard(path), samples)
+        # rxvoice reads what follows a header of no length, too.
+        found = heard(path)
+        assert len(samples) <= len(found) <= BLOCK * (told + 1)
+        assert np.array_equal(found, ALL[: len(found)])
     else:
         assert not told
     write_again(path, what)
