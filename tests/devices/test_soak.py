@@ -29,7 +29,7 @@ from rxvoice import devices, events
 from rxvoice import operators as vox
 from rxvoice.chunks import AudioChunk
 
-SECONDS = float(os.environ.get("RXVOICE_SOAK_S", "900" if THOROUGH else "8"))
+SECONDS = float(os.environ.get("RXVOICE_SOAK_S", "900" if THOROUGH else "4"))
 PATIENCE_S = 20.0
 VOICE_RATE = 24_000
 

@@ -23,7 +23,7 @@ from rxvoice.trace._described import described
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-SEEDS = range(60 if THOROUGH else 6)
+SEEDS = range(60 if THOROUGH else 4)
 ENCODED = 4_096
 """Samples that FLAC encodes at once."""
 ALL = np.concatenate([to_pcm16(block(n)) for n in range(BLOCKS)])
