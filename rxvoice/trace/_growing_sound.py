@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +80,7 @@ def with_rest(path: Path, samples: Pcm) -> Pcm:
     last = np.frombuffer(data[_INDEX_BYTES : len(data) & ~1], "<i2").astype(np.int16)
     if not begin <= len(samples) < begin + len(last):
         return samples
-    return cast("Pcm", np.concatenate([samples, last[len(samples) - begin :]]))
+    return np.concatenate([samples, last[len(samples) - begin :]])
 
 
 def _rest_of(path: Path) -> Path:

@@ -29,7 +29,7 @@ from rxvoice import devices, events
 from rxvoice import operators as vox
 from rxvoice.chunks import AudioChunk
 
-SECONDS = float(os.environ.get("RXVOICE_SOAK_S", "900" if THOROUGH else "8"))
+SECONDS = float(os.environ.get("RXVOICE_SOAK_S", "900" if THOROUGH else "4"))
 PATIENCE_S = 20.0
 VOICE_RATE = 24_000
 
@@ -190,6 +190,9 @@ def test_all_sound_is_accounted_for_and_nothing_grows(
         thread.join(PATIENCE_S)
         assert not thread.is_alive(), thread.name
     assert world.wrong == []
+    oracle = world.oracle
+    assert 0 <= world.samples - oracle.judged < CHUNK
+    assert oracle.judged == world.in_turns + oracle.idle + oracle.in_open_turn
     assert not devices.is_open()
     assert world.open == 0
     assert world.told["TurnOpened"] > SECONDS / 60

@@ -31,6 +31,11 @@ class Oracle:
         self._since = self._length = 0  # samples since the last turn, and of the open one
         self._silence_ms = 0
 
+    @property
+    def in_open_turn(self) -> int:
+        """Samples of the turn that is open."""
+        return 0 if self._open is None else self._length
+
     def hear(self, chunk: object) -> None:
         """The next chunk, as it was judged."""
         if not isinstance(chunk, AudioChunk):

@@ -23,7 +23,7 @@ from rxvoice.trace._described import described
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-SEEDS = range(60 if THOROUGH else 6)
+SEEDS = range(60 if THOROUGH else 4)
 ENCODED = 4_096
 """Samples that FLAC encodes at once."""
 ALL = np.concatenate([to_pcm16(block(n)) for n in range(BLOCKS)])
@@ -83,7 +83,10 @@ def test_a_wav_has_each_block_that_was_passed_on(killed: Path, what: str, seed: 
         assert rate == 16_000
         assert BLOCK * told <= len(samples) <= BLOCK * (told + 1)
         assert np.array_equal(samples, ALL[: len(samples)])
-        assert np.array_equal(heard(path), samples)
+        # rxvoice reads what follows a header of no length, too.
+        found = heard(path)
+        assert len(samples) <= len(found) <= BLOCK * (told + 1)
+        assert np.array_equal(found, ALL[: len(found)])
     else:
         assert not told
     write_again(path, what)

@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from rxvoice import trace
+from rxvoice.cli._server import listening
 
 pytest.importorskip("prometheus_client", reason="needs pip install 'rxvoice[serve]'")
 
@@ -74,6 +75,9 @@ def test_its_clients_know_and_the_next_one_takes_the_port(tmp_path: Path) -> Non
                 found = trace.read(directory)
                 assert found.finish is None
                 trace.timeline(directory, tmp_path.with_suffix(".svg"))
-    with serving(port, tmp_path) as (_, same), talk(port) as client:
-        assert same == port
-        assert ask(client, "Are you there?") == "Yes, I am here. What is it?"
+    with listening("127.0.0.1", port):
+        pass
+    if THOROUGH:
+        with serving(port, tmp_path) as (_, same), talk(port) as client:
+            assert same == port
+            assert ask(client, "Are you there?") == "Yes, I am here. What is it?"

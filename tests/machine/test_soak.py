@@ -14,7 +14,7 @@ from machine.soak_models import CONTEXT
 from thorough import THOROUGH
 
 HOURS = 24.0
-MINUTES = 2.0
+MINUTES = 1.5
 
 
 @pytest.mark.skipif(THOROUGH, reason="all of it is held")

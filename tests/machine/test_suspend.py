@@ -24,7 +24,7 @@ from rxvoice.recorder import StereoRecorder
 from rxvoice.testing._timeline import VirtualClock
 
 HOUR_S = 3_600
-GAP_S = 8 * HOUR_S if THOROUGH else 600
+GAP_S = HOUR_S if THOROUGH else 300
 """Of the microphone, whose silence passes the pipe."""
 
 
