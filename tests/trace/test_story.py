@@ -138,6 +138,41 @@ def test_an_app_may_have_no_preroll_and_lose_lines(
     ]
 
 
+def test_what_else_happens_is_told_in_words(tmp_path: Path) -> None:
+    talk = Talk(4.0)
+    talk.out(0.1, "AudioLost", samples=160, cause="device")
+    talk.out(0.2, "Underrun", samples=480)
+    talk.out(0.3, "DeviceLost", kind="microphone", device="USB")
+    talk.out(0.4, "DeviceRestored", kind="microphone", device="USB")
+    talk.out(0.5, "DeviceChanged", kind="speaker", device="AirPods")
+    talk.out(0.6, "Muted", muted=True)
+    talk.out(0.7, "Muted", muted=False)
+    talk.out(0.8, "WakeWord", word="hey")
+    talk.out(0.9, "TurnFailed", 3, error="no such model")
+    talk.out(1.0, "Notice", message="slow", detail="a thread")
+    talk.out(1.1, "Notice", message="the time", detail="ToolCall(name='time')")
+    talk.at(1.2, "in", name="says", v={"say": "A word of mine."})
+    talk.at(1.3, "in", name="interrupts", v=None)
+    talk.at(1.4, "in", name="sink.played", v=3)  # the sink, not the app
+    talk.out(1.5, "Level", rms=0.1)
+    told = story(read(talk.write(tmp_path)))
+    assert [(it.kind, it.text, it.turn) for it in told.marks] == [
+        ("lost", "160 samples of the microphone were lost", None),
+        ("underrun", "the loudspeaker ran dry: 480 samples of silence", None),
+        ("device", "microphone 'USB' is gone", None),
+        ("device", "microphone 'USB' works again", None),
+        ("device", "speaker is 'AirPods' from here on", None),
+        ("muted", "muted", None),
+        ("muted", "not muted", None),
+        ("wake", "the wake word 'hey'", None),
+        ("failed", "no such model", 3),
+        ("notice", "slow", None),
+        ("tool", "the time", None),
+        ("app", "the app: says A word of mine.", None),
+        ("app", "the app: interrupts", None),
+    ]
+
+
 def test_a_trace_that_was_cut_short_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
     path = example().write(tmp_path) / "trace.jsonl"
     lines = path.read_text("utf-8").splitlines()
