@@ -11,7 +11,7 @@ from rxvoice._language.model import LanguageModel, Written
 from rxvoice._language.question import Question
 from rxvoice.events import Notice
 
-WAIT = 10
+WAIT = 30
 
 
 class Scripted(LanguageModel):

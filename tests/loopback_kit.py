@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-WAIT = 20
+WAIT = 60
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from thorough import THOROUGH
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 RECORDING = Path(__file__).parent.parent / "rxvoice" / "data" / "demo.wav"
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 SERVER = "127.0.0.1:8321"
 
 

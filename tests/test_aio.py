@@ -20,7 +20,7 @@ from rxvoice import aio
 from rxvoice import operators as vox
 from rxvoice.errors import QueueFull
 
-WAIT = 20
+WAIT = 60
 LIMIT = 10_000
 
 

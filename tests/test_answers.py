@@ -479,12 +479,12 @@ def test_an_async_answer_does_not_hold_the_worker_and_comes_back_to_it() -> None
             worker=worker,
             scheduler=None,
         )
-        assert awaits.wait(10)
+        assert awaits.wait(60)
         other = threading.Event()
         worker.schedule(lambda *_: other.set())
-        assert other.wait(10), "the worker waits for it"
+        assert other.wait(60), "the worker waits for it"
         go_on.set()
-        assert done.wait(10)
+        assert done.wait(60)
     finally:
         worker.dispose()
     assert seen == ["a", "b"]
@@ -563,12 +563,12 @@ def test_over_while_the_worker_waits_the_generator_is_closed(shut: bool) -> None
     delivery = Delivery(endless, worker=worker, scheduler=home)
     idle = threading.Event()
     worker.schedule(lambda *_: worker.schedule(lambda *_: worker.schedule(lambda *_: idle.set())))
-    assert idle.wait(10)
+    assert idle.wait(60)
     assert not closed.is_set()
     if shut:
         worker.dispose()
     delivery.life.dispose()
-    assert closed.wait(10)
+    assert closed.wait(60)
     worker.dispose()
 
 

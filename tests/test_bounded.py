@@ -16,7 +16,7 @@ from rxvoice.errors import QueueFull
 from rxvoice.events import Notice
 from rxvoice.turn import Turn, TurnWriter
 
-WAIT_S = 20
+WAIT_S = 60
 BOOM = RuntimeError("boom")
 
 

@@ -92,7 +92,7 @@ def test_closing_that_hangs_ends_all_the_same(
     with pytest.raises(OSError, match="the sound system hangs: start the program again"):
         Owner("speaker", owner.stream.device)
     mac.release()
-    assert owner.finished.wait(10)
+    assert owner.finished.wait(60)
     assert not _hal.stuck
     other.stream.close()
     assert not devices.is_open()
@@ -115,7 +115,7 @@ def test_what_waits_for_closing_can_be_interrupted(
     assert entered.is_set()
     assert not devices.is_open()
     mac.release()
-    assert owner.finished.wait(10)
+    assert owner.finished.wait(60)
 
 
 def test_a_stream_that_is_closed_tells_no_time_and_does_not_start(mac: Mac) -> None:
@@ -210,7 +210,7 @@ def test_two_who_look_at_once_look_once(mac: Mac) -> None:
         for it in both:
             it.start()
         for it in both:
-            it.join(10)
+            it.join(60)
     assert sorted(looked) == [False, True]
     assert mac.sound.initializations == 2
 

@@ -105,7 +105,7 @@ def test_closing_a_stream_that_runs_hangs_and_one_that_has_aborted_does_not() ->
     thread.join(0.01)
     assert thread.is_alive()
     mac.release()
-    thread.join(10)
+    thread.join(60)
     assert running.closed
 
 
@@ -159,5 +159,5 @@ def test_its_devices_run_on_a_thread() -> None:
     enough = threading.Event()
     stream, _ = listened(mac, callback=lambda *_: enough.set())
     with mac.running():
-        assert enough.wait(10)
+        assert enough.wait(60)
     assert stream.calls

@@ -266,7 +266,7 @@ def left(before: set[threading.Thread]) -> list[threading.Thread]:
     """The threads that do not end."""
     new = [it for it in threading.enumerate() if it not in before]
     for thread in new:
-        thread.join(10)
+        thread.join(60)
     return [it for it in new if it.is_alive()]
 
 

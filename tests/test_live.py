@@ -33,7 +33,7 @@ from rxvoice.errors import ConfigError
 from rxvoice.events import Level, Notice, Partial, ReplyDelta, Transcribed
 from rxvoice.testing import FakeResponder, FakeSink, FakeSynthesizer, FakeTranscriber
 
-WAIT_S = 20
+WAIT_S = 60
 NAME = "rxvoice-conversation"
 BOOM = RuntimeError("boom")
 TURN = rxv.Turn.of(np.zeros(4, np.float32))

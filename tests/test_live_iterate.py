@@ -22,7 +22,7 @@ from rxvoice import operators as vox
 from rxvoice.errors import ConfigError
 from rxvoice.turn import Turn, TurnWriter
 
-WAIT_S = 20
+WAIT_S = 60
 BOOM = RuntimeError("boom")
 TURN = Turn.of(np.zeros(4, np.float32))
 CONVERSATION = "rxvoice-conversation"

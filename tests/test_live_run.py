@@ -17,7 +17,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.sinks.memory import MemorySink
 
-WAIT_S = 20
+WAIT_S = 60
 BOOM = RuntimeError("boom")
 TURN = rxv.Turn.of(np.zeros(4, np.float32))
 

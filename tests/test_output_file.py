@@ -16,7 +16,7 @@ import pytest
 from rxvoice._files.output import OutputFile, same_file
 from rxvoice.errors import ConfigError
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 @pytest.fixture

@@ -306,7 +306,7 @@ def test_on_threads_all_is_spoken_and_no_more_than_that_ahead() -> None:
     for reply in answer("A long story."):
         home.schedule(lambda *_, reply=reply: replies.on_next(reply))
     while not done.is_set():
-        assert room.wait(10)
+        assert room.wait(60)
         room.clear()
         while sink.queued_ms:
             with lock:
@@ -314,6 +314,6 @@ def test_on_threads_all_is_spoken_and_no_more_than_that_ahead() -> None:
             sink.played.on_next(0)
     for loop in (worker, home):
         loop.dispose()
-        assert loop.join(10)
+        assert loop.join(60)
     assert sum(len(speech.samples) for speech in took) == 300 * 50
     assert voice.open == 0

@@ -18,7 +18,7 @@ from rxvoice._answers.text_queue import TextQueue, in_queue
 from rxvoice.errors import RxvoiceError
 from rxvoice.mlx import MlxScheduler
 
-WAIT = 20
+WAIT = 60
 
 
 class Busy:

@@ -349,7 +349,7 @@ def test_it_serves_until_it_is_told_to_end_and_logs_nothing_that_was_said(home: 
                 served.wait_for_line("1 session: no more are taken", 20)
                 # Told to end, it lets the session go on.
                 assert "lovely day" in ask(client, "Thank you, goodbye.")
-            assert served.running.wait(20) == 0
+            assert served.running.wait(60) == 0
             log = served.written()
     finally:
         if before is None:

@@ -43,7 +43,7 @@ from rxvoice.offline import demo_phrases
 from rxvoice.offline.stt import default_backend
 from rxvoice.testing import FakeResponder, FakeSpeaker, FakeSynthesizer, FakeTranscriber, turn
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 LOUD, QUIET = np.full(512, 0.5, np.float32), np.zeros(512, np.float32)
 
 

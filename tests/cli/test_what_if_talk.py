@@ -108,7 +108,7 @@ def recorded_talk(
 
     clock.schedule(subscribe)
     clock.advance_to(len(samples) / RATE + 20)
-    assert recording.join(20)
+    assert recording.join(60)
     assert not errors
     return RecordedTalk.of(read(directory))
 

@@ -16,7 +16,7 @@ from rxvoice import operators as vox
 from rxvoice.elements import Speech, Transcript
 from rxvoice.turn import Turn
 
-WAIT = 10
+WAIT = 30
 
 
 @pytest.mark.parametrize("ends", [".", "", "\n"])

@@ -10,7 +10,7 @@ import pytest
 
 from rxvoice.mlx import MlxScheduler, _memory, memory_use, scheduler
 
-WAIT = 10
+WAIT = 30
 
 
 class Metal:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from interruption_kit import random_scene
+from thorough import THOROUGH
 
 from rxvoice.operators import _conversation
 from rxvoice.operators._conversation.app import App
@@ -49,4 +50,6 @@ def test_every_change_of_phase_is_in_the_table_and_every_row_happens(
             monkeypatch.setattr(where, name, watched(getattr(where, name)))
     for seed in range(100):
         random_scene(seed)
+        if seen >= table() and seed >= 24 and not THOROUGH:
+            break
     assert seen == table()

@@ -110,7 +110,7 @@ class Played(FakeSink):
         self.position = len(self.samples)
         thread = threading.Thread(target=lambda: self.played.on_next(self.position))
         thread.start()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_a_conversation_on_an_event_loop_is_delivered_there() -> None:

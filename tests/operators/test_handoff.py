@@ -19,7 +19,7 @@ from rxvoice.errors import ConfigError, QueueFull
 from rxvoice.events import AudioLost, Level, Notice
 from rxvoice.testing.check import check_operator
 
-WAIT_S = 20
+WAIT_S = 60
 RATE = 1000  # a sample a millisecond
 BOOM = RuntimeError("boom")
 

@@ -438,9 +438,9 @@ def test_on_a_real_worker_it_is_called_and_closed_there() -> None:
     life = source.pipe(vox.respond(llm, worker=worker)).subscribe(heard)
     try:
         source.on_next(said())
-        assert go.wait(10)
+        assert go.wait(60)
         life.dispose()
-        assert llm.closed.wait(10)
+        assert llm.closed.wait(60)
         came = len(seen)
         ident: list[int] = []
         done = threading.Event()
@@ -450,7 +450,7 @@ def test_on_a_real_worker_it_is_called_and_closed_there() -> None:
             done.set()
 
         worker.schedule(last)
-        assert done.wait(10)
+        assert done.wait(60)
         assert len(seen) == came
         assert llm.threads == set(ident)
         assert threading.get_ident() not in llm.threads

@@ -458,7 +458,7 @@ def test_the_model_is_called_on_the_worker_only(deliver: bool) -> None:
             ready.set()
 
         (worker if which == "worker" else conversation).schedule(run)
-        assert ready.wait(10)
+        assert ready.wait(60)
         return names[which]
 
     def stt(audio: Any) -> Iterator[str]:
@@ -477,7 +477,7 @@ def test_the_model_is_called_on_the_worker_only(deliver: bool) -> None:
         source.on_next(spoken(1, 3))
         source.on_next(spoken(2, 4))
         source.on_completed()
-        assert done.wait(10)
+        assert done.wait(60)
         assert [text for text, _ in seen] == ["a", "a3 samples", "a", "a4 samples"]
         assert set(called) == {name("worker")}
         assert {ident for _, ident in seen} == {name("conversation" if deliver else "worker")}

@@ -610,7 +610,7 @@ def test_a_signal_from_another_thread_waits_for_the_chunk_in_progress(scheduler:
     thread = threading.Thread(target=key)
     thread.start()
     run.push(mic("~~~")[1:])
-    thread.join(20)
+    thread.join(60)
     assert ends == ["heard", "over"]
     assert run.audio == [samples(0, 3)]
 

@@ -137,7 +137,7 @@ def test_closed_early_the_connection_is_closed_and_what_was_given_stays(stub: St
     given = next(answer) + next(answer)
     assert not stub.left.is_set()
     answer.close()
-    assert stub.left.wait(10)
+    assert stub.left.wait(60)
     assert bot.messages[1:] == [{"role": "assistant", "content": given}]
 
 
@@ -220,7 +220,7 @@ def test_heard_ends_an_answer_in_progress_which_then_changes_nothing(stub: Stub)
     next(answer)
     bot.heard("on")
     assert next(answer, None) is None
-    assert stub.left.wait(10)
+    assert stub.left.wait(60)
     assert bot.messages[1:] == [{"role": "assistant", "content": "on"}]
     list(bot.respond("still there"))
     assert [message["content"] for message in bot.messages] == ["hi", "on", "still there", "Yes."]
@@ -246,7 +246,7 @@ def test_forget_ends_an_answer_in_progress(stub: Stub) -> None:
     next(answer)
     bot.forget()
     assert next(answer, None) is None
-    assert stub.left.wait(10)
+    assert stub.left.wait(60)
     assert bot.messages == []
 
 

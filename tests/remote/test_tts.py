@@ -36,7 +36,7 @@ def test_samples_come_as_they_are_sent(stub: Stub) -> None:
     assert next(pieces)[:2].tolist() == [0.5, -1.0]
     assert not stub.left.is_set()
     pieces.close()
-    assert stub.left.wait(10)
+    assert stub.left.wait(60)
 
 
 def test_what_is_asked(stub: Stub) -> None:

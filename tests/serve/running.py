@@ -19,7 +19,7 @@ from rxvoice.cli._server import Ender, hold, listening
 from rxvoice.serve._drain import Drain
 from rxvoice.serve._metrics import Metrics
 
-WAIT = 20
+WAIT = 60
 
 
 @dataclass

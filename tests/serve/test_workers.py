@@ -12,7 +12,7 @@ from reactivex.internal import DisposedException
 from rxvoice._check import check_worker
 from rxvoice.serve._workers import StageWorkers, WaitingThreads
 
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture

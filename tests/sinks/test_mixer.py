@@ -19,7 +19,7 @@ from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.testing import FakeSpeaker, marbles
 
 RATE = 1000
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def level(n: int, value: float = 0.5) -> rxv.Samples:

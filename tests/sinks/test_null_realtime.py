@@ -16,7 +16,7 @@ from rxvoice import sinks
 from rxvoice.errors import ConfigError, SinkStalled
 from rxvoice.testing import Marbles, marbles
 
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def ramp(n: int, start: int = 0) -> rxv.Samples:

@@ -25,7 +25,7 @@ from rxvoice.sinks import speaker as make
 
 speaker_module = sys.modules["rxvoice.sinks.speaker"]
 
-SOON = 10.0
+SOON = 60.0
 """Seconds in which it happens, or never does."""
 
 

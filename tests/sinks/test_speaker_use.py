@@ -89,7 +89,7 @@ def test_what_is_being_converted_meanwhile_is_converted_for_the_next(
         def feed(self, samples: Any) -> Any:
             if not begun.is_set():
                 begun.set()
-                assert go_on.wait(10)
+                assert go_on.wait(60)
             return self._real.feed(samples)
 
         def end(self) -> Any:
@@ -99,10 +99,10 @@ def test_what_is_being_converted_meanwhile_is_converted_for_the_next(
     voice = tone(3_200, 16_000)
     sink.set_sample_rate(16_000)
     writer, _ = aside(lambda: sink.write_samples(voice[:1_600]))
-    assert begun.wait(10)
+    assert begun.wait(60)
     sink.use("phones")
     go_on.set()
-    writer.join(10)
+    writer.join(60)
     sink.write_samples(voice[1_600:])
     sink.end_reply()
     heard = sound.stream.ask(9_600)
@@ -199,7 +199,7 @@ def test_from_within_an_event_of_its_own(sound: FakeSound, sink: Speaker) -> Non
     sink.played.subscribe(switch)
     sink.write_samples(ramp(1000))
     sound.stream.ask(300)
-    assert switched.wait(10)
+    assert switched.wait(60)
     assert sink.device == "phones"
 
 
@@ -219,7 +219,7 @@ def test_whoever_waits_at_the_end_is_freed(sound: FakeSound, sink: Speaker) -> N
     sink.played.subscribe(busy)
     sink.write_samples(ramp(100))
     sound.stream.ask(100)
-    assert entered.wait(10)
+    assert entered.wait(60)
     thread, came = aside(lambda: sink.use("phones"))
     while not sink._thread._switches._waiting:
         threading.Event().wait(0.001)
@@ -227,7 +227,7 @@ def test_whoever_waits_at_the_end_is_freed(sound: FakeSound, sink: Speaker) -> N
     while not sink._thread.stopped:
         threading.Event().wait(0.001)
     leave.set()
-    thread.join(10)
-    stopper.join(10)
+    thread.join(60)
+    stopper.join(60)
     (error,) = came
     assert isinstance(error, SinkStalled)

@@ -262,11 +262,11 @@ def test_realtime_without_a_scheduler_has_one_thread_which_ends_with_it() -> Non
     on: list[threading.Thread] = []
     source = sources.array(np.zeros(160, np.float32), 16_000, block_ms=2, realtime=True)
     source.subscribe(lambda _: on.append(threading.current_thread()), on_completed=ended.set)
-    assert ended.wait(10)
+    assert ended.wait(60)
     [thread] = set(on)
     assert len(on) == 5
     assert thread is not threading.current_thread()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 
@@ -277,7 +277,7 @@ def test_that_thread_ends_when_its_own_subscriber_has_enough() -> None:
     source.pipe(ops.take(1)).subscribe(
         lambda _: on.append(threading.current_thread()), on_completed=ended.set
     )
-    assert ended.wait(10)
+    assert ended.wait(60)
     on[0].join(10)
     assert not on[0].is_alive()
 
@@ -288,5 +288,5 @@ def test_that_thread_ends_at_once_when_another_one_disposes() -> None:
     subscription = source.subscribe(lambda _: None)
     [thread] = threads.new()
     subscription.dispose()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()

@@ -700,10 +700,10 @@ def test_everything_is_delivered_on_one_thread(scheduled: bool) -> None:
 
     loop = EventLoopScheduler(thread_factory=factory) if scheduled else None
     subscription = machine.microphone(max_ms=10_000).subscribe(hear, scheduler=loop)
-    assert machine.opened.wait(10)
+    assert machine.opened.wait(60)
     for _ in range(200):
         machine.input.speak()
-    assert complete.wait(10)
+    assert complete.wait(60)
     subscription.dispose()
     assert machine.input.closed
     machine.run()
@@ -721,13 +721,13 @@ def test_unsubscribing_from_another_thread_ends_it_at_once() -> None:
     def hear(element: object) -> None:
         got.append(element)
         inside.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     subscription = machine.microphone().subscribe(hear)
-    assert machine.opened.wait(10)
+    assert machine.opened.wait(60)
     for _ in range(5):
         machine.input.speak()
-    assert inside.wait(10)
+    assert inside.wait(60)
     subscription.dispose()  # does not wait for the subscriber
     assert machine.input.closed
     go_on.set()
@@ -743,12 +743,12 @@ def test_a_loop_that_has_ended_closes_the_device(machine: FakeMachine, waits: bo
 
     def hold_up() -> None:
         loop.schedule(lambda *_: (busy.set(), go_on.wait(20)))
-        assert busy.wait(20)
+        assert busy.wait(60)
 
     def end() -> None:
         loop.dispose()
         go_on.set()
-        assert loop.join(20)
+        assert loop.join(60)
 
     machine.speaks(2)
     machine.script.append(lambda: delivered.wait(20))

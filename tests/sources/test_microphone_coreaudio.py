@@ -20,7 +20,7 @@ from rxvoice.sources._machine import RealMachine
 from rxvoice.sources._segment import CaptureOptions
 from rxvoice.sources.microphone import _microphone
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class Heard:

@@ -137,7 +137,7 @@ def test_what_comes_on_another_thread_is_told(tmp_path: Path) -> None:
     life = rxv.live(never_ending(Observable(follow)), trace=tmp_path / "trace").subscribe(
         lambda _: None, lambda _: done.set(), done.set
     )
-    assert followed.wait(10)
+    assert followed.wait(60)
     microphone.on_next(rxv.AudioChunk(np.ones(512, np.float32) / 4, RATE))
     life.dispose()
     _join_writers()

@@ -16,7 +16,7 @@ from screen import on_a_screen
 from rxvoice._threads.window import UiScheduler
 from rxvoice.errors import ConfigError
 
-WAIT = 20
+WAIT = 60
 
 
 class Window(UiScheduler):

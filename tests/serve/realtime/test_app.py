@@ -207,7 +207,7 @@ def test_models_are_loaded_while_the_server_answers_and_a_failure_is_told() -> N
     loaded = Event()
 
     def load() -> serve.Models:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         raise ConfigError("no such model")
 
     def tell(result: object) -> None:
@@ -220,7 +220,7 @@ def test_models_are_loaded_while_the_server_answers_and_a_failure_is_told() -> N
         with client.websocket_connect("/v1/realtime") as socket:
             assert socket.receive()["reason"] == "loading"
         go_on.set()
-        assert loaded.wait(20)
+        assert loaded.wait(60)
         assert str(results[0]) == "no such model"
         assert client.get("/readyz").status_code == 503
         with client.websocket_connect("/v1/realtime") as socket:
