@@ -155,7 +155,7 @@ class Log:
         """To be read: the time since the begin in ms, and what it was."""
         lines: list[str] = []
         for it in sorted(self.entries, key=lambda entry: entry.at):
-            if it.what not in ("judged", "sound"):
+            if it.what not in ("judged",):
                 of = "" if it.of is None else it.of
                 lines.append(f"{1000 * (it.at - self.begun):9.1f}  {it.what}  {of}")
         return "\n".join(lines)
