@@ -137,7 +137,7 @@ def test_what_is_compiled_is_kept(tmp_path: Path) -> None:
         f'include {TESTS.parent / "Makefile"}\nshow:\n\t@echo "[$$PYTHONDONTWRITEBYTECODE]"\n'
     )
     done = subprocess.run(
-        ["make", "-f", str(shows), "show"],
+        ["make", "--no-print-directory", "-f", str(shows), "show"],
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
