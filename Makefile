@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check --prefer-binary
 # The first Python that every dependency has a wheel for; `make PYTHON=...` chooses another.
 PYTHON ?= $(shell .ci/python.sh)
+# Each module is compiled once, not anew by each worker and each of the programs that tests start.
+export PYTHONDONTWRITEBYTECODE :=
 # Of the tests; on two cores, one more than these: some tests wait for sound.
 WORKERS ?= 3
 N ?= 20

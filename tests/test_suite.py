@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -126,6 +127,23 @@ def test_on_a_mac_windows_open_where_there_is_a_session_for_them(
         return
     with pytest.raises(pytest.skip.Exception, match="no session for windows"):
         on_a_screen()
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_what_is_compiled_is_kept(tmp_path: Path) -> None:
+    """Else each worker rewrites all tests, and each program compiles all of rxvoice."""
+    shows = tmp_path / "Makefile"
+    shows.write_text(
+        f'include {TESTS.parent / "Makefile"}\nshow:\n\t@echo "[$$PYTHONDONTWRITEBYTECODE]"\n'
+    )
+    done = subprocess.run(
+        ["make", "--no-print-directory", "-f", str(shows), "show"],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_the_floors_are_those_of_pyproject() -> None:
