@@ -86,8 +86,10 @@ class ChatFormat:
         vocabulary = tokenizer.get_vocab() if self._has_channels else {}
         self.ends = tokenizer.eos_token_ids | {vocabulary[it] for it in ENDS if it in vocabulary}
         self.check_tools(schemas)
-        named = cast("dict[str, object]", template).values() if isinstance(template, dict) else ()
-        for text in (template, *named):
+        named = (
+            cast("dict[str, object]", template) if isinstance(template, dict) else {"": template}
+        )
+        for text in named.values():
             if isinstance(text, str):
                 check_source(name, text)
         check_template(name, lambda: self._rendered(_ASKS, schemas))

@@ -126,6 +126,25 @@ class RawSamples:
         return self._at
 
 
+class Unfailing:
+    """A file for libsndfile, which a damaged header may send to a place before its beginning.
+
+    An error would be printed, since a callback cannot raise it.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.name = file.name
+        self.read, self.tell = file.read, file.tell
+        self.readinto = cast("io.FileIO", file).readinto
+        self._file = file
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, OverflowError):
+            return self._file.tell()
+
+
 class Endless:
     """A file for libsndfile: an MP3 that does not say how long it is, and pretends to be longer.
 
@@ -145,7 +164,7 @@ class Endless:
             count = min(len(view), self._size - self._at)
             view[:count] = bytes(count)
         else:
-            self._file.seek(min(self._at, self._there))
+            self._file.seek(max(0, min(self._at, self._there)))
             data = self._file.read(len(view))
             count = len(data)
             view[:count] = data

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.sources._headers import Wave, mp3_says_length, read_wave
-from rxvoice.sources._input import ByteSource, Endless, RawSamples, Stream
+from rxvoice.sources._input import ByteSource, Endless, RawSamples, Stream, Unfailing
 
 _MOST_HZ = 10_000_000
 _MOST_CHANNELS = 1024
@@ -119,7 +119,7 @@ def _from_wave(
 
 def _from_file(name: str, file: BinaryIO, stack: ExitStack) -> OpenedFile:
     size = os.fstat(file.fileno()).st_size
-    sound = _sound_file(name, file, file)
+    sound = _sound_file(name, Unfailing(file), file)
     if sound.format == "MP3":
         here = file.tell()
         says = mp3_says_length(file)

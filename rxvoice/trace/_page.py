@@ -125,8 +125,9 @@ def _sound(you: Wave, assistant: Wave, start: float, end: float) -> list[str]:
     """Both sides together, in pieces of Ogg Vorbis."""
     if end - start > MOST_SOUND_S:
         return []
-    stretch = (_between(it, start, end) for it in (you, assistant))
-    whole = mixed(*stretch, _SOUND_RATE)[: round(end * _SOUND_RATE) - round(start * _SOUND_RATE)]
+    count = round(end * _SOUND_RATE) - round(start * _SOUND_RATE)
+    both = _between(you, start, end), _between(assistant, start, end)
+    whole = mixed(both[0], both[1], _SOUND_RATE)[:count]
     size = round(_SOUND_S * _SOUND_RATE)
     pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
     with ThreadPoolExecutor() as pool:  # libvorbis works without Python's lock

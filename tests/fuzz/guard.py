@@ -7,6 +7,7 @@ A timer of the processor's time bounds how long it runs, whatever else the machi
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import resource
 import signal
@@ -28,6 +29,7 @@ _READABLE = tuple(
         *("/usr/lib", "/usr/share", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache"),
         # What libraries ask about the machine, and the random numbers of its kernel.
         *("/proc", "/sys", "/dev/null", "/dev/urandom", "/System", "/Library"),
+        *mimetypes.knownfiles,  # a server says what kind of file it sends
     )
 )
 """What may be read though the input's folder does not have it: Python, its packages, the system."""
