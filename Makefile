@@ -33,7 +33,7 @@ repeat: $(VENV)/dev.installed  ## all tests N=20 times, with BUSY=1 beside busy 
 # A test may take longer here than its limit.
 coverage: $(VENV)/dev.installed  ## all tests, and which branches of rxvoice they reach
 	rm -rf out/coverage && mkdir -p out/coverage
-	$(BIN)/coverage run -m pytest -o timeout=600 </dev/null
+	$(BIN)/coverage run -m pytest -n $(WORKERS) -o timeout=600 </dev/null
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
