@@ -56,6 +56,24 @@ _TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "subscriber": (("first", "piece", "turn end", "interruption", "pause"), RAISES),
 }
 
+_THREADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # What needs threads: an answer from an event loop, and a call that does not return.
+    **{
+        f"{stage} async": (("first", "piece", "turn end"), ALL)
+        for stage in ("transcribe", "respond", "synthesize")
+    },
+    **dict.fromkeys(
+        ("transcribe pieces", "respond generator", "synthesize generator"),
+        (_ANSWER[:2], ("hangs",)),
+    ),
+    **dict.fromkeys(("transcribe whole", "respond str"), (("first",), ("hangs",))),
+    "transcribe session": (("first", "turn end"), ("hangs",)),
+    "vad": (("first", "turn end", "interruption"), ("hangs",)),
+    "wake_word": (("piece",), ("hangs",)),
+    "barge_in": (("piece",), ("hangs",)),
+    "sink": (("first", "piece"), ("hangs",)),
+}
+
 _CLOSING = ("close", "disposal")
 """While it is closed, an answer can only raise."""
 
@@ -88,6 +106,14 @@ CELLS: frozenset[Cell] = frozenset(
     for kind in kinds
     if (stage, moment, kind) not in IMPOSSIBLE
 )
+
+THREADED = frozenset(
+    (stage, moment, kind)
+    for stage, (moments, kinds) in _THREADS.items()
+    for moment in moments
+    for kind in kinds
+)
+"""Cells that need threads. What is left of `CELLS` means the same there."""
 
 PLAIN = frozenset(
     cell

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from faults.grammar import RAISES, WORDS, Fault
+from faults.grammar import LONG, RAISES, WORDS, Fault
 from faults.parts import CHAR, VOICE, said_of, turn_of, word_of, written
 from faults.world import WORDLESS, World
 from interruption_story import Story, lines, tell
@@ -23,6 +23,7 @@ from rxvoice.tools import ToolCall
 
 __all__ = ["check", "ends"]
 
+FATAL = ("Ctrl-C", "exits", "GeneratorExit")
 BESIDE = (events.WakeWord, events.Muted)
 """Events that are told between those of a turn."""
 
@@ -46,7 +47,8 @@ def _check(world: World) -> None:
     check_blame(world)
     if world.talk.pipe == "converse":
         story = Story(interruptions=True, pauses=True)
-        if not any(raises_on(it) for it in world.moments.hit):
+        raised = [it for it in world.moments.hit if raises_on(it)]
+        if not raised or (world.threaded and all(it.kind not in FATAL for it in raised)):
             known = [it for it in world.told if not isinstance(it, BESIDE)]
             tell(known, story, ended=world.ended == "completed")
     check_turns(world)
@@ -66,6 +68,8 @@ def check_end(world: World) -> None:
     hit = world.moments.hit
     leaves = [it for it in world.talk.faults if it.moment == "disposal"]
     may = {ends(it) for it in (*hit, *leaves)} - {"completed"}
+    if world.threaded and any(it.stage == "subscriber" and it.kind in FATAL for it in hit):
+        may = {"failed"}  # what live() cannot go on from
     if any(it not in hit for it in leaves):  # the app may never have come to leave
         may |= {"completed"}
     may = may or {"completed"}
@@ -111,7 +115,7 @@ def check_what_escaped(world: World) -> None:
         assert isinstance(error, KeyboardInterrupt) or fault.stage == "subscriber", (
             f"{error!r} of {fault} was raised on"
         )
-    for fault in world.moments.hit:
+    for fault in () if world.threaded else world.moments.hit:
         if fault.kind == "Ctrl-C" or fault.stage == "subscriber":
             assert any(whose(world, it) is fault for it in world.escaped), f"{fault} was swallowed"
 
@@ -132,8 +136,10 @@ def check_blame(world: World) -> None:
             which, stage = number(event.turn), event.error.stage
             assert event.error.turn in (event.turn, None), f"{event} names another turn"
             found = [it for it in hit if is_blamed(it, which, stage, world)]
-            assert found, f"{event} blames {stage} for turn {which}"
             cause = event.error.cause
+            if world.threaded and isinstance(cause, rxv.ModelTimeout) and is_hurried(world, stage):
+                continue  # the machine was busy, and the time limit is short
+            assert found, f"{event} blames {stage} for turn {which}"
             mine = found[0]
             if mine.kind in RAISES and not isinstance(cause, rxv.RxvoiceError):
                 assert is_told_by(event.error, mine), f"{event.error!r} does not say {mine}"
@@ -146,6 +152,11 @@ def check_blame(world: World) -> None:
         )
     count = Counter((number(it.turn)) for it in world.told if isinstance(it, TurnFailed))
     assert all(n == 1 for n in count.values()), f"a turn failed twice: {count}"
+
+
+def is_hurried(world: World, stage: str) -> bool:
+    """Whether the stage has a short time limit, because its model hangs once."""
+    return any(it.kind in LONG and it.stage.startswith(stage) for it in world.talk.faults)
 
 
 def said(world: World) -> list[tuple[str, str, int | None]]:
@@ -183,6 +194,8 @@ def told_as(fault: Fault, world: World) -> tuple[str, str, int | None] | None:
     match fault:
         case Fault(moment="disposal"):
             return None
+        case Fault(stage="vad" | "wake_word" | "barge_in" | "sink", kind="hangs"):
+            return None  # everybody waits until it goes on
         case Fault(stage="vad" | "wake_word" | "barge_in"):
             return "Notice", part, None
         case Fault(stage="recorder"):

@@ -7,9 +7,11 @@ letter of that is sound of its own height.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +77,8 @@ class Moments:
     disposing: bool = False
     hang: Callable[[], None] = lambda: None
     """Waits until the test lets go; only where there are threads."""
+    wait: Callable[[], None] = lambda: None
+    """Waits a little, so that what never ends leaves room for others; only there."""
     raised: list[BaseException] = field(default_factory=list[BaseException])
     open: int = 0
     """Answers that were begun and not ended."""
@@ -151,6 +155,9 @@ class Answering:
         if fault is None:
             return good
         self.moments.strike(fault)
+        if fault.kind == "hangs":
+            self.moments.hang()
+            return good
         return nothing if fault.kind == "gives nothing" else odd(fault, self._odd)
 
     def pieces(self, turn: int, good: list[Any], more: Any) -> Generator[Any]:
@@ -189,7 +196,34 @@ class Answering:
         elif fault.kind == "hangs":
             self.moments.hang()
         while fault.kind == "never ends":
+            self.moments.wait()
             yield more
+
+    async def later(self, turn: int, good: list[Any], more: Any) -> AsyncGenerator[Any]:
+        """In pieces, from an event loop."""
+        moments = self.moments
+        moments.count(1)
+        try:
+            for n, piece in enumerate([*good, None]):
+                moment = "turn end" if n == len(good) else "piece" if n else "first"
+                fault = moments.meets(self.stage, turn, moment)
+                if fault is not None:
+                    moments.strike(fault)
+                    if fault.kind == "gives nonsense":
+                        yield odd(fault, self._odd)
+                    elif fault.kind == "hangs":
+                        await asyncio.Event().wait()
+                    while fault.kind == "never ends":
+                        await asyncio.sleep(0.002)  # the time of the model itself
+                        yield more
+                    return
+                if n < len(good):
+                    yield piece
+        finally:
+            moments.count(-1)
+            fault = moments.meets(self.stage, turn, "close")
+            if fault is not None:
+                moments.strike(fault)
 
     def observable(self, turn: int, good: list[Any], more: Any, every_ms: int) -> Observable[Any]:
         """In pieces that come by themselves."""
@@ -278,6 +312,8 @@ class Ear:
         match answering.shape:
             case "pieces":
                 return answering.pieces(turn, [text[:5], text[5:]], "")
+            case "async":
+                return answering.later(turn, [text[:5], text[5:]], "")
             case "observable":
                 return answering.observable(turn, [text[:5], text[5:]], "", 5)
             case _:
@@ -314,6 +350,8 @@ class Listening:
         if not self.closed and self._turn >= 0:
             now += ("first",) if self._fed <= 3 else ("piece",)
         fault = self._struck(*now)
+        if fault is not None and fault.kind == "hangs":
+            self._moments.hang()
         self.done = bool(self.closed) and not self._endless
         if fault is not None and fault.kind == "gives nonsense":
             return odd(fault, (42, b"text", object(), np.zeros(2), {"text": 3}, [3]))
@@ -337,6 +375,8 @@ class Writer:
         self.asked: list[str] = []
         if shape == "generator":  # a generator function is asked at its first step
             self.respond = self._generator
+        elif shape == "async":
+            self.respond = self._later
 
     def respond(self, text: str, /) -> Any:  # type: ignore[no-redef]
         turn, good = self._ask(text)
@@ -356,6 +396,13 @@ class Writer:
             except GeneratorExit:
                 pieces.close()
                 raise
+
+    async def _later(self, text: str, /) -> AsyncGenerator[Any]:
+        turn, good = self._ask(text)
+        async with aclosing(self._answering.later(turn, good, "la ")) as pieces:
+            async for piece in pieces:
+                self._add(piece)
+                yield piece
 
     def _ask(self, text: str) -> tuple[int, list[str]]:
         self.asked.append(text)
@@ -431,6 +478,8 @@ class Mouth:
         more = np.full(20, 0.25, np.float32)
         if answering.shape == "generator":
             return answering.pieces(turn, good, more)
+        if answering.shape == "async":
+            return answering.later(turn, good, more)
         return answering.observable(turn, good, more, 5)
 
 
@@ -455,7 +504,9 @@ class Broken:
         turn = self._turn()
         fault = self._struck("piece" if turn in self._seen else "first")
         self._seen.add(turn)
-        if fault is not None:
+        if fault is not None and fault.kind == "hangs":
+            self._moments.hang()
+        elif fault is not None:
             if fault.kind == "gives nothing":
                 return 0
             return odd(fault, (None, "8", -1, 10**6, 0.5, np.nan))

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from thorough import THOROUGH
 
 examples = settings(
-    max_examples=5_000 if THOROUGH else 40,
+    max_examples=2_000 if THOROUGH else 25,
     deadline=None,
     derandomize=not THOROUGH,
     database=None,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -45,7 +45,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Speech
 from rxvoice.testing import FakeSpeaker, marbles
 
-__all__ = ["World", "play"]
+__all__ = ["World", "disk_of", "play", "strike_subscriber"]
 
 LIMIT_MS = 700
 TOTAL_MS = 3_000
@@ -53,6 +53,7 @@ AFTER_MS = 8_000
 """Later than any reply is over, whatever hangs."""
 OVER_MS = 500
 WORDLESS = {"noise", "cough"}
+NO_WORDS = (42, b"hey", 0.5, [1], "", {})
 
 
 class Following:
@@ -84,11 +85,11 @@ class Judge:
     def __call__(self, samples: Any, *more: Any) -> Any:
         now = self._following.moments_of(samples)
         fault = self._moments.meets(self._stage, self._following.turn, *now)
-        if fault is not None:
+        if fault is not None and fault.kind == "hangs":
+            self._moments.hang()
+        elif fault is not None:
             self._moments.strike(fault)
-            return odd(
-                fault, FLAGS if self._stage != "wake_word" else (42, b"hey", 0.5, [1], "", {})
-            )
+            return odd(fault, NO_WORDS if self._stage == "wake_word" else FLAGS)
         return self._right(samples, *more)
 
 
@@ -127,6 +128,10 @@ class World:
     def make_speaker(self) -> Any:
         return FakeSpeaker(self.clock, sample_rate=RATE)
 
+    def limits(self, stage: str) -> Any:
+        """The time limits of a stage."""
+        return {"timeout_ms": LIMIT_MS, "total_timeout_ms": TOTAL_MS}
+
     def said(self, number: int) -> str:
         """What the user says."""
         wordless = number < 0 or self.talk.utterances[number].said in WORDLESS
@@ -146,7 +151,7 @@ class World:
 
     # The pipe
 
-    def pipe(self, source: Observable[Any], lanes: tuple[Any, Any, Any], **options: Any) -> Any:
+    def pipe(self, source: Observable[Any], lanes: tuple[Any, Any, Any]) -> Any:
         talk, moments = self.talk, self.moments
         chain: list[Any] = [vox.chunk(CHUNK, sample_rate=RATE)]
         if "recorder" in talk.parts:
@@ -163,10 +168,9 @@ class World:
             chain.append(vox.barge_in(detect, playing=lambda: bool(self.speaker.is_running)))
         chain.append(vox.preroll(40))
         chain.append(vox.turn_window(self._policy, timeout_ms=20, max_duration_ms=2_000))
-        limits: Any = {"timeout_ms": LIMIT_MS, "total_timeout_ms": TOTAL_MS, **options}
-        listen = vox.transcribe(self.ear, worker=lanes[0], **limits)
-        respond = vox.respond(self.writer, worker=lanes[1], min_chars=1, **limits)
-        speak = vox.synthesize(self.mouth, worker=lanes[2], **limits)
+        listen = vox.transcribe(self.ear, worker=lanes[0], **self.limits("transcribe"))
+        respond = vox.respond(self.writer, worker=lanes[1], min_chars=1, **self.limits("respond"))
+        speak = vox.synthesize(self.mouth, worker=lanes[2], **self.limits("synthesize"))
         turns: Any = source.pipe(*chain).pipe(self._noted)
         if talk.pipe == "plain":
             heard = ops.do_action(self._note_speech)
@@ -266,6 +270,8 @@ class World:
         self.silent = True
 
     silent = False
+    threaded = False
+    """Whether it runs on threads: then a Ctrl-C there is an error as others are."""
 
 
 def nonsense(chunk: AudioChunk, fault: Fault) -> Any:
@@ -350,11 +356,7 @@ def play(talk: Talk, tmp: Path | None = None) -> World:
         world.after_end += world.ended is not None
         world.ended, world.error = "completed" if error is None else "failed", error
 
-    with pytest.MonkeyPatch.context() as patch:
-        if "recorder" in talk.parts:
-            judge = Judge(world.moments, "recorder", lambda _: None)
-            patch.setattr(Disk, "judge", staticmethod(judge), raising=False)
-            patch.setattr(import_module("rxvoice.sinks.wav"), "WavSink", Disk)
+    with disk_of(world):
         pipe = world.pipe(Observable(subscribe), lanes)
 
         def begin() -> None:
@@ -366,6 +368,19 @@ def play(talk: Talk, tmp: Path | None = None) -> World:
             attempt(world, dispose)
         attempt(world, lambda: clock.run(400.0), again=True)
     return world
+
+
+@contextmanager
+def disk_of(world: World) -> Iterator[None]:
+    """What `record` writes to may fail."""
+    if "recorder" not in world.talk.parts:
+        yield
+        return
+    judge = Judge(world.moments, "recorder", lambda _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Disk, "judge", staticmethod(judge), raising=False)
+        patch.setattr(import_module("rxvoice.sinks.wav"), "WavSink", Disk)
+        yield
 
 
 def attempt(world: World, action: Callable[[], object], *, again: bool = False) -> None:
@@ -403,8 +418,3 @@ def strike_subscriber(world: World, element: Any) -> None:
     fault = world.moments.meets("subscriber", number, moment) if moment else None
     if fault is not None:
         world.moments.strike(fault)
-
-
-def left_turns(world: World) -> list[weakref.ref[rxv.Turn]]:
-    """References to the turns that do not keep them."""
-    return [weakref.ref(turn) for turn in world.turns]
