@@ -12,10 +12,11 @@ from reactivex.testing import TestScheduler
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.chunks import AudioChunk
-from rxvoice.elements import Reply, Transcript
+from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
 from rxvoice.events import Finished, TurnMetrics, TurnOpened
 from rxvoice.operators._conversation.spoken_reply import ReplyText
 from rxvoice.stage_error import StageError
+from rxvoice.testing import FakeSink
 from rxvoice.turn import Turn, TurnWriter
 
 HEARD = Transcript(Turn.of(np.zeros(4, np.float32)), "hi")
@@ -183,3 +184,32 @@ def test_the_echo_canceller_follows_a_microphone_whose_clock_is_another(
     late = [asked - time for asked, time in zip(reference.times, times, strict=True)]
     assert late[0] == 0
     assert max(map(abs, late)) < 0.006
+
+
+def test_elements_that_pile_up_are_worked_on_one_after_the_other_not_one_within_the_other() -> None:
+    """As many as come while the first is answered, in the same thread."""
+    source: Subject[Transcript] = Subject()
+    turns = [Turn.of(np.zeros(4, np.float32), id=n) for n in range(1, 3_001)]
+    seen: list[int] = []
+
+    def on_next(it: Any) -> None:
+        if not it.final and it.turn.id == 1:
+            for turn in turns[1:]:
+                source.on_next(Transcript(turn, "hi"))
+        if it.final:
+            seen.append(it.turn.id)
+
+    source.pipe(vox.respond(lambda text: "Yes.")).subscribe(on_next)
+    source.on_next(Transcript(turns[0], "hi"))
+    assert seen == [turn.id for turn in turns]
+
+
+def test_a_reply_that_ends_before_its_turn_is_logged_with_no_chunks() -> None:
+    turn = TurnWriter(1, 0, 16_000).turn
+    speech = Speech(
+        Reply(Transcript(turn, "hi"), text="Yes.", final=True),
+        *(np.zeros(0, np.float32), 16_000),
+        final=True,
+    )
+    (log,), _ = results([speech], vox.play(FakeSink()))
+    assert log == FinishedTurn(0, "hi", "Yes.", False, False, None)
