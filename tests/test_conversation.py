@@ -410,3 +410,14 @@ def test_a_summary_that_is_none_leaves_all_as_it_was() -> None:
     with pytest.raises(ConfigError, match="keep_turns must be at least 1 turns, got 0"):
         talk.compact(lambda _: "", keep_turns=0)
     assert talk.messages == before
+
+
+def test_neighbours_of_one_role_are_joined_wherever_they_stand() -> None:
+    talk = Conversation()
+    for question in ("One?", "Two?"):
+        talk.add_user(question)
+        talk.add_assistant("Yes.")
+    talk.add_user("Three")
+    talk.add_user("four?")
+    joined = alternating(talk.messages)
+    assert [it["content"] for it in joined] == ["One?", "Yes.", "Two?", "Yes.", "Three four?"]

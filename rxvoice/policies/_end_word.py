@@ -79,7 +79,6 @@ class EndWord:
                 said.add(piece)
 
             def on_end() -> None:
-                said.end()
                 observer.on_next(self.ends(str(said)))
                 observer.on_completed()
 

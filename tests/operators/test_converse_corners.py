@@ -5,6 +5,8 @@ The clock is that of `test_converse_candidates`.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from functools import partial
 from typing import Any
 
@@ -21,7 +23,7 @@ from rxvoice.errors import ModelThreadStuck
 from rxvoice.operators._conversation.ports import Alarm, Ports
 from rxvoice.operators._conversation.spoken_reply import SpokenReply
 from rxvoice.operators.kernel import Handlers, Subscription, stateful, stateful_on_events
-from rxvoice.testing import FakeSpeaker, FakeStreamingTranscriber, FakeTranscriber
+from rxvoice.testing import FakeSink, FakeSpeaker, FakeStreamingTranscriber, FakeTranscriber
 
 LONG = "x" * 80 + "."
 
@@ -332,3 +334,35 @@ def test_a_noise_over_the_last_word_is_one_though_it_ends_after_the_reply() -> N
         "230 Finished 1 'One two. Three four.'",
         "260 Dropped 2 short",
     ]
+
+
+def test_interruptions_that_are_allowed_again_change_nothing_for_who_is_a_candidate() -> None:
+    scene = Scene(
+        HI + pad(50) + "~" * 8 + pad(300) + "|",
+        *("hi", "stop"),
+        min_speech_ms=50,
+        interruptions=lambda m: m.cold("-" * 13 + "T", {"T": True}),
+    )
+    assert scene.only("Candidate", "Confirmed") == ["100 Candidate 2", "200 Confirmed 2"]
+
+
+def test_a_turn_that_is_over_is_let_go_of() -> None:
+    source: Subject[Any] = Subject()
+    told: list[str] = []
+    source.pipe(
+        vox.converse(
+            vox.transcribe(lambda audio: "hi"),
+            vox.respond(lambda text: "Yes."),
+            vox.synthesize(VOICE),
+            sink=FakeSink(),
+        )
+    ).subscribe(lambda it: told.append(type(it).__name__))
+    turns: list[weakref.ref[rxv.Turn]] = []
+    for number in range(1, 11):
+        turn = rxv.Turn.of([0.0] * 10, id=number, sample_rate=RATE)
+        turns.append(weakref.ref(turn))
+        source.on_next(turn)
+        del turn
+    gc.collect()
+    assert told.count("Finished") == 10
+    assert sum(it() is not None for it in turns) <= 2, "the last ones may be remembered"

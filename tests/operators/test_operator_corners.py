@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reactivex as rx
 from reactivex import Subject
 from reactivex.testing import TestScheduler
 
@@ -213,3 +214,48 @@ def test_a_reply_that_ends_before_its_turn_is_logged_with_no_chunks() -> None:
     )
     (log,), _ = results([speech], vox.play(FakeSink()))
     assert log == FinishedTurn(0, "hi", "Yes.", False, False, None)
+
+
+@pytest.mark.parametrize("operator", ["answer", "synthesize"])
+def test_a_paced_worker_converts_each_piece_of_sound_ahead_and_no_text(operator: str) -> None:
+    class Paced(TestScheduler):
+        def __init__(self) -> None:
+            super().__init__()
+            self.converted: list[tuple[int, int]] = []
+
+        def convert_ahead(self, samples: rxv.Samples, sample_rate: int, signal: object) -> None:
+            self.converted.append((len(samples), sample_rate))
+
+    worker = Paced()
+    sounds = [np.zeros(n, np.float32) for n in (30, 20)]
+    seen: list[Any] = []
+    if operator == "answer":
+        turn = Turn.of(np.zeros(4, np.float32))
+        rx.of(turn).pipe(
+            vox.answer(lambda _: ["Yes.", *sounds], sample_rate=8_000, worker=worker)
+        ).subscribe(seen.append, scheduler=worker)
+    else:
+        said = [Reply(HEARD, "Yes."), Reply(HEARD, text="Yes.", final=True)]
+        rx.from_iterable(said).pipe(
+            vox.synthesize(lambda _: sounds, sample_rate=8_000, worker=worker)
+        ).subscribe(seen.append, scheduler=worker)
+    worker.start()
+    assert worker.converted == [(30, 8_000), (20, 8_000)]
+    assert [len(it.samples) for it in seen if len(it.samples)] == [30, 20]
+
+
+def test_a_policy_that_does_not_answer_is_told_with_the_silence_it_had() -> None:
+    never: Subject[bool] = Subject()
+    operator = vox.turn_window(lambda audio, silence_ms: never, timeout_ms=30)
+    chunks = [AudioChunk(np.zeros(320, np.float32), start=320 * n, speech=n == 0) for n in range(6)]
+    turns: list[Any] = []
+    errors: list[Any] = []
+    source: Subject[Any] = Subject()
+    source.pipe(operator).subscribe(
+        lambda turn: turns.append(turn.subscribe(lambda _: None, errors.append))
+    )
+    for chunk in chunks:
+        source.on_next(chunk)
+    (error,) = errors
+    assert str(error.cause) == "the policy gave no answer for 0.04 s of silence (timeout_ms=30)"
+    assert error.cause.seconds == 0.04

@@ -122,3 +122,11 @@ def test_what_was_cut_comes_with_its_rates() -> None:
         (48_000, [4, 5, 6, 7]),
     ]
     assert ledger.position(7) == 2 == ledger.written
+
+
+def test_a_signal_that_was_converted_to_a_sample_less_was_heard_whole_at_its_end() -> None:
+    ledger = InFlight()
+    ledger.add(np.zeros(160, np.float32), 470, 16_000, 48_000)
+    ledger.close(9)
+    assert ledger.position(478) == 159
+    assert ledger.position(479) == 160

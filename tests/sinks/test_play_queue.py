@@ -249,6 +249,14 @@ def test_a_late_call_counts_what_the_device_played_meanwhile() -> None:
     assert player.lost == 10
 
 
+def test_a_device_that_had_to_wait_lost_a_sample_at_least() -> None:
+    player = new(0)
+    player.append(ramp(64))
+    rendered(player, 16, 1.0)
+    player.late(1.0 + 16 / RATE)
+    assert player.lost == 1
+
+
 def test_a_late_call_loses_nothing_while_nothing_plays() -> None:
     player = new(0)
     player.late(1.0)
