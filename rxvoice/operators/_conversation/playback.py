@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from reactivex import Observable
 
@@ -165,7 +165,7 @@ class Playback:
                 "the sink's clear() must return the samples that were never heard, got "
                 f"{named(unheard)}"
             )
-        return cast("Samples", unheard)
+        return unheard
 
     def _number(self, *names: str) -> int:
         """The first of these attributes that the sink has; 0 if it has none."""
