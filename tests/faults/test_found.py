@@ -62,3 +62,8 @@ def test_a_ctrl_c_in_a_tool_spares_the_history_of_the_turn_before() -> None:
 @pytest.mark.parametrize("stage", ["barge_in", "wake_word"])
 def test_a_ctrl_c_in_a_detector_loses_no_sound(stage: str) -> None:
     hold(fitting((stage, "piece", "Ctrl-C")))
+
+
+def test_a_turn_is_finished_once_though_the_app_raises_at_its_end() -> None:
+    app = Fault("subscriber", "piece", "raises")
+    hold(Talk(TWICE, (app,), "plain", "session", lanes=(1, 90, 90)))
