@@ -176,5 +176,7 @@ class Job(Generic[U]):
             raise
 
     def _finish(self, failed: Turn | None) -> None:
+        # If downstream raises at what follows, this is called again: the element was dealt with.
+        more, self.more = self.more, False
         self._out.life.remove(self.life)
-        self._end(failed, self.more)
+        self._end(failed, more)

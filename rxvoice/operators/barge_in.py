@@ -63,14 +63,13 @@ def barge_in(
                 try:
                     interrupts = call("barge_in", lambda: speaks_over(chunk.samples), False)
                 except BaseException as error:
-                    forgiven = failures.pardon(error, "the chunk counts as no barge-in")
+                    if failures.pardon(error, "the chunk counts as no barge-in"):
+                        out.emit(chunk)
                     raise_if_ctrl_c(error)
-                    if not forgiven:
-                        return
-                else:
-                    failures.over()
-                    if interrupts:
-                        chunk = _interrupting(chunk)
+                    return
+                failures.over()
+                if interrupts:
+                    chunk = _interrupting(chunk)
             out.emit(chunk)
 
         return step, None, None

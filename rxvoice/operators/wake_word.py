@@ -89,6 +89,7 @@ def wake_word(
         left = 0  # samples that it stays open
         tail = 0  # samples of speech that are still the rest of the word
         unanswered = False  # the user has spoken, and the assistant has not since
+        raised: list[BaseException] = []  # in this step
 
         def spotted(chunk: AudioChunk) -> str | None:
             nonlocal before
@@ -97,7 +98,7 @@ def wake_word(
                 word = call("wake_word", lambda: _word(spot(chunk.samples)), None)
             except BaseException as error:
                 spot_failures.pardon(error, "the word is not spotted in this chunk")
-                raise_if_ctrl_c(error)
+                raised.append(error)
             else:
                 spot_failures.over()
             again, before = word == before, word
@@ -110,12 +111,18 @@ def wake_word(
                 plays = call("playing", partial(_says, playing), False)
             except BaseException as error:
                 playing_failures.pardon(error, "nothing plays")
-                raise_if_ctrl_c(error)
+                raised.append(error)
                 return False
             playing_failures.over()
             return plays
 
         def step(chunk: AudioChunk) -> None:
+            raised.clear()
+            judge(chunk)
+            for error in raised:  # the chunk has gone on before
+                raise_if_ctrl_c(error)
+
+        def judge(chunk: AudioChunk) -> None:
             nonlocal left, tail, unanswered
             if chunk.partial:
                 out.emit(chunk)

@@ -57,3 +57,13 @@ def test_a_ctrl_c_at_the_disposal_leaves_nothing_open(stage: str) -> None:
 def test_a_ctrl_c_in_a_tool_spares_the_history_of_the_turn_before() -> None:
     """The model has taken the question back: the reply that is left is another one's."""
     hold(Talk(TWICE, (Fault("tool", "first", "Ctrl-C", 1),), writes="tool"))
+
+
+@pytest.mark.parametrize("stage", ["barge_in", "wake_word"])
+def test_a_ctrl_c_in_a_detector_loses_no_sound(stage: str) -> None:
+    hold(fitting((stage, "piece", "Ctrl-C")))
+
+
+def test_a_turn_is_finished_once_though_the_app_raises_at_its_end() -> None:
+    app = Fault("subscriber", "piece", "raises")
+    hold(Talk(TWICE, (app,), "plain", "session", lanes=(1, 90, 90)))
