@@ -274,3 +274,11 @@ def test_each_subscription_has_its_own() -> None:
     for n, speech in enumerate([True, False]):
         chunks.on_next(sound(speech=speech).chunk(n * 512, 512, 16_000))
     assert [turn.ended_by for turn in ended] == ["policy", "policy"]
+
+
+def test_the_end_word_is_looked_for_as_the_silence_becomes_long_enough() -> None:
+    policy = rxv.end_word("over", FakeTranscriber("over"), after_ms=1)
+    audio = np.zeros(4, np.float32)
+    for own in (policy, policy.fresh()):
+        asked = [own.user_finished(audio, ms) is not False for ms in (0, 1, 5, 5, 2, 3, 3)]
+        assert asked == [False, True, False, True, True, False, True]

@@ -82,7 +82,7 @@ def test_every_operator_has_its_file_and_its_test() -> None:
     assert named <= tests
     # An operator may have more than one; these are of all of them.
     others = {it for it in tests if not it.startswith(tuple(named))}
-    assert others == {"events", "kernel", "operator_corners", "rx_laws", "shapes"}
+    assert others == {"bounds", "events", "kernel", "operator_corners", "rx_laws", "shapes"}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

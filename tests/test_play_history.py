@@ -161,3 +161,44 @@ def test_what_was_heard_too_long_ago_is_forgotten() -> None:
         history.observe((at + 1) / 8, 128 * (at + 1))
     assert history.at(3.5, 512, RATE).tolist() == sound(512, 1 + 3584).tolist()
     assert not history.at(0.0, 3_072, RATE).any()
+
+
+def test_a_clock_that_runs_fast_is_followed() -> None:
+    """By 1 in 1000: after 20 s the sound is 20 ms later than it would be."""
+    history = PlayHistory(1000, 60.0)
+    history.write((np.arange(30_000) / 32_768).astype(np.float32))
+    for at in range(0, 20_000, 10):
+        history.observe(at * 1.001 / 1000, at)
+    heard = history.at(20.02, 1, 1000)[0] * 32_768
+    assert heard == pytest.approx(20_000, abs=6)
+
+
+def test_stretches_that_were_heard_too_long_ago_are_forgotten_while_others_follow() -> None:
+    history = PlayHistory(RATE, 0.5)
+    for at in range(80):
+        history.write(sound(64))
+        for step, more in ((0, 0), (1, 64), (3, 64)):
+            history.observe(at / 4 + step / 16, 64 * at + more)
+    assert len(history._runs) <= 4
+
+
+def test_of_two_positions_at_one_time_the_later_one_counts() -> None:
+    history = PlayHistory(RATE, 60.0)
+    history.observe(0.0, 0)
+    history.write(sound(512))
+    history.observe(1.0, 0)
+    history.observe(1.0, 128)
+    assert history.at(1.0, 4, RATE).tolist() == sound(4, 129).tolist()
+    history.observe(0.5, 500)
+    assert history.at(1.0, 4, RATE).tolist() == sound(4, 129).tolist(), "of an earlier time"
+
+
+def test_what_has_jumped_ahead_stands_still_when_it_is_paused() -> None:
+    history = PlayHistory(RATE, 60.0)
+    history.observe(0.0, 0)
+    history.write(sound(4096))
+    history.observe(0.25, 256)
+    history.observe(0.5, 1024)
+    history.pause(0.75)
+    assert history.at(0.5, 4, RATE).tolist() == sound(4, 1025).tolist()
+    assert not history.at(0.75, 512, RATE).any()

@@ -160,7 +160,7 @@ def test_a_voice_of_the_apps_own_needs_to_say_nothing_of_itself() -> None:
     llm = Talk("One two. Three four.")
     voice = vox.synthesize(VOICE)
     speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
-    m.record(
+    told = m.record(
         m.cold(HI + pad(50) + "~" * 8 + pad(300) + "|").pipe(
             vox.turn_window(rxv.silence(30)),
             vox.converse(
@@ -174,6 +174,8 @@ def test_a_voice_of_the_apps_own_needs_to_say_nothing_of_itself() -> None:
         )
     )
     assert llm.told[0] == "One"
+    deltas = [it.value.text for it in told if isinstance(it.value, rxv.events.ReplyDelta)]
+    assert deltas[:1] == ["One two. Three four."]
 
 
 @pytest.mark.parametrize(("press", "heard"), [(379.5, ""), (380.5, "One"), (390, "One")])
@@ -227,6 +229,29 @@ def test_an_alarm_that_is_cancelled_while_it_waits_does_not_ring() -> None:
     m.record(m.cold("---------x|", {"x": 1}).pipe(stateful_on_events(start)))
     assert len(waiting) == 3
     assert rung == ["kept"]
+
+
+def test_an_alarm_does_not_ring_once_its_subscription_is_over() -> None:
+    """It waits in the mailbox then."""
+    m = clock()
+    rung: list[str] = []
+    waiting: list[Any] = []
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        ports = Ports(out, lambda: None)
+        ports.post = waiting.append
+        Alarm(ports).set(50, partial(rung.append, "rung"))
+
+        def over(_: object) -> None:
+            out.life.dispose()
+            for action in waiting:
+                action()
+
+        return over, None, None
+
+    m.record(m.cold("---------x|", {"x": 1}).pipe(stateful_on_events(start)))
+    assert len(waiting) == 1
+    assert rung == []
 
 
 def test_a_reply_without_a_sound_is_over_though_somebody_elses_sound_plays() -> None:

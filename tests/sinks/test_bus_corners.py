@@ -36,3 +36,106 @@ def test_a_bus_is_ducked_from_silence_to_full_loudness() -> None:
     m.scheduler.advance_to(2.0)
     heard = speaker.heard
     assert [heard[at] for at in (150, 390, 590, 880)] == [0.5, 0.0, 0.25, 0.5]
+
+
+def test_a_bus_tells_a_position_only_when_it_has_changed() -> None:
+    m = marbles()
+    mixer = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=1000), scheduler=m.scheduler)
+    silent, voice = mixer.bus("silent"), mixer.bus("voice")
+    told: dict[str, list[int]] = {"silent": [], "voice": []}
+    silent.played.subscribe(told["silent"].append)
+    voice.played.subscribe(told["voice"].append)
+    voice.write_samples(np.full(300, 0.5, np.float32))
+    m.scheduler.advance_to(1.0)
+    assert told["silent"] == []
+    assert told["voice"] == sorted(set(told["voice"]))
+    assert told["voice"][-1] == 300
+
+
+def test_a_clear_is_told_even_if_nothing_of_it_was_heard() -> None:
+    m = marbles()
+    mixer = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=1000), scheduler=m.scheduler)
+    voice = mixer.bus("voice")
+    told: list[int] = []
+    voice.played.subscribe(told.append)
+    voice.pause()
+    voice.write_samples(np.full(300, 0.5, np.float32))
+    m.scheduler.advance_to(0.1)
+    assert told == []
+    assert len(voice.clear()) == 300
+    m.scheduler.advance_to(0.5)
+    assert told == [0]
+
+
+def test_a_subscriber_that_raises_is_logged_and_the_bus_plays_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=1000)
+    mixer = sinks.mixer(speaker, scheduler=m.scheduler)
+    voice = mixer.bus("voice")
+
+    def raising(position: int) -> None:
+        raise ValueError("no")
+
+    voice.played.subscribe(raising)
+    voice.write_samples(np.full(100, 0.5, np.float32))
+    m.scheduler.advance_to(1.0)
+    assert len(speaker.heard) == 100
+    assert caplog.messages
+    assert set(caplog.messages) == {"a subscriber of the bus 'voice' raised"}
+    assert all(it.exc_info for it in caplog.records)
+
+
+def test_music_is_as_loud_as_before_50_ms_after_speech() -> None:
+    """It fades by 1/50 of full loudness in a millisecond, in both directions."""
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=1000)
+    mixer = sinks.mixer(speaker, scheduler=m.scheduler, ahead_ms=20)
+    music, voice = mixer.bus("music", duck_to=0.5), mixer.bus("voice")
+    voice.write_samples(np.zeros(100, np.float32))
+    music.write_samples(np.ones(1_000, np.float32))
+    m.scheduler.advance_to(2.0)
+    heard = speaker.heard
+    rising = np.flatnonzero(np.diff(heard) > 0)
+    assert len(rising) == 25
+    assert np.allclose(np.diff(heard)[rising], 1 / 50, atol=1e-6)
+    assert np.allclose(np.diff(heard)[:24], -1 / 50, atol=1e-6)
+    assert heard[0] == pytest.approx(1 - 1 / 50)
+    assert heard[25] == pytest.approx(0.5)
+
+
+def test_a_mixer_without_a_sound_lets_go_of_its_loudspeaker_as_it_stops() -> None:
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=1000)
+    mixer = sinks.mixer(speaker, scheduler=m.scheduler)
+    bus = mixer.bus("silent")
+    m.scheduler.advance_to(0.1)
+    assert (bus.is_stopped, len(speaker.played.observers)) == (False, 1)
+    mixer.stop()
+    m.scheduler.advance_to(0.2)
+    assert bus.is_stopped is True
+    assert speaker.played.observers == []
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_the_loudspeaker_is_told_that_nothing_follows_once_no_bus_has_more(ended: bool) -> None:
+    class Ending(FakeSpeaker):
+        ends = 0
+
+        def end_reply(self) -> None:
+            self.ends += 1
+
+    m = marbles()
+    speaker = Ending(m.scheduler, sample_rate=1000)
+    mixer = sinks.mixer(speaker, scheduler=m.scheduler)
+    mixer.bus("silent")
+    bus = mixer.bus("voice")
+    assert bus.is_over is True
+    bus.write_samples(np.full(100, 0.5, np.float32))
+    assert bus.is_over is False
+    if ended:
+        bus.end_reply()
+    m.scheduler.advance_to(1.0)
+    assert bus.is_over is ended
+    assert speaker.ends == ended

@@ -313,3 +313,38 @@ def test_a_day_of_callbacks_allocates_nothing_that_stays() -> None:
     before = sys.getallocatedblocks()
     play(5000)
     assert sys.getallocatedblocks() - before < 50
+
+
+def test_it_is_ended_until_more_comes() -> None:
+    player = new()
+    assert not player.is_ended
+    player.append(ramp(3))
+    player.end()
+    assert player.is_ended
+    player.append(ramp(0))
+    assert player.is_ended
+    player.append(ramp(1))
+    assert not player.is_ended
+
+
+def test_at_first_nothing_was_played_and_nothing_lost() -> None:
+    player = PlayQueue(RATE, START, FADE, LIMIT, index=7)
+    assert (player.rendered, player.left, player.silent, player.lost) == (7, 0, 0, 0)
+    assert (player.is_playing, player.is_paused, player.loudness) == (False, False, 1.0)
+    assert player.heard(1e9) == 7
+    assert player.time_of(7) == math.inf
+    assert player.time_of(6) == -math.inf
+    assert new().rendered == 0
+
+
+def test_while_it_is_cut_the_device_gets_silence() -> None:
+    player = new(0)
+    player.append(ramp(8))
+    with player._cutting:
+        out = np.full(4, np.nan, np.float32)
+        assert player.render(out, 0.0) is False
+        assert out.tolist() == [0, 0, 0, 0]
+    out = np.full(4, np.nan, np.float32)
+    assert player.render(out, 0.0) is True, "it begins"
+    assert out.tolist() == [1, 2, 3, 4]
+    assert player.render(out, 0.0) is False

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rxvoice import Samples
+from rxvoice.errors import SinkStalled
 from rxvoice.sinks._queued import QueuedSink
 
 PATIENCE = 20.0  # seconds
@@ -53,5 +54,81 @@ def test_who_waits_is_woken(method: str, act: str) -> None:
     if (method, act) == ("flush", "pause"):  # what is paused is not heard
         assert thread.is_alive()
         sink.clear()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_sink_with_as_much_as_its_bound_has_room() -> None:
+    """One sample more, and the next piece waits."""
+    sink = Still()
+    sink.write_samples(np.ones(100, np.float32))
+    assert sink.write_samples(np.ones(1, np.float32)) == 1
+    assert not sink.waiting.is_set()
+    thread = threading.Thread(target=lambda: sink.write_samples(np.ones(1, np.float32)))
+    thread.start()
+    assert sink.waiting.wait(PATIENCE)
+    assert len(sink.clear()) == 102, "and the piece that waits"
+    thread.join(PATIENCE)
+    assert len(sink.queue) == 0
+
+
+@pytest.mark.parametrize("act", ["clear", "stop"])
+def test_what_waits_is_taken_and_never_heard_if_the_sink_is_cleared_or_stopped(act: str) -> None:
+    sink = Still()
+    sink.write_samples(np.ones(200, np.float32))
+    taken: list[int] = []
+
+    def write() -> None:
+        taken.append(sink.write_samples(np.ones(5, np.float32)))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert sink.waiting.wait(PATIENCE)
+    getattr(sink, act)()
+    thread.join(PATIENCE)
+    assert taken == [5]
+    assert len(sink.queue) == 0
+    sink.stop()
+    with pytest.raises(SinkStalled, match="the still sink has been stopped: make a new one"):
+        write()
+
+
+def test_a_sink_whose_time_cannot_be_waited_for_takes_all_and_stops_when_it_was_heard() -> None:
+    class Virtual(Still):
+        def __init__(self) -> None:
+            QueuedSink.__init__(self, "virtual sink", waits=False, max_buffer_ms=100)
+            self.queue = np.empty(0, np.float32)
+            self.waiting = threading.Event()
+            self.ended = 0
+
+        def _end(self) -> None:
+            self.ended += 1
+
+    sink = Virtual()
+    for _ in range(3):
+        assert sink.write_samples(np.ones(100, np.float32)) == 100
+    sink.flush()
+    assert sink.queued_ms == 300
+    sink.on_completed()
+    assert not sink._stopped
+    sink.queue = np.empty(0, np.float32)
+    sink._stop_if_over()
+    sink.stop()
+    assert (sink._stopped, sink.ended) == (True, 1)
+    assert not sink.waiting.is_set()
+
+
+def test_who_waits_is_freed_by_a_stop_whose_fade_is_still_queued() -> None:
+    class Fading(Still):
+        def _cut(self) -> Samples:
+            return np.empty(0, np.float32)
+
+    sink = Fading()
+    sink.write_samples(np.ones(200, np.float32))
+    thread = threading.Thread(target=lambda: sink.write_samples(np.ones(5, np.float32)))
+    thread.daemon = True
+    thread.start()
+    assert sink.waiting.wait(PATIENCE)
+    sink.stop()
     thread.join(PATIENCE)
     assert not thread.is_alive()
