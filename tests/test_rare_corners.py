@@ -19,6 +19,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.pauses import Waiting
+from rxvoice._answers.recognised import recognised
 from rxvoice._answers.shapes import sound, text
 from rxvoice._answers.stuck import SharedThread
 from rxvoice._audio.play_history import PlayHistory
@@ -29,6 +30,7 @@ from rxvoice.events import Dropped, Finished, Notice, TurnMetrics, TurnOpened, U
 from rxvoice.operators._conversation.exchange import Exchange
 from rxvoice.operators._conversation.floor import Floor
 from rxvoice.operators._conversation.listening import Listening
+from rxvoice.operators._conversation.ports import just
 from rxvoice.operators._conversation.settings import option_parameters
 from rxvoice.sinks.wav import WavSink
 from rxvoice.testing import FakeSink, FakeTranscriber
@@ -169,6 +171,12 @@ def test_a_result_without_a_rate_has_the_models() -> None:
         )
         sounds = [it for it in told if isinstance(it, rxv.Speech) and len(it.samples)]
         assert [it.sample_rate for it in sounds] == [wanted]
+
+
+@pytest.mark.parametrize("name", ["avg_logprob", "confidence"])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), True])
+def test_a_confidence_that_is_no_finite_number_is_none(name: str, value: float) -> None:
+    assert recognised({"text": "hi", name: value}) == "hi"
 
 
 # What was heard long ago
@@ -363,3 +371,14 @@ def test_an_underrun_among_the_elements_counts() -> None:
     source.on_next(Finished(turn, ""))
     (told,) = (it for it in seen if isinstance(it, TurnMetrics))
     assert told.underrun_samples == 20
+
+
+def test_what_is_subscribed_to_as_a_pipe_fails_within_subscribe_goes_on() -> None:
+    """As an app that tries again does: the pipe that has failed does not end the next one."""
+    seen: list[Any] = []
+
+    def again(_: Exception) -> None:
+        just(CHUNK).pipe(vox.meter()).subscribe(seen.append)
+
+    just(CHUNK).pipe(vox.meter(), vox.preroll()).subscribe(on_error=again)
+    assert seen == [CHUNK]
