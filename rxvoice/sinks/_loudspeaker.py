@@ -144,14 +144,15 @@ class Loudspeaker:
             if now >= self._next_try:
                 self._try(now)
             return None
+        ended = stream.ended  # read first: what is let go ends after that is said
         if stream.was_let_go and self._lost is None:
             return self._move("it does not open again after PortAudio has looked for devices")
-        if not stream.ended and stream.called is not None and self._lost is not None:
+        if not ended and stream.called is not None and self._lost is not None:
             gone, self._lost, self._tries = now - self._lost, None, 0
             return DeviceRestored("speaker", self.name, int(1000 * gone))
         news = self._watch.news(now)
         asks = expecting or self._lost is not None
-        if stream.ended:
+        if ended:
             return self._lose("its stream ended")
         if news == "gone":
             return self._lose("it was disconnected")

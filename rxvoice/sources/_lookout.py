@@ -54,9 +54,10 @@ class Lookout:
             woken: whether something has happened since the last look. If not, `LOOK_S` are over.
         """
         ring, watch = self._segment.ring, self._segment.watch
+        finished = ring.finished  # read first: what is let go ends after that is said
         if self._stream is not None and self._stream.was_let_go:
             return GivenUp("PortAudio looks for devices", again=True)
-        if ring.finished:
+        if finished:
             return GivenUp("the sound system ended the stream", watch.has_successor())
         news = watch.news(self._machine.now())
         if news == "gone":

@@ -577,6 +577,8 @@ def test_shutdown_from_many_threads_at_once(scheduler: MlxScheduler) -> None:
     for thread in threads:
         thread.join(30)
         assert not thread.is_alive()
+    for model_thread in model_threads():  # as above
+        model_thread.join(60)
     assert not model_threads()
 
 

@@ -17,6 +17,7 @@ from rxvoice.devices import _streams, _watch
 from rxvoice.errors import SinkStalled
 from rxvoice.sinks import Speaker, _loudspeaker
 from rxvoice.sinks import speaker as make
+from rxvoice.sinks._output_stream import OutputStream
 
 SPEAKERS = "MacBook Pro Speakers"
 BLOCK = 48_000 * 32 // 1000
@@ -422,3 +423,27 @@ def test_the_device_that_it_is_on_is_no_other_one_after_the_list_was_made_anew(m
         sink.use("headphones")
         assert len(mac.streams) == count
     assert told.next() == "completed"
+
+
+def test_a_stream_that_is_let_go_while_it_is_looked_at_is_not_lost(
+    mac: Mac, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mac.plug(headphones())
+    looked = OutputStream.was_let_go.fget
+    assert looked is not None
+    given_back: list[OutputStream] = []
+
+    def just_before(stream: OutputStream) -> bool:
+        was_let_go: bool = looked(stream)
+        if not given_back:
+            given_back.append(stream)
+            stream._stream.hand_back()
+            until(lambda: stream.ended)
+        return was_let_go
+
+    with make(start_buffer_ms=0) as sink:
+        told = Told(sink.events)
+        monkeypatch.setattr(OutputStream, "was_let_go", property(just_before))
+        until(lambda: bool(given_back) and bool(mac.open) and playing(mac))
+        sink.use("headphones")
+        assert told.next() == events.DeviceChanged("speaker", "Headphones", SPEAKERS)
