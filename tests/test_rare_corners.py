@@ -164,7 +164,10 @@ def test_a_result_without_a_rate_has_the_models() -> None:
     class Rated(Bare):
         sample_rate = 16_000
 
-    for result, wanted in ((Bare(), 8_000), (Rated(), 16_000)):
+    class Unrated(Bare):
+        sample_rate = None
+
+    for result, wanted in ((Bare(), 8_000), (Rated(), 16_000), (Unrated(), 8_000)):
         told: list[Any] = []
         rx.of(HEARD.turn).pipe(vox.answer(lambda _, it=result: it, sample_rate=8_000)).subscribe(
             told.append

@@ -66,7 +66,7 @@ def sound(piece: object, sample_rate: int) -> TimedSamples:
     audio = _attribute(piece, "audio")
     if hasattr(audio, "shape"):
         rate = getattr(piece, "sample_rate", sample_rate)
-        if rate != sample_rate:
+        if rate is not None and rate != sample_rate:
             raise AudioFormatError(
                 f"wanted sound at {sample_rate} Hz, which is the synthesizer's sample_rate, got a "
                 f"{type(piece).__name__} at {rate} Hz: give the synthesizer that sample_rate"
