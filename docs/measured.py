@@ -113,7 +113,11 @@ def _row(row: Row, kept: dict[str, Any]) -> str:
         ratio = f" {number(figure['ratio'])} |" if "ratio" in figure else " |"
         lines.append(f"| {NAMES[system]} | {shown} |" + (ratio if numbers else ""))
     rounds = max(figure["rounds"] for figure in figures.values())
-    what = f"median of {rounds} rounds, the quartiles in parentheses" if numbers else "each round"
+    what = (
+        f"median of {rounds} round{'s' * (rounds > 1)}, the quartiles in parentheses"
+        if numbers
+        else "each round"
+    )
     quick = "; a quick run" if kept["quick"] else ""
     lines.append(f"\n`{kept['command']}`: {what}{quick}.\n")
     return "\n".join(lines)

@@ -99,6 +99,6 @@ ROWS = (
         "detectors are stubs, nobody replies, and no network is in it: `python -m benchmarks "
         "realtime` has what `rxvoice serve` carries with all of that.",
         headline="sessions that one core hears",
-        rounds=3,
+        rounds=1,
     ),
 )

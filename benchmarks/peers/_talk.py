@@ -73,7 +73,7 @@ ROWS = (
     Row(
         2,
         "last_token_inplace",
-        "the same, models of no cost in place",
+        "last token to first sound at the output, models of no cost in place",
         "ms",
         _by({**_SOUND, "mlx-audio": _ONE_WORKER}, {**_WORKER, **_IN_PLACE}),
         note="The models block no one here, so this is the best case of each.",
@@ -93,7 +93,7 @@ ROWS = (
     Row(
         2,
         "end_of_speech_early",
-        "the same, where a reply may begin before the turn is over",
+        "end of speech to first sound, where a reply may begin before the turn is over",
         "ms",
         _by(
             {
@@ -120,7 +120,8 @@ ROWS = (
     Row(
         3,
         "barge_safe",
-        "the same, with the best settings found under which a cough leaves the reply intact",
+        "barge-in: begin of the first word to silence, with the best settings found under which a "
+        "cough leaves the reply intact",
         "ms",
         _by(_BARGE, _WORKER),
         note="pipecat: MinWordsUserTurnStartStrategy, which waits for a word. livekit: "
@@ -140,7 +141,7 @@ ROWS = (
     Row(
         3,
         "barge_idle",
-        "the same, to silence at the loudspeaker",
+        "barge-in: end of the block that decides to silence at the loudspeaker, models idle",
         "ms",
         _by(_BARGE, _WORKER),
         note="The loudspeaker asks for sound each 10 ms. pipecat's holds the 85 ms that PyAudio "
@@ -150,7 +151,8 @@ ROWS = (
     Row(
         3,
         "barge_busy_worker_told",
-        "the same, to the output told to be silent, while the text model writes on the worker",
+        "barge-in: end of the block that decides to the output told to be silent, while the text "
+        "model writes on the worker",
         "ms",
         _by({**_BARGE, "mlx-audio": _WHOLE_REPLY}, _WORKER),
         note="20 ms a token.",
@@ -159,7 +161,8 @@ ROWS = (
     Row(
         3,
         "barge_busy_worker",
-        "the same, to silence at the loudspeaker",
+        "barge-in: end of the block that decides to silence at the loudspeaker, while the text "
+        "model writes on the worker",
         "ms",
         _by({**_BARGE, "mlx-audio": _WHOLE_REPLY}, _WORKER),
         rounds=2,
@@ -167,7 +170,7 @@ ROWS = (
     Row(
         3,
         "barge_busy_inplace",
-        "begin of the first word to silence, while the text model writes in place",
+        "barge-in: begin of the first word to silence, while the text model writes in place",
         "ms",
         _by({**_BARGE, "mlx-audio": _WHOLE_REPLY}, {**_WORKER, **_IN_PLACE}),
         note="Nobody's documentation advises this.",
@@ -185,7 +188,7 @@ ROWS = (
     Row(
         4,
         "deaf_worker_lost",
-        "blocks of the microphone that were never judged meanwhile",
+        "blocks of the microphone that were never judged during that call on the worker",
         "blocks",
         _by(_DEAF, _WORKER),
         note="What waits: rxvoice 2 s, mlx-audio 128 blocks; pipecat and livekit without a limit.",
@@ -202,7 +205,7 @@ ROWS = (
     Row(
         4,
         "deaf_inplace_lost",
-        "blocks that were never judged meanwhile",
+        "blocks of the microphone that were never judged during that call in place",
         "blocks",
         _by({**_DEAF, "mlx-audio": _ONE_WORKER}, {**_WORKER, **_IN_PLACE}),
         note="rxvoice keeps 2 s of sound, drops what is older, and says so; what waits longer "
@@ -263,7 +266,7 @@ ROWS = (
     Row(
         6,
         "cough_tuned",
-        "the same, with the best settings found",
+        "coughs leave the reply intact, with the best settings found",
         "yes",
         _by(_DOES, _WORKER),
         note="Those of barge_safe.",
@@ -272,7 +275,7 @@ ROWS = (
     Row(
         6,
         "cough_tuned_later",
-        "how much later the reply ends for them",
+        "how much later the reply ends for two coughs, with the best settings found",
         "s",
         _by(_DOES, _WORKER),
         note="rxvoice pauses with the first block, and goes on once the turn is over without a "

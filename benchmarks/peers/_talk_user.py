@@ -252,7 +252,7 @@ class Loudspeaker:
         self.runs: list[list[int]] = []
         """Pairs of the number of a reply and how many of its samples were heard in one go."""
         self.silent_at = 0.0
-        """When the last block with sound was over."""
+        """When the last sample with sound was over."""
         self._sounds = False
         self._thread = threading.Thread(target=self._run, name="loudspeaker", daemon=True)
 
@@ -296,7 +296,8 @@ class Loudspeaker:
             if not self.runs or self.runs[-1][0] != number:
                 self.runs.append([number, 0])
             self.runs[-1][1] += len(heard)
-            self.silent_at = time.perf_counter()
+            length = int(np.flatnonzero(samples)[-1]) + 1
+            self.silent_at = time.perf_counter() + length / OUT_RATE
         if bool(len(heard)) != self._sounds:
             self._sounds = bool(len(heard))
             what = "sounds" if self._sounds else "is silent"

@@ -1,5 +1,7 @@
 """The parts of the talks with the peers: the user, the stub models and the names of the scenes."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,10 @@ from benchmarks.peers._talk_models import REPLIES, voiced, words_heard
 from benchmarks.peers._talk_scenes import SCENES
 from benchmarks.peers._talk_user import (
     BLOCK,
+    OUT_RATE,
     UTTERANCES,
+    Log,
+    Loudspeaker,
     Recogniser,
     as_float,
     loud,
@@ -68,3 +73,14 @@ def test_every_scene_of_the_rows_exists_and_each_text_has_a_reply() -> None:
     }
     assert named == {*SCENES}
     assert {*REPLIES} == {it.text for it in UTTERANCES.values() if it.words}
+
+
+def test_the_loudspeaker_is_silent_when_its_last_sample_is_over() -> None:
+    """A block that is taken is heard from then on, to the end of what is not zero in it."""
+    loudspeaker = Loudspeaker(lambda frames: np.zeros(frames, np.int16), Log())
+    block = np.zeros(OUT_RATE, np.int16)
+    block[: OUT_RATE // 2] = speech(0.5, 3)[: OUT_RATE // 2]
+    before = time.perf_counter()
+    loudspeaker.take(block)
+    after = time.perf_counter()
+    assert before + 0.499 < loudspeaker.silent_at <= after + 0.5
