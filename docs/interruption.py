@@ -7,13 +7,13 @@ nothing is written, and it fails when the picture is stale.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 import rxvoice as rxv
+from docs.written import write_or_check
 from rxvoice import events
 from rxvoice import operators as vox
 from rxvoice.testing import (
@@ -179,18 +179,7 @@ def _n(value: float) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Draw the picture, or check it."""
-    parser = argparse.ArgumentParser(prog="python -m docs.interruption")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when stale")
-    check: bool = parser.parse_args(argv).check
-    drawn = picture(run())
-    if PICTURE.is_file() and PICTURE.read_text("utf-8") == drawn:
-        return 0
-    if check:
-        print(f"stale: {PICTURE}: run python -m docs.interruption", file=sys.stderr)
-        return 1
-    PICTURE.write_text(drawn, "utf-8")
-    print(f"written: {PICTURE}")
-    return 0
+    return write_or_check("docs.interruption", lambda: {PICTURE: picture(run())}, argv)
 
 
 if __name__ == "__main__":

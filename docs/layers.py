@@ -7,7 +7,6 @@ when one of them is stale.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tomllib
@@ -15,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+
+from docs.written import write_or_check
 
 HERE = Path(__file__).parent
 BEGIN = "<!-- written by python -m docs.layers: edit docs/layers.toml instead -->"
@@ -185,20 +186,7 @@ def rendered() -> dict[Path, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the table and the picture, or check them."""
-    parser = argparse.ArgumentParser(prog="python -m docs.layers")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when stale")
-    check: bool = parser.parse_args(argv).check
-    stale = False
-    for path, text in rendered().items():
-        if path.is_file() and path.read_text("utf-8") == text:
-            continue
-        stale = True
-        if check:
-            print(f"stale: {path}: run python -m docs.layers", file=sys.stderr)
-        else:
-            path.write_text(text, "utf-8")
-            print(f"written: {path}")
-    return int(check and stale)
+    return write_or_check("docs.layers", rendered, argv)
 
 
 if __name__ == "__main__":

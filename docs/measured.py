@@ -8,7 +8,6 @@ is written, and it fails when one is stale.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -20,6 +19,7 @@ from benchmarks.peers._row import OWN, SYSTEMS, Probe, Row
 from benchmarks.peers._rows import ROWS
 from benchmarks.peers._table import cell, number
 from docs.measured_picture import picture
+from docs.written import write_or_check
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "measured.json"
@@ -170,20 +170,8 @@ def _between(path: Path, text: str) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the page, the picture and the table of README, or check them."""
-    parser = argparse.ArgumentParser(prog="python -m docs.measured")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when stale")
-    check: bool = parser.parse_args(argv).check
-    stale = False
-    for path, text in rendered(json.loads(FIGURES.read_text("utf-8"))).items():
-        if path.is_file() and path.read_text("utf-8") == text:
-            continue
-        stale = True
-        if check:
-            print(f"stale: {path}: run python -m docs.measured", file=sys.stderr)
-        else:
-            path.write_text(text, "utf-8")
-            print(f"written: {path}")
-    return int(check and stale)
+    figures = json.loads(FIGURES.read_text("utf-8"))
+    return write_or_check("docs.measured", lambda: rendered(figures), argv)
 
 
 if __name__ == "__main__":
