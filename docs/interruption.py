@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 import rxvoice as rxv
+from docs.picture import framed, n
 from docs.written import write_or_check
 from rxvoice import events
 from rxvoice import operators as vox
@@ -120,8 +121,8 @@ def picture(it: Run) -> str:
             at += CHUNK_MS
     stop = played[1][1]
     body.append(
-        f'<rect class="never" x="{_n(_x(stop))}" y="{LOUDSPEAKER_Y - 14}" '
-        f'width="{_n(SCALE * min(unheard, played[2][0] - stop - 32))}" height="28" rx="4"/>'
+        f'<rect class="never" x="{n(_x(stop))}" y="{LOUDSPEAKER_Y - 14}" '
+        f'width="{n(SCALE * min(unheard, played[2][0] - stop - 32))}" height="28" rx="4"/>'
     )
     body += [
         _text(_x(4 * CHUNK_MS), MICROPHONE_Y - 24, "How far away is the moon?"),
@@ -142,19 +143,11 @@ def picture(it: Run) -> str:
         (it.when(speaking, 1), ("Speaking",)),
     ]
     for at, names in marks:
-        x = _n(_x(at))
+        x = n(_x(at))
         body.append(f'<path class="mark" d="M{x} {MICROPHONE_Y - 16}V{EVENTS_Y + 12}"/>')
         body += [_text(_x(at) + 4, EVENTS_Y + 4 + 16 * i, name) for i, name in enumerate(names)]
     title = "A conversation: a cough pauses the reply, words end it"
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
-    )
-    plate = (
-        f'<rect class="plate" x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="10"/>'
-    )
-    parts = [head, f"<title>{title}</title>", f"<style>{STYLE}\n</style>", plate, *body]
-    return "\n".join([*parts, "</svg>", ""])
+    return framed(WIDTH, HEIGHT, title, STYLE, body)
 
 
 def _x(ms: float) -> float:
@@ -163,18 +156,14 @@ def _x(ms: float) -> float:
 
 def _bar(ms: float, y: float, high: int, kind: str) -> str:
     return (
-        f'<rect class="{kind}" x="{_n(_x(ms))}" y="{_n(y - high)}" width="2.2" '
+        f'<rect class="{kind}" x="{n(_x(ms))}" y="{n(y - high)}" width="2.2" '
         f'height="{2 * high}" rx="1"/>'
     )
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:
     told = f' class="{kind}"' if kind else ""
-    return f'<text{told} x="{_n(x)}" y="{_n(y)}">{escape(text, quote=False)}</text>'
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    return f'<text{told} x="{n(x)}" y="{n(y)}">{escape(text, quote=False)}</text>'
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from docs.picture import framed, n
 from docs.written import write_or_check
 
 HERE = Path(__file__).parent
@@ -110,7 +111,7 @@ def picture(house: list[Floor]) -> str:
         rows = list(_rows(floor))
         height = 2 * PAD + len(rows) * TILE + (len(rows) - 1) * GAP
         body.append(
-            f'<rect class="floor" x="{MARGIN}" y="{_n(top)}" width="{WIDTH - 2 * MARGIN}" '
+            f'<rect class="floor" x="{MARGIN}" y="{n(top)}" width="{WIDTH - 2 * MARGIN}" '
             f'height="{height}" rx="8"/>'
         )
         middle = top + height / 2
@@ -118,14 +119,14 @@ def picture(house: list[Floor]) -> str:
         words = floor.name.split(" and ")
         for i, text in enumerate([words[0], *(f"and {it}" for it in words[1:])]):
             y = middle + 4 + 16 * (i - (len(words) - 1) / 2)
-            body.append(f'<text class="t" x="{MARGIN + 40}" y="{_n(y)}">{escape(text)}</text>')
+            body.append(f'<text class="t" x="{MARGIN + 40}" y="{n(y)}">{escape(text)}</text>')
         for i, row in enumerate(rows):
             y = top + PAD + i * (TILE + GAP)
             for x, width, name in row:
                 body.append(
-                    f'<rect class="tile" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" '
-                    f'height="{TILE}" rx="5"/><text class="m" x="{_n(x + width / 2)}" '
-                    f'y="{_n(y + 17)}">{escape(name)}</text>'
+                    f'<rect class="tile" x="{n(x)}" y="{n(y)}" width="{n(width)}" '
+                    f'height="{TILE}" rx="5"/><text class="m" x="{n(x + width / 2)}" '
+                    f'y="{n(y + 17)}">{escape(name)}</text>'
                 )
         for i, name in enumerate(floor.below):
             x = WIDTH - MARGIN - SIDE + 10 + 24 * (i % 4)
@@ -133,16 +134,7 @@ def picture(house: list[Floor]) -> str:
             body += _chip(number[name], colour[name], x, y)
         top += height + GAP
     height = top - GAP + MARGIN
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{_n(height)}" '
-        f'viewBox="0 0 {WIDTH} {_n(height)}" role="img" aria-label="{title}">'
-    )
-    plate = (
-        f'<rect class="plate" x="0.5" y="0.5" width="{WIDTH - 1}" height="{_n(height - 1)}" '
-        'rx="10"/>'
-    )
-    parts = [head, f"<title>{title}</title>", f"<style>{STYLE}\n</style>", plate, *body]
-    return "\n".join([*parts, "</svg>", ""])
+    return framed(WIDTH, height, title, STYLE, body)
 
 
 def _rows(floor: Floor) -> Iterator[list[tuple[float, float, str]]]:
@@ -161,13 +153,9 @@ def _rows(floor: Floor) -> Iterator[list[tuple[float, float, str]]]:
 
 def _chip(number: int, colour: str, x: float, y: float) -> list[str]:
     return [
-        f'<circle class="chip" cx="{_n(x)}" cy="{_n(y)}" r="10" fill="{colour}"/>',
-        f'<text class="m in" x="{_n(x)}" y="{_n(y + 4)}">{number}</text>',
+        f'<circle class="chip" cx="{n(x)}" cy="{n(y)}" r="10" fill="{colour}"/>',
+        f'<text class="m in" x="{n(x)}" y="{n(y + 4)}">{number}</text>',
     ]
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
 
 
 # What is written

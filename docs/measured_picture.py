@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from benchmarks.peers._row import OWN, SYSTEMS, Row
+from docs.picture import framed, n
 
 __all__ = ["picture"]
 
@@ -61,30 +62,21 @@ def picture(rows: Iterable[tuple[Row, Figures]]) -> str:
         y += LANE - 6
         for system, (quarter, middle, three) in points.items():
             lines.append(
-                f'<path class="w {KINDS[system]}" d="M{_n(x(quarter))} {_n(y)}H{_n(x(three))}"/>'
+                f'<path class="w {KINDS[system]}" d="M{n(x(quarter))} {n(y)}H{n(x(three))}"/>'
             )
             lines.append(_mark(system, x(middle), y))
         y += LANE - 8
     for power in range(low, high + 1):
         place = x(10.0**power)
         kind = "own" if power == 0 else "grid"
-        body.append(f'<path class="{kind}" d="M{_n(place)} {top}V{_n(y)}"/>')
+        body.append(f'<path class="{kind}" d="M{n(place)} {top}V{n(y)}"/>')
         label = "rxvoice" if power == 0 else f"{10**power:,}x" if power > 0 else f"1/{10**-power:,}"
         body.append(_text(place, top - 8, label, "m n"))
     body += lines
     body.append(_text(RIGHT, y + 18, "further right: rxvoice is better", "e n"))
     height = y + 30
     title = "How many times worse than rxvoice each peer is, row by row, on a logarithmic scale"
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{_n(height)}" '
-        f'viewBox="0 0 {WIDTH} {_n(height)}" role="img" aria-label="{title}">'
-    )
-    plate = (
-        f'<rect class="plate" x="0.5" y="0.5" width="{WIDTH - 1}" height="{_n(height - 1)}" '
-        'rx="10"/>'
-    )
-    parts = [head, f"<title>{title}</title>", f"<style>{STYLE}\n</style>", plate, *body]
-    return "\n".join([*parts, "</svg>", ""])
+    return framed(WIDTH, height, title, STYLE, body)
 
 
 def _points(row: Row, figures: Figures) -> dict[str, tuple[float, float, float]]:
@@ -105,16 +97,12 @@ def _mark(system: str, x: float, y: float) -> str:
     """A shape of its own for each, so that it does not need a colour."""
     kind = KINDS[system]
     if system == "pipecat":
-        return f'<circle class="{kind}" cx="{_n(x)}" cy="{_n(y)}" r="4.5"/>'
+        return f'<circle class="{kind}" cx="{n(x)}" cy="{n(y)}" r="4.5"/>'
     if system == "livekit":
-        return f'<rect class="{kind}" x="{_n(x - 4)}" y="{_n(y - 4)}" width="8" height="8"/>'
-    return f'<path class="{kind}" d="M{_n(x)} {_n(y - 5)}l5 9h-10z"/>'
+        return f'<rect class="{kind}" x="{n(x - 4)}" y="{n(y - 4)}" width="8" height="8"/>'
+    return f'<path class="{kind}" d="M{n(x)} {n(y - 5)}l5 9h-10z"/>'
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:
     told = f' class="{kind}"' if kind else ""
-    return f'<text{told} x="{_n(x)}" y="{_n(y)}">{escape(text, quote=False)}</text>'
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+    return f'<text{told} x="{n(x)}" y="{n(y)}">{escape(text, quote=False)}</text>'
