@@ -25,7 +25,7 @@ from benchmarks.peers._talk_user import (
     Log,
     Loudspeaker,
     Microphone,
-    Recogniser,
+    Recognition,
     loud,
     mark_of,
 )
@@ -106,27 +106,14 @@ class _Endpoint:
         return _ITS.EndpointDecision(complete=True, probability=1.0)
 
 
-class _Recognition:
-    """The session of one turn."""
-
-    def __init__(self, log: Log) -> None:
-        self._recogniser = Recogniser()
-        self._new: list[str] = []
-        self._closed = self.done = False
-        self._log = log
+class _Recognition(Recognition):
+    """Its session is asked for so many tokens, and its sound is divided by 32,768."""
 
     def feed(self, samples: Any) -> None:
-        if new := self._recogniser.feed(np.asarray(samples) * (32_768 / 32_767)):
-            self._log.note("words", new)
-            self._new.append(new)
+        super().feed(np.asarray(samples) * (32_768 / 32_767))
 
     def step(self, max_decode_tokens: int = 6) -> list[str]:
-        self.done = self._closed
-        new, self._new = self._new, []
-        return new
-
-    def close(self) -> None:
-        self._closed = True
+        return super().step()
 
 
 class _Voice:

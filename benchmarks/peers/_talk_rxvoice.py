@@ -21,7 +21,7 @@ from benchmarks.peers._talk_user import (
     Log,
     Loudspeaker,
     Microphone,
-    Recogniser,
+    Recognition,
     loud,
     mark_of,
 )
@@ -135,35 +135,12 @@ class _Speaker(Speaker):
         return unheard
 
 
-class _Recognition:
-    """A recogniser's session of one turn."""
-
-    def __init__(self, log: Log) -> None:
-        self._recogniser = Recogniser()
-        self._new: list[str] = []
-        self._closed = self.done = False
-        self._log = log
-
-    def feed(self, samples: Any) -> None:
-        if new := self._recogniser.feed(np.asarray(samples)):
-            self._new.append(new)
-            self._log.note("words", new)
-
-    def step(self) -> list[str]:
-        self.done = self._closed
-        new, self._new = self._new, []
-        return new
-
-    def close(self) -> None:
-        self._closed = True
-
-
 class _Stt:
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    def session(self) -> _Recognition:
-        return _Recognition(self._log)
+    def session(self) -> Recognition:
+        return Recognition(self._log)
 
 
 class _Llm:

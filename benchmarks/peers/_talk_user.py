@@ -171,6 +171,29 @@ class Spoken:
     over: threading.Event = field(default_factory=threading.Event)
 
 
+class Recognition:
+    """The session of one turn, of a recogniser that hears while the user speaks."""
+
+    def __init__(self, log: Log) -> None:
+        self._recogniser = Recogniser()
+        self._new: list[str] = []
+        self._closed = self.done = False
+        self._log = log
+
+    def feed(self, samples: Any) -> None:
+        if new := self._recogniser.feed(np.asarray(samples)):
+            self._new.append(new)
+            self._log.note("words", new)
+
+    def step(self) -> list[str]:
+        self.done = self._closed
+        new, self._new = self._new, []
+        return new
+
+    def close(self) -> None:
+        self._closed = True
+
+
 class Microphone:
     """Hands over a block each 32 ms, as a sound card does, on a thread of its own.
 
