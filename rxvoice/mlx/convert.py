@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 from rxvoice._check import file_path
+from rxvoice._files.scratch import scratch_beside
 from rxvoice.errors import ConfigError, RxvoiceError
 from rxvoice.mlx._from_ctranslate2 import convert_whisper, is_ctranslate2
 from rxvoice.mlx._from_gguf import convert_llama
@@ -45,7 +45,8 @@ def convert(
       The new weights are in float32. It needs the package ``onnx``.
 
     The directory appears when it is complete, or not at all. Nothing of the source is run or
-    changed.
+    changed. What a conversion has left that was killed is deleted by the next one into the same
+    directory.
 
     Args:
         source: the directory or the file with the model.
@@ -72,8 +73,8 @@ def convert(
         )
     directory.parent.mkdir(parents=True, exist_ok=True)
     tell = progress or _nobody
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
-        made = Path(scratch) / "model"
+    with scratch_beside(directory, tell) as scratch:
+        made = scratch / "model"
         made.mkdir()
         try:
             write(made, tell)

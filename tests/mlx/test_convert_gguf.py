@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -181,3 +183,23 @@ def test_a_type_is_for_gguf(tmp_path: Path) -> None:
         rxv.mlx.convert(tmp_path / "a.onnx", tmp_path / "m", dtype="float32")
     with pytest.raises(ConfigError, match="dtype must be one of"):
         rxv.mlx.convert(tmp_path / "a.onnx", tmp_path / "m", dtype=cast("Any", "int8"))
+
+
+def test_what_a_killed_conversion_left_is_deleted_by_the_next(tmp_path: Path) -> None:
+    tiny_gguf.demo(tmp_path / "m.gguf")
+    waits = (
+        "import sys, rxvoice as rxv\n"
+        "def told(step): print(step, flush=True); sys.stdin.readline()\n"
+        "rxv.mlx.convert(sys.argv[1], sys.argv[2], progress=told)\n"
+    )
+    command = [sys.executable, "-c", waits, str(tmp_path / "m.gguf"), str(tmp_path / "m")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "reading the header\n"
+        process.kill()
+    (left,) = (it.name for it in tmp_path.iterdir() if it.name != "m.gguf")
+    told: list[str] = []
+    rxv.mlx.convert(tmp_path / "m.gguf", tmp_path / "m", progress=told.append)
+    assert told[0] == f"deleting {left}, which a process has left that was cut off"
+    assert sorted(it.name for it in tmp_path.iterdir()) == ["m", "m.gguf"]
