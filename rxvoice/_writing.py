@@ -55,15 +55,16 @@ class SpeechWriter:
         if isinstance(sound, Speech) and sound.final and self._end is not None:
             self._end()
 
-    def put(self, samples: Samples, sample_rate: int) -> int:
-        """Write all of the samples, at this rate in Hz. Raises as `write_all`.
+    def put(self, samples: Samples, sample_rate: int | None) -> int:
+        """Write all of the samples, at this rate in Hz; None: at that of the sink. Raises as
+        `write_all`.
 
         Returns:
             How many there are.
         """
         count = samples.shape[0]
         if count:
-            if self._set_rate is not None and sample_rate != self._rate:
+            if self._set_rate is not None and sample_rate not in (None, self._rate):
                 self._rate = sample_rate
                 self._set_rate(sample_rate)
             write_all(self._sink, samples)

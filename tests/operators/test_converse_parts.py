@@ -184,16 +184,19 @@ def test_a_sink_that_cannot_pause_is_given_the_rest_again() -> None:
     assert len(sink.taken) == 5
 
 
+class Rated(Bare):
+    """A sink that is told the rate of what it is given."""
+
+    def __init__(self, unheard: int) -> None:
+        super().__init__(unheard=unheard)
+        self.rates: list[int] = []
+
+    def set_sample_rate(self, sample_rate: int, /) -> None:
+        self.rates.append(sample_rate)
+
+
 def test_each_kept_sound_goes_on_at_its_own_rate() -> None:
-    class Rated(Bare):
-        def __init__(self) -> None:
-            super().__init__(unheard=1)
-            self.rates: list[int] = []
-
-        def set_sample_rate(self, sample_rate: int, /) -> None:
-            self.rates.append(sample_rate)
-
-    sink = Rated()
+    sink = Rated(unheard=1)
     playback = Playback(sink, None)
     playback.write(speech(1, 2, rate=16_000))
     playback.hold()
@@ -201,6 +204,35 @@ def test_each_kept_sound_goes_on_at_its_own_rate() -> None:
     playback.release()
     assert sink.rates == [16_000, 24_000]
     assert sink.taken == [1, 2, 3]
+
+
+def test_sound_of_two_rates_that_was_taken_back_goes_on_at_both() -> None:
+    sink = Rated(unheard=4)
+    playback = Playback(sink, None)
+    for samples, rate in (((1, 2), 16_000), ((3,), 16_000), ((4, 5), 24_000)):
+        playback.write(speech(*samples, rate=rate))
+    for _ in range(2):
+        playback.hold()
+        assert (sink.taken, playback.position, playback.written) == ([1], 1, 5)
+        playback.release()
+        assert (sink.taken, playback.position) == ([1, 2, 3, 4, 5], 5)
+    assert sink.rates == [16_000, 24_000] * 3
+
+
+def test_sound_of_another_conversation_goes_on_at_the_rate_that_the_sink_has() -> None:
+    """It is in the sink before this one has written anything, or with what this one has written."""
+    sink = Rated(unheard=2)
+    sink.taken = [1, 2, 3]
+    playback = Playback(sink, None)
+    playback.hold()
+    assert sink.taken == [1]
+    playback.release()
+    assert (sink.taken, sink.rates) == ([1, 2, 3], [])
+    playback.write(speech(4, rate=16_000))
+    playback.hold()
+    playback.release()
+    assert (sink.taken, sink.rates) == ([1, 2, 3, 4], [16_000])
+    assert playback.take_error() is None
 
 
 def test_what_is_kept_is_dropped_by_clear() -> None:

@@ -6,6 +6,8 @@ make: "One two." is heard from 40 to 120 ms, "Three four." to 230 ms.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from converse_kit import HI, pad
 from interruption_kit import RATE, VOICE, Scene, Talk, clock
@@ -124,3 +126,27 @@ def test_events_of_the_sink_travel_with_the_others() -> None:
     event = rxv.events.Underrun(1, 1, "")
     scene = Scene(HI + pad(200) + "|", at=[(100, lambda it: it.speaker.events.on_next(event))])
     assert (100, event) in [(it.ms, it.value) for it in scene.recorded]
+
+
+def test_a_sink_without_pause_that_plays_sound_of_another_conversation() -> None:
+    """It is held, and goes on at the rate that it had; nothing fails."""
+    chime = VOICE.sound("ping pong.")
+
+    def busy(m: Any) -> Unpausable:
+        speaker = Unpausable(m.scheduler, sample_rate=RATE)
+        speaker.write_samples(chime)
+        return speaker
+
+    scene = Scene(
+        HI + "~~~~___" + pad(400) + "|",
+        "hi",
+        "",
+        llm=Talk("One.", every_ms=300),
+        min_speech_ms=20,
+        sink=busy,
+    )
+    assert scene.only("Paused", "Resumed", "TurnFailed", "Notice") == [
+        "50 Paused 1",
+        "110 Resumed 1 no_words",
+    ]
+    assert scene.heard == "ping pong.One."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from reactivex import Observable
@@ -16,6 +16,9 @@ from rxvoice.events import Event
 from rxvoice.slots import AudioSink
 
 T = TypeVar("T")
+
+_MOST_RATES = 64
+"""How many changes of the sample rate are remembered: more than a sink holds sound of."""
 
 
 class Playback:
@@ -36,9 +39,11 @@ class Playback:
         self._duck = duck
         self._writer = SpeechWriter(sink)
         self._error: BaseException | None = None
-        self._rate = 0
-        self._kept: deque[tuple[Samples, int]] = deque()
-        """Sound and its rate that a sink without pause has still to get."""
+        self._rates: deque[tuple[int, int]] = deque(maxlen=_MOST_RATES)
+        """How many samples were written at which rate, in order."""
+        self._kept: deque[tuple[Samples, int | None]] = deque()
+        """Sound and its rate that a sink without pause has still to get; None: as the sink has it.
+        """
         self._can_pause = callable(getattr(sink, "pause", None))
         self._knows_position = hasattr(sink, "position")
         # The sink may still be playing sound of another conversation.
@@ -70,19 +75,23 @@ class Playback:
 
     def write(self, speech: Speech) -> bool:
         """Write a piece, or keep it while playback is held. False if the sink raised."""
-        self._rate = speech.sample_rate
         if not self._keeps:
             return self._put(speech.samples, speech.sample_rate)
         self._kept.append((speech.samples, speech.sample_rate))
         self.written += speech.samples.shape[0]
         return True
 
-    def _put(self, samples: Samples, sample_rate: int) -> bool:
+    def _put(self, samples: Samples, sample_rate: int | None) -> bool:
         try:
-            self.written += self._writer.put(samples, sample_rate)
+            count = self._writer.put(samples, sample_rate)
         except BaseException as error:
             self._error = error
             return False
+        self.written += count
+        if count and sample_rate is not None:
+            same = bool(self._rates) and self._rates[-1][1] == sample_rate
+            before, _ = self._rates.pop() if same else (0, 0)
+            self._rates.append((before + count, sample_rate))
         return True
 
     def end_reply(self) -> None:
@@ -120,11 +129,13 @@ class Playback:
             return False
         if self._can_pause:
             return self._call("pause")
+        rates = [*self._rates]
         unheard = self._take_back()
-        if unheard is not None and unheard.shape[0]:
-            self.written += unheard.shape[0]
-            self._kept.append((unheard, self._rate))
-        return unheard is not None
+        if unheard is None:
+            return False
+        self.written += unheard.shape[0]
+        self._kept.extendleft(_by_rate(unheard, rates))
+        return True
 
     def release(self) -> None:
         """Go on at full gain with the first sample that was not heard. May be tried again."""
@@ -154,6 +165,7 @@ class Playback:
         unheard = self._ask(self._clear, None)
         if unheard is not None:
             self.written -= unheard.shape[0]
+            self._rates.clear()  # the rest was heard
         return unheard
 
     def _clear(self) -> Samples:
@@ -183,3 +195,18 @@ class Playback:
         except BaseException as error:
             self._error = error
             return otherwise
+
+
+def _by_rate(
+    samples: Samples, rates: list[tuple[int, int]]
+) -> Iterator[tuple[Samples, int | None]]:
+    """The last samples that were written, in pieces of one rate each, the last piece first.
+
+    What another conversation has written comes before: its rate is the one that the sink has.
+    """
+    end = samples.shape[0]
+    while end:
+        count, rate = rates.pop() if rates else (end, None)
+        begin = max(0, end - count)
+        yield samples[begin:end], rate
+        end = begin
