@@ -243,7 +243,8 @@ class FinishedTurn(Value):
     Args:
         chunks_consumed: microphone chunks that had come when the turn ended, since the start.
         user_text: the transcript.
-        assistant_text: the reply; for an interrupted reply, what was heard of it.
+        assistant_text: the reply; for an interrupted reply, what was heard of it. From `converse`,
+            without words at its end that the voice gave no sound for.
         barge_in_observed: whether the user spoke over the assistant during the turn.
         interrupted: whether the user interrupted the reply.
         source: the turn's ``source``: the microphone or person, or None.

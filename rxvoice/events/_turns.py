@@ -76,8 +76,8 @@ class Dropped(Event):
         reason: ``"short"``: there was too little speech over the assistant's voice. ``"echo"``: it
             was the assistant's own voice. ``"no_words"``: there were no words, or too few.
             ``"backchannel"``: the words only say that the user listens. ``"failed"``: the
-            recogniser failed. ``"discarded"``: the app discarded it. ``"closed"``: the
-            conversation ended first.
+            recogniser failed, or the subscriber raised. ``"discarded"``: the app discarded it.
+            ``"closed"``: the conversation ended first.
     """
 
     turn: Turn
@@ -193,7 +193,7 @@ class Finished(Event):
 
     Args:
         turn: the turn that the reply was for.
-        text: the reply.
+        text: the reply, without words at its end that the voice gave no sound for.
     """
 
     turn: Turn

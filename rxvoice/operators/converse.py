@@ -120,7 +120,8 @@ def converse(
         ``sink.flush()``.
     Errors: at once with the source; with what a stage, the sink's ``events`` or `interrupts` errors
         with; with what ``sink.flush()`` raises. If another method of the sink raises, only the turn
-        that is being answered fails, with a `TurnFailed`.
+        that is being answered fails, with a `TurnFailed`. What the subscriber raises reaches who
+        gave the element; the turn that was at work fails, with a `TurnFailed` that comes next.
     Drops: candidates that are not confirmed and turns without a word, each with a ``Dropped``; the
         part of an interrupted reply that was not heard; the words of a turn that the app
         interrupted before it was answered, if no other turn follows.

@@ -47,10 +47,8 @@ def _check(world: World) -> None:
     check_blame(world)
     if world.talk.pipe == "converse":
         story = Story(interruptions=True, pauses=True)
-        raised = [it for it in world.moments.hit if raises_on(it)]
-        if not raised or (world.threaded and all(it.kind not in FATAL for it in raised)):
-            known = [it for it in world.told if not isinstance(it, BESIDE)]
-            tell(known, story, ended=world.ended == "completed")
+        known = [it for it in world.told if not isinstance(it, BESIDE)]
+        tell(known, story, ended=world.ended == "completed")
     check_turns(world)
     check_audio(world)
     check_history(world, check_sound(world))
@@ -179,6 +177,8 @@ def is_blamed(fault: Fault, turn: int, stage: str, world: World) -> bool:
     part = fault.stage.split(" ")[0]
     if fault.stage in ("source", "mute"):  # the stream fails, and the turn that is open
         return stage == "turn_window" and turn == world.utterance
+    if fault.stage == "subscriber":
+        return stage == "converse" and turn in hurt(fault)
     if fault.stage == "sink":
         # A sink that fails between two replies fails the one that is in progress then.
         return stage in ("converse", "play") and turn in (fault.turn, fault.turn + 1)
@@ -243,11 +243,8 @@ def check_turns(world: World) -> None:
             turns.setdefault(number(turn), []).append(it)
     for which, told in turns.items():
         ended = [type(it).__name__ for it in told if isinstance(it, ENDS)]
-        own = [it for it in hit if which in hurt(it)]
         if world.talk.pipe == "converse" and world.ended == "completed":
-            assert tuple(ended) in ENDINGS or (not ended and quiet(own)), (
-                f"turn {which} ended by {ended}"
-            )
+            assert tuple(ended) in ENDINGS, f"turn {which} ended by {ended}"
     if world.talk.pipe == "plain":
         check_plain_ends(world, turns)
     if world.ended != "completed":
@@ -293,16 +290,6 @@ def hurt(fault: Fault) -> tuple[int, ...]:
         # What the app raises ends the work that told it: it may be the next turn's.
         return fault.turn, fault.turn + 1
     return (fault.turn,)
-
-
-def raises_on(fault: Fault) -> bool:
-    """Whether what is raised comes through `converse`, and ends the work that it hits."""
-    return fault.stage == "subscriber" or (fault.stage == "sink" and fault.kind == "Ctrl-C")
-
-
-def quiet(own: list[Fault]) -> bool:
-    """Whether a turn may end without a word: the app has raised, or is to end, and knows."""
-    return any(map(raises_on, own))
 
 
 def cut_short(world: World, which: int) -> bool:

@@ -6,6 +6,9 @@ make: "One two." is heard from 40 to 120 ms, "Three four." to 230 ms.
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from converse_kit import HI, TOLD, answered, pad
 from interruption_kit import RATE, VOICE, Scene, Talk, clock
 
@@ -157,3 +160,135 @@ def test_a_sink_that_raises_fails_the_turn_and_no_more() -> None:
         "460 completed",
     ]
     assert scene.llm.told == ["One"]
+
+
+class Silent:
+    """A voice without sound for some sentences."""
+
+    sample_rate = RATE
+
+    def __init__(self, *sentences: str) -> None:
+        self._sentences = sentences
+
+    def synthesize_stream(self, text: str, /) -> Any:
+        return () if text in self._sentences else VOICE.synthesize_stream(text)
+
+
+@pytest.mark.parametrize(
+    ("silent", "kept"),
+    [
+        (("Two.",), "One. Two. Three."),
+        (("One.",), "One. Two. Three."),
+        (("Three.",), "One. Two."),
+        (("Two.", "Three."), "One."),
+        (("One.", "Three."), "One. Two."),
+        (("One.", "Two.", "Three."), ""),
+    ],
+)
+def test_a_reply_ends_with_the_last_sentence_that_has_sound(
+    silent: tuple[str, ...], kept: str
+) -> None:
+    llm = Talk("One. Two. Three.")
+    scene = Scene(HI + pad(400) + "|", llm=llm, tts=Silent(*silent))
+    assert dict(llm.history).get("assistant", "") == kept
+    told = [line.split(" ", 1)[1] for line in scene.only("Notice", "FinishedTurn", "Finished")]
+    assert told == [
+        f"Notice the synthesizer gave no sound for {silent[0]!r}",
+        f"FinishedTurn 'hi' {kept!r}",
+        f"Finished 1 {kept!r}",
+    ]
+
+
+def test_what_the_app_says_ends_with_the_last_sentence_that_has_sound() -> None:
+    said: list[str] = []
+
+    class Told(Talk):
+        def said(self, text: str) -> None:
+            said.append(text)
+
+    Scene(
+        pad(400) + "|",
+        llm=Told("One."),
+        tts=Silent("Two."),
+        says=lambda m: m.cold("-W", {"W": "One. Two."}),
+    )
+    assert said == ["One."]
+
+
+class Oops(Exception):
+    pass
+
+
+def told_by_an_app_that_raises(at: str) -> dict[int, list[str]]:
+    """What it is told of each turn, without `Speech` and texts, if it raises at the first `at`."""
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    operator = vox.converse(
+        vox.transcribe(FakeTranscriber("hi", "and now", "bye")),
+        vox.respond(Talk("One two. Three four.", every_ms=10)),
+        vox.synthesize(VOICE),
+        sink=speaker,
+        min_speech_ms=20,
+    )
+    told: dict[int, list[str]] = {}
+    raised: list[object] = []
+
+    def app(element: Any) -> None:
+        name = type(element).__name__
+        if isinstance(element, rxv.events.TurnFailed):
+            name = str(element.error)
+            assert isinstance(element.error.cause, Oops)
+        turn = getattr(element, "turn", None)
+        if name not in (*TOLD, "Speech", "TurnEnded", "FinishedTurn"):
+            told.setdefault(turn.id, []).append(name)
+        if type(element).__name__ == at and not raised:
+            raised.append(element)
+            raise Oops(at)
+
+    over: list[str] = []
+    mic = m.cold(HI + pad(60) + "~~~~~___" + pad(900) + HI + pad(600) + "|")
+    mic.pipe(vox.turn_window(rxv.silence(30)), operator).subscribe(
+        app,
+        lambda error: over.append(str(error)),
+        lambda: over.append("over"),
+        scheduler=m.scheduler,
+    )
+    with pytest.raises(Oops, match=at):
+        m.scheduler.run(200.0)
+    assert m.scheduler.run(200.0)
+    assert over == ["over"]
+    return told
+
+
+SPOKEN = ["TurnOpened", "Speaking", "Finished"]
+FIRST = ["TurnOpened", "Speaking", "Paused", "Interrupted"]
+SECOND = ["Candidate", "Confirmed", *SPOKEN]
+
+
+@pytest.mark.parametrize("at", ["TurnEnded", "Transcribed", "ReplyStarted", "ReplyDelta"])
+def test_an_app_that_raises_fails_the_turn_that_was_at_work(at: str) -> None:
+    failed = ["TurnOpened", f"converse (turn 1) failed: Oops: {at}"]
+    assert told_by_an_app_that_raises(at) == {1: failed, 2: SPOKEN, 3: SPOKEN}
+
+
+def test_an_app_that_raises_at_a_piece_of_sound_hears_what_there_is() -> None:
+    failed = ["TurnOpened", "converse (turn 1) failed: Oops: Speech", *FIRST[1:]]
+    assert told_by_an_app_that_raises("Speech") == {1: failed, 2: SECOND, 3: SPOKEN}
+
+
+@pytest.mark.parametrize("at", ["Confirmed", "Interrupted", "FinishedTurn"])
+def test_an_app_that_raises_at_an_interruption_fails_the_turn_that_interrupts(at: str) -> None:
+    failed = ["Candidate", "Confirmed", "TurnOpened", f"converse (turn 2) failed: Oops: {at}"]
+    assert told_by_an_app_that_raises(at) == {1: FIRST, 2: failed, 3: SPOKEN}
+
+
+def test_an_app_that_raises_while_a_candidate_is_judged_drops_it() -> None:
+    told = told_by_an_app_that_raises("Paused")
+    dropped = ["Candidate", "converse (turn 2) failed: Oops: Paused", "Dropped"]
+    resumed = ["TurnOpened", "Speaking", "Paused", "Resumed", "Finished"]
+    assert told == {1: resumed, 2: dropped, 3: SPOKEN}
+
+
+@pytest.mark.parametrize("at", ["TurnOpened", "Candidate", "Speaking", "Finished"])
+def test_an_app_that_raises_where_nothing_is_at_work_costs_no_turn(at: str) -> None:
+    assert told_by_an_app_that_raises(at) == {1: FIRST, 2: SECOND, 3: SPOKEN}

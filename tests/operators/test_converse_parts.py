@@ -112,9 +112,27 @@ def test_a_word_whose_sound_is_not_there_is_not_due() -> None:
 
 
 def test_no_sound_is_silent_if_there_are_words() -> None:
-    assert spoken("Hi.").is_silent
-    assert not spoken("...").is_silent
-    assert not spoken("Hi.", ("Hi.", 1)).is_silent
+    assert spoken("Hi.").said == ""
+    assert spoken("...").said is None
+    assert spoken("Hi.", ("Hi.", 1)).said is None
+
+
+@pytest.mark.parametrize(
+    ("sounding", "said"),
+    [
+        (("One.", "Two.", "Four."), None),
+        (("One.", "Two."), "One. Two."),
+        (("One.",), "One."),
+        (("Four.",), None),  # what is in between counts as heard
+        (("One", "and another"), None),  # a stage has changed the words: nobody knows
+        (("One.", ""), None),  # or a voice does not say what it speaks
+    ],
+)
+def test_words_at_the_end_without_sound_were_not_said(
+    sounding: tuple[str, ...], said: str | None
+) -> None:
+    sentences = [(text, 10 * (n + 1)) for n, text in enumerate(sounding)]
+    assert spoken("One. Two. *** Four. 👍", *sentences).said == said
 
 
 # A sink, as a conversation sees it

@@ -30,7 +30,7 @@ class Exchange:
         partial: what the user said so far.
         silence_ms: how long the user has been silent while `partial` stayed the same.
         tries: how often a reply was begun before the turn was over.
-        failed: whether the recogniser failed.
+        failed: whether its work failed, or what was told of it has raised downstream.
         set_aside: whether the turn was interrupted before it was answered. The app knows.
         interrupts: whether the turn interrupted a reply.
         reply: the reply, once it is begun.

@@ -61,7 +61,7 @@ class Listening:
 
     def _listen(self, exchange: Exchange) -> None:
         life = exchange.life
-        door = self._ports.door(life, partial(self.on_lost, exchange))
+        door = self._ports.door(life, partial(self.on_raised, exchange))
         # The chunks come first: a cough is dropped before a recogniser of whole turns is asked.
         self._ports.follow(
             exchange.turn,
@@ -100,7 +100,7 @@ class Listening:
         except BaseException as error:  # from the echo detector
             turn = exchange.turn
             self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
-            exchange.evidence.decide("failed")
+            self.on_lost(exchange)
             raise_if_ctrl_c(error)
         if not exchange.evidence.holds:
             self._candidates.reason = "quiet"
@@ -166,15 +166,24 @@ class Listening:
             if exchange.evidence:
                 exchange.evidence.add_text("", frozenset(), final=True)
 
+    def on_raised(self, exchange: Exchange, error: BaseException) -> None:
+        """Downstream has raised at what came of the exchange: its turn fails, if it is not over."""
+        reply = exchange.reply
+        told = exchange.failed or (reply is not None and reply.has_failed)
+        if not told and not exchange.life.is_disposed:
+            turn = exchange.turn
+            self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
+        self.on_lost(exchange)
+
     def on_lost(self, exchange: Exchange) -> None:
         """The work for the exchange cannot go on: a model failed, or downstream raised."""
         if exchange.life.is_disposed:
             return
-        reply = exchange.reply
+        reply, exchange.failed = exchange.reply, True
         if exchange.evidence:
             exchange.evidence.decide("failed")
         elif reply is None or reply.held_back:
-            exchange.failed, exchange.transcript = True, Transcript(exchange.turn, "")
+            exchange.transcript = Transcript(exchange.turn, "")
         elif exchange is self._floor.current:
             reply.break_off()
 

@@ -88,19 +88,19 @@ class Ports:
                 return
         self.follow(observable, self._at_home, heard.on_next, heard.on_completed, heard.on_error)
 
-    def door(self, life: CompositeDisposable, on_raised: Action) -> Way:
+    def door(self, life: CompositeDisposable, on_raised: Callable[[BaseException], None]) -> Way:
         """A way in for the work of an exchange. It closes with the life of the exchange.
 
         Args:
             life: the life of the exchange.
-            on_raised: runs after downstream has raised.
+            on_raised: runs after downstream has raised, with what it raised.
         """
 
         def way(action: Action) -> None:
             try:
                 self.post(lambda: None if life.is_disposed else action())
-            except BaseException:  # RxPY has closed the observable that the action came from
-                self._mailbox.leave(on_raised)
+            except BaseException as error:  # RxPY has closed what the action came from
+                self._mailbox.leave(partial(on_raised, error))
                 raise
 
         return way

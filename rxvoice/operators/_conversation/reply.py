@@ -83,7 +83,7 @@ class OngoingReply:
         source: Observable[Any],
         stages: Sequence[StageOperator[Any, Any]],
         written_by: int,
-        on_raised: Action,
+        on_raised: Callable[[BaseException], None],
     ) -> None:
         """Run the stages.
 
@@ -91,7 +91,7 @@ class OngoingReply:
             source: goes into the first stage.
             stages: the operators that make the reply.
             written_by: the index of the stage whose model writes the text; -1 for the source.
-            on_raised: runs after downstream has raised at what was made.
+            on_raised: runs after downstream has raised at what was made, with what it raised.
         """
         door = self._ports.door(self.life, on_raised)
 
@@ -167,6 +167,11 @@ class OngoingReply:
                 self.spoken.close()
             self._playback.end_reply()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it was told that the turn has failed, or that it is not answered."""
+        return self._failed is not None
+
     def break_off(self) -> None:
         """Make nothing more, because downstream has raised. What there is will be heard."""
         self.life.dispose()
@@ -232,8 +237,9 @@ class OngoingReply:
             return
         written = self.spoken.text.written
         text = self._final.reply.text if self._final else written
-        if self._final and self.spoken.is_silent:
-            text = ""  # the voice said nothing
+        said = self.spoken.said if self._final else None
+        if said is not None:
+            text = said  # the voice has left words out
             self._report.heard(text)
         elif self._final and written != self._written:
             self._report.heard(text)  # a stage in between changed the words

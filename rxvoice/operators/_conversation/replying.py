@@ -93,7 +93,7 @@ class Replying:
         report = ReplyReport(stages[at].memory, self._ports.call)
         reply = self._make(exchange, question, report, held_back=held_back)
         source = just(exchange.turn if self._settings.listen is None else question)
-        reply.begin(source, stages, at, partial(self._listening.on_lost, exchange))
+        reply.begin(source, stages, at, partial(self._listening.on_raised, exchange))
 
     def _begin_saying(self, exchange: Exchange, say: Say) -> bool:
         question = Transcript(exchange.turn, "")
@@ -104,7 +104,7 @@ class Replying:
         self._ports.say(Saying(exchange.turn, say.text))
         # The text goes into the stages after the responder.
         text = just(Reply(question, say.text), Reply(question, text=say.text, final=True))
-        reply.begin(text, stages[at + 1 :], -1, partial(self._listening.on_lost, exchange))
+        reply.begin(text, stages[at + 1 :], -1, partial(self._listening.on_raised, exchange))
         return True
 
     def _stages(self, question: Transcript) -> tuple[list[StageOperator[Any, Any]], int]:

@@ -124,9 +124,18 @@ class SpokenReply:
         self._over = True
 
     @property
-    def is_silent(self) -> bool:
-        """Whether there are words to say, and no sound."""
-        return self.end == self.start and bool(words(self.text.spoken))
+    def said(self) -> str | None:
+        """The beginning of the text that has sound, if words follow that have none.
+
+        None if there are no such words, or nobody knows: the sentences are not those of the text.
+        """
+        end = 0
+        for spoken in self._sentences:
+            at = self.text.spoken.find(spoken.text, end) if spoken.text else -1
+            if at < 0:
+                return None
+            end = at + len(spoken.text)
+        return self.text.up_to(end).strip() if words(self.text.spoken[end:]) else None
 
     @property
     def pace(self) -> float:
