@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,16 @@ _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 
 _USUAL = {"devices": 5.0, "slow": 4.0, "models": 1.0}
 """The seconds that a test with such a mark usually takes, roughly."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def seen_once() -> None:
+    """What was made before these tests is not looked through by each collection in them.
+
+    That is the libraries and all tests: 0.4 s for each time a model thread ends.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
