@@ -68,8 +68,8 @@ start() {
   rm -f "$dir/run/native" "$dir/run/pulse/"*
   cat >"$dir/config/daemon.conf" <<EOF
 exit-idle-time = -1
-realtime-scheduling = no
-high-priority = no
+realtime-scheduling = yes
+high-priority = yes
 flat-volumes = no
 default-sample-format = s16le
 default-sample-rate = $rate

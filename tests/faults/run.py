@@ -28,7 +28,8 @@ def hold(talk: Talk) -> None:
     gc.collect()
     kept = [it() for it in turns]
     assert not any(it is not None for it in kept), f"turns are kept: {kept}"
-    assert set(threading.enumerate()) == threads, "a thread is left"
+    # One of another test may end meanwhile.
+    assert set(threading.enumerate()) <= threads, "a thread is left"
     assert open_files() == files, "a file is left open"
 
 
