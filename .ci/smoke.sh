@@ -24,6 +24,6 @@ bin/pip install --quiet --disable-pip-version-check "${files[0]}[offline]"
 bin/rxvoice --version
 bin/rxvoice devices || true  # a runner may have none
 bin/rxvoice demo | tee demo.txt
-# The recorded voice says four things, and each has to be answered.
-[ "$(grep -c ' assistant ' demo.txt)" -eq 4 ]
-[ -s out/reply.wav ]
+# Each of what the recorded user says has to be answered.
+[ "$(grep -c ' assistant ' demo.txt)" -eq 6 ]
+[ -s out/conversation.wav ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -131,3 +132,11 @@ def test_the_installed_command_answers_a_recording(clean: Path, tmp_path: Path) 
     shown = run(str(clean / "bin" / "rxvoice"), "run", "one.wav", "-o", "a.wav", cwd=tmp_path)
     assert "wrote a.wav: 1 turns answered, 0 failed" in shown
     assert (tmp_path / "a.wav").stat().st_size > 10_000
+
+
+def test_what_is_looked_at_before_a_release_is_what_the_demo_leaves() -> None:
+    shown = (ROOT / "README.md").read_text("utf-8").partition("$ rxvoice demo\n")[2]
+    shown = shown.partition("```")[0]
+    looked_at = (ROOT / ".ci" / "smoke.sh").read_text("utf-8")
+    assert f"""grep -c ' assistant ' demo.txt)" -eq {shown.count(" assistant ")} ]""" in looked_at
+    assert re.findall(r"\[ -s (.+) \]", looked_at) == re.findall("^wrote (.+?):", shown, re.M)

@@ -62,7 +62,10 @@ def package(module: str) -> str:
     return module.split(".")[1] if "." in module else module
 
 
-GRAPH = graph(ROOT)
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """What each module of the package imports."""
+    return graph(ROOT)
 
 
 def wrong(imports: dict[str, set[str]]) -> Iterator[str]:
@@ -99,15 +102,15 @@ def circle(imports: dict[str, set[str]]) -> list[str]:
 # What must hold
 
 
-def test_every_package_has_its_line() -> None:
-    there = {package(name) for name in GRAPH}
+def test_every_package_has_its_line(imports: dict[str, set[str]]) -> None:
+    there = {package(name) for name in imports}
     told = [name for floor in HOUSE for name in floor.packages]
     assert len(told) == len(set(told))
     assert there == set(told)
 
 
-def test_no_import_runs_back_up() -> None:
-    assert list(wrong(GRAPH)) == []
+def test_no_import_runs_back_up(imports: dict[str, set[str]]) -> None:
+    assert list(wrong(imports)) == []
 
 
 def test_a_floor_may_import_only_from_those_below_it() -> None:
@@ -117,19 +120,19 @@ def test_a_floor_may_import_only_from_those_below_it() -> None:
         before.append(floor.name)
 
 
-def test_the_layers_allow_no_more_than_the_code_needs() -> None:
+def test_the_layers_allow_no_more_than_the_code_needs(imports: dict[str, set[str]]) -> None:
     floor_of = {name: floor.name for floor in HOUSE for name in floor.packages}
     needed = {
         (floor_of[package(module)], floor_of[package(other)])
-        for module, others in GRAPH.items()
+        for module, others in imports.items()
         for other in others
     }
     told = {(floor.name, below) for floor in HOUSE for below in floor.below}
     assert told - needed == set(), "no file needs this: delete it from docs/layers.toml"
 
 
-def test_there_is_no_circle_between_modules() -> None:
-    assert circle(GRAPH) == []
+def test_there_is_no_circle_between_modules(imports: dict[str, set[str]]) -> None:
+    assert circle(imports) == []
 
 
 def test_only_rxvoice_mlx_imports_mlx() -> None:
