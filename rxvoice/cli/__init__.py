@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from importlib import import_module
 
+from rxvoice.cli._commands import COMMANDS
 from rxvoice.cli._signals import Ending, ended_by_signals
 from rxvoice.cli._streams import complete_streams, is_gone, silence_stdout
 from rxvoice.cli._usage import Parser, UsageError
@@ -48,19 +50,14 @@ _BROKEN_PIPE = 141
 """The status that shells give a program that SIGPIPE ended."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands and options, with their help."""
+def parser(commands: Collection[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """The parser of the command line, with its help.
+
+    Args:
+        commands: those whose options it knows; of the others it knows the name. Each takes the
+            import of its module.
+    """
     from rxvoice._version import __version__
-    from rxvoice.cli.demo import add_demo
-    from rxvoice.cli.devices import add_devices
-    from rxvoice.cli.doctor import add_doctor
-    from rxvoice.cli.models import add_models
-    from rxvoice.cli.replay import add_replay
-    from rxvoice.cli.run import add_run
-    from rxvoice.cli.serve import add_serve
-    from rxvoice.cli.talk import add_talk
-    from rxvoice.cli.timeline import add_timeline
-    from rxvoice.cli.trace import add_trace
 
     top = Parser(
         prog="rxvoice",
@@ -69,18 +66,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"rxvoice {__version__}")
-    commands = top.add_subparsers(title="commands", dest="command", required=True)
-
-    add_demo(commands)
-    add_talk(commands)
-    add_run(commands)
-    add_replay(commands)
-    add_serve(commands)
-    add_timeline(commands)
-    add_trace(commands)
-    add_devices(commands)
-    add_models(commands)
-    add_doctor(commands)
+    added = top.add_subparsers(title="commands", dest="command", required=True)
+    for name, told in COMMANDS.items():
+        if name in commands:
+            module = import_module(f"rxvoice.cli.{name}")
+            getattr(module, f"add_{name}")(added)
+        else:
+            added.add_parser(name, help=told)
     return top
 
 
@@ -113,8 +105,10 @@ class _NobodyReads(Exception):
 
 def _run(arguments: Sequence[str] | None, ending: Ending) -> int:
     try:
-        top = parser()
-        options, unknown = top.parse_known_args(arguments)
+        typed = sys.argv[1:] if arguments is None else arguments
+        # Before the command stand options without values only.
+        top = parser([it for it in typed if not it.startswith("-")][:1])
+        options, unknown = top.parse_known_args(typed)
         if unknown:
             # Name the help of the command, not the one of all commands.
             named = f"rxvoice {options.command}"

@@ -19,7 +19,7 @@ from rxvoice._text.words import words
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._actor import Actor, UserPart
 from rxvoice.cli._also import also
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._hold import hold
 from rxvoice.cli._parts import choose
 from rxvoice.cli._settings import CommandSettings
@@ -60,7 +60,7 @@ def add_demo(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "demo",
-        help="hold a conversation with a recorded user and the embedded models, offline",
+        help=COMMANDS["demo"],
         description="Let a recorded user talk to the embedded models, offline. Print the "
         "conversation as it happens, and write both sides as sound. The exit status is 0 only if "
         "every turn was transcribed as it was said, the cough stopped nothing, and the "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rxvoice.chunks import AudioChunk
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._usage import UsageError
 from rxvoice.devices import Device, Kind, listing, permission, refresh, server
 from rxvoice.events import Event
@@ -39,7 +39,7 @@ def add_devices(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "devices",
-        help="list microphones and loudspeakers",
+        help=COMMANDS["devices"],
         description="List the microphones and loudspeakers of this machine.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

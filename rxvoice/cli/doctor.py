@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from rxvoice._version import __version__
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._doctor.checks import wanted
 from rxvoice.cli._doctor.finding import Asked, Finding
 from rxvoice.cli._doctor.private import without_homes
@@ -47,7 +47,7 @@ def add_doctor(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "doctor",
-        help="check this machine, and say what to do",
+        help=COMMANDS["doctor"],
         description="Check in a minute what a conversation needs of this machine, and say what to "
         "do about what is missing or wrong.",
         epilog=_EPILOG,

@@ -24,7 +24,7 @@ from rxvoice.cli._catalog import (
     Model,
     recommended,
 )
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._totals import Total, total
 from rxvoice.cli._usage import UsageError
 from rxvoice.offline.weights import PUBLISHED, Weights
@@ -75,7 +75,7 @@ def add_models(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "models",
-        help="list models for each slot, and those on this machine",
+        help=COMMANDS["models"],
         description="List the models for each slot of a conversation, by the memory of the "
         "machine, and the models on this machine. Does not use the network.",
         epilog=_EPILOG,

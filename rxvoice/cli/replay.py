@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rxvoice._files.output import output
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._curve import curve
 from rxvoice.cli._parts import choose
 from rxvoice.cli._pipe_of_trace import pipe_of
@@ -81,7 +81,7 @@ def add_replay(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "replay",
-        help="run a recorded conversation again",
+        help=COMMANDS["replay"],
         description="Run a recorded conversation again, without devices and models, and see that "
         "the same comes out.",
         epilog=_EPILOG,

@@ -14,7 +14,7 @@ from rxvoice import sinks, sources
 from rxvoice._audio.audio_file import AudioFile
 from rxvoice._files.output import output
 from rxvoice.cli._both import BothSides
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._options import add_options, typed
 from rxvoice.cli._parts import choose
 from rxvoice.cli._run_pipe import Story, conversation, converse
@@ -79,7 +79,7 @@ def add_run(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "run",
-        help="answer a recording",
+        help=COMMANDS["run"],
         description="Transcribe each turn of a recording, and write the spoken replies to a file.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._key import key_from
 from rxvoice.cli._options import add_options, settings_of
 from rxvoice.cli._parts import labelled
@@ -76,7 +76,7 @@ def add_serve(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "serve",
-        help="serve conversations to browsers and to clients of the OpenAI Realtime protocol",
+        help=COMMANDS["serve"],
         description="Serve spoken conversations: a page to talk in the browser, and the OpenAI "
         "Realtime protocol for programs.",
         epilog=_EPILOG,

@@ -17,7 +17,7 @@ from reactivex.scheduler import EventLoopScheduler
 from rxvoice import echo
 from rxvoice.chunks import AudioChunk
 from rxvoice.cli._also import also
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 from rxvoice.cli._hold import hold
 from rxvoice.cli._keys import PushToTalk, SpaceBar
 from rxvoice.cli._live_view import LiveView
@@ -88,7 +88,7 @@ def add_talk(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "talk",
-        help="talk with the machine in front of you",
+        help=COMMANDS["talk"],
         description="Hold a spoken conversation through a microphone and a loudspeaker of this "
         "machine, offline.",
         epilog=_EPILOG,

@@ -6,7 +6,7 @@ import argparse
 import re
 from pathlib import Path
 
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 
 __all__ = ["add_timeline", "timeline"]
 
@@ -30,7 +30,7 @@ def add_timeline(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "timeline",
-        help="draw a recorded conversation",
+        help=COMMANDS["timeline"],
         description="Draw a recorded conversation on one axis of time: both sides, the turns, what "
         "each model did, what was heard, and what the user waited for.",
         epilog=_EPILOG,

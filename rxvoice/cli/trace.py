@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rxvoice.cli._commands import Commands
+from rxvoice.cli._commands import COMMANDS, Commands
 
 if TYPE_CHECKING:
     from rxvoice.trace._export import Format
@@ -34,7 +34,7 @@ def add_trace(commands: Commands) -> None:
     """Add the command, its options and its help."""
     parser = commands.add_parser(
         "trace",
-        help="export a recorded conversation to other tools",
+        help=COMMANDS["trace"],
         description="Work with recorded conversations.",
         epilog="`rxvoice trace export --help` lists the formats.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

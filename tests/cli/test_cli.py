@@ -190,6 +190,27 @@ def test_help_names_every_command_and_gives_examples(capsys: pytest.CaptureFixtu
         assert word in shown
 
 
+def test_a_start_imports_its_own_command_and_the_help_names_all() -> None:
+    program = (
+        "import sys; from rxvoice.cli import main; main(['timeline', 'none']);"
+        "print(*[it for it in sys.modules if it.startswith('rxvoice.cli.') and '._' not in it])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("rxvoice.cli.timeline\n", 0)
+    assert parser([]).format_help() == parser().format_help()
+
+
+def test_an_unknown_command_is_told_with_those_that_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["tlak"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert "invalid choice: 'tlak' (choose from" in said
+    assert "doctor" in said
+
+
 @pytest.mark.parametrize("module", ["rxvoice", "rxvoice.cli"])
 def test_it_is_a_module_too(module: str) -> None:
     command = [sys.executable, "-m", module, "--version"]
