@@ -14,22 +14,22 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from cli.run_kit import REPLY, chosen
 
 import rxvoice.cli.run
 from rxvoice.cli import main
-from rxvoice.cli._parts import Chosen, Parts
+from rxvoice.cli._parts import Chosen
 from rxvoice.cli._settings import CommandSettings
 
 RATE = 16_000
 PATIENCE_S = 30.0
 LOUD, QUIET = np.full(8_000, 0.5, np.float32), np.zeros(32_000, np.float32)
-REPLY = 2_400  # samples
 
 PROGRAM = """
 import sys, time
 import rxvoice.cli.run as run
 sys.path.insert(0, sys.argv.pop(1))
-from test_run import chosen
+from run_kit import chosen
 wait = sys.argv.pop(1) == "wait"
 def think(text):
     yield f"You said {text}"
@@ -44,25 +44,6 @@ run.warm_up = lambda parts: None
 from rxvoice.cli import main
 raise SystemExit(main())
 """
-
-
-def chosen(settings: CommandSettings, **parts: Any) -> Chosen:
-    """Models that answer at once."""
-
-    def loud(samples: Any) -> bool:
-        return bool(samples.max() > 0.1)
-
-    def stt(audio: Any) -> str:
-        return "hello"
-
-    def llm(text: str) -> str:
-        return f"You said {text}."
-
-    def tts(text: str) -> list[Any]:
-        return [np.full(REPLY, 0.25, np.float32)]
-
-    made = Parts(**{"vad": loud, "stt": stt, "llm": llm, "tts": tts, **parts})
-    return Chosen(made, "ears", "mind", "mouth")
 
 
 @pytest.fixture(autouse=True)
@@ -81,18 +62,27 @@ def run(*arguments: str, status: int = 0) -> None:
     assert main(["run", *arguments]) == status
 
 
-def run_process(*arguments: str, wait: bool = False, **options: Any) -> subprocess.Popen[bytes]:
+def command(*arguments: str, wait: bool = False) -> list[str]:
     here = str(Path(__file__).parent)
-    command = [sys.executable, "-c", PROGRAM, here, "wait" if wait else "", "run", *arguments]
+    return [sys.executable, "-c", PROGRAM, here, "wait" if wait else "", "run", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+def run_process(*arguments: str, wait: bool = False, **options: Any) -> subprocess.Popen[bytes]:
 
     def signals_as_in_a_terminal() -> None:
         for it in (signal.SIGINT, signal.SIGHUP):
             signal.signal(it, signal.SIG_DFL)
 
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
-        command, env=environment, preexec_fn=signals_as_in_a_terminal, **{**streams, **options}
+        command(*arguments, wait=wait),
+        env=environment(),
+        preexec_fn=signals_as_in_a_terminal,
+        **{**streams, **options},
     )
 
 
@@ -374,12 +364,8 @@ def test_help_that_nobody_reads_is_no_error() -> None:
 
 
 def test_standard_streams_that_are_closed_are_nothing_to_worry_about() -> None:
-    command = 'exec "$@" <&- >&- 2>&-'
-    process = run_process("two.wav", "-o", "reply.wav")
-    ended(process)
-    arguments = ["sh", "-c", command, "sh", *process.args]  # type: ignore[list-item]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    assert subprocess.run(arguments, env=environment, check=False).returncode == 0
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command("two.wav", "-o", "reply.wav")]
+    assert subprocess.run(closed, env=environment(), check=False).returncode == 0
     assert length("reply.wav") == 2 * REPLY
 
 
