@@ -1,5 +1,7 @@
 """The Python snippets of a page, each run as a program: ``python tests/snippets.py PAGE``.
 
+One process may run several pages: each snippet has names of its own.
+
 They are the programs that a reader would type, so they ask for a microphone, a loudspeaker, models
 from the hub and a press of Enter. Here they get substitutes, and nothing else is changed:
 
@@ -9,8 +11,7 @@ from the hub and a press of Enter. Here they get substitutes, and nothing else i
 - ``rxv.silero``, ``rxv.mlx.stt``, ``llm`` and ``tts`` give the embedded parts, whatever the name,
   and without the tools, which the embedded language model was not taught to call; ``stt`` opens
   a directory that is there;
-- ``offline.tts()`` is a voice of espeak, as quick and of less computing, but on README's page and
-  with ``RXVOICE_THOROUGH=1``;
+- ``offline.stt()`` and ``tts()`` are those of `embedded`, but for ``real=True``;
 - ``input(...)`` returns when the microphone has ended;
 - ``127.0.0.1:8321`` is a server with the demonstration's language model.
 
@@ -34,7 +35,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from thorough import THOROUGH
+from embedded import shared
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 RECORDING = Path(__file__).parent.parent / "rxvoice" / "data" / "demo.wav"
@@ -89,8 +90,8 @@ def loudspeaker(*_: object, **__: object) -> Any:
 class Stage:
     """The substitutes."""
 
-    def __init__(self, *, real_voice: bool = THOROUGH) -> None:
-        self._real_voice = real_voice
+    def __init__(self, *, real: bool = False) -> None:
+        self._real = real
         self._ended = threading.Event()
         self.raised: list[str] = []
         """What threads have died of."""
@@ -147,14 +148,10 @@ class Stage:
         def tts(*_: object, **__: object) -> object:
             return real_tts("espeak:en-us")
 
-        def voice(*names: str, **options: Any) -> object:
-            return real_tts(*names, **options) if names or self._real_voice else tts()
-
         places: list[tuple[Any, str, object]] = [
             (mlx, "stt", stt),
             (mlx, "llm", llm),
             (mlx, "tts", tts),
-            (offline, "tts", voice),
             (rxv, "microphone", self.microphone),
             (rxv, "speaker", loudspeaker),
             (rxv, "silero", lambda *_, **__: offline.silero()),
@@ -162,15 +159,17 @@ class Stage:
             (threading, "excepthook", self.died),
         ]
         with contextlib.ExitStack() as stack:
+            if not self._real:
+                stack.enter_context(shared())
             for place, name, substitute in places:
                 stack.enter_context(mock.patch.object(place, name, substitute, create=True))
             yield
 
 
-def run(snippet: Snippet, *, real_voice: bool = THOROUGH) -> str | None:
+def run(snippet: Snippet, *, real: bool = False) -> str | None:
     """Execute a snippet; what is wrong with it, or None."""
     out = io.StringIO()
-    stage = Stage(real_voice=real_voice)
+    stage = Stage(real=real)
     try:
         with stage.set(), contextlib.redirect_stdout(out):
             exec(compile(snippet.code, "snippet", "exec"), {"__name__": "__main__"})
@@ -207,7 +206,7 @@ def serving() -> Iterator[str]:
             yield where
 
 
-def failures(page: Path) -> Iterator[str]:
+def failures(page: Path, *, real: bool = False) -> Iterator[str]:
     """What is wrong with the Python snippets of a page."""
     with contextlib.ExitStack() as stack:
         address = ""
@@ -217,11 +216,11 @@ def failures(page: Path) -> Iterator[str]:
             if SERVER in snippet.code and "connect(" in snippet.code:
                 address = address or stack.enter_context(serving())
                 snippet = replace(snippet, code=snippet.code.replace(SERVER, address))
-            if told := run(snippet, real_voice=THOROUGH or page.name == "README.md"):
+            if told := run(snippet, real=real):
                 yield f"{page.name}:{snippet.line}\n{told}"
 
 
 if __name__ == "__main__":
-    wrong = list(failures(Path(sys.argv[1])))
+    wrong = list(failures(Path(sys.argv[1]), real=True))
     print("\n".join(wrong), file=sys.stderr)
     sys.exit(bool(wrong))
