@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from thorough import some
 
 import rxvoice as rxv
 from docs.spec.block import Block, Line, parse_block
@@ -20,6 +21,8 @@ from rxvoice.testing.notation import Mark, parse, write
 
 PAGES = Path(__file__).parents[1] / "operators"
 NAMES = sorted(operators())
+MOST = 12
+"""How many wrong diagrams are tried for a right one."""
 
 
 def page(name: str) -> str:
@@ -158,7 +161,7 @@ def test_the_diagram_holds(block: Block) -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_wrong_character_in_the_diagram_fails(block: Block) -> None:
     tried = 0
-    for wrong in mutants(block):
+    for wrong in some([*mutants(block)], MOST):
         shown = "\n".join([wrong.result.text, *(line.text for line in wrong.insides)])
         try:
             execute(wrong)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from embedded import shared
 
 import rxvoice as rxv
 import rxvoice.cli.demo
@@ -24,6 +25,7 @@ from rxvoice.turn import Turn
 
 DATA = Path(rxvoice.cli.demo.__file__).parent.parent / "data"
 RATE = 16_000
+QUICK = ("--voice", "espeak:en-us")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 1) -> str:
@@ -122,7 +124,9 @@ def test_run_says_so_when_there_is_no_speech(
 ) -> None:
     silent = tmp_path / "silent.wav"
     soundfile.write(silent, np.zeros(RATE), RATE)
-    assert "found no speech in" in refused(capsys, "run", silent, "-o", tmp_path / "reply.wav")
+    with shared():
+        told = refused(capsys, "run", silent, "-o", tmp_path / "reply.wav", *QUICK)
+    assert "found no speech in" in told
 
 
 @pytest.mark.models
@@ -143,8 +147,8 @@ def test_run_answers_what_there_is_of_a_truncated_recording(
 ) -> None:
     cut, reply = tmp_path / "cut.wav", tmp_path / "reply.wav"
     cut.write_bytes((DATA / "demo.wav").read_bytes()[:90_000])
-    arguments = ["run", str(cut), "-o", str(reply)]
-    assert main(arguments) == 1
+    with shared():
+        assert main(["run", str(cut), "-o", str(reply), *QUICK]) == 1
     told = capsys.readouterr()
     assert "Hello? Who are you?" in told.out
     assert "the file ends after 2.81 s of" in told.err

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 from reactivex.testing import TestScheduler
+from thorough import THOROUGH
 
 import rxvoice.cli.demo
 from rxvoice import events
@@ -22,6 +23,13 @@ from rxvoice.cli._actor import Actor
 from rxvoice.turn import Turn
 
 ROOT = Path(__file__).parents[2]
+QUICK = """
+import rxvoice.cli.demo as demo
+from cli.run_kit import chosen
+demo.choose, demo.warm_up = chosen, lambda *_, **__: None
+from rxvoice.cli import main
+raise SystemExit(main())
+"""
 RECORDING = Path(rxvoice.cli.demo.__file__).parent.parent / "data" / "user.wav"
 RATE = 16_000
 
@@ -39,11 +47,12 @@ def unmeasured(told: str) -> str:
     return re.sub(r"assistant [^()]*\(interrupted\)", "assistant (interrupted)", told)
 
 
-def demo(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+def demo(*program: str, cwd: Path) -> subprocess.Popen[str]:
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.Popen(
-        [sys.executable, "-m", "rxvoice", "demo", *arguments],
+        [sys.executable, *program],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -53,7 +62,7 @@ def demo(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
 @pytest.mark.models
 @pytest.mark.slow
 def test_it_is_the_conversation_that_the_readme_shows(tmp_path: Path) -> None:
-    running = demo(cwd=tmp_path)
+    running = demo("-m", "rxvoice", "demo", cwd=tmp_path)
     told, wrong = running.communicate()
     assert running.returncode == 0, told + wrong
     assert unmeasured(told) == unmeasured(shown_in_the_readme())
@@ -70,9 +79,9 @@ def test_it_is_the_conversation_that_the_readme_shows(tmp_path: Path) -> None:
     assert sum(b for _, b in speaks) > 120
 
 
-@pytest.mark.models
 def test_ctrl_c_ends_it_with_130_and_keeps_the_sound(tmp_path: Path) -> None:
-    running = demo("--out", "here", cwd=tmp_path)
+    program = ("-m", "rxvoice") if THOROUGH else ("-c", QUICK)
+    running = demo(*program, "demo", "--out", "here", cwd=tmp_path)
     assert running.stdout is not None
     assert any("you" in line for line in running.stdout)
     running.send_signal(signal.SIGINT)

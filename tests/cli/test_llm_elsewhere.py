@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from embedded import shared
 
 from rxvoice.cli import main
 from rxvoice.cli._parts import choose
@@ -25,7 +26,9 @@ def test_run_asks_the_server(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         stub.answers[CHAT] = [says("Good ", "day."), says("Yes.")]
         where = ("--llm", "qwen3", "--llm-url", stub.base_url, "--model-key", str(key))
         files = (str(DATA / "demo.wav"), "-o", str(tmp_path / "reply.wav"))
-        assert main(["run", *files, *where, "--system-prompt", "Be brief."]) == 0
+        options = ("--system-prompt", "Be brief.", "--voice", "espeak:en-us")
+        with shared():
+            assert main(["run", *files, *where, *options]) == 0
     told = capsys.readouterr().out
     assert "assistant   Good day." in told
     assert "4 turns answered, 0 failed" in told
