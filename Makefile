@@ -66,7 +66,7 @@ floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check \
 		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev,wakeword]'
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
-	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices" \
+	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices and not browser" \
 		-n $(WORKERS) </dev/null
 
 # The newest of everything, and never what was installed before or what pip has kept.
@@ -76,7 +76,7 @@ ceilings:  ## the same, with the newest versions that there are
 	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --upgrade \
 		--upgrade-strategy eager --editable '.[offline,dev,wakeword]'
 	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
-	$(CEILINGS)/bin/python -m pytest -m "not models and not slow and not devices" \
+	$(CEILINGS)/bin/python -m pytest -m "not models and not slow and not devices and not browser" \
 		-n $(WORKERS) </dev/null
 
 # Needs atheris, which has wheels for Linux on x86-64, and says so elsewhere.

@@ -36,8 +36,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 """The longest that a test with such a mark may take; pyproject.toml has that of all others."""
 
-_USUAL = {"devices": 5.0, "slow": 4.0, "models": 1.0}
-"""The seconds that a test with such a mark usually takes, roughly."""
+_USUAL = {"devices": 5.0, "slow": 4.0, "browser": 2.0, "models": 1.0}
+"""The seconds that a test with such a mark usually takes, roughly; a mark may say how many."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,14 +61,12 @@ def signals_as_before() -> Iterator[None]:
 
 
 def scope(nodeid: str) -> str:
-    """What one worker runs in a go: a file, or all of tests/devices, or a test that is a process.
+    """What one worker runs in a go: a file, or all of tests/devices.
 
     The tests of devices wait for sound more than they compute. One worker runs them beside the
     others, which have the cores, and they never disturb each other.
     """
     path = nodeid.partition("::")[0]
-    if path in ("tests/test_docs.py", "tests/test_examples.py"):
-        return nodeid
     return "tests/devices" if path.startswith("tests/devices/") else path
 
 
@@ -88,7 +86,11 @@ def longest_first(items: list[pytest.Item]) -> None:
     """Sort by scope, so that no worker is left with a long one when the others are done."""
     seconds: Counter[str] = Counter()
     for item in items:
-        marks = [_USUAL[mark.name] for mark in item.iter_markers() if mark.name in _USUAL]
+        marks = [
+            mark.args[0] if mark.args else _USUAL[mark.name]
+            for mark in item.iter_markers()
+            if mark.name in _USUAL
+        ]
         seconds[scope(item.nodeid)] += max(marks, default=0.03)  # type: ignore[assignment]
     items.sort(key=lambda item: -seconds[scope(item.nodeid)])
 

@@ -77,7 +77,9 @@ def test_workers_begin_with_what_takes_longest_a_file_or_the_devices_at_a_time()
     class Item:
         def __init__(self, nodeid: str, *marks: str) -> None:
             self.nodeid = nodeid
-            self.marks = [getattr(pytest.mark, it).mark for it in marks]
+            named = (it.partition(" ") for it in marks)
+            made = ((getattr(pytest.mark, it), to) for it, _, to in named)
+            self.marks = [(it(float(to)) if to else it).mark for it, to in made]
 
         def iter_markers(self) -> list[pytest.Mark]:
             return self.marks
@@ -87,16 +89,14 @@ def test_workers_begin_with_what_takes_longest_a_file_or_the_devices_at_a_time()
         Item("tests/devices/test_b.py::test_it", "devices"),
         Item("tests/mlx/test_c.py::test_it[a/b::c]", "models", "slow"),
         Item("tests/devices/test_d.py::test_it", "devices"),
-        Item("tests/test_docs.py::test_it[b]"),
-        Item("tests/test_docs.py::test_it[a]"),
+        Item("tests/test_e.py::test_it", "slow 3"),
     ]
     longest_first(items)  # type: ignore[arg-type]
     found = list(dict.fromkeys(scope(it.nodeid) for it in items))
     assert found == [
-        *("tests/devices", "tests/mlx/test_c.py", "tests/test_a.py"),
-        *("tests/test_docs.py::test_it[b]", "tests/test_docs.py::test_it[a]"),
+        *("tests/devices", "tests/mlx/test_c.py", "tests/test_e.py", "tests/test_a.py")
     ]
-    assert [it.nodeid for it in items[3:-2]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
+    assert [it.nodeid for it in items[4:]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
 
 
 @pytest.mark.parametrize("in_ci", [False, True])

@@ -60,7 +60,7 @@ def demo(*program: str, cwd: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.models
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_it_is_the_conversation_that_the_readme_shows(tmp_path: Path) -> None:
     running = demo("-m", "rxvoice", "demo", cwd=tmp_path)
     told, wrong = running.communicate()

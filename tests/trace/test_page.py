@@ -19,6 +19,8 @@ from rxvoice.trace._sounding import loudspeaker_on_axis
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.browser
+
 AXE = Path(sys.prefix) / "npm/node_modules/axe-core/axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "laptop": {"width": 1280, "height": 800}}
 

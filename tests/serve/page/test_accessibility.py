@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright", reason="no playwright: pip install playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.browser
+
 AXE = Path(sys.prefix) / "npm/node_modules/axe-core/axe.min.js"
 SIZES = {"phone": {"width": 390, "height": 844}, "laptop": {"width": 1280, "height": 800}}
 WORDS = "I am rxvoice, and I run on your own machine."

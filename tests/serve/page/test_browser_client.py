@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright", reason="no playwright: pip install playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.browser
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
 LONG = "I run on your own machine, and I go on talking until somebody speaks over me, as you do."
 

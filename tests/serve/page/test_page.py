@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright", reason="no playwright: pip install playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.browser
+
 FIRST = "I am rxvoice. "
 SECOND = "I run on your own machine, and I answer when you stop."
 MOMENTS = {

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 pytest.importorskip("playwright", reason="no playwright: pip install playwright")
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.browser
+
 LONG = "I run on your own machine, and I go on talking until somebody speaks over me, as you do."
 BUNDLE = Path(sys.prefix) / "npm/node_modules/@openai/agents-realtime/dist/bundle"
 

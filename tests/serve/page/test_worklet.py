@@ -13,6 +13,8 @@ from serve.page.fake_server import RATE, FakeServer, serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+pytestmark = pytest.mark.browser
+
 HERTZ = 1000
 RATES = [24_000, 44_100, 48_000, 96_000]
 
