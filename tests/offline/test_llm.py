@@ -35,6 +35,14 @@ def spoken(text: str) -> str:
     return re.sub(r"[?.!,]", "", text.lower())
 
 
+ASKED = [
+    (question, written(question))
+    for question, both in zip(DEMO, ((str, spoken), (spoken, str)) * 2, strict=True)
+    for written in both
+]
+"""Each question as it is written and as it is recognised; every second one in turns."""
+
+
 def said(talk: Llm, question: str) -> str:
     """The reply; the name of the tool where it called one."""
     pieces = list(talk.respond(question))
@@ -69,16 +77,15 @@ def test_the_demo_conversation_is_answered_exactly(
 
 
 @pytest.mark.models
-@pytest.mark.parametrize("question", DEMO)
-@pytest.mark.parametrize("written", [str, spoken], ids=["as written", "as recognised"])
+@pytest.mark.parametrize(("question", "asked"), some(ASKED, 4))
 def test_each_is_answered_alone_and_as_the_fourth_turn(
-    talk: Llm, question: str, written: Callable[[str], str]
+    talk: Llm, question: str, asked: str
 ) -> None:
-    assert "".join(talk.respond(written(question))) == ANSWERS[question]
+    assert "".join(talk.respond(asked)) == ANSWERS[question]
     talk.reset()
     for earlier in ("Tell me a joke.", "What is a pipe?", "Why is the sky blue?"):
-        assert "".join(talk.respond(written(earlier))) == ANSWERS[earlier]
-    assert "".join(talk.respond(written(question))) == ANSWERS[question]
+        assert "".join(talk.respond(spoken(earlier))) == ANSWERS[earlier]
+    assert "".join(talk.respond(asked)) == ANSWERS[question]
 
 
 @pytest.mark.models
@@ -90,7 +97,7 @@ def test_questions_that_got_no_reply_do_not_disturb(talk: Llm) -> None:
 
 @pytest.mark.models
 def test_every_subject_is_answered_in_one_long_talk(talk: Llm) -> None:
-    for subject in some(DIALOGUES["subjects"], 25):
+    for subject in some(DIALOGUES["subjects"], 12):
         assert "".join(talk.respond(spoken(subject["user"][0]))) == subject["assistant"]
 
 
@@ -109,7 +116,7 @@ def test_it_answers_what_whisper_writes(talk: Llm) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", some([3, 4], 1))
 def test_no_answer_is_wrong_in_a_long_talk(talk: Llm, seed: int) -> None:
-    turns = len(some(range(200), 50))
+    turns = len(some(range(200), 28))
     rng = random.Random(seed)
     known = [*ANSWERS.items()]
     known += [(text, name) for name, asked in DIALOGUES["tools"].items() for text in asked]
@@ -124,7 +131,7 @@ def test_no_answer_is_wrong_in_a_long_talk(talk: Llm, seed: int) -> None:
         dropped += talk.stats.dropped_turns
         assert talk.stats.prompt_tokens + 80 <= 448
     assert wrong == []
-    assert dropped > 0.75 * turns
+    assert dropped > turns - 13  # once the context is full, one a turn
 
 
 @pytest.mark.models
@@ -141,11 +148,17 @@ def test_a_talk_with_the_same_weights_keeps_to_the_context_too(talk: Llm) -> Non
 
 @pytest.mark.models
 @pytest.mark.slow
-@pytest.mark.parametrize("foreign", [DIALOGUES["held_out"]["foreign"], CROWD["held_out"]])
-def test_it_refuses_at_least_98_of_100_foreign_questions(talk: Llm, foreign: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("foreign", "count"),
+    [(DIALOGUES["held_out"]["foreign"], 25), (CROWD["held_out"], 50)],
+    ids=["ours", "of the crowd"],
+)
+def test_it_refuses_at_least_98_of_100_foreign_questions(
+    talk: Llm, foreign: list[str], count: int
+) -> None:
     """The 310 that we wrote, and 300 that people asked of a voice assistant (CLINC150)."""
     assert len(foreign) >= 300
-    asked = some(foreign, 50)
+    asked = some(foreign, count)
     wrong = [it for it in asked if said(talk.fresh(), it) != FALLBACK]
     assert len(wrong) <= 0.02 * len(asked), wrong
 
@@ -161,7 +174,7 @@ def test_it_answers_its_own_questions_in_other_words(talk: Llm) -> None:
         for question in questions
     ]
     assert len(asked) >= 300
-    asked = some(asked, 40)
+    asked = some(asked, 20)
     wrong = [question for question, answer in asked if said(talk.fresh(), question) != answer]
     assert len(wrong) <= 0.05 * len(asked), wrong
 
