@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Any, cast
 
 os.environ.setdefault("MLX_DISABLE_COMPILE", "1")
 
@@ -29,7 +29,7 @@ from mlx.utils import tree_flatten
 from mlx_lm.models.cache import KVCache, RotatingKVCache
 from mlx_lm.models.llama import LlamaModel, Model, ModelArgs
 from mlx_lm.sample_utils import make_logits_processors
-from thorough import some
+from thorough import THOROUGH, some
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer
 
@@ -290,9 +290,9 @@ def test_what_was_said_to_one_is_not_answered_by_another(talk: Llm) -> None:
 @pytest.mark.parametrize("step", [256, 5], ids=["one step", "many steps"])
 def test_a_family_answers_interleaved_as_alone(step: int) -> None:
     talks = [
-        [MOON, "What is a pipe?", "Thank you, goodbye."],
-        [TEA, "Tell me a joke.", "Count to ten."],
-        ["Why is the sky blue?", MOON, TEA],
+        [MOON, "What is a pipe?"],
+        [TEA, "Tell me a joke."],
+        ["Why is the sky blue?", MOON],
     ]
     parent = llm(MODEL, prefill_step_size=step)
 
@@ -490,6 +490,9 @@ class Untrimmable(KVCache):
         return False
 
 
+CACHES: list[tuple[Any, ...]] = [(KVCache,), (Untrimmable,), (RotatingKVCache, 48)]
+
+
 def fresh(path: Path, layer: type = KVCache, *options: int):
     """The answer of a model that is fed everything, given the messages up to the question."""
     model, tokenizer = mlx_lm.load(str(path))[:2]
@@ -521,9 +524,13 @@ def joined(messages: list) -> list:  # type: ignore[type-arg]
 @pytest.mark.models
 @pytest.mark.parametrize("seed", some(range(3), 1))
 @pytest.mark.parametrize(
-    "cache", [(KVCache,), (Untrimmable,), (RotatingKVCache, 48)], ids=lambda it: it[0].__name__
+    ("which", "cache"),
+    [
+        *(("random", it) for it in CACHES),
+        *(("demo", it) for it in (CACHES if THOROUGH else CACHES[:1])),
+    ],
+    ids=lambda it: it if isinstance(it, str) else it[0].__name__,
 )
-@pytest.mark.parametrize("which", ["random", "demo"])
 def test_answers_are_those_of_a_model_that_is_fed_everything(
     which: str, cache: tuple, seed: int, random_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -646,7 +653,7 @@ def test_the_repetition_penalty_sees_what_is_in_the_cache(
     talk = llm(random_model, repetition_penalty=penalty, max_tokens=40)
     plain = llm(random_model, max_tokens=40)
     reference, differs = fresh(random_model), False
-    for question in rxvoice.offline.phrases()[::300][:6]:
+    for question in rxvoice.offline.phrases()[::300][: 6 if THOROUGH else 3]:
         plain.conversation = Conversation(messages=talk.messages)
         wanted = reference(
             joined([*talk.messages, {"role": "user", "content": question}]),
@@ -739,7 +746,7 @@ def test_the_oldest_turns_are_dropped_when_the_context_is_full() -> None:
     talk = llm(MODEL, system_prompt="You are a voice.", max_tokens=60, context_tokens=240)
     phrases = rxvoice.offline.phrases()
     dropped, lengths = 0, []
-    for question in phrases[:16]:
+    for question in phrases[:12]:
         before = list(talk.messages)
         told = [notice.message for notice in notices(talk.respond(question))]
         lengths.append(talk.stats.prompt_tokens)
