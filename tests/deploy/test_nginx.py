@@ -151,6 +151,8 @@ def test_a_client_of_a_full_replica_gets_the_other_one(tmp_path: Path) -> None:
                     assert ask(client, "Hello?") == "Yes."
                 while other.drain.sessions:
                     other.get("/healthz")
+        while one.drain.sessions:  # it learns that its client has gone
+            one.get("/healthz")
         with one.talk() as first, other.talk() as second:
             until(first, "session.created")
             until(second, "session.created")
