@@ -43,6 +43,7 @@ class Request:
 class Handler(BaseHTTPRequestHandler):
     server: _Http
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # each part is sent at once
 
     def do_POST(self) -> None:
         stub = self.server.stub

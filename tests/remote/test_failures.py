@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import traceback
@@ -270,6 +271,25 @@ def test_this_machine_is_asked_without_a_proxy(
     proxy(f"http://127.0.0.1:{free_port()}")
     stub.answers[path] = [GOOD[path]]
     assert ask(stub.base_url.replace("127.0.0.1", host), retries=0)
+
+
+def test_certificates_are_read_only_for_a_server_that_may_have_one(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def watched(context: ssl.SSLContext, *where: object, **more: object) -> None:
+        read.append(where)
+        load(context, *where, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", watched)
+    stub.answers[CHAT] = [GOOD[CHAT]]
+    assert _respond(stub.base_url, retries=0)
+    assert read == []
+    with pytest.raises(RemoteError, match="cannot be reached"):
+        _respond(f"https://127.0.0.1:{free_port()}/v1", retries=0)
+    assert read != []
 
 
 def test_another_machine_is_asked_through_the_proxy(
