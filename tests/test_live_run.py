@@ -12,6 +12,7 @@ import pytest
 import reactivex as rx
 from reactivex import operators as ops
 from reactivex.scheduler import EventLoopScheduler, NewThreadScheduler
+from thorough import THOROUGH
 
 import rxvoice as rxv
 from rxvoice import operators as vox
@@ -194,7 +195,7 @@ rxv.live(pipe).run()
 def test_a_model_of_mlx_on_the_conversation_thread_does_not_abort_at_exit() -> None:
     """It aborts in 5 of 6 runs if the thread does not let go of MLX's streams."""
     script = "import reactivex as rx\n" + ON_ITS_THREAD
-    for _ in range(3):
+    for _ in range(6 if THOROUGH else 2):
         left = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
         )

@@ -323,6 +323,7 @@ def _spoken() -> Iterator[bytes]:
 @pytest.mark.models
 def test_it_serves_until_it_is_told_to_end_and_logs_nothing_that_was_said(home: Path) -> None:
     command = [sys.executable, "-m", "rxvoice", "serve", "--port", "{port}"]
+    command += ["--voice", "espeak:en-us"]  # the quick one
     root = str(Path(__file__).parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     os.environ["PYTHONPATH"], before = paths, os.environ.get("PYTHONPATH")
