@@ -150,6 +150,45 @@ def test_json_round_trips(tmp_path: Path) -> None:
     assert Conversation() != talk
 
 
+def test_a_saved_conversation_is_readable() -> None:
+    talk = Conversation(system="Be kind.")
+    talk.add_user("Grüße")
+    assert talk.to_json().splitlines() == [
+        "{",
+        ' "messages": [',
+        *("  {", '   "role": "system",', '   "content": "Be kind."', "  },"),
+        *("  {", '   "role": "user",', '   "content": "Grüße"', "  }"),
+        *(" ]", "}"),
+    ]
+
+
+def test_json_with_almost_too_many_levels_is_read_or_refused() -> None:
+    """How many levels Python can write depends on how deep its stack is."""
+    refused: list[str] = []
+    for levels in range(900, 1001):
+        arguments = '{"a": ' + "[" * levels + "]" * levels + "}"
+        function = '{"name": "f", "arguments": ' + arguments + "}"
+        calls = '[{"id": "a", "type": "function", "function": ' + function + "}]"
+        said = '{"role": "assistant", "content": "", "tool_calls": ' + calls + "}"
+        try:
+            Conversation.from_json('{"messages": [' + said + "]}")
+        except ConfigError as error:
+            refused.append(str(error))
+    assert refused
+    assert all("levels" in it and it.endswith("flatten it") for it in refused)
+
+
+def test_json_with_more_levels_than_python_can_write_here_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dumps(*_: object, **__: object) -> str:
+        raise RecursionError
+
+    monkeypatch.setattr(json, "dumps", dumps)
+    with pytest.raises(ConfigError, match="it has almost 1000 levels: flatten it"):
+        Conversation.from_json('{"messages": []}')
+
+
 def message(**changes: object) -> dict[str, object]:
     return {"role": "user", "content": "Hello.", **changes}
 

@@ -202,3 +202,25 @@ def test_what_has_jumped_ahead_stands_still_when_it_is_paused() -> None:
     history.pause(0.75)
     assert history.at(0.5, 4, RATE).tolist() == sound(4, 1025).tolist()
     assert not history.at(0.75, 512, RATE).any()
+
+
+def test_what_was_heard_before_a_jump_is_remembered() -> None:
+    history = PlayHistory(RATE, 0.5)
+    history.observe(0.0, 0)
+    for at in range(64):
+        history.write(sound(64, 1 + 64 * at))
+    history.observe(0.25, 256)
+    history.observe(0.5, 1024)
+    history.observe(0.5625, 1088)
+    assert history.at(0.125, 64, RATE).tolist() == sound(64, 129).tolist()
+
+
+def test_a_pause_of_what_stands_still_changes_nothing() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(1000))
+    it.play(128)
+    it.observe()
+    it.history.observe(0.25, 128)  # it has stood still since 0.125 s
+    it.history.pause(0.375)
+    assert it.told(128, 400) == [0.0] * 272

@@ -124,9 +124,14 @@ def test_what_is_awaited_is_one_result_whatever_it_is() -> None:
     async def nothing() -> None:
         """Nothing."""
 
-    box = Toolbox([several, nothing])
+    def empty() -> Observable[str]:
+        """Empty."""
+        return rx.empty()
+
+    box = Toolbox([several, nothing, empty])
     assert box.call("several", {}).result == '["a", "b"]'
     assert box.call("nothing", {}).result == "null"
+    assert box.call("empty", {}).result == "null"
 
 
 @pytest.mark.parametrize("kind", ["executor", "RxPY's"])

@@ -31,7 +31,7 @@ class Pulled(Protocol[T]):
     pause: Flush | None
 
     def begin(self) -> Iterator[T] | None:
-        """Ask the model; None if there are no steps to take."""
+        """Ask the model; None if there are no steps to take, or its life is over."""
         ...
 
     def pull(self, pieces: Iterator[T], taken: Callable[[], None], /) -> bool:
@@ -76,8 +76,8 @@ class Steps(Generic[T]):
         self._on_way = 0
         self._between: Iterator[T] | None = None  # the pieces, between two steps
         self._held = False  # the next step waits for `_room`, or for a pause
-        self._room = ON_WAY
-        self._waits = False
+        self._room: int  # how many pieces may be on the way
+        self._waits: bool  # for a pause
 
     def start(self) -> None:
         """Have the worker ask the model."""
@@ -88,7 +88,7 @@ class Steps(Generic[T]):
         thread = get_ident()
         doing[thread] = self._what
         try:
-            if not self._life.is_disposed and (pieces := self._answer.begin()) is not None:
+            if (pieces := self._answer.begin()) is not None:
                 self._step(pieces)
         finally:
             doing.pop(thread, None)

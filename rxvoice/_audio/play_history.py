@@ -110,7 +110,7 @@ class PlayHistory:
                     first = max(run.begins, written.begins - run.ahead.value)
                     last = min(run.ends, written.ends - run.ahead.value)
                     low = max(0, round((first - time) * sample_rate))
-                    high = min(n, math.ceil(min(last - time, n / sample_rate) * sample_rate))
+                    high = math.ceil(min(n, (last - time) * sample_rate))
                     if low < high:
                         start = time + run.ahead.value - written.begins + low / sample_rate
                         heard[low:high] = written.sound.at(start, high - low, sample_rate)

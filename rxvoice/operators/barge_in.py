@@ -56,21 +56,23 @@ def barge_in(
             return yes_or_no(detect(samples, is_playing), "detect()")
 
         def step(chunk: AudioChunk) -> None:
-            if chunk.speech is None and not chunk.partial:
-                out.fail(unjudged("barge_in"))
-                return
             if chunk.speech:
-                try:
-                    interrupts = call("barge_in", lambda: speaks_over(chunk.samples), False)
-                except BaseException as error:
-                    if failures.pardon(error, "the chunk counts as no barge-in"):
-                        out.emit(chunk)
-                    raise_if_ctrl_c(error)
-                    return
-                failures.over()
-                if interrupts:
-                    chunk = _interrupting(chunk)
-            out.emit(chunk)
+                judge(chunk)
+            elif chunk.speech is None and not chunk.partial:
+                out.fail(unjudged("barge_in"))
+            else:
+                out.emit(chunk)
+
+        def judge(chunk: AudioChunk) -> None:
+            try:
+                interrupts = call("barge_in", lambda: speaks_over(chunk.samples), False)
+            except BaseException as error:
+                if failures.pardon(error, "the chunk counts as no barge-in"):
+                    out.emit(chunk)
+                raise_if_ctrl_c(error)
+                return
+            failures.over()
+            out.emit(_interrupting(chunk) if interrupts else chunk)
 
         return step, None, None
 

@@ -35,10 +35,12 @@ def meter(every_ms: int = 100) -> Operator[T, T | Event]:
     whole("meter every_ms", every_ms, 1, "ms")
 
     def start(out: Subscription[T | Event]) -> Handlers[T]:
-        power = peak = 0.0
-        samples = rate = 0
+        power: float
+        peak: float
+        samples: int
+        rate: int | None = None  # nothing is measured yet
 
-        def level() -> Level:
+        def level(rate: int) -> Level:
             nonlocal power, peak, samples
             measured = Level(sqrt(power / samples), peak, samples * 1000 // rate)
             power, peak, samples = 0.0, 0.0, 0
@@ -54,8 +56,8 @@ def meter(every_ms: int = 100) -> Operator[T, T | Event]:
             power += float(element.samples.dot(element.samples))
             peak = max(peak, float(np.abs(element.samples).max()))
             samples += len(element.samples)
-            if samples * 1000 >= every_ms * rate:
-                out.emit(level())
+            if samples * 1000 >= every_ms * element.sample_rate:
+                out.emit(level(element.sample_rate))
 
         return step, None, None
 

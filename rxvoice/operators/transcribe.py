@@ -45,6 +45,7 @@ class _TurnText:
     def __init__(self) -> None:
         self._text = Text()
         self._known = Known()
+        self._told = 0  # characters that were emitted
 
     def __len__(self) -> int:
         return self._text.length
@@ -63,7 +64,13 @@ class _TurnText:
         """No more text will come."""
         self._text.end()
 
+    def is_worth_emitting(self) -> bool:
+        """Whether to emit it as it is. The work stays in proportion to the length."""
+        length, told = self._text.length, self._told
+        return length <= _SHORT or length >= told + told // 8
+
     def transcript(self, turn: Turn, *, final: bool) -> Transcript:
+        self._told = self._text.length
         said = str(self._text).strip()
         return Transcript(turn, said, final, self._known.of(said))
 
@@ -135,13 +142,10 @@ def _whole(
 ) -> Work[Turn, Transcript | Notice]:
     def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
         said = _TurnText()
-        told = 0
 
         def on_piece(piece: Recognised | str) -> None:
-            nonlocal told
             # An answer of one piece is emitted once, as the final transcript.
-            if len(said) and _worth_emitting(len(said), told):
-                told = len(said)
+            if len(said) and said.is_worth_emitting():
                 job.emit(said.transcript(turn, final=False))
             said.add(piece)
 
@@ -163,7 +167,6 @@ def _streaming(
 ) -> Work[Turn, Transcript | Notice]:
     def work(turn: Turn, job: Job[Transcript | Notice]) -> None:
         said = _TurnText()
-        told = 0
         listening: RecognitionSession | None = None
         closed = False
         gone = False
@@ -222,17 +225,16 @@ def _streaming(
             let_go()
 
         def on_news(news: News) -> None:
-            nonlocal said, told
+            nonlocal said
             for notice in news.notices:
                 job.emit(replace(notice, turn=turn, stage="transcribe"))
             before = str(said) if news.replaces else ""
             if news.replaces:
-                said, told = _TurnText(), 0
+                said = _TurnText()
             added = [said.add(piece) for piece in news.pieces]
             new = str(said) != before if news.replaces else any(added)
             # The last text is not emitted twice: it is in the final transcript.
-            if new and not news.last and _worth_emitting(len(said), told):
-                told = len(said)
+            if new and not news.last and said.is_worth_emitting():
                 job.emit(said.transcript(turn, final=False))
 
         def on_end() -> None:
@@ -265,11 +267,6 @@ def _news(step: object) -> News:
     pieces = list(cast("Iterable[object]", step))
     new = tuple(recognised(piece) for piece in pieces if not isinstance(piece, Notice))
     return News(new, notices=tuple(piece for piece in pieces if isinstance(piece, Notice)))
-
-
-def _worth_emitting(length: int, told: int) -> bool:
-    """Whether to emit a growing text again. The work stays in proportion to its length."""
-    return length <= _SHORT or length >= told + told // 8
 
 
 def _as_it_is(piece: T) -> T:

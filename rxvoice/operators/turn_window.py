@@ -131,12 +131,11 @@ def turn_window(
 
         def reset() -> TurnWriter | None:
             """Forget the turn before anything is emitted, so that an error downstream is safe."""
-            nonlocal open_turn, silence_ms, since_turn, silence_before
+            nonlocal open_turn, since_turn, silence_before
             ended, open_turn = open_turn, None
             void_answers()
             if ended:
                 since_turn, silence_before = 0, silence_ms
-            silence_ms = 0
             return ended
 
         def let_go_if_left() -> None:

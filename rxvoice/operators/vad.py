@@ -106,13 +106,14 @@ def vad(
         def decided(chunk: AudioChunk, answer: bool | float, echo: bool) -> AudioChunk:
             nonlocal speaking, run
             certain = isinstance(answer, bool)
-            heard = 0.0 if echo else float(answer)
-            if certain:
-                speaking = heard > 0
+            if echo:
+                speaking, run = False, 0
+            elif certain:
+                speaking = bool(answer)
             elif speaking:
-                speaking = heard >= stop
+                speaking = answer >= stop
             else:
-                run = run + 1 if heard >= start else 0
+                run = run + 1 if answer >= start else 0
                 speaking = run >= start_chunks
             if speaking:
                 run = 0

@@ -50,9 +50,13 @@ class AnyOf:
                 later.append(cast("Observable[bool]", answer))
             elif yes_or_no(answer, "user_finished()"):
                 return True
-        if len(later) < 2:
-            return later[0] if later else False
-        return _until_yes(later)
+        match later:
+            case []:
+                return False
+            case [only]:
+                return only
+            case _:
+                return _until_yes(later)
 
 
 def any_of(*policies: PolicySlot) -> AnyOf:

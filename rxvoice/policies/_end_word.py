@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from copy import copy
 from typing import cast
 
 import reactivex as rx
@@ -40,13 +40,11 @@ class EndWord:
         self._transcribe = transcribe
         self._after_ms = after_ms
         self._worker = worker
-        self._silence_ms = 0
+        self._silence_ms: float = math.inf  # of the last question; none was asked yet
 
     def fresh(self) -> EndWord:
         """The same policy with the same recogniser, for another subscription."""
-        own = copy(self)
-        own._silence_ms = 0
-        return own
+        return EndWord(self._word, self._transcribe, self._after_ms, self._worker)
 
     def ends(self, transcript: str) -> bool:
         """Whether a text ends with the word."""
@@ -62,9 +60,9 @@ class EndWord:
             audio: float32 of shape ``(n,)``, the turn so far.
             silence_ms: the silence at its end, in milliseconds.
         """
-        before = self._silence_ms if self._silence_ms < silence_ms else 0
+        was_asked = self._after_ms <= self._silence_ms < silence_ms  # in this silence
         self._silence_ms = silence_ms
-        if not before < self._after_ms <= silence_ms:
+        if was_asked or silence_ms < self._after_ms:
             return False
         return self._verdict(audio)
 

@@ -70,7 +70,7 @@ class Bus(QueuedSink):
         )
         self._track = Track(self._queue, sample_rate)
         self._under = 1.0  # the gain under speech
-        self._told = 0
+        self._told: int | None = 0  # None: the position is told again
         self._over = True
         self._played: Subject[int] = Subject()
 
@@ -142,7 +142,7 @@ class Bus(QueuedSink):
 
     def _cut(self) -> Samples:
         self._over = True
-        self._told = -1
+        self._told = None
         return self._track.clear()
 
     def _pause(self, paused: bool) -> None:

@@ -27,7 +27,7 @@ class _Signal:
         """How many samples, as written, were heard when the device has played up to `index`."""
         if not self.is_open and index >= self.device_at + self.converted:
             return self.written
-        return min(self.written, max(0, index - self.device_at) * self.rate // self.device_rate)
+        return min(self.written, (index - self.device_at) * self.rate // self.device_rate)
 
 
 class InFlight:

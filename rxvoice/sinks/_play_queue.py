@@ -51,7 +51,7 @@ class PlayQueue:
         # None marks the end of a reply.
         self._blocks: deque[Samples | None] = deque()
         self._block: Samples | None = None
-        self._at = 0
+        self._at: int  # in `_block`
         self._put = index
         self._ends_put = 0
         self._ends_seen = 0
@@ -62,9 +62,9 @@ class PlayQueue:
         self._cutting = Lock()
         self._read = index
         self._playing = False
-        self._gain = 1.0
+        self._gain: float  # while it plays
         self._waited = 0
-        self._gap = -1
+        self._gap: int | None = None  # None: no reply is in progress, or it plays
         self._silent = 0
         self._late = 0
         self._log: list[tuple[float, int, int]] = [(-math.inf, index, 0)] * _LOGGED
@@ -172,8 +172,7 @@ class PlayQueue:
                     self._over()
                     continue
                 self._block, self._at = block, 0
-            count = min(len(out) - done, len(block) - self._at)
-            count = self._copy(block[self._at : self._at + count], out[done:], target)
+            count = self._copy(block[self._at :][: len(out) - done], out[done:], target)
             done += count
             self._read += count
             self._at += count
@@ -186,8 +185,10 @@ class PlayQueue:
             silence = len(out) - done
             out[done:].fill(0)
             if not paused:
-                self._gap += silence if self._gap >= 0 else 0
-                self._waited += silence if self._put > self._read else 0
+                if self._gap is not None:
+                    self._gap += silence
+                if self._put > self._read:
+                    self._waited += silence
         return begun
 
     def _may_begin(self, paused: bool) -> bool:
@@ -196,8 +197,8 @@ class PlayQueue:
             self._over()
         if paused or not self._blocks:
             return False
-        if not self._waited and self._gap > self.gap_limit:
-            self._gap = -1  # the silence was so long that the reply had ended
+        if not self._waited and self._gap is not None and self._gap > self.gap_limit:
+            self._gap = None  # the silence was so long that the reply had ended
         return (
             self._asked
             or self._ends_put != self._ends_seen
@@ -210,14 +211,13 @@ class PlayQueue:
         self._asked = False
         self._waited = 0
         self._gain = gain
-        if self._gap > 0:
-            self._silent += self._gap
-        self._gap = -1
+        self._silent += self._gap or 0
+        self._gap = None
 
     def _over(self) -> None:
         self._playing = False
         self._ends_seen += 1
-        self._gap = -1
+        self._gap = None
 
     def _copy(self, block: Samples, out: Samples, target: float) -> int:
         """Copy a part of the block at the wanted gain, or on the way to it. Returns its length."""

@@ -31,7 +31,10 @@ _CALCULATED: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mod: ast.FloorDiv,
     ast.Pow: ast.Mult,
 }
-_SAME_OR_ABSURD = {"array_equal", "getattr", "hasattr", "isinstance", "max", "min", "setattr"}
+_SAME_OR_ABSURD = {
+    *("array_equal", "max", "maximum", "min", "minimum"),
+    *("getattr", "hasattr", "isinstance", "setattr"),
+}
 """Swapped arguments of these change nothing, or break at the first call."""
 _NO_BEHAVIOUR = {"cast", "TypeVar", "ParamSpec", "overload", "Protocol"}
 """What has a meaning for the type checker alone."""
@@ -330,6 +333,8 @@ def _is_removable(it: ast.stmt, outer: list[set[str]]) -> bool:
     """Whether something else than a `NameError` can come of it."""
     if isinstance(it, ast.Expr):
         return not isinstance(it.value, ast.Constant)
+    if isinstance(it, ast.AnnAssign) and it.value is None:
+        return False
     if isinstance(it, ast.Assign | ast.AnnAssign):
         targets = it.targets if isinstance(it, ast.Assign) else [it.target]
         return bool(outer) and all(

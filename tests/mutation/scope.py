@@ -31,6 +31,7 @@ TESTS = (
     "tests/test_echo.py",
     "tests/test_elements.py",
     "tests/test_follow.py",
+    "tests/test_language_model.py",
     "tests/test_learning_policies.py",
     "tests/test_operator_order.py",
     "tests/test_paced.py",

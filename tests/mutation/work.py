@@ -54,7 +54,7 @@ class Work:
     def run(self, mutants: list[Mutant]) -> list[Result]:
         """Run them all: in the warm process those that can be, and the others cold."""
         results: dict[Mutant, Result] = {}
-        warmly = [it for it in mutants if it.in_body]
+        warmly = [it for it in mutants if it.in_body and self._executing(it)]
         for line in warm.forked(lambda out: self._warm(warmly, out), lambda _: 3600.0):
             if line.startswith(b"{"):
                 told = json.loads(line)
@@ -81,11 +81,15 @@ class Work:
         return Result(mutant, _source(mutant), outcome.killer, how, outcome.seconds, outcome.ran)
 
     def _tests(self, mutant: Mutant) -> list[str]:
-        """The tests that may notice it, the best first."""
+        """The tests that may notice it, the best first.
+
+        For what runs only as its file is imported, those are all tests that need the file.
+        """
         by_line = self._known.lines[mutant.file]
-        places = mutant.lines if mutant.in_body else tuple(by_line)
-        found = set[str]().union(*(by_line.get(it, ()) for it in places))
-        found = (found or by_line.get(mutant.statement, set())) - self._flaky
+        found = self._executing(mutant)
+        if not (mutant.in_body and found):
+            found = set[str]().union(*by_line.values())
+        found = found - self._flaky
         stem = Path(mutant.file).stem.strip("_")
         if "_conversation" in mutant.file:
             stem = "converse"
@@ -94,6 +98,11 @@ class Work:
         first = [it for it in earlier if it in found]
         ordered = [*first, *self._mixed(own), *self._mixed([*found])]
         return list(dict.fromkeys(ordered))
+
+    def _executing(self, mutant: Mutant) -> set[str]:
+        by_line = self._known.lines[mutant.file]
+        found = set[str]().union(*(by_line.get(it, ()) for it in mutant.lines))
+        return found or by_line.get(mutant.statement, set())
 
     def _mixed(self, tests: list[str]) -> list[str]:
         """The quickest of each file, then the next of each."""

@@ -97,6 +97,7 @@ def test_what_it_understood_is_the_transcript() -> None:
     run = Run(lambda audio: [sound(1), known, "Hello.", sound(2)]).push(spoken())
     assert [it.reply.transcript.text for it in run.seen] == ["", "hi", "hi"]
     assert run.seen[-1].reply.transcript.recognised is known
+    assert all(it.reply.transcript.final for it in run.seen)
     assert run.seen[-1].reply.text == "Hello."
 
 

@@ -153,7 +153,8 @@ def test_what_comes_out_is_where_it_was(rate: int, options: dict[str, bool]) -> 
     both = np.fft.rfft(out, size) * np.conj(np.fft.rfft(voice, size))
     lag = int(np.argmax(np.fft.irfft(both, size)))
     lag = lag - size if lag > size // 2 else lag
-    assert abs(lag) <= rate // 4000
+    # Of the filter banks for higher rates, each voice is shifted a little differently.
+    assert abs(lag) <= (rate // 4000 if rate > RATE else 0)
 
 
 @pytest.mark.parametrize("size", [1, 7, 160, 512, 1000, 5000])

@@ -21,7 +21,7 @@ from rxvoice.testing import FakeSpeaker
 HI = "~~___"
 
 
-def answering(text: str, understood: str = "hello") -> Any:
+def answering(text: str, understood: str = "hello", after: Any = None) -> Any:
     """A stage from `Turn` to `Speech`, as `answer` makes one."""
 
     def spoken(turn: Any) -> Any:
@@ -33,7 +33,7 @@ def answering(text: str, understood: str = "hello") -> Any:
         said = Speech(reply, VOICE.sound(text), RATE, text, sentence=sentence)
         last = Speech(reply, VOICE.sound(""), RATE, final=True)
         over = turn.pipe(ops.ignore_elements())
-        return rx.concat(over, rx.of(said, last))
+        return rx.concat(over, rx.of(said, last), after or rx.empty())
 
     def operator(turns: Any) -> Any:
         return turns.pipe(ops.flat_map(spoken))
@@ -42,10 +42,10 @@ def answering(text: str, understood: str = "hello") -> Any:
     return operator
 
 
-def talk(mic: str, **options: Any) -> tuple[list[str], Any]:
+def talk(mic: str, after: Any = None, **options: Any) -> tuple[list[str], Any]:
     m = clock()
     speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
-    conversation: Any = vox.converse(answering("One two."), sink=speaker, **options)
+    conversation: Any = vox.converse(answering("One two.", after=after), sink=speaker, **options)
     told = m.record(m.cold(mic).pipe(vox.turn_window(rxv.silence(30)), conversation))
     names = [f"{it.ms} {type(it.value).__name__}" for it in told if it.kind == "next"]
     logs = [it.value for it in told if isinstance(it.value, rxv.FinishedTurn)]
@@ -88,3 +88,37 @@ def test_what_cannot_be() -> None:
         vox.converse(answering("x"), sink=rxv.sinks.null(), says=rx.of("hi"))
     with pytest.raises(ConfigError, match="one or more stages that answer"):
         vox.converse(vox.transcribe(len), sink=rxv.sinks.null())  # type: ignore[arg-type]
+
+
+def test_the_button_interrupts_it() -> None:
+    button = rx.timer(0.06).pipe(ops.map(lambda _: None))
+    names, (heard, logs, _) = talk(HI + "_" * 20 + "|", interrupts=button)
+    assert [it for it in names if it.endswith(("Notice", "Interrupted"))] == ["60 Interrupted"]
+    assert heard == "On"
+    assert [(it.assistant_text, it.interrupted) for it in logs] == [("", True)]
+
+
+def test_a_reply_is_over_with_its_final_speech_though_its_stage_goes_on() -> None:
+    names, (heard, _, end) = talk(HI + "_" * 20 + "|", after=rx.never())
+    assert names[-2:] == ["120 FinishedTurn", "120 Finished"]
+    assert (heard, end) == ("One two.", "completed")
+
+
+def test_a_short_turn_just_after_the_reply_is_answered() -> None:
+    names, (heard, _, _) = talk(HI + "_" * 10 + "~~~" + "_" * 30 + "|")
+    assert [it for it in names if it.endswith(("Candidate", "Confirmed"))] == [
+        "150 Candidate",
+        "200 Confirmed",
+    ]
+    assert heard == "One two.One two."
+
+
+def test_the_stages_of_a_reply_are_left_as_it_is_over() -> None:
+    log: list[str] = []
+
+    def after(_: Any) -> Any:
+        log.append("begun")
+        return rx.never().pipe(ops.finally_action(lambda: log.append("left")))
+
+    talk((HI + "_" * 60) * 2 + "|", after=rx.defer(after))
+    assert log == ["begun", "left"] * 2

@@ -191,6 +191,7 @@ def test_a_candidate_waits_once_interruptions_are_off() -> None:
         "200 Resumed 1 waits",
     ]
     assert scene.llm.asked == ["hi", "no"]
+    assert scene.lines[-1].endswith("completed")
 
 
 def test_interruptions_may_depend_on_the_turn() -> None:
@@ -392,3 +393,21 @@ def test_an_empty_text_leaves_no_message() -> None:
     assert scene.llm.history == []
     assert scene.heard == ""
     assert scene.lines[-1] == "300 completed"
+
+
+def test_a_text_of_the_app_does_not_go_through_a_model_that_remembers_nothing() -> None:
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    m.record(
+        m.cold(pad(300) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi")),
+                vox.respond(lambda text: "No."),
+                vox.synthesize(VOICE),
+                sink=speaker,
+                says=m.cold("-W", {"W": "Welcome."}),
+            ),
+        )
+    )
+    assert decode(speaker.heard) == "Welcome."

@@ -75,3 +75,4 @@ def test_a_turn_that_waits_is_not_answered() -> None:
         "205 Dropped 3 discarded",
         "345 Finished -1 'A B C. D E F G H.'",
     ]
+    assert scene.lines[-1].endswith("completed")

@@ -123,3 +123,30 @@ def test_it_is_not_told_before_anything_was_heard_nor_while_thinking() -> None:
     llm = Talk("One.", every_ms=500)
     scene = Scene(pad(500) + HI + pad(1000) + "|", idle_ms=200, llm=llm)
     assert scene.only("Idle", "Finished") == ["1080 Finished 1 'One.'", "1280 Idle 200"]
+
+
+def test_a_reply_begun_early_to_other_words_is_forgotten() -> None:
+    m = clock()
+    llm = Talk("One.")
+
+    def listen(turns: Any) -> Any:
+        def written(it: rxv.Turn) -> Any:
+            first, last = rxv.Transcript(it, "what", final=False), rxv.Transcript(it, "what now")
+            return m.cold("-P" + "-" * 22 + "(F|)", {"P": first, "F": last})
+
+        return turns.pipe(rx.operators.flat_map(written))
+
+    m.record(
+        m.cold("~~" + pad(400) + "|").pipe(
+            vox.turn_window(rxv.silence(200)),
+            vox.converse(
+                listen,
+                vox.respond(llm),
+                vox.synthesize(VOICE),
+                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
+                preempt_after_ms=50,
+            ),
+        )
+    )
+    assert llm.asked == ["what", "what now"]
+    assert llm.history == [("user", "what now"), ("assistant", "One.")]

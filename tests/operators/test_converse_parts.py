@@ -19,7 +19,7 @@ from rxvoice.operators._conversation.playback import Playback
 from rxvoice.operators._conversation.settings import ConverseSettings
 from rxvoice.operators._conversation.spoken_reply import ReplyText, SpokenReply
 from rxvoice.testing import FakeSink
-from rxvoice.turn import Turn, TurnWriter
+from rxvoice.turn import EndedBy, Turn, TurnWriter
 
 HEARD = Transcript(Turn.of(np.zeros(4, np.float32)), "hi")
 
@@ -58,6 +58,7 @@ def test_what_is_not_said_at_the_beginning_or_twice_in_a_row() -> None:
     assert texts(("", "😀")).up_to(0) == ""
     assert texts(("", "😀")).up_to(1) == "😀"
     assert texts("").up_to(1) == ""
+    assert texts(("five pm", "5 pm"), ("", "!")).up_to(2) == ""
 
 
 # The sound of a reply
@@ -253,6 +254,27 @@ def test_sound_of_another_conversation_goes_on_at_the_rate_that_the_sink_has() -
     assert playback.take_error() is None
 
 
+def test_sounds_whose_rates_alternate_each_go_on_at_their_own() -> None:
+    class Rated(Bare):
+        def __init__(self) -> None:
+            super().__init__(unheard=2)
+            self.rates: list[int] = []
+
+        def set_sample_rate(self, sample_rate: int, /) -> None:
+            self.rates.append(sample_rate)
+
+    sink = Rated()
+    playback = Playback(sink, None)
+    playback.write(speech(1, 2, rate=16_000))
+    playback.write(speech(3, rate=24_000))
+    playback.write(speech(4, rate=16_000))
+    playback.hold()
+    sink.rates.clear()
+    playback.release()
+    assert sink.rates == [24_000, 16_000]
+    assert sink.taken == [1, 2, 3, 4]
+
+
 def test_what_is_kept_is_dropped_by_clear() -> None:
     sink = Bare(unheard=2)
     playback = Playback(sink, None)
@@ -303,6 +325,25 @@ def test_a_clear_that_does_not_say_what_it_dropped_is_an_error() -> None:
         "the sink's clear() must return the samples that were never heard, got 7 (int)"
     )
     assert playback.take_error() is None
+
+
+def test_a_sink_that_could_not_say_its_position_at_first_counts_from_0() -> None:
+    class Late(Positioned):
+        fails = True
+
+        @property
+        def written(self) -> int:
+            if self.fails:
+                self.fails = False
+                raise OSError("not yet")
+            return super().written
+
+    sink = Late()
+    playback = Playback(sink, None)
+    assert str(playback.take_error()) == "not yet"
+    playback.write(speech(*range(5)))
+    sink.position = 2
+    assert playback.position == 2
 
 
 class Failing(FakeSink):
@@ -477,6 +518,19 @@ def test_a_question_waits_for_words_and_a_saying_does_not() -> None:
     assert Exchange(open_turn, 1).is_listened_to
 
 
+def test_a_turn_goes_on_from_one_that_was_cut_at_its_longest() -> None:
+    def turn(start: int, ended_by: EndedBy = "policy", source: str | None = "ann") -> Exchange:
+        audio = np.zeros(4, np.float32)
+        return Exchange(Turn.of(audio, start=start, ended_by=ended_by, source=source), 1)
+
+    cut = turn(10, "max_duration")
+    assert turn(14).goes_on_from(cut)
+    assert not turn(14).goes_on_from(turn(10)), "that user had finished"
+    assert not turn(13).goes_on_from(cut)
+    assert not turn(15).goes_on_from(cut)
+    assert not turn(14, source="bob").goes_on_from(cut)
+
+
 # Evidence
 
 
@@ -542,6 +596,7 @@ def test_who_speaks_for_long_enough_is_confirmed_by_a_word(ms: int, verdict: str
     ("said", "options", "verdict"),
     [
         ("", {}, "no_words"),
+        ("", {"min_chars": 0}, "no_words"),
         ("a", {}, "no_words"),  # fewer letters than min_chars
         ("ab", {}, "confirmed"),
         ("stop now", {"min_words": 2}, "confirmed"),
@@ -573,6 +628,25 @@ def test_after_the_reply_any_word_confirms() -> None:
 def test_the_words_decide_as_the_reply_warms_up() -> None:
     it = over(evidence(min_speech_ms=100), chunk(50), warm_up=True)
     assert not it.holds
+    it.end(Turn.of(np.zeros(4, np.float32)))
+    assert it.verdict is None
+    it.add_text("stop", NONE, final=True)
+    assert it.verdict == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "verdict"), [("max_duration", "confirmed"), ("policy", "short")]
+)
+def test_who_was_cut_at_the_longest_is_not_too_short(ended_by: EndedBy, verdict: str) -> None:
+    it = over(evidence(min_speech_ms=100), chunk(50))
+    it.end(Turn.of(np.zeros(4, np.float32), ended_by=ended_by))
+    it.add_text("stop it", NONE, final=True)
+    assert it.verdict == verdict
+
+
+def test_who_began_to_speak_as_the_reply_warmed_up_is_not_too_short() -> None:
+    it = over(evidence(min_speech_ms=100), chunk(50), warm_up=True)
+    over(it, chunk(20))
     it.end(Turn.of(np.zeros(4, np.float32)))
     assert it.verdict is None
     it.add_text("stop", NONE, final=True)

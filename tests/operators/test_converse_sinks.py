@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from converse_kit import HI, pad
-from interruption_kit import RATE, VOICE, Scene, Talk, clock
+from interruption_kit import RATE, VOICE, Scene, Talk, Voice, clock
 
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.testing import (
     FakeSink,
     FakeSpeaker,
+    FakeStreamingTranscriber,
     FakeTranscriber,
 )
 
@@ -150,3 +152,59 @@ def test_a_sink_without_pause_that_plays_sound_of_another_conversation() -> None
         "110 Resumed 1 no_words",
     ]
     assert scene.heard == "ping pong.One."
+
+
+@pytest.mark.parametrize(
+    ("fails", "wanted"),
+    [
+        ("pause", ["90 Candidate 2", "90 TurnFailed 1 converse"]),
+        ("resume", ["90 Candidate 2", "90 Paused 1", "130 TurnFailed 1 converse"]),
+    ],
+)
+def test_a_sink_that_fails_to_pause_or_to_go_on_fails_the_reply_at_once(
+    fails: str, wanted: list[str]
+) -> None:
+    class Failing(FakeSpeaker):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            self.broken = False
+
+        def _fail_once(self, name: str) -> None:
+            if name == fails and not self.broken:
+                self.broken = True
+                raise OSError(name)
+
+        def pause(self) -> None:
+            self._fail_once("pause")
+            super().pause()
+
+        def resume(self) -> None:
+            self._fail_once("resume")
+            super().resume()
+
+    scene = Scene(
+        HI + pad(40) + "~~" + pad(300) + "|",
+        *("hi", ""),
+        sink=lambda m: Failing(m.scheduler, sample_rate=RATE),
+    )
+    assert scene.only("Candidate", "Paused", "TurnFailed")[: len(wanted)] == wanted
+
+
+def test_a_reply_begun_early_writes_no_more_to_a_sink_that_fails() -> None:
+    class Failing(FakeSpeaker):
+        asked = 0
+
+        def write_samples(self, samples: rxv.Samples, /) -> int:
+            self.asked += 1
+            raise OSError("full")
+
+    scene = Scene(
+        "~~~~" + pad(400) + "|",
+        stt=FakeStreamingTranscriber("what is it", ""),
+        tts=Voice(pieces=3),
+        sink=lambda m: Failing(m.scheduler, sample_rate=RATE),
+        silence_ms=200,
+        preempt_after_ms=30,
+    )
+    assert scene.speaker.asked == 1
+    assert len(scene.only("TurnFailed")) == 1

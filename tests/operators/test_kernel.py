@@ -20,7 +20,13 @@ from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
 from rxvoice.operators import kernel
-from rxvoice.operators.kernel import Handlers, Subscription, stateful, stateful_on_events
+from rxvoice.operators.kernel import (
+    Handlers,
+    Subscription,
+    misplaced,
+    stateful,
+    stateful_on_events,
+)
 from rxvoice.testing import check_operator
 
 TURN = rxv.Turn.of(np.zeros(4, np.float32))
@@ -138,3 +144,15 @@ def test_the_source_is_not_begun_where_the_operator_has_failed_at_once() -> None
     Observable(subscribe).pipe(stateful(start)).subscribe(seen.append, seen.append)
     assert seen == [BOOM]
     assert begun == []
+
+
+@pytest.mark.parametrize(
+    ("name", "element", "remedy"),
+    [
+        ("synthesize", "hi", "speak(tts) takes text"),
+        ("synthesize", 5, "check the order of the operators"),
+        ("numbered", "hi", "check the order of the operators"),
+    ],
+)
+def test_only_a_text_for_a_voice_is_told_of_speak(name: str, element: object, remedy: str) -> None:
+    assert str(misplaced((name, rxv.Turn, "turn_window()"), element)).endswith(f": {remedy}")

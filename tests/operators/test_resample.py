@@ -136,3 +136,12 @@ def test_bad_samples() -> None:
 def test_bad_arguments(rate: Any) -> None:
     with pytest.raises(ConfigError, match=r"resample rate must be .* got"):
         vox.resample(rate)
+
+
+def test_each_rate_is_converted_by_itself_though_the_sound_goes_on() -> None:
+    given = [
+        AudioChunk(np.zeros(4800, np.float32), 48_000, 0),
+        AudioChunk(np.zeros(2400, np.float32), 24_000, 4800),
+    ]
+    seen, _ = run(given, 16_000)
+    assert len(joined(seen)) == 3200

@@ -105,6 +105,11 @@ WORDS = [{"word": " good", "start": 0.0, "end": 0.4, "probability": 0.9}]
     ("answer", "known"),
     [
         ({"text": "good", "language": "en"}, {"language": "en"}),
+        ({"text": "good", "confidence": 0}, {"confidence": 0.0}),
+        (
+            {"text": "good", "words": [("good", 0.1, 0.2)], "result": [("bad", 0.1, 0.2)]},
+            {"words": [("good", 0.1, 0.2)]},
+        ),
         (
             {"text": " good", "language": "en", "segments": [{"text": " good", "words": WORDS}]},
             {"language": "en", "words": [("good", 0.0, 0.4, 0.9)]},
@@ -170,6 +175,7 @@ def test_what_libraries_tell(answer: Any, known: dict[str, Any]) -> None:
         {"text": "good", "words": [{"word": "good", "start": "0", "end": None}, None, ("good", 1)]},
         {"text": "good", "confidence": 85, "segments": [{"avg_logprob": float("nan")}]},
         {"text": "good", "segments": [{"speaker": "A"}, {"speaker": "B"}]},
+        {"text": "good", "confidence": np.array([0.5])},
         Some(text="good", language=None, confidence=True),
     ],
 )
@@ -263,3 +269,10 @@ def test_bad_knowledge_fails_its_turn_only() -> None:
 def test_it_is_public() -> None:
     assert rxv.Recognised is Recognised
     assert Reply(Transcript(TURN, "x", recognised=ANN)).transcript.words[0][0] == "hallo"
+
+
+def test_a_result_with_a_text_is_one_piece_though_it_can_be_iterated() -> None:
+    class Result(list[str]):
+        text = "good"
+
+    assert said(Result(["bad"])) == [Transcript(TURN, "good")]

@@ -198,3 +198,34 @@ def test_a_failure_says_whose_turn_it_was() -> None:
         "error": "transcribe (turn 1 of ann) failed: ValueError: no",
         "source": "ann",
     }
+
+
+def test_the_source_is_let_go_of_once_the_only_wanted_turn_has_failed() -> None:
+    def failing(audio: rxv.Samples, silence_ms: int) -> bool:
+        raise ValueError("no")
+
+    source: rx.Subject[Any] = rx.Subject()
+    errors: list[Exception] = []
+    source.pipe(vox.turn_window(failing), ops.take(1)).subscribe(
+        lambda turn: turn.subscribe(on_error=errors.append)
+    )
+    first, second = chunks("~_")
+    source.on_next(first)
+    assert source.observers
+    source.on_next(second)
+    assert [str(it) for it in errors] == ["turn_window (turn 1) failed: ValueError: no"]
+    assert not source.observers
+
+
+def test_a_policy_is_asked_about_audio_at_its_rate_only() -> None:
+    class Rated:
+        sample_rate = 8000
+
+        def user_finished(self, audio: rxv.Samples, silence_ms: int) -> bool:
+            return False
+
+    errors: list[Exception] = []
+    rx.from_iterable(chunks("~")).pipe(vox.turn_window(Rated())).subscribe(on_error=errors.append)
+    assert [str(it) for it in errors] == [
+        "this policy wants audio at 8000 Hz, got 1000 Hz: use chunk(sample_rate=8000)"
+    ]

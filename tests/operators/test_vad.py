@@ -377,3 +377,23 @@ def test_an_echo_detector_that_is_broken_is_found_out_in_short_words_too() -> No
     seen, (error,) = run(FakeVad("~_" * 9), 18, echo=lambda samples: None, max_failures=3)
     assert speech(seen) == "!__!__"
     assert str(error) == "vad failed: TypeError: is_echo() must give a bool, got None"
+
+
+@pytest.mark.parametrize(("probability", "asked", "speech"), [(0.2, 2, "~_"), (0.19, 1, "~_")])
+def test_the_echo_detector_is_asked_of_what_may_go_on_as_speech(
+    probability: float, asked: int, speech: str
+) -> None:
+    told: list[Samples] = []
+
+    def is_echo(samples: Samples) -> bool:
+        told.append(samples)
+        return len(told) == 2
+
+    assert gate([0.9, probability], stop=0.2, echo=is_echo) == speech
+    assert len(told) == asked
+
+
+def test_an_echo_is_no_speech_even_where_all_else_is() -> None:
+    echoes = [False, True, False]
+    heard = gate([0.0, 0.0, 0.0], start=0.0, stop=0.0, echo=lambda samples: echoes.pop(0))
+    assert heard == "~_~"

@@ -385,3 +385,13 @@ def test_a_conversation() -> None:
         m.scheduler.start()
     assert asked == ["hello", "hello"]
     assert [type(it) for it in finished] == [WakeWord, events.Finished, events.Finished]
+
+
+def test_only_failures_of_playing_in_a_row_count() -> None:
+    answers: list[Any] = [None, None, True] * 3
+    operator = vox.wake_word(
+        FakeWakeWord("w"), tail_ms=0, max_failures=3, playing=lambda: answers.pop(0)
+    )
+    seen, end = run(operator, stream("~" * 9))
+    assert sum(isinstance(it, Notice) for it in seen) == 6
+    assert end == ["completed"]

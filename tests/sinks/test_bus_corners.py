@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
+import reactivex as rx
 
 from rxvoice import sinks
 from rxvoice.errors import ConfigError
+from rxvoice.events import Event, Underrun
+from rxvoice.sinks._bus import Bus
 from rxvoice.testing import FakeSpeaker, marbles
 
 
@@ -139,3 +144,69 @@ def test_the_loudspeaker_is_told_that_nothing_follows_once_no_bus_has_more(ended
     m.scheduler.advance_to(1.0)
     assert bus.is_over is ended
     assert speaker.ends == ended
+
+
+def test_a_writer_waits_for_the_mixer_and_looks_for_itself_every_second() -> None:
+    class Mixing:
+        """A mixer that is at work whenever somebody waits."""
+
+        events = rx.empty()
+        mixed = 0
+
+        def heard(self) -> int:
+            return self.mixed
+
+        def wake(self) -> None: ...
+        def check(self) -> None: ...
+
+    desk, waited = Mixing(), list[float | None]()
+    bus = Bus(desk, "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+
+    class Changed(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout)
+            bus.add_to(np.zeros(12, np.float32), desk.mixed, ducked=False)
+            desk.mixed += 12
+            return True
+
+    bus._changed = Changed()
+    for _ in range(2):
+        bus.write_samples(np.full(20, 0.5, np.float32))
+    assert waited == [1.0]
+    assert bus.position == 12
+
+
+def test_the_events_of_a_bus_are_those_of_the_loudspeaker() -> None:
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=1000)
+    told: list[Event] = []
+    lost = Underrun(3, 3, "wait")
+    mixer = sinks.mixer(speaker, scheduler=m.scheduler)
+    mixer.bus("voice").events.subscribe(told.append)
+    speaker.events.on_next(lost)
+    assert told == [lost]
+
+
+def test_a_piece_that_waits_for_room_is_given_back_once() -> None:
+    class Still:
+        events = rx.empty()
+
+        def heard(self) -> int:
+            return 0
+
+        def wake(self) -> None: ...
+        def check(self) -> None: ...
+
+    bus = Bus(Still(), "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+    given_back: list[int] = []
+
+    class Changed(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            given_back.extend(len(bus.clear()) for _ in range(2))
+            return True
+
+    bus._changed = Changed()
+    bus.write_samples(np.full(20, 0.5, np.float32))
+    bus.write_samples(np.full(30, 0.5, np.float32))
+    assert given_back == [50, 0]
+    assert bus.written == 0

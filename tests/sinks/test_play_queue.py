@@ -161,6 +161,16 @@ def test_a_little_waits_for_no_longer_than_enough_would_take() -> None:
     assert rendered(player, 4) == [1, 2, 3, 0]
 
 
+def test_a_little_waits_for_as_long_after_a_cut() -> None:
+    player = new()
+    player.append(ramp(3))
+    rendered(player, 8)
+    player.cut()
+    player.append(ramp(3))
+    assert rendered(player, START) == [0] * START
+    assert rendered(player, 4) == [1, 2, 3, 0]
+
+
 @pytest.mark.parametrize("how", ["start", "end"])
 def test_it_begins_when_told(how: str) -> None:
     player = new()
@@ -247,6 +257,15 @@ def test_a_late_call_counts_what_the_device_played_meanwhile() -> None:
     rendered(player, 16, 1.0)
     player.late(1.0 + 26 / RATE)
     assert player.lost == 10
+
+
+def test_a_late_call_counts_from_the_call_before_it() -> None:
+    player = new(0)
+    player.append(ramp(2_000 * 8))
+    for at in range(1_500):
+        rendered(player, 8, at * 8 / RATE)
+    player.late((1_500 * 8 + 5) / RATE)
+    assert player.lost == 5
 
 
 def test_a_device_that_had_to_wait_lost_a_sample_at_least() -> None:

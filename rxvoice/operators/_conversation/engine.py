@@ -108,21 +108,24 @@ class Engine:
         """Do all that follows, until nothing does."""
         if self._ports.life.is_disposed:
             return
-        while (
-            self._fail_by_sink()
-            or self._floor.advance()
-            or self._candidates.judge()
-            or self._replying.answer()
-            or self._replying.preempt()
-            or self._go_on()
-            or self._candidates.update_pause()
-        ):
+        while self._fail_by_sink() or self._follow_up():
             pass
         if self._floor.is_free:
             if self._source_over:
                 self._ports.complete(self._playback.flush)
             else:
                 self._floor.idle()
+
+    def _follow_up(self) -> bool:
+        """Do the first thing that follows. True if there was one."""
+        self._floor.advance()
+        return (
+            self._candidates.judge()
+            or self._replying.answer()
+            or self._replying.preempt()
+            or self._go_on()
+            or self._candidates.update_pause()
+        )
 
     def _fail_by_sink(self) -> bool:
         """Fail the reply in progress with what the sink has raised. True if it has."""

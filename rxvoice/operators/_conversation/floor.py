@@ -6,6 +6,7 @@ from collections import deque
 from datetime import datetime
 from enum import Enum
 from functools import partial
+from itertools import count
 
 from rxvoice.elements import Say
 from rxvoice.events import Dropped, DropReason, Idle, Interrupted, Speaking
@@ -55,7 +56,7 @@ class Floor:
         self._last_reply = SpokenReply(0)
         self._began: datetime | None = None  # when a reply last began to be heard
         self._ended: datetime | None = None  # when a reply last ended
-        self._count = 0
+        self._numbers = count()
         self._is_idle = False
         self._idling = Alarm(ports)
         self._next_word = Alarm(ports)
@@ -75,8 +76,7 @@ class Floor:
     def new_exchange(self, turn: Turn, say: Say | None = None) -> Exchange:
         """Make an exchange, which has not got the floor yet."""
         self.wake()
-        self._count += 1
-        exchange = Exchange(turn, self._count, say)
+        exchange = Exchange(turn, next(self._numbers), say)
         self._ports.life.add(exchange.life)
         return exchange
 
@@ -153,10 +153,9 @@ class Floor:
     def leave(self) -> None:
         """End the current exchange."""
         left, self.current = self.current, None
-        if left is None:
-            return
-        self._ports.life.remove(left.life)
-        if left.reply:
+        if left:
+            self._ports.life.remove(left.life)
+        if left and left.reply:
             self._last_reply = left.reply.spoken
             if left.reply.is_heard:
                 self._ended = self._ports.clock.now
@@ -164,23 +163,20 @@ class Floor:
 
     # The reply is heard
 
-    def advance(self) -> bool:
-        """Look how far playback has come. True if a reply began or ended by that."""
+    def advance(self) -> None:
+        """Look how far playback has come. A reply may begin or end by that."""
         current = self.current
         reply = current.reply if current else None
-        if current is None or reply is None or reply.held_back:
-            return False
-        begins = reply.note_first_heard()
-        if begins:
+        if current is None or reply is None:
+            return
+        if reply.note_first_heard():
             self._began = self._ports.clock.now
             self._ports.say(Speaking(current.turn))
         if self._settings.word_events and reply.is_heard:
             self._tell_words(reply)
-        if not reply.is_over():
-            return begins
-        reply.finish()
-        self.leave()
-        return True
+        if reply.is_over():
+            reply.finish()
+            self.leave()
 
     def _tell_words(self, reply: OngoingReply) -> None:
         ms = reply.tell_words()
@@ -225,8 +221,8 @@ class Floor:
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody has the floor or wants it."""
-        return not (self.candidates or self.current or self.waiting or self.sayings)
+        """Whether nobody has the floor or may get it. To who waits, the engine has given it."""
+        return not (self.candidates or self.current)
 
     def idle(self) -> None:
         """Tell ``Idle`` once nobody has spoken for `idle_ms` after a reply, if it is wanted."""

@@ -59,7 +59,7 @@ class Playback:
     @property
     def position(self) -> int:
         """How many samples were heard; all that were written, if the sink does not say."""
-        given = self.written - sum(samples.shape[0] for samples, _ in self._kept)
+        given = self.written - sum(len(samples) for samples, _ in self._kept)
         if not self._knows_position:
             return given
         position = self._ask(lambda: self._number("position"), self._origin)
@@ -78,7 +78,7 @@ class Playback:
         if not self._keeps:
             return self._put(speech.samples, speech.sample_rate)
         self._kept.append((speech.samples, speech.sample_rate))
-        self.written += speech.samples.shape[0]
+        self.written += len(speech.samples)
         return True
 
     def _put(self, samples: Samples, sample_rate: int | None) -> bool:
@@ -105,7 +105,7 @@ class Playback:
             The position at which the sound ends.
         """
         position = self.position
-        self.written -= sum(samples.shape[0] for samples, _ in self._kept)
+        self.written -= sum(len(samples) for samples, _ in self._kept)
         self._kept.clear()
         self._take_back()
         if not self._knows_position:
@@ -133,7 +133,7 @@ class Playback:
         unheard = self._take_back()
         if unheard is None:
             return False
-        self.written += unheard.shape[0]
+        self.written += len(unheard)
         self._kept.extendleft(_by_rate(unheard, rates))
         return True
 
@@ -148,7 +148,7 @@ class Playback:
             self.held = not self._call("resume")
         kept, self._kept = self._kept, deque()
         for samples, rate in kept:
-            self.written -= samples.shape[0]
+            self.written -= len(samples)
             self._put(samples, rate)
 
     def take_error(self) -> BaseException | None:
@@ -164,7 +164,7 @@ class Playback:
         """Clear the sink. Returns what it had not played; None if it raised."""
         unheard = self._ask(self._clear, None)
         if unheard is not None:
-            self.written -= unheard.shape[0]
+            self.written -= len(unheard)
             self._rates.clear()  # the rest was heard
         return unheard
 
@@ -204,7 +204,7 @@ def _by_rate(
 
     What another conversation has written comes before: its rate is the one that the sink has.
     """
-    end = samples.shape[0]
+    end = len(samples)
     while end:
         count, rate = rates.pop() if rates else (end, None)
         begin = max(0, end - count)

@@ -179,7 +179,7 @@ class Alarm:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._timer = SerialDisposable()
-        self._set: object = None
+        self._set: object  # a mark of the time that was set last
         ports.life.add(self._timer)
 
     def set(self, ms: float, action: Action) -> None:

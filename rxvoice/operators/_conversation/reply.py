@@ -241,7 +241,7 @@ class OngoingReply:
         if said is not None:
             text = said  # the voice has left words out
             self._report.heard(text)
-        elif self._final and written != self._written:
+        elif written != self._written:
             self._report.heard(text)  # a stage in between changed the words
         else:
             self._report.heard_whole(text)

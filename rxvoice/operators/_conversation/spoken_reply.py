@@ -108,7 +108,7 @@ class SpokenReply:
 
     def add(self, speech: Speech) -> None:
         """Add a piece of sound that was written to the sink."""
-        start, self.end = self.end, self.end + speech.samples.shape[0]
+        start, self.end = self.end, self.end + len(speech.samples)
         if not self._sentences or self._begins(speech):
             self._sentences.append(
                 _SpokenSentence(speech.text, speech.sentence, speech.sample_rate, start, start)
@@ -131,8 +131,8 @@ class SpokenReply:
         """
         end = 0
         for spoken in self._sentences:
-            at = self.text.spoken.find(spoken.text, end) if spoken.text else -1
-            if at < 0:
+            at = self.text.spoken.find(spoken.text, end)
+            if at < 0 or not spoken.text:
                 return None
             end = at + len(spoken.text)
         return self.text.up_to(end).strip() if words(self.text.spoken[end:]) else None
@@ -148,19 +148,20 @@ class SpokenReply:
     def heard(self, position: int) -> str:
         """The beginning of the text that was heard when the sink was at this position."""
         parts: list[str] = []
-        end = cursor = 0
+        end = 0
+        cursor: int | None = 0  # None: a sentence was not found
         for spoken in self._sentences:
             length = spoken.heard(position, self._total(spoken))
             if length:
                 parts.append(spoken.text[:length])
-                if cursor >= 0:
+                if cursor is not None:
                     at = self.text.spoken.find(spoken.text, cursor)
-                    end, cursor = at + length, at + len(spoken.text) if at >= 0 else -1
+                    end, cursor = at + length, at + len(spoken.text) if at >= 0 else None
             if length < len(spoken.text):
                 break
         # A stage between the text and the voice may have changed the words. Then the sentences
         # themselves are what was heard.
-        return self.text.up_to(end).strip() if cursor >= 0 else " ".join(parts)
+        return self.text.up_to(end).strip() if cursor is not None else " ".join(parts)
 
     def ms_to_next_word(self, position: int) -> float | None:
         """Milliseconds until the next word is heard; None if its sound is not there."""
