@@ -22,8 +22,9 @@ from rxvoice import operators as vox
 from rxvoice._threads import async_loop as loops
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Transcript
-from rxvoice.events import Notice, TurnFailed
+from rxvoice.events import Candidate, Notice, TurnFailed
 from rxvoice.stage_error import StageError
+from rxvoice.testing import FakeSink
 from rxvoice.turn import Turn
 
 WAIT = 30
@@ -366,3 +367,61 @@ def test_an_async_source(error: type[BaseException], at_once: bool) -> None:
     *before, failed = asyncio.run(main())
     assert before == ([] if at_once else [1])
     assert error.__name__ in str(failed)
+
+
+def test_a_ctrl_c_in_the_echo_detector_of_a_conversation_is_raised() -> None:
+    source: Subject[Any] = Subject()
+    seen: list[Any] = []
+    source.pipe(
+        vox.turn_window(policies.silence(20)),
+        vox.converse(
+            vox.transcribe(lambda audio: "hi"),
+            vox.respond(lambda text: "Yes."),
+            vox.synthesize(lambda text: rx.never(), sample_rate=16_000),
+            sink=FakeSink(),
+            echo=interrupt,
+        ),
+    ).subscribe(seen.append, seen.append)
+    for speech in (True, False, False):
+        source.on_next(chunk(speech=speech))
+    with pytest.raises(KeyboardInterrupt):
+        source.on_next(chunk(speech=True))
+    assert type(seen[-1]) is Candidate
+
+
+HI = Transcript(turn(1), "hi")
+
+
+class Policy:
+    def user_finished(self, audio: Any, silence_ms: int) -> bool:
+        return False
+
+    def user_spoke_again(self, silence_ms: int) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("make", "elements"),
+    [
+        (lambda: vox.turn_window(interrupt), [chunk(speech=True), chunk(speech=False)]),
+        (lambda: vox.turn_window(Policy()), [chunk(speech=it) for it in (True, False, True)]),
+        (lambda: vox.wake_word(interrupt), [chunk(speech=True)]),
+        (
+            lambda: vox.wake_word(lambda _: "go", playing=interrupt),
+            [chunk(speech=True)],
+        ),
+        (
+            lambda: vox.map_sentences(interrupt),
+            [Reply(HI, "One."), Reply(HI, text="One.", final=True)],
+        ),
+        (lambda: vox.cancel_echo(interrupt), [chunk(speech=True)]),
+    ],
+)
+def test_a_ctrl_c_is_raised_once_it_was_told(make: Any, elements: list[Any]) -> None:
+    seen: list[Any] = []
+    source: Subject[Any] = Subject()
+    source.pipe(make()).subscribe(seen.append, seen.append)
+    for element in elements[:-1]:
+        source.on_next(element)
+    with pytest.raises(KeyboardInterrupt):
+        source.on_next(elements[-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from rxvoice._answers.pieces import raise_if_ctrl_c
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Transcript
 from rxvoice.errors import ModelThreadStuck
@@ -101,7 +100,7 @@ class Listening:
             turn = exchange.turn
             self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
             self.on_lost(exchange)
-            raise_if_ctrl_c(error)
+            self._ports.raise_after(error)
         if not exchange.evidence.holds:
             self._candidates.reason = "quiet"
 
