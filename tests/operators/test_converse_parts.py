@@ -112,6 +112,25 @@ def test_a_word_whose_sound_is_not_there_is_not_due() -> None:
     assert it.heard(200) == "One"
 
 
+def test_nothing_is_due_while_the_sound_of_a_voice_that_tells_its_words_is_late() -> None:
+    """It is not looked for again with each sample: more sound is an action by itself."""
+    it = SpokenReply(0)
+    said = Reply(HEARD, "One two, then.")
+    it.text.add(said)
+    it.add(Speech(said, np.zeros(40, np.float32), 500, said.delta, words=((3, 30),)))
+    assert [it.ms_to_next_word(at) for at in (29, 30, 39, 40)] == [2, 20, 2, None]
+
+
+def test_a_word_that_is_late_by_a_rounding_error_is_due_with_the_next_sample() -> None:
+    """10 of 11 characters take 54 of 59.4 samples, and 11 * 54 / 59.4 is 9.99..."""
+    it = SpokenReply(0, pace=5.4)
+    said = Reply(HEARD, "x" * 10 + ".")
+    it.text.add(said)
+    it.add(Speech(said, np.zeros(55, np.float32), 1000, said.delta))
+    assert [it.ms_to_next_word(at) for at in (53, 54)] == [1, 1]
+    assert it.heard(54) == ""
+
+
 def test_no_sound_is_silent_if_there_are_words() -> None:
     assert spoken("Hi.").said == ""
     assert spoken("...").said is None

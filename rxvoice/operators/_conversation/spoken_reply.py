@@ -176,8 +176,10 @@ class SpokenReply:
             else:
                 after = (up_to_word(spoken.text, n) for n in range(length + 1, len(spoken.text)))
                 end = next((n for n in after if n > length), len(spoken.text))
-                at = spoken.start + ceil(end * total / len(spoken.text))
-            return 1000 * max(1, at - position) / spoken.sample_rate if at <= self.end else None
+                # By a rounding error it may be due already.
+                at = max(position + 1, spoken.start + ceil(end * total / len(spoken.text)))
+            is_there = position < at <= self.end
+            return 1000 * (at - position) / spoken.sample_rate if is_there else None
         return None
 
     def words_at(self, position: int) -> frozenset[str]:
