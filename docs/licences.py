@@ -166,7 +166,7 @@ def licence_of(name: str, said: dict[str, str]) -> str | None:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return None
-    line = about["License-Expression"] or about["License"]
+    line = about.get("License-Expression") or about.get("License")
     classifiers = [it for it in about.get_all("Classifier") or [] if it.startswith("License :: ")]
     if not line and classifiers:
         line = " OR ".join(sorted({_spdx(it.rpartition(" :: ")[2]) for it in classifiers}))
