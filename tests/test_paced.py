@@ -106,6 +106,35 @@ def test_what_there_is_no_room_for_is_held_in_order() -> None:
     assert (log, scheduler.held) == (["a", "b", "c"], 0)
 
 
+@pytest.mark.parametrize("said", [OSError("unplugged"), SystemExit("x"), None, "8", float("nan")])
+def test_a_sink_that_does_not_say_what_it_has_queued_holds_nothing(
+    said: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd(Loudspeaker):
+        says: object = 120.0
+
+        @property
+        def queued_ms(self) -> float:
+            if isinstance(self.says, BaseException):
+                raise self.says
+            return self.says  # type: ignore[return-value]
+
+        @queued_ms.setter
+        def queued_ms(self, _: float) -> None: ...
+
+    worker, sink, log = Worker(), Odd(), list[str]()
+    scheduler = rxv.paced(worker, sink, ahead_ms=100)
+    scheduler.schedule(noting(log, "a"))
+    sink.says = said
+    sink.played.on_next(1)  # what was held goes on
+    scheduler.schedule(noting(log, "b"))
+    worker.run_all()
+    assert (log, scheduler.held) == (["a", "b"], 0)
+    told = [it.getMessage() for it in caplog.records]
+    assert len(told) == (said == said)  # NaN is not more than there may be
+    assert all("the sink does not say what it has queued" in it for it in told)
+
+
 @pytest.mark.parametrize("how", ["clear", "stop"])
 def test_there_is_room_when_the_sink_drops_what_it_has(how: str) -> None:
     worker, sink, log = Worker(), Loudspeaker(), list[str]()

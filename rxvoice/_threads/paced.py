@@ -41,7 +41,8 @@ def paced(worker: abc.SchedulerBase, sink: AudioSink, *, ahead_ms: int = 3_000) 
     worker to the sink. A delayed action is delayed by the worker first, and may then be held.
 
     Cancels: an action that is disposed of while it is held never runs, and is let go at once.
-    Errors: as the worker's. Actions that are held when the worker shuts down are dropped.
+    Errors: as the worker's. Actions that are held when the worker shuts down are dropped. A sink
+        whose ``queued_ms`` raises, or is no number, counts as one with room; the log says so once.
     Runs on: the worker. Any thread may call it.
 
     Args:
@@ -71,6 +72,7 @@ class Paced(RelativeScheduler):
         self._held: deque[Step] = deque()
         self._forwarding = self._again = False
         self._watching: SerialDisposable | None = None
+        self._warned = False
 
     @property
     def held(self) -> int:
@@ -123,7 +125,18 @@ class Paced(RelativeScheduler):
         return self._worker.schedule_relative(duetime, due, state)
 
     def _has_room(self) -> bool:
-        return cast(float, getattr(self._sink, "queued_ms", 0)) < self._ahead_ms
+        try:
+            # What is no number, as NaN, is not more than there may be.
+            return not cast(float, getattr(self._sink, "queued_ms", 0)) >= self._ahead_ms
+        except (Exception, SystemExit, GeneratorExit) as error:  # nobody may wait for it in vain
+            if not self._warned:
+                self._warned = True
+                _log.warning(
+                    "the sink does not say what it has queued (%s: %s): speech is not held back",
+                    type(error).__name__,
+                    error,
+                )
+            return True
 
     def _forward(self) -> None:
         """Give the worker what there is room for, on one thread at a time to keep the order."""
