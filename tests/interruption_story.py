@@ -93,6 +93,9 @@ class Story:
             return
         turn: rxv.Turn = element.turn  # type: ignore[attr-defined]
         it = self.turns.get(id(turn))
+        if isinstance(element, events.Saying):
+            self._say(turn)
+            return
         if isinstance(element, events.TurnOpened) and it is not None and it.confirmed:
             self._want(at_once == name, "TurnOpened twice")
             return
@@ -174,6 +177,14 @@ class Story:
             self._nobody_in_front()
             return
         self._take_place(it, typed=not len(turn.audio))
+
+    def _say(self, turn: rxv.Turn) -> None:
+        """The app speaks, when nobody has the floor; that a failed reply was over is not told."""
+        self._nobody_in_front()
+        if self._current and self._current.state == "failing":
+            self._over(self._current, "TurnFailed")
+        self._want(self._alive() is None, "Saying while somebody has the floor, or waits for it")
+        self._current = self.turns[id(turn)] = Told(turn, "current", ["Saying"], text="")
 
     def _take_place(self, it: Told, *, typed: bool) -> None:
         self._nobody_in_front()

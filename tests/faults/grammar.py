@@ -49,6 +49,8 @@ _TABLE: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "synthesize generator": (_ANSWER, (*RAISES, *ODD, "never ends")),
     "synthesize observable": (("first", "piece", "turn end", "disposal"), ALL),
     "sink": (_ANSWER, (*RAISES, *ODD)),
+    "paced": (("first", "piece", "pause"), ("raises", "exits", "GeneratorExit", *ODD)),
+    "says": (("first", "turn end", "interruption", "pause"), ("raises", *ODD)),
     "recorder": (
         ("first", "piece", "turn end", "interruption", "pause"),
         ("raises", "MemoryError"),
@@ -119,7 +121,7 @@ PLAIN = frozenset(
     cell
     for cell in CELLS
     if cell[1] not in ("interruption", "pause", "disposal")
-    and cell[0] not in ("commands", "respond memory")
+    and cell[0] not in ("commands", "says", "respond memory")
     and (cell[0] != "subscriber" or cell[1] == "piece")  # it gets logs and failures only
 )
 """Those of a pipe without `converse`, where nobody interrupts."""
@@ -214,7 +216,7 @@ def _talk(
             shapes["writes"] = shape
         elif stage == "synthesize":
             shapes["speaks"] = shape
-        elif stage in ("mute", "wake_word", "barge_in", "recorder"):
+        elif stage in ("mute", "wake_word", "barge_in", "recorder", "paced", "says"):
             shapes["parts"] = shapes.get("parts", frozenset()) | {stage}
         # A step in place is over at once, so nothing can come in between; and would never end.
         lanes = list(shapes.get("lanes", (None, None, None)))
@@ -225,6 +227,9 @@ def _talk(
         if place == 0 and fault.kind == "never ends" and not lanes[0]:
             lanes[0] = 5
         shapes["lanes"] = tuple(lanes)
+    if "paced" in shapes.get("parts", ()) and not shapes.get("lanes", (None,) * 3)[2]:
+        hears, writes, _ = shapes.get("lanes", (None, None, None))
+        shapes["lanes"] = hears, writes, 20  # there is no pace without a worker
     return Talk(utterances, faults, pipe, **shapes)
 
 
@@ -248,7 +253,8 @@ def conversations(draw: st.DrawFn, pipe: str = "converse", most_faults: int = 3)
             continue
         turn = draw(st.integers(0, len(utterances) - 1))
         faults.append(Fault(*cell, turn, draw(st.integers(0, 5))))
-    parts = st.frozensets(st.sampled_from(["mute", "wake_word", "barge_in"]))
+    optional = ["mute", "wake_word", "barge_in", "paced", *(["says"] * (pipe == "converse"))]
+    parts = st.frozensets(st.sampled_from(optional))
     return _talk(
         utterances,
         tuple(faults),

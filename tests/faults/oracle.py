@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from faults.grammar import LONG, RAISES, WORDS, Fault
-from faults.parts import CHAR, CHUNK, SCALE, VOICE, said_of, turn_of, word_of, written
+from faults.parts import CHAR, CHUNK, SCALE, VOICE, Writer, said_of, turn_of, word_of, written
 from faults.world import WORDLESS, World
 from interruption_story import Story, lines, tell
 
@@ -52,12 +52,13 @@ def _check(world: World) -> None:
     check_turns(world)
     check_audio(world)
     check_history(world, check_sound(world))
+    check_sayings(world)
     check_nothing_is_open(world)
 
 
 def number(turn: rxv.Turn) -> int:
-    """Which utterance a turn is."""
-    return word_of(turn.audio)
+    """Which utterance a turn is; below -1, which saying of the app."""
+    return turn.id - 1 if turn.id < 0 else word_of(turn.audio)
 
 
 # How the conversation ends
@@ -85,7 +86,7 @@ def ends(fault: Fault) -> str:
             return "disposed"
         case Fault(stage="source", kind="hangs" | "never ends"):
             return "disposed"  # it never ends by itself
-        case Fault(stage="source" | "mute" | "commands", kind="raises" | "gives nonsense"):
+        case Fault(stage="source" | "mute" | "commands" | "says", kind="raises" | "gives nonsense"):
             return "failed"
         case Fault(stage="sink", moment="close"):
             return "failed"  # flush() belongs to no turn
@@ -146,8 +147,11 @@ def check_blame(world: World) -> None:
                 assert isinstance(cause, rxv.ModelTimeout), f"{found} was told as {cause!r}"
     for fault in hit:
         wanted = told_as(fault, world)
-        assert wanted is None or wanted in said(world), (
-            f"{fault} should be told as {wanted}, not as {said(world)}"
+        told = said(world)
+        if fault.kind == "Ctrl-C" and ("TurnFailed", "converse", fault.turn) in told:
+            continue  # it has ended all work for the turn before its stage could tell
+        assert wanted is None or wanted in told, (
+            f"{fault} should be told as {wanted}, not as {told}"
         )
     count = Counter((number(it.turn)) for it in world.told if isinstance(it, TurnFailed))
     assert all(n == 1 for n in count.values()), f"a turn failed twice: {count}"
@@ -177,8 +181,8 @@ def is_blamed(fault: Fault, turn: int, stage: str, world: World) -> bool:
     part = fault.stage.split(" ")[0]
     if fault.stage in ("source", "mute"):  # the stream fails, and the turn that is open
         return stage == "turn_window" and turn == world.utterance
-    if fault.stage == "subscriber":
-        return stage == "converse" and turn in hurt(fault)
+    if stage == "converse" and (fault.stage == "subscriber" or fault.kind == "Ctrl-C"):
+        return turn in (fault.turn, fault.turn + 1)
     if fault.stage == "sink":
         # A sink that fails between two replies fails the one that is in progress then.
         return stage in ("converse", "play") and turn in (fault.turn, fault.turn + 1)
@@ -286,6 +290,8 @@ ENDINGS = {
 
 def hurt(fault: Fault) -> tuple[int, ...]:
     """The turns that may be others than they would be without the fault."""
+    if fault.stage == "paced":
+        return ()
     if fault.stage in ("subscriber", "sink"):
         # What the app raises ends the work that told it: it may be the next turn's.
         return fault.turn, fault.turn + 1
@@ -431,6 +437,29 @@ def check_history(world: World, heard: dict[int, Any]) -> None:
                 assert squeezed(mine) == squeezed(it.assistant_text), f"{mine!r}, told {it}"
 
 
+def check_sayings(world: World) -> None:
+    """What the app says by itself is said in its order, and the model learns what was heard."""
+    told = [it for it in world.told if isinstance(it, events.Saying)]
+    hit = world.moments.hit
+    whole = world.ended == "completed" and not any(it.stage == "says" for it in hit)
+    assert [it.text for it in told] == world.sayings[: len(told)], "said out of order"
+    assert len(told) == len(world.sayings) or not whole, "the app wanted more to be said"
+    if world.ended != "completed" or any(it.stage in ("sink", "subscriber") for it in hit):
+        return
+    heard: list[str] = []
+    for saying in told:
+        (end,) = (
+            it
+            for it in world.told
+            if isinstance(it, events.Finished | events.Interrupted) and it.turn is saying.turn
+        )
+        heard.append(end.text if isinstance(end, events.Finished) else end.heard)
+        assert saying.text.startswith(heard[-1])
+        assert heard[-1] == saying.text or isinstance(end, events.Interrupted)
+    if isinstance(world.writer, Writer):
+        assert world.writer.app_said == [it for it in heard if it], "the model knows another thing"
+
+
 def changes_history(fault: Fault) -> bool:
     """Whether the history of its turn is the text model's own affair, or cannot be known."""
     if fault.stage.startswith("respond") or fault.stage == "tool":
@@ -465,7 +494,8 @@ def check_nothing_is_open(world: World) -> None:
     closed = [it.closed for it in world.ear.sessions]
     assert all(n == 1 for n in closed), f"sessions were closed so often: {closed}"
     assert world.sources == 0, "the microphone is still open"
-    for name, subject in (("mute", world.muting), ("interrupts", world.pressing)):
+    inputs = {"mute": world.muting, "interrupts": world.pressing, "says": world.saying}
+    for name, subject in inputs.items():
         assert not subject.observers, f"{name} has a subscriber"
     sink = [it for it in world.moments.hit if it.stage == "sink"]
     assert not world.speaker.paused or sink, "the loudspeaker is still paused"

@@ -47,6 +47,7 @@ SOUNDS: tuple[Any, ...] = (
     b"\0\0",
     np.zeros(8, np.int16),
 )
+ODD_MS: tuple[Any, ...] = ("8", np.nan, b"", object(), -1, [])
 FLAGS: tuple[Any, ...] = (None, "yes", np.nan, np.zeros(3), b"", 7)
 
 
@@ -373,6 +374,7 @@ class Writer:
         self.moments = moments
         self.conversation = rxv.Conversation()
         self.asked: list[str] = []
+        self.app_said: list[str] = []
         if shape == "generator":  # a generator function is asked at its first step
             self.respond = self._generator
         elif shape == "async":
@@ -416,6 +418,10 @@ class Writer:
             if self._message is None:
                 self._message = self.conversation.add_assistant("")
             self._message["content"] += piece
+
+    def said(self, text: str, /) -> None:
+        """What was heard of what the app has said by itself."""
+        self.app_said.append(text)
 
     def heard(self, text: str, /) -> None:
         turn = turn_of(self.asked[-1]) if self.asked else 0
@@ -490,6 +496,7 @@ class Broken:
         self._sink, self._moments, self._turn = sink, moments, turn
         self._seen: set[int] = set()
         self.taken = 0
+        self.pacing = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sink, name)
@@ -513,6 +520,18 @@ class Broken:
         taken = self._sink.write_samples(samples)
         self.taken += taken
         return taken
+
+    @property
+    def queued_ms(self) -> Any:
+        """Asked by `paced` alone, on any thread."""
+        if self.pacing:
+            turn = self._turn()
+            now = "piece" if turn in self._seen else "first"
+            fault = self._moments.meets("paced", turn, now, *self._moments.around(-1))
+            if fault is not None:
+                self._moments.strike(fault)
+                return None if fault.kind == "gives nothing" else odd(fault, ODD_MS)
+        return self._sink.queued_ms
 
     def end_reply(self) -> None:
         self._struck("turn end")

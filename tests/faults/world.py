@@ -45,13 +45,17 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Speech
 from rxvoice.testing import FakeSpeaker, marbles
 
-__all__ = ["World", "disk_of", "play", "strike_subscriber"]
+__all__ = ["SAYINGS", "World", "disk_of", "play", "strike_subscriber"]
 
 LIMIT_MS = 700
 TOTAL_MS = 3_000
 AFTER_MS = 8_000
 """Later than any reply is over, whatever hangs."""
 OVER_MS = 500
+AHEAD_MS = 300
+"""How far a paced voice is ahead of the loudspeaker."""
+SAYINGS = tuple(f"Now comes number {n}." for n in range(len(WORDS)))
+"""What the app says by itself after each turn of the user."""
 WORDLESS = {"noise", "cough"}
 NO_WORDS = (42, b"hey", 0.5, [1], "", {})
 
@@ -107,6 +111,8 @@ class World:
     escaped: list[BaseException] = field(default_factory=list[BaseException])
     turns: list[rxv.Turn] = field(default_factory=list[rxv.Turn])
     after_end: int = 0
+    sayings: list[str] = field(default_factory=list[str])
+    """What the app wanted to be said."""
     sources: int = 0
     """Subscriptions to the microphone that are not disposed."""
     utterance: int = 0
@@ -124,6 +130,7 @@ class World:
         self.sink = Broken(self.speaker, moments, self.answered)
         self.muting: Subject[Any] = Subject()
         self.pressing: Subject[Any] = Subject()
+        self.saying: Subject[Any] = Subject()
 
     def make_speaker(self) -> Any:
         return FakeSpeaker(self.clock, sample_rate=RATE)
@@ -170,7 +177,11 @@ class World:
         chain.append(vox.turn_window(self._policy, timeout_ms=20, max_duration_ms=2_000))
         listen = vox.transcribe(self.ear, worker=lanes[0], **self.limits("transcribe"))
         respond = vox.respond(self.writer, worker=lanes[1], min_chars=1, **self.limits("respond"))
-        speak = vox.synthesize(self.mouth, worker=lanes[2], **self.limits("synthesize"))
+        voice = lanes[2]
+        if "paced" in talk.parts:
+            voice = rxv.paced(voice, self.sink, ahead_ms=AHEAD_MS)
+            self.sink.pacing = True
+        speak = vox.synthesize(self.mouth, worker=voice, **self.limits("synthesize"))
         turns: Any = source.pipe(*chain).pipe(self._noted)
         if talk.pipe == "plain":
             heard = ops.do_action(self._note_speech)
@@ -180,6 +191,7 @@ class World:
                 *(listen, respond, speak),
                 sink=self.sink,
                 interrupts=self.pressing,
+                says=self.saying,
                 min_speech_ms=50,
                 echo_tail_ms=0,
             )
@@ -250,6 +262,11 @@ class World:
             upset(self.muting, fault, (42, None, "on", 0.5, b"", []))
         if (fault := meets("commands", number, *now)) is not None:
             upset(self.pressing, fault, (42, b"stop", 0.5, object(), [1], {}))
+        if (fault := meets("says", number, *now)) is not None:
+            upset(self.saying, fault, (42, b"hello", 0.5, object(), None, {}))
+        elif "says" in self.talk.parts and "turn end" in now:
+            self.sayings.append(SAYINGS[number])
+            self.saying.on_next(SAYINGS[number])
         if (fault := meets("source", number, *now)) is not None:
             self._give_instead(observer, chunk, fault)
             return
