@@ -37,7 +37,8 @@ def play(
     Completes: with the source, after one ``sink.flush()``, which blocks until all is played.
     Errors: with `SinkStalled` if the sink takes nothing; with a `StageError` if it raises; with the
         source. The sink keeps what it took.
-    Drops: with ``errors="event"``, the rest of a reply if the sink fails.
+    Drops: with ``errors="event"``, the rest of a reply if the sink fails, and a `TurnFailed` that
+        comes for the same turn after that.
     Runs on: the thread of the source. ``write_samples`` and ``flush`` are called there.
 
     Args:
@@ -66,6 +67,8 @@ def play(
                 return
             if isinstance(element, Speech):
                 write(element)
+            elif isinstance(element, TurnFailed) and element.turn is failed:
+                pass  # it was told with the sink's own error
             elif isinstance(cast("object", element), Event):
                 out.emit(element)
             else:

@@ -246,6 +246,16 @@ def test_turn_failed_passes() -> None:
     assert len(run.seen) == 2
 
 
+def test_a_turn_that_the_sink_has_failed_does_not_fail_again() -> None:
+    piece, *_ = speech(4)
+    turns = piece.turn, speech(5, id=2)[0].turn
+    of_models = [TurnFailed(it, StageError("respond", it, BOOM)) for it in turns]
+    sink = failing(FakeSink(), "write_samples", error=BOOM)
+    run = Run(sink, errors="event").push(piece, *of_models)
+    assert [it.error.stage for it in run.seen] == ["play", "respond"]
+    assert [it.turn for it in run.seen] == [*turns]
+
+
 def at_once(pieces: list[Speech]) -> Observable[Speech]:
     """A source that emits while it is being subscribed to."""
 
