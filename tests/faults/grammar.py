@@ -74,6 +74,9 @@ _THREADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "wake_word": (("piece",), ("hangs",)),
     "barge_in": (("piece",), ("hangs",)),
     "sink": (("first", "piece"), ("hangs",)),
+    # A trace is written by a thread of its own.
+    "trace lines": (_EACH_CHUNK[:4], ("raises", "MemoryError")),
+    "trace sound": ((*_EACH_CHUNK[:4], "close"), ("raises", "MemoryError")),
 }
 
 _CLOSING = ("close", "disposal")
@@ -216,7 +219,7 @@ def _talk(
             shapes["writes"] = shape
         elif stage == "synthesize":
             shapes["speaks"] = shape
-        elif stage in ("mute", "wake_word", "barge_in", "recorder", "paced", "says"):
+        elif stage in ("mute", "wake_word", "barge_in", "recorder", "paced", "says", "trace"):
             shapes["parts"] = shapes.get("parts", frozenset()) | {stage}
         # A step in place is over at once, so nothing can come in between; and would never end.
         lanes = list(shapes.get("lanes", (None, None, None)))

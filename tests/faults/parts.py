@@ -8,6 +8,7 @@ letter of that is sound of its own height.
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -29,7 +30,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.sinks.wav import WavSink
 from rxvoice.testing import FakeSynthesizer
 
-__all__ = ["Broken", "Ear", "Moments", "Mouth", "Writer", "written"]
+__all__ = ["Broken", "Ear", "Moments", "Mouth", "Writer", "spoken", "written"]
 
 RATE = 1000  # Hz, of the microphone and of the voice
 CHUNK = 20  # samples, and so milliseconds
@@ -58,6 +59,11 @@ class Oops(Exception):
 def written(word: str) -> str:
     """What the model writes in answer to a word."""
     return f"{word.title()}, I see. So be it, {word}."
+
+
+def spoken(text: str) -> Any:
+    """The sound of a text. Each letter has a height that 16 bits hold exactly, as in a trace."""
+    return VOICE.sound(text) * np.float32(2**6)
 
 
 def word_of(samples: Any) -> int:
@@ -130,6 +136,8 @@ def exception(fault: Fault) -> BaseException:
             return GeneratorExit(message)
         case "MemoryError":
             return MemoryError(message)
+        case "raises" if fault.stage.startswith("trace"):
+            return OSError(errno.ENOSPC, message)
         case _:
             return Oops(message)
 
@@ -480,7 +488,7 @@ class Mouth:
 
     def synthesize_stream(self, text: str, /) -> Any:
         turn, answering = turn_of(text), self._answering
-        good = list(np.array_split(VOICE.sound(text), 3))
+        good = list(np.array_split(spoken(text), 3))
         more = np.full(20, 0.25, np.float32)
         if answering.shape == "generator":
             return answering.pieces(turn, good, more)

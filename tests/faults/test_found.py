@@ -67,3 +67,15 @@ def test_a_ctrl_c_in_a_detector_loses_no_sound(stage: str) -> None:
 def test_a_turn_is_finished_once_though_the_app_raises_at_its_end() -> None:
     app = Fault("subscriber", "piece", "raises")
     hold(Talk(TWICE, (app,), "plain", "session", lanes=(1, 90, 90)))
+
+
+def test_a_turn_that_the_sink_has_failed_does_not_fail_once_more_when_its_model_does() -> None:
+    endless = Fault("respond observable", "piece", "never ends")
+    sink = Fault("sink", "first", "GeneratorExit")
+    hold(Talk(TWICE, (endless, sink), "plain", writes="observable", lanes=(None, 150, None)))
+
+
+def test_a_ctrl_c_that_ends_all_work_for_a_turn_is_told() -> None:
+    fault = Fault("respond generator", "close", "Ctrl-C")
+    hold(Talk(TWICE, (fault,), speaks="observable"))
+    hold(Talk(TWICE, (fault,), lanes=(None, None, 1)))

@@ -18,6 +18,7 @@ from faults.grammar import CELLS, THREADED, Cell, Talk, conversations, fitting
 from faults.oracle import check
 from faults.run import open_files
 from faults.threads import play_on_threads
+from faults.tracing import check_trace
 from hypothesis import HealthCheck, given, settings
 from thorough import THOROUGH, some
 
@@ -55,7 +56,8 @@ def hold(talk: Talk, models: MlxScheduler) -> set[Cell]:
 def held(talk: Talk, models: MlxScheduler) -> tuple[list[weakref.ref[rxv.Turn]], set[Cell]]:
     with tempfile.TemporaryDirectory() as tmp:
         world = play_on_threads(talk, models, Path(tmp))
-    check(world)
+        check(world)
+        check_trace(world)
     return [weakref.ref(it) for it in world.turns], {it.cell for it in world.moments.hit}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from faults.grammar import LONG, Talk
 from faults.oracle import ENDS, number
 from faults.parts import Moments, turn_of
+from faults.tracing import trace_of
 from faults.world import World, disk_of, strike_subscriber
 from interruption_world import Quick
 from reactivex import Observable, abc
@@ -141,11 +143,12 @@ def play_on_threads(talk: Talk, models: MlxScheduler, tmp: Path | None = None) -
 
     heard = Observable(subscribe).pipe(vox.handoff(max_ms=10**9, overflow="fail"))
     lanes = (models.listening, models.text, models.speech)
-    disk = disk_of(world)
-    disk.__enter__()
+    broken = ExitStack()
+    broken.enter_context(disk_of(world))
+    trace = broken.enter_context(trace_of(world))
     pipe: Any = world.pipe(heard, lanes)
     try:
-        life = rxv.live(pipe).subscribe(on_next, end, end)
+        life = rxv.live(pipe, trace=trace).subscribe(on_next, end, end)
         hang = any(it.kind == "hangs" for it in talk.faults)
         if hang:
             world.until(lambda: world.hanging.is_set() or world.silent or waits(world))
@@ -173,7 +176,10 @@ def play_on_threads(talk: Talk, models: MlxScheduler, tmp: Path | None = None) -
         for thread in threads:
             thread.join(WAIT)
         world.speaker.stop()
-        disk.__exit__(None, None, None)
+        for writer in threading.enumerate():
+            if writer.name == "rxvoice-trace":
+                writer.join(WAIT)
+        broken.close()
     return world
 
 

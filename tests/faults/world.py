@@ -111,6 +111,10 @@ class World:
     escaped: list[BaseException] = field(default_factory=list[BaseException])
     turns: list[rxv.Turn] = field(default_factory=list[rxv.Turn])
     after_end: int = 0
+    given: list[Any] = field(default_factory=list[Any])
+    """The sound of the microphone that came."""
+    warnings: list[str] = field(default_factory=list[str])
+    """Of the trace."""
     sayings: list[str] = field(default_factory=list[str])
     """What the app wanted to be said."""
     sources: int = 0
@@ -270,6 +274,7 @@ class World:
         if (fault := meets("source", number, *now)) is not None:
             self._give_instead(observer, chunk, fault)
             return
+        self.given.append(chunk.samples)
         observer.on_next(chunk)
 
     def _give_instead(self, observer: Any, chunk: AudioChunk, fault: Fault) -> None:
