@@ -241,8 +241,10 @@ lane = st.sampled_from([None, None, 1, 20, 90])
 
 
 @st.composite
-def conversations(draw: st.DrawFn, pipe: str = "converse", most_faults: int = 3) -> Talk:
-    """A conversation, and what goes wrong in it."""
+def conversations(
+    draw: st.DrawFn, pipe: str = "converse", most_faults: int = 3, *, traced: bool = False
+) -> Talk:
+    """A conversation, and what goes wrong in it. `traced`: it may be recorded, where it can be."""
     when = st.sampled_from(["after", "over"]) if pipe == "converse" else st.just("after")
     first = st.builds(Utterance, st.just("after"), st.just("words"))
     more = st.lists(st.builds(Utterance, when, said), min_size=1, max_size=4)
@@ -257,7 +259,7 @@ def conversations(draw: st.DrawFn, pipe: str = "converse", most_faults: int = 3)
         turn = draw(st.integers(0, len(utterances) - 1))
         faults.append(Fault(*cell, turn, draw(st.integers(0, 5))))
     optional = ["mute", "wake_word", "barge_in", "paced", *(["says"] * (pipe == "converse"))]
-    parts = st.frozensets(st.sampled_from(optional))
+    parts = st.frozensets(st.sampled_from([*optional, *(["trace"] * traced)]))
     return _talk(
         utterances,
         tuple(faults),

@@ -92,14 +92,18 @@ class Moments:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def meets(self, stage: str, turn: int | None, *moments: str) -> Fault | None:
-        """The fault that is due now, once."""
+        """The fault that is due now, once. It has come to pass."""
+        fault = self.take(stage, turn, *moments)
+        if fault is not None:
+            self.hit.append(fault)
+        return fault
+
+    def take(self, stage: str, turn: int | None, *moments: str) -> Fault | None:
+        """The fault that is due at one of these moments, which may never come."""
         with self._lock:
-            if not self.faults:
-                return None
             for fault in self.faults:
                 if fault.stage == stage and fault.moment in moments and turn in (fault.turn, None):
                     self.faults.remove(fault)
-                    self.hit.append(fault)
                     return fault
         return None
 
@@ -260,21 +264,28 @@ class Answering:
                 case _:
                     return rx.empty()
 
+        def due(fault: Fault) -> Observable[Any]:
+            def subscribed(_: object) -> Observable[Any]:
+                moments.hit.append(fault)
+                return instead(fault)
+
+            return rx.defer(subscribed)
+
         now = moments.around(turn) if self.stage.startswith("transcribe") else ()
         fault = moments.meets(self.stage, turn, "first", *now)
         if fault is not None:
             return self._counted(instead(fault), turn)
         parts: list[Observable[Any]] = []
         for n, piece in enumerate(good):
-            fault = moments.meets(self.stage, turn, "piece") if n else None
+            fault = moments.take(self.stage, turn, "piece") if n else None
             if fault is not None:
-                parts.append(instead(fault))
+                parts.append(due(fault))
                 break
             parts.append(rx.timer(seconds).pipe(ops.map(lambda _, piece=piece: piece)))
         else:
-            fault = moments.meets(self.stage, turn, "turn end")
+            fault = moments.take(self.stage, turn, "turn end")
             if fault is not None:
-                parts.append(instead(fault))
+                parts.append(due(fault))
         return self._counted(rx.concat(*parts), turn)
 
     def _counted(self, answer: Observable[Any], turn: int) -> Observable[Any]:
