@@ -129,6 +129,20 @@ PLAIN = frozenset(
 )
 """Those of a pipe without `converse`, where nobody interrupts."""
 
+_IN_PLACE = ("whole", "pieces", "str", "generator")
+"""Answers that need neither a clock nor a worker."""
+
+STEPPED = frozenset(
+    (stage, moment, kind)
+    for stage, moment, kind in PLAIN
+    if stage.partition(" ")[0]
+    in ("vad", "barge_in", "policy", "transcribe", "respond", "tool", "synthesize", "sink")
+    and stage.partition(" ")[2] in ("", *_IN_PLACE)
+    and kind not in LONG
+    and (stage != "sink" or moment in ("first", "piece"))  # the app flushes it
+)
+"""Those of a `VoiceSession`: all is done when a step returns."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -249,7 +263,7 @@ def conversations(
     first = st.builds(Utterance, st.just("after"), st.just("words"))
     more = st.lists(st.builds(Utterance, when, said), min_size=1, max_size=4)
     utterances = (draw(first), *draw(more))
-    cells = sorted(CELLS if pipe == "converse" else PLAIN)
+    cells = sorted({"converse": CELLS, "plain": PLAIN, "session": STEPPED}[pipe])
     count = draw(st.integers(0, most_faults))
     faults: list[Fault] = []
     for _ in range(count):
@@ -260,13 +274,14 @@ def conversations(
         faults.append(Fault(*cell, turn, draw(st.integers(0, 5))))
     optional = ["mute", "wake_word", "barge_in", "paced", *(["says"] * (pipe == "converse"))]
     parts = st.frozensets(st.sampled_from([*optional, *(["trace"] * traced)]))
+    in_time = () if pipe == "session" else ("observable",)
     return _talk(
         utterances,
         tuple(faults),
         pipe,
-        hears=draw(st.sampled_from(["whole", "pieces", "observable", "session"])),
-        writes=draw(st.sampled_from(["generator", "str", "observable", "tool"])),
-        speaks=draw(st.sampled_from(["generator", "observable"])),
+        hears=draw(st.sampled_from(["whole", "pieces", *in_time, *(("session",) * len(in_time))])),
+        writes=draw(st.sampled_from(["generator", "str", "tool", *in_time])),
+        speaks=draw(st.sampled_from(["generator", *in_time])),
         lanes=(draw(st.sampled_from([None, 1, 5])), draw(lane), draw(lane)),
         parts=draw(parts),
     )
