@@ -312,6 +312,25 @@ def test_an_interrupted_reply_is_closed_and_the_next_one_is_spoken() -> None:
     assert voice.made == 3 * 6
 
 
+def test_a_reply_that_is_disposed_of_is_closed_though_nothing_more_is_played() -> None:
+    """Nothing waits for room that is to be closed, or was never asked for."""
+    worker, sink, voices = Worker(), Loudspeaker(), (Voice(100), Voice(100))
+    scheduler = rxv.paced(worker, sink, ahead_ms=300)
+    lives: list[abc.DisposableBase] = []
+    for number, voice in enumerate(voices):
+        replies: Subject[Reply | rxv.Event] = Subject()
+        stages = (vox.synthesize(voice, worker=scheduler), vox.play(sink))
+        lives.append(replies.pipe(*stages).subscribe())
+        for reply in answer("A long story.", number):
+            replies.on_next(reply)
+        worker.advance_by(20)
+    assert (scheduler.held, voices[0].open, voices[1].open) == (2, 1, 0)
+    for life in lives:
+        life.dispose()
+    worker.advance_by(1)
+    assert (scheduler.held, voices[0].open, voices[1].made) == (0, 0, 0)
+
+
 def test_on_threads_all_is_spoken_and_no_more_than_that_ahead() -> None:
     sink, voice = Loudspeaker(), Voice(300)
     lock = threading.Lock()

@@ -78,6 +78,7 @@ class Steps(Generic[T]):
         self._held = False  # the next step waits for `_room`, or for a pause
         self._room: int  # how many pieces may be on the way
         self._waits: bool  # for a pause
+        self._given: object = None  # the last step, which the worker may hold back
 
     def start(self) -> None:
         """Have the worker ask the model."""
@@ -145,8 +146,11 @@ class Steps(Generic[T]):
     def _end(self) -> None:
         with self._lock:
             pieces, self._between, self._held = self._between, None, False
-        if pieces is not None:
-            self._hand_over(self._next, pieces)
+            given, self._given = self._given, None
+        if isinstance(given, abc.DisposableBase):
+            given.dispose()
+        if pieces is not None:  # to be closed, for which nobody has to make room
+            self._go(getattr(self._worker, "worker", self._worker), self._next, pieces)
 
     def _hand_over(
         self, step: abc.ScheduledAction[Iterator[T]], pieces: Iterator[T] | None = None
@@ -158,22 +162,26 @@ class Steps(Generic[T]):
         """
         hold: Callable[[Callable[[abc.SchedulerBase], None]], object] | None
         hold = getattr(self._worker, "hold", None)
-
-        def go(worker: abc.SchedulerBase) -> None:
-            self._watch.asked()
-            try:
-                # The pieces are the state, so that a worker that shuts down can close them.
-                worker.schedule(step, pieces)
-            except DisposedException as error:  # the worker was shut down before
-                close(pieces)
-                self._answer.fail(error)
-                return
-            self._watch.arm()
-            # After `asked`: a thread that gets stuck is noticed by its listener, or here.
-            if self._thread is not None and (stuck := self._thread.stuck) is not None:
-                self._watch.expire(stuck)
-
         if hold is None:
-            go(self._worker)
+            self._go(self._worker, step, pieces)
         else:
-            hold(go)
+            self._given = hold(lambda worker: self._go(worker, step, pieces))
+
+    def _go(
+        self,
+        worker: abc.SchedulerBase,
+        step: abc.ScheduledAction[Iterator[T]],
+        pieces: Iterator[T] | None,
+    ) -> None:
+        self._watch.asked()
+        try:
+            # The pieces are the state, so that a worker that shuts down can close them.
+            worker.schedule(step, pieces)
+        except DisposedException as error:  # the worker was shut down before
+            close(pieces)
+            self._answer.fail(error)
+            return
+        self._watch.arm()
+        # After `asked`: a thread that gets stuck is noticed by its listener, or here.
+        if self._thread is not None and (stuck := self._thread.stuck) is not None:
+            self._watch.expire(stuck)

@@ -40,7 +40,9 @@ def paced(worker: abc.SchedulerBase, sink: AudioSink, *, ahead_ms: int = 3_000) 
     or cleared enough. Speech can be ahead by `ahead_ms`, one piece, and what is on its way from the
     worker to the sink. A delayed action is delayed by the worker first, and may then be held.
 
-    Cancels: an action that is disposed of while it is held never runs, and is let go at once.
+    Cancels: an action that is disposed of while it is held never runs, and is let go at once. What
+        a voice has open is then closed on the worker, without waiting for the sink. If a voice
+        answers with an ``Observable``, its own timers are held, and its time limits go on.
     Errors: as the worker's. Actions that are held when the worker shuts down are dropped. A sink
         whose ``queued_ms`` raises, or is no number, counts as one with room; the log says so once.
     Runs on: the worker. Any thread may call it.
@@ -79,6 +81,11 @@ class Paced(RelativeScheduler):
         """How many actions are held."""
         with self._lock:
             return sum(not step.is_over for step in self._held)
+
+    @property
+    def worker(self) -> abc.SchedulerBase:
+        """The worker itself, which holds nothing back: for what makes no speech."""
+        return self._worker
 
     @property
     def shared_thread(self) -> object:
