@@ -244,6 +244,8 @@ def _talk(
         if place == 0 and fault.kind == "never ends" and not lanes[0]:
             lanes[0] = 5
         shapes["lanes"] = tuple(lanes)
+    if shapes.get("speaks") == "observable":  # its time limits go on while its timers are held
+        shapes["parts"] = shapes.get("parts", frozenset()) - {"paced"}
     if "paced" in shapes.get("parts", ()) and not shapes.get("lanes", (None,) * 3)[2]:
         hears, writes, _ = shapes.get("lanes", (None, None, None))
         shapes["lanes"] = hears, writes, 20  # there is no pace without a worker
@@ -271,6 +273,8 @@ def conversations(
         if any(clash(cell[0], it.stage) for it in faults):
             continue
         turn = draw(st.integers(0, len(utterances) - 1))
+        if any((it.stage, it.moment, it.turn) == (*cell[:2], turn) for it in faults):
+            continue  # nobody could tell one from the other
         faults.append(Fault(*cell, turn, draw(st.integers(0, 5))))
     optional = ["mute", "wake_word", "barge_in", "paced", *(["says"] * (pipe == "converse"))]
     parts = st.frozensets(st.sampled_from([*optional, *(["trace"] * traced)]))

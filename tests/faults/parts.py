@@ -464,6 +464,7 @@ class Caller(Scripted):
     def __init__(self, moments: Moments) -> None:
         self.moments = moments
         self.asked: list[str] = []
+        self.app_said: list[str] = []
 
         def look(where: str = "") -> object:
             """Look.
@@ -485,8 +486,8 @@ class Caller(Scripted):
         self._stretches = iter([[*words[:2], WrittenCall("look", {"where": "there"})], words[2:]])
         return super().respond(text)
 
-    def heard(self, text: str, /) -> None:
-        super().heard(text)
+    def said(self, text: str, /) -> None:
+        self.app_said.append(text)
 
 
 class Mouth:
