@@ -122,3 +122,25 @@ def test_the_stages_of_a_reply_are_left_as_it_is_over() -> None:
 
     talk((HI + "_" * 60) * 2 + "|", after=rx.defer(after))
     assert log == ["begun", "left"] * 2
+
+
+def test_a_turn_that_fails_by_itself_is_told_and_the_next_one_is_answered() -> None:
+    """There is no stage that listens, which would tell it."""
+    asked: list[int] = []
+
+    def policy(audio: Any, silence_ms: int) -> bool:
+        asked.append(silence_ms)
+        if len(asked) == 3:
+            raise OSError("no policy")
+        return silence_ms >= 30
+
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    conversation: Any = vox.converse(answering("One two."), sink=speaker)
+    mic = m.cold(HI + HI + "_" * 20 + "|").pipe(vox.turn_window(policy), conversation)
+    told = [it.value for it in m.record(mic) if it.kind == "next"]
+    names = [type(it).__name__ for it in told if not isinstance(it, Speech)]
+    opened = ["TurnOpened", "TurnFailed", "TurnOpened", "TurnEnded"]
+    assert names == [*opened, "Speaking", "FinishedTurn", "Finished"]
+    (error,) = (it.error for it in told if isinstance(it, rxv.events.TurnFailed))
+    assert str(error) == "turn_window (turn 1) failed: OSError: no policy"

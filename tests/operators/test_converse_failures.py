@@ -292,3 +292,39 @@ def test_an_app_that_raises_while_a_candidate_is_judged_drops_it() -> None:
 @pytest.mark.parametrize("at", ["TurnOpened", "Candidate", "Speaking", "Finished"])
 def test_an_app_that_raises_where_nothing_is_at_work_costs_no_turn(at: str) -> None:
     assert told_by_an_app_that_raises(at) == {1: FIRST, 2: SECOND, 3: SPOKEN}
+
+
+def test_a_ctrl_c_when_nothing_else_is_to_come_ends_with_all_that_is_left() -> None:
+    class NoEnd(FakeSpeaker):
+        def end_reply(self) -> None:
+            raise KeyboardInterrupt
+
+    m = clock()
+    speaker = NoEnd(m.scheduler, sample_rate=RATE)
+    operator = answered(speaker, Talk("One two.", every_ms=100))
+    told: list[str] = []
+
+    def end(error: object = None) -> None:
+        told.append("over")
+
+    mic = m.cold(HI + "|").pipe(vox.turn_window(rxv.silence(30)), operator)
+    mic.subscribe(lambda it: told.append(type(it).__name__), end, end, scheduler=m.scheduler)
+    with pytest.raises(KeyboardInterrupt):
+        m.scheduler.run(200.0)
+    assert m.scheduler.run(200.0)
+    assert told[-3:] == ["Speech", "TurnFailed", "over"]
+
+
+def test_a_sink_that_fails_after_the_model_is_a_notice() -> None:
+    class NoEnd(FakeSpeaker):
+        def end_reply(self) -> None:
+            raise OSError("no end")
+
+    tts = failing(VOICE, "synthesize_stream", at=2)
+    scene = Scene(HI + pad(300) + "|", tts=tts, sink=lambda m: NoEnd(m.scheduler, sample_rate=RATE))
+    assert scene.only("TurnFailed", "Notice") == [
+        "40 TurnFailed 1 synthesize",
+        "40 Notice the sink failed: OSError: no end",
+    ]
+    (notice,) = (it for it in scene.told if isinstance(it, rxv.events.Notice))
+    assert (notice.stage, notice.turn) == ("converse", scene.turns[0])

@@ -67,7 +67,7 @@ class Listening:
             door,
             partial(self._on_chunk, exchange),
             partial(self._on_turn_over, exchange),
-            lambda _: None,  # the listening stage tells the error
+            partial(self._on_turn_failed, exchange),
             life=life,
         )
         listen = self._settings.listen
@@ -115,6 +115,14 @@ class Listening:
             exchange.evidence.end(turn)
         if self._settings.listen is None:
             self._on_listened_out(exchange)  # no words will come
+
+    def _on_turn_failed(self, exchange: Exchange, error: Exception) -> None:
+        if self._settings.listen is not None:
+            return  # the listening stage tells it
+        turn = exchange.turn
+        failed = error if isinstance(error, StageError) else StageError("turn_window", turn, error)
+        self._ports.say(TurnFailed(turn, failed))
+        self.on_lost(exchange)
 
     def _discard(self, exchange: Exchange) -> None:
         floor = self._floor

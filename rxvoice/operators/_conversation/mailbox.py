@@ -21,17 +21,24 @@ class Mailbox:
 
     What an action sends downstream goes out after the action and before the next one, so
     downstream sees a settled state. What downstream raises reaches the thread that posted the
-    action. The actions that are left run with the next post.
+    action. What is left runs with the next post.
 
     Args:
         settle: runs after each action, as a part of it.
         on_error: receives what an action raises; never what downstream raises, nor a Ctrl-C on the
             main thread, which is raised on.
+        on_left: called after something was raised, since what is left waits for the next post.
     """
 
-    def __init__(self, settle: Action, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        settle: Action,
+        on_error: Callable[[BaseException], None],
+        on_left: Action = lambda: None,
+    ) -> None:
         self._settle = settle
         self._on_error = on_error
+        self._on_left = on_left
         self._lock = Lock()
         self._actions: deque[Action] = deque()
         self._outgoing: deque[Action] = deque()
@@ -51,6 +58,7 @@ class Mailbox:
         except BaseException:
             with self._lock:
                 self._running = False
+            self._on_left()
             raise
 
     def leave(self, action: Action) -> None:

@@ -40,7 +40,7 @@ class Ports:
 
     def __init__(self, out: Subscription[Any], settle: Action) -> None:
         self._out = out
-        self._mailbox = Mailbox(settle, self._on_raised)
+        self._mailbox = Mailbox(settle, self._on_raised, self._on_left)
         self._home = _home(out.scheduler)
         self._completed = False
         self.boundary = boundary_of(out.scheduler)
@@ -167,6 +167,11 @@ class Ports:
 
     def _send(self, outgoing: Action) -> None:
         self._mailbox.send(lambda: None if self.life.is_disposed else outgoing())
+
+    def _on_left(self) -> None:
+        """Have what is left done soon, where there is a home: nothing else may come."""
+        if self._home is not None:
+            self._at_home(partial(self.post, lambda: None))
 
     def _on_raised(self, error: BaseException) -> None:
         """An action has raised: the sink, or another part that it called."""

@@ -12,7 +12,7 @@ from reactivex import Observable
 
 from rxvoice._threads.life import Life
 from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
-from rxvoice.events import Dropped, Finished, ReplyDelta, ReplyStarted, Spoken, TurnFailed
+from rxvoice.events import Dropped, Finished, Notice, ReplyDelta, ReplyStarted, Spoken, TurnFailed
 from rxvoice.operators._conversation.mailbox import Action
 from rxvoice.operators._conversation.playback import Playback
 from rxvoice.operators._conversation.ports import Ports, tapped
@@ -271,11 +271,15 @@ class OngoingReply:
         return heard
 
     def fail(self, error: BaseException) -> None:
-        """End the reply because the sink has raised."""
-        turn = self.question.turn
+        """End the reply because the sink has raised. A turn fails once: later it is a notice."""
+        turn, told = self.question.turn, self.has_failed
         self._failed = self._failed or "converse"
         self.cut()
-        self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
+        if told:
+            message = f"the sink failed: {type(error).__name__}: {error}"
+            self._ports.say(Notice(message, error, turn, "converse"))
+        else:
+            self._ports.say(TurnFailed(turn, StageError("converse", turn, error)))
 
     def _interrupted(self, heard: str) -> Speech:
         """The final piece of an interrupted reply."""
