@@ -129,6 +129,13 @@ PLAIN = frozenset(
 )
 """Those of a pipe without `converse`, where nobody interrupts."""
 
+ANSWERING = frozenset(
+    (stage.replace("synthesize", "answer"), moment, kind)
+    for stage, moment, kind in CELLS
+    if stage.startswith("synthesize ") and moment != "pause"  # speech confirms at once
+)
+"""Those of one model that takes the user's sound and gives its own, in place of three."""
+
 _IN_PLACE = ("whole", "pieces", "str", "generator")
 """Answers that need neither a clock nor a worker."""
 
@@ -186,7 +193,7 @@ class Talk:
 
     utterances: tuple[Utterance, ...]
     faults: tuple[Fault, ...] = ()
-    pipe: str = "converse"  # or "plain"
+    pipe: str = "converse"  # or "plain", "answer" or "session"
     hears: str = "whole"
     writes: str = "generator"
     speaks: str = "generator"
@@ -194,17 +201,6 @@ class Talk:
     """Virtual ms of a step of the recogniser, the text model and the voice; None: in place."""
     parts: frozenset[str] = field(default_factory=frozenset[str])
     """Operators that are not always there."""
-
-    @property
-    def stages(self) -> set[str]:
-        """The parts that can fail in it."""
-        own = {"respond memory", "commands"} if self.pipe == "converse" else set[str]()
-        return {
-            *("source", "vad", "policy", "sink", "subscriber", *own, *self.parts),
-            f"transcribe {self.hears}",
-            "tool" if self.writes == "tool" else f"respond {self.writes}",
-            f"synthesize {self.speaks}",
-        }
 
 
 def fitting(cell: Cell, *, pipe: str = "converse") -> Talk:
@@ -217,7 +213,10 @@ def fitting(cell: Cell, *, pipe: str = "converse") -> Talk:
     return _talk(utterances, (Fault(stage, moment, kind, hit),), pipe)
 
 
-_INTERRUPTED = ("respond generator", "respond memory", "synthesize generator", "sink", "subscriber")
+_INTERRUPTED = (
+    *("respond generator", "respond memory", "synthesize generator", "answer generator"),
+    *("sink", "subscriber"),
+)
 
 
 def _talk(
@@ -231,13 +230,13 @@ def _talk(
             shapes["writes"] = "tool"
         elif stage == "respond" and shape != "memory":
             shapes["writes"] = shape
-        elif stage == "synthesize":
+        elif stage in ("synthesize", "answer"):
             shapes["speaks"] = shape
         elif stage in ("mute", "wake_word", "barge_in", "recorder", "paced", "says", "trace"):
             shapes["parts"] = shapes.get("parts", frozenset()) | {stage}
         # A step in place is over at once, so nothing can come in between; and would never end.
         lanes = list(shapes.get("lanes", (None, None, None)))
-        place = {"transcribe": 0, "respond": 1, "synthesize": 2}.get(stage)
+        place = {"transcribe": 0, "respond": 1, "synthesize": 2, "answer": 2}.get(stage)
         slow = fault.kind == "never ends" or fault.moment in ("interruption", "pause", "disposal")
         if place is not None and slow and stage != "transcribe":
             lanes[place] = (0, 150, 130)[place]
@@ -261,11 +260,14 @@ def conversations(
     draw: st.DrawFn, pipe: str = "converse", most_faults: int = 3, *, traced: bool = False
 ) -> Talk:
     """A conversation, and what goes wrong in it. `traced`: it may be recorded, where it can be."""
-    when = st.sampled_from(["after", "over"]) if pipe == "converse" else st.just("after")
+    when = st.sampled_from(["after", "over"] if pipe in ("converse", "answer") else ["after"])
     first = st.builds(Utterance, st.just("after"), st.just("words"))
     more = st.lists(st.builds(Utterance, when, said), min_size=1, max_size=4)
     utterances = (draw(first), *draw(more))
-    cells = sorted({"converse": CELLS, "plain": PLAIN, "session": STEPPED}[pipe])
+    own = {"source", "mute", "vad", "policy", "commands", "sink", "subscriber"}
+    answering = ANSWERING | {cell for cell in CELLS if cell[0] in own and cell[1] != "disposal"}
+    by_pipe = {"converse": CELLS, "plain": PLAIN, "session": STEPPED, "answer": answering}
+    cells = sorted(by_pipe[pipe])
     count = draw(st.integers(0, most_faults))
     faults: list[Fault] = []
     for _ in range(count):
@@ -276,7 +278,8 @@ def conversations(
         if any((it.stage, it.moment, it.turn) == (*cell[:2], turn) for it in faults):
             continue  # nobody could tell one from the other
         faults.append(Fault(*cell, turn, draw(st.integers(0, 5))))
-    optional = ["mute", "wake_word", "barge_in", "paced", *(["says"] * (pipe == "converse"))]
+    optional = ["mute", "wake_word", "barge_in"]
+    optional += {"converse": ["paced", "says"], "plain": ["paced"]}.get(pipe, [])
     parts = st.frozensets(st.sampled_from([*optional, *(["trace"] * traced)]))
     in_time = () if pipe == "session" else ("observable",)
     return _talk(

@@ -30,7 +30,7 @@ from rxvoice.chunks import AudioChunk
 from rxvoice.sinks.wav import WavSink
 from rxvoice.testing import FakeSynthesizer
 
-__all__ = ["Broken", "Ear", "Moments", "Mouth", "Writer", "spoken", "written"]
+__all__ = ["Broken", "Ear", "Moments", "Mouth", "Speaking", "Writer", "spoken", "written"]
 
 RATE = 1000  # Hz, of the microphone and of the voice
 CHUNK = 20  # samples, and so milliseconds
@@ -64,6 +64,11 @@ def written(word: str) -> str:
 def spoken(text: str) -> Any:
     """The sound of a text. Each letter has a height that 16 bits hold exactly, as in a trace."""
     return VOICE.sound(text) * np.float32(2**6)
+
+
+def sentences(word: str) -> list[str]:
+    """The sentences of the answer to a word."""
+    return [f"{it}." for it in written(word).removesuffix(".").split(". ")]
 
 
 def word_of(samples: Any) -> int:
@@ -507,6 +512,30 @@ class Mouth:
         if answering.shape == "async":
             return answering.later(turn, good, more)
         return answering.observable(turn, good, more, 5)
+
+
+class Speaking:
+    """One model that takes the user's sound, and gives text and its own sound."""
+
+    sample_rate = RATE
+
+    def __init__(self, moments: Moments, shape: str) -> None:
+        self._answering = Answering(moments, f"answer {shape}", (*SOUNDS[:1], 42, *SOUNDS[2:]))
+        self.asked: list[str] = []
+        self.app_said: list[str] = []
+        self.conversation = rxv.Conversation()  # it keeps none
+
+    def answer_turn(self, audio: Any, /) -> Any:
+        turn = word_of(audio)
+        word = WORDS[turn]
+        self.asked.append(f"{word} please")
+        good: list[Any] = [rxv.Recognised(self.asked[-1])]
+        for sentence in sentences(word):
+            good += [f"{sentence} ", *np.array_split(spoken(sentence), 3)]
+        more = np.full(20, 0.25, np.float32)
+        if self._answering.shape == "generator":
+            return self._answering.pieces(turn, good, more)
+        return self._answering.observable(turn, good, more, 5)
 
 
 class Broken:

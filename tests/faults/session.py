@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from faults.grammar import WORDS, Fault, Talk
 from faults.oracle import all_of, squeezed
-from faults.parts import CHUNK, RATE, Moments, said_of, turn_of, word_of, written
+from faults.parts import CHUNK, RATE, Moments, said_of, sentences, turn_of, word_of, written
 from faults.world import Judge, World
 
 import rxvoice as rxv
@@ -105,11 +105,6 @@ def _check_steps(world: Stepped) -> None:
     if not failed:
         assert np.array_equal(world.speaker.samples, all_of(sound)), "it sounds wrong"
     assert world.moments.open == 0, "an answer was never closed"
-
-
-def sentences(word: str) -> list[str]:
-    """The sentences of the answer to a word."""
-    return [f"{it}." for it in written(word).removesuffix(".").split(". ")]
 
 
 def _check_raised(number: int, error: BaseException, hit: list[Fault]) -> None:

@@ -7,7 +7,7 @@ way of each stage. ``RXVOICE_THOROUGH=1`` comes to every cell, and draws thousan
 from __future__ import annotations
 
 import pytest
-from faults.grammar import CELLS, PLAIN, Cell, Talk, conversations, fitting
+from faults.grammar import ANSWERING, CELLS, PLAIN, Cell, Talk, conversations, fitting
 from faults.run import REACHED, hold
 from hypothesis import HealthCheck, given, settings
 from thorough import THOROUGH
@@ -40,10 +40,10 @@ def chosen(cells: frozenset[Cell]) -> list[Cell]:
 
 
 @pytest.mark.timeout(3_000 if THOROUGH else 120)
-@pytest.mark.parametrize("pipe", ["converse", "plain"])
+@pytest.mark.parametrize("pipe", ["converse", "plain", "answer"])
 def test_every_stage_moment_and_way(pipe: str) -> None:
     """One fault each; and what was never reached is told."""
-    cells = chosen(CELLS if pipe == "converse" else PLAIN)
+    cells = chosen({"converse": CELLS, "plain": PLAIN, "answer": ANSWERING}[pipe])
     for cell in cells:
         hold(fitting(cell, pipe=pipe))
     never = [cell for cell in cells if (pipe, cell) not in REACHED]
@@ -51,7 +51,7 @@ def test_every_stage_moment_and_way(pipe: str) -> None:
 
 
 def test_what_is_chosen_has_each_moment_and_each_way_of_each_stage() -> None:
-    for cells in (CELLS, PLAIN):
+    for cells in (CELLS, PLAIN, ANSWERING):
         found = chosen(cells)
         assert {cell[:2] for cell in found} == {cell[:2] for cell in cells}
         assert {cell[::2] for cell in found} == {cell[::2] for cell in cells}
@@ -68,4 +68,11 @@ def test_any_conversation(talk: Talk) -> None:
 @given(conversations("plain"))
 @examples
 def test_any_plain_pipe(talk: Talk) -> None:
+    hold(talk)
+
+
+@pytest.mark.timeout(3_000 if THOROUGH else 120)
+@given(conversations("answer"))
+@examples
+def test_any_conversation_with_one_model(talk: Talk) -> None:
     hold(talk)

@@ -25,6 +25,7 @@ from faults.parts import (
     Ear,
     Moments,
     Mouth,
+    Speaking,
     Writer,
     exception,
     microphone,
@@ -129,7 +130,10 @@ class World:
         moments.paused = lambda: self.speaker.paused
         self.ear = Ear(moments, talk.hears, self.said)
         self.writer: Any
-        self.writer = Caller(moments) if talk.writes == "tool" else Writer(moments, talk.writes)
+        if talk.pipe == "answer":
+            self.writer = Speaking(moments, talk.speaks)
+        else:
+            self.writer = Caller(moments) if talk.writes == "tool" else Writer(moments, talk.writes)
         self.mouth = Mouth(moments, talk.speaks)
         self.sink = Broken(self.speaker, moments, self.answered)
         self.muting: Subject[Any] = Subject()
@@ -179,6 +183,11 @@ class World:
             chain.append(vox.barge_in(detect, playing=lambda: bool(self.speaker.is_running)))
         chain.append(vox.preroll(40))
         chain.append(vox.turn_window(self._policy, timeout_ms=20, max_duration_ms=2_000))
+        turns: Any = source.pipe(*chain).pipe(self._noted)
+        options = {"interrupts": self.pressing, "min_speech_ms": 50, "echo_tail_ms": 0}
+        if talk.pipe == "answer":
+            answer = vox.answer(self.writer, worker=lanes[2], **self.limits("answer"))
+            return turns.pipe(vox.converse(answer, sink=self.sink, **options))
         listen = vox.transcribe(self.ear, worker=lanes[0], **self.limits("transcribe"))
         respond = vox.respond(self.writer, worker=lanes[1], min_chars=1, **self.limits("respond"))
         voice = lanes[2]
@@ -186,20 +195,11 @@ class World:
             voice = rxv.paced(voice, self.sink, ahead_ms=AHEAD_MS)
             self.sink.pacing = True
         speak = vox.synthesize(self.mouth, worker=voice, **self.limits("synthesize"))
-        turns: Any = source.pipe(*chain).pipe(self._noted)
         if talk.pipe == "plain":
             heard = ops.do_action(self._note_speech)
             return turns.pipe(listen, respond, speak, heard, vox.play(self.sink, errors="event"))
-        return turns.pipe(
-            vox.converse(
-                *(listen, respond, speak),
-                sink=self.sink,
-                interrupts=self.pressing,
-                says=self.saying,
-                min_speech_ms=50,
-                echo_tail_ms=0,
-            )
-        )
+        stages = (listen, respond, speak)
+        return turns.pipe(vox.converse(*stages, sink=self.sink, says=self.saying, **options))
 
     def _note_speech(self, element: Any) -> None:
         if isinstance(element, Speech):
