@@ -10,8 +10,7 @@ from contextlib import asynccontextmanager
 from loguru import logger
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams
 from pipecat.frames.frames import Frame, InputAudioRawFrame, StartFrame
-from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.pipeline.worker import PipelineParams
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
@@ -25,7 +24,8 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
-from pipecat.workers.runner import WorkerRunner
+
+from benchmarks.peers._run_pipecat import running
 
 FRAME_MS = 20
 RATE = 16_000
@@ -118,30 +118,12 @@ async def _running(
     processors: list[FrameProcessor], end: End
 ) -> AsyncIterator[Callable[[bool], Awaitable[None]]]:
     microphone = Input(TransportParams(audio_in_enabled=True, audio_in_sample_rate=RATE))
-    pipeline = Pipeline([microphone, *processors])
-    worker = PipelineWorker(
-        pipeline,
-        params=PipelineParams(audio_in_sample_rate=RATE),
-        idle_timeout_secs=None,
-        enable_rtvi=False,
-        enable_turn_tracking=False,
-    )
-    ready = asyncio.Event()
-
-    @worker.event_handler("on_pipeline_started")
-    async def started(*_: object) -> None:
-        ready.set()
-
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    running = asyncio.create_task(runner.run())
-    await ready.wait()
 
     async def push(loud: bool) -> None:
         end.came.clear()
         await microphone.push_audio_frame(InputAudioRawFrame(SOUND[loud], RATE, 1))
         await end.came.wait()
 
-    yield push
-    await worker.cancel()
-    await running
+    params = PipelineParams(audio_in_sample_rate=RATE)
+    async with running([microphone, *processors], params=params):
+        yield push

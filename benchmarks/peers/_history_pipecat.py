@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 
 from loguru import logger
 from pipecat.frames.frames import LLMMessagesAppendFrame
-from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.services.openai.llm import OpenAILLMService
-from pipecat.workers.runner import WorkerRunner
+
+from benchmarks.peers._run_pipecat import running
 
 logger.remove()
 logging.disable(logging.WARNING)
@@ -38,31 +37,14 @@ async def asking(
     async def stopped(*_: object) -> None:
         came.set()
 
-    worker = PipelineWorker(
-        Pipeline([user, llm, assistant]),
-        idle_timeout_secs=None,
-        enable_rtvi=False,
-        enable_turn_tracking=False,
-    )
-    ready = asyncio.Event()
+    async with running([user, llm, assistant]) as worker:
 
-    @worker.event_handler("on_pipeline_started")
-    async def started(*_: object) -> None:
-        ready.set()
+        async def ask(text: str) -> None:
+            came.clear()
+            message = {"role": "user", "content": text}
+            await worker.queue_frame(LLMMessagesAppendFrame([message], run_llm=True))
+            await came.wait()
 
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    running = asyncio.create_task(runner.run())
-    await ready.wait()
-
-    async def ask(text: str) -> None:
-        came.clear()
-        message = {"role": "user", "content": text}
-        await worker.queue_frame(LLMMessagesAppendFrame([message], run_llm=True))
-        await came.wait()
-
-    yield ask
-    if "You said it." not in str(context.get_messages()[-1]):
-        raise RuntimeError(f"this was replied: {context.get_messages()[-1]}")
-    await worker.cancel()
-    await running
+        yield ask
+        if "You said it." not in str(context.get_messages()[-1]):
+            raise RuntimeError(f"this was replied: {context.get_messages()[-1]}")
