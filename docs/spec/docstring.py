@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 SECTIONS = ("Emits", "Completes", "Errors", "Drops", "Runs on")
 
@@ -37,6 +38,7 @@ class Contract:
     arguments: list[tuple[str, str, str]]
 
 
+@cache
 def contract(operator: Callable[..., object]) -> Contract:
     """Read the contract of an operator from its docstring and source.
 
@@ -87,7 +89,7 @@ def contract(operator: Callable[..., object]) -> Contract:
         [
             (
                 arg,
-                _default(source, function, arg) or _default_of(parameters[arg]),
+                _default("\n".join(head), function, arg) or _default_of(parameters[arg]),
                 _markdown("\n".join(told[arg])),
             )
             for arg in told
