@@ -6,7 +6,8 @@
 - the voice of `offline.tts()` is one of espeak, as quick and of less computing; a voice that is
   asked for by name or speed is the real one, for somebody listens to it.
 
-With ``RXVOICE_THOROUGH=1`` programs run in processes of their own, with the models as they are.
+With ``RXVOICE_THOROUGH=1`` examples and pages run in processes of their own, with the models as
+they are.
 """
 
 from __future__ import annotations
