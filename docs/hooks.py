@@ -88,10 +88,12 @@ def without_page(root: Path) -> Iterator[str]:
 # The package, read and not run
 
 
-@functools.cache
+_read: dict[Path, griffe.Object] = {}
+
+
 def package(root: Path) -> griffe.Object:
-    """The source of rxvoice."""
-    return griffe.load("rxvoice", search_paths=[str(root)], resolve_aliases=True)  # type: ignore[return-value]
+    """The source of rxvoice, which `on_config` has read."""
+    return _read[root]
 
 
 def names(module: griffe.Object) -> list[str]:
@@ -261,6 +263,9 @@ def _size(count: int) -> str:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put what is written into the navigation."""
     root = _root(config)
+    handler: Any = config.plugins["mkdocstrings"].get_handler("python")  # type: ignore[attr-defined]
+    # mkdocstrings reads it once, for these hooks and for itself.
+    _read[root] = handler.collect("rxvoice", handler.get_options({}))
     operators = names(package(root)["operators"])
     programs = sorted((root / "examples").glob("*.py"))
     sections: dict[str, list[Any]] = {

@@ -63,6 +63,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         planted = pattern.sub(new, text, count=1)
         assert planted != text, name
         file.write_text(planted, "utf-8")
+    (copy / "docs" / "hooks.pyc").touch()
     done = build(copy, copy / "site")
     assert done.returncode != 0
     told = re.findall(r"^WARNING.*$(?:\n^ .*$)*", done.stderr, re.MULTILINE)
@@ -149,6 +150,11 @@ def test_a_page_asks_no_other_host_for_anything(site: Path) -> None:
         assert not loads.search(page.read_text("utf-8")), page
     for sheet in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?https?:|@import", sheet.read_text("utf-8")), sheet
+
+
+@pytest.mark.slow
+def test_what_is_compiled_stays_out_of_it(site: Path) -> None:
+    assert [*site.rglob("*.py"), *site.rglob("*.pyc")] == []
 
 
 @pytest.mark.slow
