@@ -87,10 +87,12 @@ class Talker:
         """Hold the answer against one that is fed everything. Returns the tokens it was spared."""
         stats = self.session.stats
         alone.conversation = Conversation(messages=self.past)
-        for _ in alone.respond(self.question):
-            pass
-        assert alone.stats.prefilled_tokens == alone.stats.prompt_tokens == stats.prompt_tokens
         given = tokens.pop(self.session._cache, [])  # none if it was fed in two steps
+        with closing(alone.respond(self.question)) as answer:
+            for _ in answer:
+                if len(tokens.get(alone._cache, ())) > len(given):
+                    break
+        assert alone.stats.prefilled_tokens == alone.stats.prompt_tokens == stats.prompt_tokens
         assert given == tokens[alone._cache][: len(given)]
         # The last answer, as far as it was heard, the question, and the mark that asks for more.
         assert stats.prefilled_tokens <= stats.prompt_tokens - self._sure + MARK

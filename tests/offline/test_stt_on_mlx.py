@@ -93,7 +93,7 @@ def test_human_prompts_as_by_faster_whisper(ears: offline.WhisperStt) -> None:
 
 
 def test_what_is_no_speech_gives_no_text(ears: offline.WhisperStt) -> None:
-    assert len(made_up(ears, 7)) <= int(THOROUGH)
+    assert len(made_up(ears, 5)) <= int(THOROUGH)
 
 
 def test_a_text_that_stands_twice_is_looked_at_in_the_whole_window(
@@ -135,8 +135,8 @@ def test_the_words_have_their_times(moon: rxv.Recognised) -> None:
 def test_partial_texts_come_before_the_end(ears: offline.WhisperStt, moon: rxv.Recognised) -> None:
     session = ears.session()
     told: list[object] = []
-    for at in range(0, len(turns()[2]), 2 * CHUNK):  # as where it is busy
-        session.feed(turns()[2][at : at + 2 * CHUNK])
+    for at in range(0, len(turns()[2]), CHUNK):
+        session.feed(turns()[2][at : at + CHUNK])
         told.append(session.step())
     partials = [it for it in told if isinstance(it, str)]
     assert partials
