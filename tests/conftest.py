@@ -3,7 +3,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -38,6 +38,16 @@ _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 
 _USUAL = {"devices": 5.0, "slow": 4.0, "browser": 2.0, "models": 1.0}
 """The seconds that a test with such a mark usually takes, roughly; a mark may say how many."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Nearly all that is made while tests are collected stays: to look for garbage takes 1 s."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)
