@@ -12,7 +12,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 from reactivex import Observable
-from thorough import some
+from thorough import THOROUGH, some
 
 import rxvoice as rxv
 from rxvoice._audio.samples import Samples
@@ -106,6 +106,8 @@ def test_as_a_policy_it_asks_the_same_network(policy: rxv.mlx.SmartTurn) -> None
         assert isinstance(answer, Observable)
         verdicts.add(cast("Observable[bool]", answer).run())
         assert model.dtype == mx.float32
+        if len(verdicts) == 2 and not THOROUGH:
+            break
     assert verdicts == {True, False}
 
 
