@@ -223,6 +223,8 @@ def told_as(fault: Fault, world: World) -> tuple[str, str, int | None] | None:
             return None
         case Fault(kind="never ends" | "hangs") if part != "transcribe" and is_cut(turn, world):
             return None  # it is interrupted before it takes too long
+        case _ if world.threaded and part in ("respond", "synthesize") and is_cut(turn, world):
+            return None  # it may be interrupted while the failure is on its way
         case _ if part in ("transcribe", "respond", "synthesize", "answer"):
             return "TurnFailed", part, turn
         case _:

@@ -77,7 +77,12 @@ class Threaded(World):
 
     def _may_speak(self, which: int, over: bool) -> bool:
         before = which - 1
-        return before < 0 or self.has_ended(before) or (over and self.speaks(before))
+        if before < 0 or (over and self.speaks(before)):
+            return True
+        # A cough may have ended that came over a reply, which goes on.
+        opened = [it for it in self.told if isinstance(it, events.TurnOpened | events.Candidate)]
+        others = {number(it.turn) for it in opened} - {before}
+        return self.has_ended(before) and (over or all(map(self.has_ended, others)))
 
     def microphone(self, observer: Any, gone: threading.Event) -> None:
         """Speak each utterance when its time has come; on a thread of its own."""

@@ -55,8 +55,9 @@ AFTER_MS = 8_000
 OVER_MS = 500
 AHEAD_MS = 300
 """How far a paced voice is ahead of the loudspeaker."""
-SAYINGS = tuple(f"Now comes number {n}." for n in range(len(WORDS)))
-"""What the app says by itself after each turn of the user."""
+_APP = ("uniform", "victor", "whiskey", "xray", "yankee", "zulu")
+SAYINGS = tuple(f"{word.title()} is what the app says." for word in _APP)
+"""What the app says by itself after each turn of the user. Each begins like no other text."""
 WORDLESS = {"noise", "cough"}
 NO_WORDS = (42, b"hey", 0.5, [1], "", {})
 
