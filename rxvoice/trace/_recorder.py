@@ -149,8 +149,13 @@ class Recorder:
         return RecordedSource(self, number, observer)
 
     def block(self, number: int, chunk: AudioChunk) -> AudioChunk:
-        """Note a block of a source; returns it as it is kept."""
-        pcm = to_pcm16(np.asarray(chunk.samples, np.float32))
+        """Note a block of a source; returns it as it is kept.
+
+        What is no sound is kept as silence, and the pipe gets it as it is, to tell what is wrong.
+        """
+        samples = np.asarray(chunk.samples, np.float32)
+        is_sound = samples.ndim == 1 and bool(np.isfinite(samples).all())
+        pcm = to_pcm16(samples) if is_sound else np.zeros(len(samples), np.int16)
         captured = None if chunk.time is None else round(chunk.time - self._began, 6)
         known: dict[str, object] = {} if captured is None else {"time": captured}
         known.update(
@@ -176,7 +181,8 @@ class Recorder:
             name = "microphone" if not number else f"microphone-{number + 1}"
             self._writer.sound(name, pcm, chunk.sample_rate)
         at = None if captured is None else self._began + captured
-        return replace(chunk, samples=of_pcm16(pcm), lead_in=lead_in, time=at)
+        kept = of_pcm16(pcm) if is_sound else chunk.samples
+        return replace(chunk, samples=kept, lead_in=lead_in, time=at)
 
     def signal(self, name: str, observer: abc.ObserverBase[T]) -> abc.ObserverBase[T]:
         return RecordedSignal(self, name, observer)

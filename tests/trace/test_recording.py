@@ -223,3 +223,19 @@ def test_blocks_with_times_of_another_clock_leave_no_hour_of_silence(tmp_path: P
     source = rx.from_iterable(blocks).pipe(vox.handoff(max_ms=10_000, overflow="fail"))
     rxv.live(never_ending(source), trace=tmp_path / "trace").run()
     assert len(read(tmp_path / "trace").sound("speaker")) < 5 * RATE
+
+
+@pytest.mark.parametrize(
+    "bad", [np.full(512, np.nan, np.float32), np.zeros((512, 2), np.float32)], ids=["NaN", "stereo"]
+)
+def test_what_is_no_sound_fails_a_recorded_pipe_as_any_other(tmp_path: Path, bad: Any) -> None:
+    """It is not made silence of: then a broken microphone would go unnoticed while it is traced."""
+    good = rxv.AudioChunk(np.full(512, 0.25, np.float32), RATE)
+    source = rx.of(good, rxv.AudioChunk(bad, RATE, 512))
+    pipe = source.pipe(vox.handoff(max_ms=1_000, overflow="fail"), vox.chunk(512))
+    live = rxv.live(pipe, trace=tmp_path / "trace")
+    with pytest.raises(rxv.AudioFormatError):
+        live.run()
+    found = read(tmp_path / "trace")
+    assert [it.number("at") for it in found.of("block")] == [0, 512]
+    assert found.microphone.samples().tolist() == [0.25] * 512 + [0.0] * 512
