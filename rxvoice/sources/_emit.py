@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import closing
 from datetime import timedelta
-from threading import Lock
+from threading import Lock, get_ident
 
 import numpy as np
 from reactivex import Observable, abc
@@ -17,7 +17,7 @@ from rxvoice._audio.samples import Samples
 from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice.chunks import AudioChunk
-from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
 
 
 def check_blocks(name: str, sample_rate: int, block_ms: int) -> None:
@@ -57,8 +57,12 @@ def emit(
             clock = CurrentThreadScheduler.singleton()
         began = clock.now
         count = position = 0
+        emitting: int | None = None
+        ended_elsewhere = False
 
         def close() -> None:
+            nonlocal ended_elsewhere
+            ended_elsewhere = get_ident() != emitting
             if own is not None:
                 own.dispose()
             with lock:
@@ -86,14 +90,17 @@ def emit(
                     raise
 
         def step(_: abc.SchedulerBase, __: object = None) -> None:
-            nonlocal ahead, count, position
+            nonlocal ahead, count, position, emitting
+            emitting = get_ident()
             if isinstance(ahead, np.ndarray) and not life.is_disposed:
                 start, position, count = position, position + len(ahead), count + 1
                 try:
                     observer.on_next(AudioChunk(ahead, sample_rate, start))
-                except BaseException:  # from downstream
+                except BaseException as error:  # from downstream
                     life.dispose()
-                    raise
+                    # Who ends the subscription may stop the sink while a block is written to it.
+                    if not (ended_elsewhere and isinstance(error, SinkStalled)):
+                        raise
                 if life.is_disposed:
                     return
                 ahead = read()

@@ -12,12 +12,12 @@ import soxr
 from numpy.typing import NDArray
 from reactivex import Observable
 from reactivex import operators as ops
-from reactivex.scheduler import HistoricalScheduler, ImmediateScheduler
+from reactivex.scheduler import EventLoopScheduler, HistoricalScheduler, ImmediateScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import AudioChunk, sources
 from rxvoice import operators as vox
-from rxvoice.errors import AudioFormatError, ConfigError
+from rxvoice.errors import AudioFormatError, ConfigError, SinkStalled
 
 
 def sine(n: int, rate: int, level: float = 0.5) -> NDArray[np.float64]:
@@ -290,3 +290,39 @@ def test_that_thread_ends_at_once_when_another_one_disposes() -> None:
     subscription.dispose()
     thread.join(60)
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("disposes", "error", "raised"),
+    [
+        (True, SinkStalled("the sink has been stopped"), []),
+        (False, SinkStalled("the sink has been stopped"), [SinkStalled]),
+        (True, ZeroDivisionError(), [ZeroDivisionError]),
+    ],
+)
+def test_a_sink_may_be_stopped_when_the_subscription_has_ended(
+    disposes: bool,
+    error: Exception,
+    raised: list[type[Exception]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writing, stopped = threading.Event(), threading.Event()
+    died: list[type[BaseException]] = []
+    on: list[threading.Thread] = []
+    monkeypatch.setattr(threading, "excepthook", lambda it: died.append(it.exc_type))
+
+    def write(_: AudioChunk) -> None:
+        on.append(threading.current_thread())
+        writing.set()
+        stopped.wait(60)
+        raise error
+
+    source = sources.array(np.zeros(16_000, np.float32), 16_000)
+    subscription = source.subscribe(write, scheduler=EventLoopScheduler(exit_if_empty=True))
+    assert writing.wait(60)
+    if disposes:
+        subscription.dispose()
+    stopped.set()
+    on[0].join(60)
+    assert died == raised
+    assert len(on) == 1
