@@ -27,7 +27,6 @@ REAL = {it.stem for it in EXAMPLES} if THOROUGH else {"seven_operators"}
 """A process with its own models."""
 PROCESSES = {
     "fastapi_app",  # its server ends with the process
-    "music",  # a block of its music may come after the mixer has ended
     "qt_app",
     "tk_app",
 }
