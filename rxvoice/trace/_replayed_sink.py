@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from reactivex import never
@@ -55,6 +55,8 @@ class ReplayedSink:
     def clear(self) -> Samples:
         """As much of what was written last as had not been heard."""
         answer = self._answers.answer_of_sink("clear")
+        if answer is None:  # nor did the sink say
+            return cast("Samples", None)
         unheard = min(answer, _KEPT_S) if is_count(answer) else 0
         whole = np.concatenate([np.empty(0, np.float32), *self._written])
         self._written.clear()

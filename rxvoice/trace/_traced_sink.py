@@ -60,16 +60,19 @@ class TracedSink:
         return taken
 
     def clear(self) -> Samples:
-        """Clear, and note how many samples were not heard."""
+        """Clear, and note how many samples were not heard; None if the sink does not say."""
         unheard: list[Samples] = []
 
-        def clear() -> int:
+        def clear() -> int | None:
             unheard.append(self._sink.clear())
-            return unheard[0].shape[0]
+            shape: object = getattr(unheard[0], "shape", None)
+            return len(unheard[0]) if isinstance(shape, tuple) and shape else None
 
-        self._noted("clear", clear)
+        count = self._noted("clear", clear)
+        if count is None:
+            return unheard[0]  # for the conversation to tell
         if (track := self._lines.speaker) is not None:
-            track.clear(unheard[0].shape[0])
+            track.clear(count)
         return np.asarray(unheard[0], np.float32)
 
     def __getattr__(self, name: str) -> Any:

@@ -170,6 +170,9 @@ def play_on_threads(talk: Talk, models: MlxScheduler, tmp: Path | None = None) -
             except KeyboardInterrupt as error:
                 world.escaped.append(error)
             world._wake()
+        for thread in threading.enumerate():  # it may still tell the model what was heard
+            if thread.name == "rxvoice-conversation":
+                thread.join(WAIT)
         for lane in lanes:  # what is closed is closed by the next step
             idle = threading.Event()
             lane.schedule(lambda *_, idle=idle: idle.set() or None)
@@ -180,6 +183,8 @@ def play_on_threads(talk: Talk, models: MlxScheduler, tmp: Path | None = None) -
         world._wake()
         for thread in threads:
             thread.join(WAIT)
+        with world.changed:  # disposal waits for no thread
+            world.changed.wait_for(lambda: world.sources == 0, WAIT)
         world.speaker.stop()
         for writer in threading.enumerate():
             if writer.name == "rxvoice-trace":

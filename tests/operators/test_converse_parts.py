@@ -365,6 +365,15 @@ def test_a_sink_that_could_not_say_its_position_at_first_counts_from_0() -> None
     assert playback.position == 2
 
 
+def test_a_clear_that_gives_a_number_of_numpy_is_no_sound_either() -> None:
+    sink = Positioned()
+    playback = Playback(sink, None)
+    playback.write(speech(*range(5)))
+    sink.gives = np.float32(0)
+    playback.clear()
+    assert isinstance(playback.take_error(), TypeError)
+
+
 class Failing(FakeSink):
     """A sink of which a method fails as long as it is named."""
 

@@ -19,6 +19,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice import sinks
 from rxvoice.trace import read
+from rxvoice.trace._traced_sink import TracedSink
 from rxvoice.trace._writer import TraceWriter
 
 RATE = 16_000
@@ -239,3 +240,26 @@ def test_what_is_no_sound_fails_a_recorded_pipe_as_any_other(tmp_path: Path, bad
     found = read(tmp_path / "trace")
     assert [it.number("at") for it in found.of("block")] == [0, 512]
     assert found.microphone.samples().tolist() == [0.25] * 512 + [0.0] * 512
+
+
+@pytest.mark.parametrize("given", [None, "all of it", np.float32(0)])
+def test_a_traced_sink_that_does_not_say_what_it_cleared_is_told_of_as_any_other(
+    given: Any,
+) -> None:
+    class Odd(sinks.MemorySink):
+        def clear(self) -> Any:
+            return given
+
+    lines: list[tuple[str, dict[str, Any]]] = []
+
+    class Lines:
+        speaker, seconds = None, 0.0
+
+        def line(self, kind: str, **fields: Any) -> None:
+            lines.append((kind, fields))
+
+        def encoded(self, value: Any) -> Any:
+            return value
+
+    assert TracedSink(Lines(), Odd()).clear() is given
+    assert lines[-1] == ("sink", {"m": "clear", "v": None})

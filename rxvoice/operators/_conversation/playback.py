@@ -170,7 +170,8 @@ class Playback:
 
     def _clear(self) -> Samples:
         unheard: object = self._sink.clear()
-        if not isinstance(getattr(unheard, "shape", None), tuple):
+        shape: object = getattr(unheard, "shape", None)
+        if not isinstance(shape, tuple) or not shape:
             # How much it dropped is not known. What counts as written must not wait to be heard.
             self.written = self.position
             raise TypeError(
