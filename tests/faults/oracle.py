@@ -182,10 +182,11 @@ def is_blamed(fault: Fault, turn: int, stage: str, world: World) -> bool:
     if fault.stage in ("source", "mute"):  # the stream fails, and the turn that is open
         return stage == "turn_window" and turn == world.utterance
     if stage == "converse" and (fault.stage == "subscriber" or fault.kind == "Ctrl-C"):
-        return turn in (fault.turn, fault.turn + 1)
+        return turn in (fault.turn, fault.turn + 1) or turn < -1  # or what the app says
     if fault.stage == "sink":
         # A sink that fails between two replies fails the one that is in progress then.
-        return stage in ("converse", "play") and turn in (fault.turn, fault.turn + 1)
+        near = turn in (fault.turn, fault.turn + 1) or turn < -1
+        return stage in ("converse", "play") and near
     if fault.stage == "tool":
         part = "respond"
     return turn == fault.turn and stage == {"policy": "turn_window"}.get(part, part)
