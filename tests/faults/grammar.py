@@ -265,7 +265,14 @@ def conversations(
     more = st.lists(st.builds(Utterance, when, said), min_size=1, max_size=4)
     utterances = (draw(first), *draw(more))
     own = {"source", "mute", "vad", "policy", "commands", "sink", "subscriber"}
-    answering = ANSWERING | {cell for cell in CELLS if cell[0] in own and cell[1] != "disposal"}
+    answering = ANSWERING | {
+        cell
+        for cell in CELLS
+        if cell[0] in own
+        and cell[1] != "disposal"
+        # What is typed for such a model is a notice, whatever it is.
+        and (cell[0], cell[2]) != ("commands", "gives nonsense")
+    }
     by_pipe = {"converse": CELLS, "plain": PLAIN, "session": STEPPED, "answer": answering}
     cells = sorted(by_pipe[pipe])
     count = draw(st.integers(0, most_faults))
@@ -274,6 +281,9 @@ def conversations(
         cell = draw(st.sampled_from(cells))
         if any(clash(cell[0], it.stage) for it in faults):
             continue
+        inputs = ("source", "mute", "commands", "says")
+        if cell[0] in inputs and any(it.stage == cell[0] for it in faults):
+            continue  # what has ended does nothing more
         turn = draw(st.integers(0, len(utterances) - 1))
         if any((it.stage, it.moment, it.turn) == (*cell[:2], turn) for it in faults):
             continue  # nobody could tell one from the other
