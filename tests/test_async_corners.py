@@ -30,3 +30,17 @@ def test_a_model_that_was_cancelled_by_its_own_library_fails_its_turn(pieces: in
     rx.from_iterable(asked).pipe(vox.respond(respond)).subscribe(seen.append)
     told = [type(it).__name__ if isinstance(it, rxv.Event) else it.delta for it in seen]
     assert told == ["Word. "] * pieces + ["TurnFailed", "Word. ", ""]
+
+
+def test_a_coroutine_that_gives_a_coroutine_fails_its_turn_and_says_so() -> None:
+    async def inner() -> str:
+        return "x"
+
+    async def model(text: str) -> Any:
+        return inner()
+
+    seen: list[Any] = []
+    said = rxv.Transcript(rxv.Turn.of(np.zeros(4, np.float32)), "hi")
+    rx.of(said).pipe(vox.respond(model)).subscribe(seen.append, seen.append)
+    (failed,) = seen
+    assert str(failed.error).endswith("(coroutine): await it")

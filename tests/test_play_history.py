@@ -224,3 +224,23 @@ def test_a_pause_of_what_stands_still_changes_nothing() -> None:
     it.history.observe(0.25, 128)  # it has stood still since 0.125 s
     it.history.pause(0.375)
     assert it.told(128, 400) == [0.0] * 272
+
+
+def test_sound_of_another_rate_is_told_by_a_clock_that_began_long_before() -> None:
+    it = Loudspeaker(begins=5_000)
+    it.observe()
+    it.write(sound(96))
+    it.history.set_sample_rate(2 * RATE)
+    it.history.write(np.full(128, 0.25, np.float32))
+    it.play(64)
+    it.observe()
+    assert it.told(5_000, 5_096) == sound(96).tolist()
+    heard = it.history.at(5_096 / RATE, 160, 2 * RATE)
+    assert heard.tolist() == [0.25] * 128 + [0.0] * 32
+
+
+def test_what_was_written_and_has_not_begun_to_play_was_not_heard() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(96))
+    assert it.told(0, 96) == [0.0] * 96

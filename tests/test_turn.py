@@ -363,3 +363,14 @@ def test_who_listens_is_counted() -> None:
     other.dispose()
     writer.turn.subscribe()
     assert count == 0
+
+
+def test_a_long_turn_is_measured_as_exactly_as_a_short_one() -> None:
+    assert Turn.of(np.zeros(32_000, np.float32)).ms == 2000
+    assert Turn.of(np.zeros(31_999, np.float32)).ms == 1999
+
+
+def test_a_turn_is_equal_to_no_other_thing() -> None:
+    turn = Turn.of(np.zeros(4, np.float32))
+    assert (turn == 3) is False
+    assert turn == turn

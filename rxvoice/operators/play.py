@@ -98,8 +98,8 @@ def play(
             except BaseException as error:
                 out.fail(_blamed(None, error))
                 raise_if_ctrl_c(error)
-                return
-            out.complete()
+            else:
+                out.complete()
 
         return step, flush, None
 

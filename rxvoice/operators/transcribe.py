@@ -201,12 +201,11 @@ def _streaming(
 
         def let_go(*_: object) -> None:
             """Close a session that is not needed any more, and drop its text."""
-            nonlocal closed, gone
+            nonlocal gone
             with stepping:
                 gone = True
                 if listening is None or closed:
                     return
-                closed = True
                 try:
                     listening.close()
                 except BaseException as error:  # no caller waits for it

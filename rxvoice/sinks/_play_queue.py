@@ -229,7 +229,7 @@ class PlayQueue:
         steps = math.ceil(abs(target - gain) * size)
         count = min(len(block), steps)
         gains = self._gains[:count]
-        np.multiply(self._ramp[:count], 1.0 if target > gain else -1.0, out=gains)
+        np.multiply(self._ramp[:count], math.copysign(1, target - gain), out=gains)
         gains += gain
         if count == steps:
             gains[-1] = self._gain = target
@@ -240,7 +240,7 @@ class PlayQueue:
 
     def late(self, time: float) -> None:
         """Note that the device had to wait: the next block to render is heard at `time`."""
-        if self._playing and self._logged:
+        if self._playing:  # so a callback is logged
             due, _, count = self._log[(self._logged - 1) % _LOGGED]
             self._late += max(1, round((time - due) * self._rate) - count)
 

@@ -32,7 +32,7 @@ _CALCULATED: dict[type[ast.operator], type[ast.operator]] = {
     ast.Pow: ast.Mult,
 }
 _SAME_OR_ABSURD = {
-    *("array_equal", "max", "maximum", "min", "minimum"),
+    *("array_equal", "max", "maximum", "min", "minimum", "multiply"),
     *("getattr", "hasattr", "isinstance", "setattr"),
 }
 """Swapped arguments of these change nothing, or break at the first call."""

@@ -76,3 +76,18 @@ def test_a_turn_that_waits_is_not_answered() -> None:
         "345 Finished -1 'A B C. D E F G H.'",
     ]
     assert scene.lines[-1].endswith("completed")
+
+
+def test_a_candidate_that_has_come_to_wait_is_not_answered() -> None:
+    scene = Scene(
+        HI + pad(40) + "~" * 20 + "___" + pad(300) + "|",
+        interruptions=lambda m: m.cold("-" * 12 + "F", {"F": False}),
+        discard_at=[205],
+    )
+    assert scene.only("Candidate", "TurnOpened", "Dropped")[:4] == [
+        "0 TurnOpened 1",
+        "90 Candidate 2",
+        "120 TurnOpened 2",
+        "205 Dropped 2 discarded",
+    ]
+    assert scene.lines[-1].endswith("completed")

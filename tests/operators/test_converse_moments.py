@@ -499,3 +499,7 @@ def test_a_long_time_is_measured_as_exactly_as_a_short_one() -> None:
         "230 Finished 1 'One two. Three four.'",
         "5230 Idle 5000",
     ]
+
+
+def test_before_the_first_reply_nobody_is_idle() -> None:
+    assert Scene(pad(300) + "|", idle_ms=50).lines == ["300 completed"]

@@ -711,3 +711,13 @@ def test_what_the_echo_detector_knows_does_not_count() -> None:
 def test_a_word_of_the_app_must_be_one() -> None:
     with pytest.raises(ConfigError):
         evidence(stop_words=["..."])
+
+
+def test_a_cough_that_may_have_been_a_stop_word_pauses_no_more_once_it_is_over() -> None:
+    it = over(evidence(min_speech_ms=100, stop_words=["stop"]), chunk(50))
+    assert it.holds
+    it.end(Turn.of(np.zeros(4, np.float32)))
+    assert not it.holds
+    assert it.verdict is None
+    it.add_text("stop", NONE, final=True)
+    assert it.verdict == "confirmed"

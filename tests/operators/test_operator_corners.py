@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reactivex as rx
 from reactivex import Subject
+from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 import rxvoice as rxv
@@ -259,3 +260,24 @@ def test_a_policy_that_does_not_answer_is_told_with_the_silence_it_had() -> None
     (error,) = errors
     assert str(error.cause) == "the policy gave no answer for 0.04 s of silence (timeout_ms=30)"
     assert error.cause.seconds == 0.04
+
+
+def test_a_worker_without_a_way_back_is_told_once_for_each_operator(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = EventLoopScheduler()
+    operator = vox.respond(lambda text: "Yes.", worker=worker)
+    for _ in range(2):
+        rx.empty().pipe(operator).subscribe()
+    worker.dispose()
+    assert len([it for it in caplog.records if it.name == "rxvoice"]) == 1
+
+
+def test_a_sentence_that_could_not_be_replaced_fails_its_turn_once() -> None:
+    def fail(sentence: str) -> str:
+        raise ValueError(sentence)
+
+    reply = rxv.Reply(rxv.Transcript(rxv.Turn.of([0.0]), "hi"), "One. Two", flush=True)
+    seen: list[Any] = []
+    rx.of(reply).pipe(vox.map_sentences(fail)).subscribe(seen.append)
+    assert [type(it) for it in seen] == [rxv.events.TurnFailed]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from reactivex import Subject
 
 from rxvoice import operators as vox
+from rxvoice._audio.samples import Samples
 from rxvoice.chunks import AudioChunk
 from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.testing.check import check_operator
@@ -146,3 +148,15 @@ def test_a_chunk_that_no_vad_has_judged_is_refused() -> None:
         "wanted chunks judged by vad(), got one with speech=None: put vad() before preroll()"
     )
     assert not source.observers
+
+
+def test_it_keeps_no_more_than_it_may_give() -> None:
+    source: Subject[AudioChunk] = Subject()
+    source.pipe(vox.preroll(200)).subscribe()
+    kept: list[weakref.ref[Samples]] = []
+    for at in range(0, 5_000, 100):
+        samples = np.zeros(100, np.float32)
+        kept.append(weakref.ref(samples))
+        source.on_next(AudioChunk(samples, 1000, at, speech=False))
+        del samples
+    assert sum(it() is not None for it in kept) == 2

@@ -145,3 +145,4 @@ def test_each_rate_is_converted_by_itself_though_the_sound_goes_on() -> None:
     ]
     seen, _ = run(given, 16_000)
     assert len(joined(seen)) == 3200
+    assert not any(it.samples.flags.writeable for it in seen)

@@ -26,6 +26,7 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
+from rxvoice._answers.shapes import named
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, TimedSamples, Transcript
 from rxvoice.events import Notice, TurnFailed
@@ -624,3 +625,7 @@ def test_what_is_no_bool_fails_its_turn(answer: Any, came: str, later: bool) -> 
     answers[:] = [answer, True]
     both = any_of(silence(10_000), policy, lambda *_: rx.never())
     assert turns(both) == [f"user_finished() must give a bool, got {came}", "policy"]
+
+
+def test_nothing_is_named_so() -> None:
+    assert named(None) == "None"

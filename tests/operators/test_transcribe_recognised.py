@@ -176,6 +176,7 @@ def test_what_libraries_tell(answer: Any, known: dict[str, Any]) -> None:
         {"text": "good", "confidence": 85, "segments": [{"avg_logprob": float("nan")}]},
         {"text": "good", "segments": [{"speaker": "A"}, {"speaker": "B"}]},
         {"text": "good", "confidence": np.array([0.5])},
+        {"text": "good", "words": [{"word": " ", "start": 0.1, "end": 0.2}]},
         Some(text="good", language=None, confidence=True),
     ],
 )
@@ -276,3 +277,10 @@ def test_a_result_with_a_text_is_one_piece_though_it_can_be_iterated() -> None:
         text = "good"
 
     assert said(Result(["bad"])) == [Transcript(TURN, "good")]
+
+
+def test_a_long_text_is_told_again_when_it_has_grown_by_an_eighth() -> None:
+    """Up to 4096 characters it is told with each piece."""
+    lengths = [len(it.text) for it in said(["x" * 512] * 20)]
+    assert [it // 512 for it in lengths] == [*range(1, 10), 11, 13, 15, 17, 20]
+    assert [len(it.text) for it in said(["x" * 4095, *"xxx"])] == [4095, 4096, 4098]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from operators_kit import Pushed
+from reactivex import Subject
 from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
@@ -290,3 +291,15 @@ def test_what_a_subscriber_raises_at_a_discarded_turn_does_not_make_it_deaf() ->
     other.append(chunk(1))
     other.close("policy", 1)
     assert len(stt.given) == 1
+
+
+def test_a_session_that_was_not_begun_is_not_closed(caplog: pytest.LogCaptureFixture) -> None:
+    class Stt:
+        def session(self) -> Any:
+            raise AssertionError("no sound has come")
+
+    source: Subject[Any] = Subject()
+    life = source.pipe(vox.transcribe(Stt())).subscribe()
+    source.on_next(TurnWriter(1, 0, 16_000).turn)
+    life.dispose()
+    assert caplog.records == []

@@ -210,3 +210,52 @@ def test_a_piece_that_waits_for_room_is_given_back_once() -> None:
     bus.write_samples(np.full(30, 0.5, np.float32))
     assert given_back == [50, 0]
     assert bus.written == 0
+
+
+def test_a_paused_bus_has_nothing_to_mix() -> None:
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=1000)
+    bus = sinks.mixer(speaker, scheduler=m.scheduler).bus("voice")
+    bus.pause()
+    bus.write_samples(np.full(100, 0.5, np.float32))
+    assert bus.ready() == 0
+    bus.resume()
+    assert bus.ready() == 100
+
+
+def test_whoever_waits_for_the_end_is_told_that_the_loudspeaker_is_gone() -> None:
+    class Going:
+        events = rx.empty()
+        waits = 0
+
+        def heard(self) -> int:
+            return 0
+
+        def wake(self) -> None: ...
+
+        def check(self) -> None:
+            if self.waits:
+                raise OSError("gone")
+
+    desk = Going()
+    bus = Bus(desk, "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=100)
+
+    class Changed(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            desk.waits += 1
+            assert desk.waits == 1
+            return True
+
+    bus._changed = Changed()
+    bus.write_samples(np.full(20, 0.5, np.float32))
+    with pytest.raises(OSError, match="gone"):
+        bus.flush()
+
+
+def test_a_bus_that_is_flushed_is_over() -> None:
+    m = marbles()
+    bus = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=1000), scheduler=m.scheduler).bus("a")
+    bus.write_samples(np.full(10, 0.5, np.float32))
+    assert not bus.is_over
+    bus.flush()
+    assert bus.is_over

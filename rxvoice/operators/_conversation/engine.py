@@ -96,7 +96,6 @@ class Engine:
                 current.take_back()
             elif not current.reply.was_heard_whole():
                 current.reply.cut()
-        self._floor.leave()
         self._candidates.release()
         error = self._playback.take_error()
         if error is not None:

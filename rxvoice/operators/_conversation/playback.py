@@ -90,7 +90,7 @@ class Playback:
         self.written += count
         if count and sample_rate is not None:
             same = bool(self._rates) and self._rates[-1][1] == sample_rate
-            before, _ = self._rates.pop() if same else (0, 0)
+            before = self._rates.pop()[0] if same else 0
             self._rates.append((before + count, sample_rate))
         return True
 
