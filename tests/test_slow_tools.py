@@ -572,7 +572,8 @@ def test_a_tool_of_a_disposed_answer_is_abandoned(pool: ThreadPoolExecutor) -> N
     worker.dispose()
 
 
-def test_an_async_tool_runs_on_the_loop_of_the_app_which_does_not_wait() -> None:
+@pytest.mark.parametrize("home", [AsyncIOThreadSafeScheduler, lambda loop: None])
+def test_an_async_tool_runs_on_the_loop_of_the_app_which_does_not_wait(home: Any) -> None:
     loops: list[Any] = []
 
     async def tool() -> str:
@@ -586,7 +587,7 @@ def test_an_async_tool_runs_on_the_loop_of_the_app_which_does_not_wait() -> None
         over = asyncio.Event()
         model = Scripted([WrittenCall("look", {})], ["Yes."], tools=[named(tool)])
         asked(transcript()).pipe(vox.respond(model)).subscribe(
-            on_completed=over.set, scheduler=AsyncIOThreadSafeScheduler(loop)
+            on_completed=over.set, scheduler=home(loop)
         )
         assert contents(model) == ["hi"]  # it has not waited
         await asyncio.wait_for(over.wait(), WAIT)

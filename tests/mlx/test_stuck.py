@@ -214,6 +214,13 @@ def test_a_step_within_its_limit_is_none_of_anybodys_business() -> None:
     assert watched.thread.stuck is None
 
 
+def test_one_that_gets_stuck_again_is_told_again() -> None:
+    watched = Watched()
+    for begins in (0, 20):
+        watched.step(begins, begins + 8)
+    assert [at for at, _ in watched.told] == [5, 8, 25, 28]
+
+
 def test_one_that_is_not_is_told_once_and_when_it_is_over() -> None:
     watched = Watched()
     watched.step(1, 3)

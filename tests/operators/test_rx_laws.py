@@ -290,6 +290,24 @@ def test_a_turn_that_waits_for_the_recogniser_is_listened_to() -> None:
         m.expect_subscriptions(source, "^-----!")  # nobody waits for the recogniser
 
 
+def test_a_turn_that_fails_while_it_waits_for_the_recogniser_lets_go_of_the_source() -> None:
+    answers = [False, True]
+
+    def policy(audio: rxv.Samples, silence_ms: int) -> bool:
+        return answers.pop(0)
+
+    with marbles() as m:
+        source = m.cold("~__~~____|")
+        said = source.pipe(
+            vox.turn_window(policy),
+            ops.take(2),
+            vox.transcribe(FakeTranscriber("one", after_ms=500)),
+        )
+        came = [type(it.value).__name__ for it in m.record(said) if it.kind == "next"]
+        assert came == ["Transcript", "TurnFailed"]
+        m.expect_subscriptions(source, "^----!")
+
+
 def test_a_turn_that_is_handed_off_is_listened_to() -> None:
     with marbles() as m:
         said = turns(m).pipe(

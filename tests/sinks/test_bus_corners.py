@@ -259,3 +259,12 @@ def test_a_bus_that_is_flushed_is_over() -> None:
     assert not bus.is_over
     bus.flush()
     assert bus.is_over
+
+
+def test_a_bus_that_was_stopped_has_nothing_queued() -> None:
+    m = marbles()
+    bus = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=1000), scheduler=m.scheduler).bus("a")
+    bus.write_samples(np.full(10, 0.5, np.float32))
+    assert bus.queued_ms == 10
+    bus.stop()
+    assert bus.queued_ms == 0

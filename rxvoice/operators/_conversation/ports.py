@@ -42,7 +42,6 @@ class Ports:
         self._out = out
         self._mailbox = Mailbox(settle, self._on_raised, self._on_left)
         self._home = _home(out.scheduler)
-        self._completed = False
         self.boundary = boundary_of(out.scheduler)
         self.call = calling(out.scheduler)
         self.life = out.life
@@ -150,10 +149,8 @@ class Ports:
         self._send(lambda: self._out.fail(error))
 
     def complete(self, flush: Action) -> None:
-        """Flush, then end the subscription. Only the first call does anything."""
-        if not self._completed:
-            self._completed = True
-            self._send(partial(self._flush, flush))
+        """Flush, then end the subscription, before the next action."""
+        self._send(partial(self._flush, flush))
 
     def _flush(self, flush: Action) -> None:
         try:
