@@ -59,6 +59,7 @@ def test_what_is_not_said_at_the_beginning_or_twice_in_a_row() -> None:
     assert texts(("", "😀")).up_to(1) == "😀"
     assert texts("").up_to(1) == ""
     assert texts(("five pm", "5 pm"), ("", "!")).up_to(2) == ""
+    assert texts(("", "# "), ("five pm", "5 pm")).up_to(2) == ""
 
 
 # The sound of a reply
@@ -291,6 +292,27 @@ def test_sounds_whose_rates_alternate_each_go_on_at_their_own() -> None:
     sink.rates.clear()
     playback.release()
     assert sink.rates == [24_000, 16_000]
+    assert sink.taken == [1, 2, 3, 4]
+
+
+def test_two_sounds_of_one_rate_go_on_as_one_and_the_sound_before_at_its_own() -> None:
+    class Rated(Bare):
+        def __init__(self) -> None:
+            super().__init__(unheard=3)
+            self.rates: list[int] = []
+
+        def set_sample_rate(self, sample_rate: int, /) -> None:
+            self.rates.append(sample_rate)
+
+    sink = Rated()
+    playback = Playback(sink, None)
+    playback.write(speech(1, 2, rate=16_000))
+    for sample in (3, 4):
+        playback.write(speech(sample, rate=24_000))
+    playback.hold()
+    sink.rates.clear()
+    playback.release()
+    assert sink.rates == [16_000, 24_000]
     assert sink.taken == [1, 2, 3, 4]
 
 

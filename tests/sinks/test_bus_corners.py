@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import reactivex as rx
+import soxr
 
 from rxvoice import sinks
 from rxvoice.errors import ConfigError
@@ -268,3 +269,20 @@ def test_a_bus_that_was_stopped_has_nothing_queued() -> None:
     assert bus.queued_ms == 10
     bus.stop()
     assert bus.queued_ms == 0
+
+
+def test_sound_that_comes_in_time_is_converted_as_one() -> None:
+    """The second piece comes after 100 ms, when 400 ms are still queued."""
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=16_000)
+    bus = sinks.mixer(speaker, scheduler=m.scheduler).bus("voice")
+    bus.set_sample_rate(8_000)
+    wave = (0.5 * np.sin(np.arange(8_000) / 3)).astype(np.float32)
+    bus.write_samples(wave[:4_000])
+    m.scheduler.advance_to(0.1)
+    bus.write_samples(wave[4_000:])
+    bus.end_reply()
+    m.scheduler.advance_to(3.0)
+    whole = soxr.resample(wave, 8_000, 16_000)
+    assert len(speaker.heard) == len(whole)
+    assert np.allclose(speaker.heard, whole, atol=1e-3)
