@@ -294,3 +294,14 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(raised.value) == (
         "cancel_echo() needs the package livekit: pip install 'rxvoice[echo]'"
     )
+
+
+def test_a_library_that_fails_is_an_error_of_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def process(*_: object) -> None:
+        raise RuntimeError("no")
+
+    canceller = sys.modules["rxvoice.operators.cancel_echo"]._Canceller
+    monkeypatch.setattr(canceller, "process", process)
+    seen, (error,) = run([AudioChunk(noise(160))], silence)
+    assert seen == []
+    assert str(error) == "cancel_echo failed: RuntimeError: no"

@@ -91,3 +91,16 @@ def test_a_candidate_that_has_come_to_wait_is_not_answered() -> None:
         "205 Dropped 2 discarded",
     ]
     assert scene.lines[-1].endswith("completed")
+
+
+def test_the_reply_to_a_discarded_turn_that_was_begun_early_is_forgotten() -> None:
+    scene = Scene(
+        "~~~~" + pad(400) + "|",
+        stt=FakeStreamingTranscriber("what is it", ""),
+        silence_ms=200,
+        preempt_after_ms=30,
+        discard_at=[155],
+    )
+    assert scene.llm.asked == ["what is it"]
+    assert scene.llm.history == []
+    assert scene.heard == ""

@@ -26,7 +26,7 @@ from reactivex.scheduler import EventLoopScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
-from rxvoice._answers.shapes import named
+from rxvoice._answers.shapes import named, sound
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, TimedSamples, Transcript
 from rxvoice.events import Notice, TurnFailed
@@ -625,6 +625,11 @@ def test_what_is_no_bool_fails_its_turn(answer: Any, came: str, later: bool) -> 
     answers[:] = [answer, True]
     both = any_of(silence(10_000), policy, lambda *_: rx.never())
     assert turns(both) == [f"user_finished() must give a bool, got {came}", "policy"]
+
+
+def test_a_word_may_end_where_the_text_begins() -> None:
+    timed = TimedSamples(np.zeros(8, np.float32), ((0, 0), (3, 4)))
+    assert sound(timed, 1000).words == ((0, 0), (3, 4))
 
 
 def test_nothing_is_named_so() -> None:
