@@ -156,3 +156,35 @@ def test_the_source_is_not_begun_where_the_operator_has_failed_at_once() -> None
 )
 def test_only_a_text_for_a_voice_is_told_of_speak(name: str, element: object, remedy: str) -> None:
     assert str(misplaced((name, rxv.Turn, "turn_window()"), element)).endswith(f": {remedy}")
+
+
+@pytest.mark.parametrize(
+    "ends", [("end", "error", "end", "next"), ("error", "end", "error", "next")]
+)
+def test_a_source_of_ones_own_ends_once(ends: tuple[str, ...]) -> None:
+    """RxPY watches over its own observables only. The operator has more to do at the end."""
+
+    class Broken(Observable[Any]):
+        def subscribe(  # type: ignore[override]
+            self, on_next: Any, on_error: Any, on_completed: Any, *, scheduler: Any = None
+        ) -> Any:
+            gives = {
+                "end": on_completed,
+                "error": lambda: on_error(BOOM),
+                "next": lambda: on_next(1),
+            }
+            for end in ends:
+                gives[end]()
+            return Disposable()
+
+    told: list[str] = []
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        return (
+            lambda _: told.append("next"),
+            lambda: told.append("end"),
+            lambda _: told.append("error"),
+        )
+
+    Broken().pipe(stateful_on_events(start)).subscribe()
+    assert told == [ends[0]]
