@@ -39,6 +39,9 @@ _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 _USUAL = {"devices": 5.0, "slow": 4.0, "browser": 2.0, "models": 1.0}
 """The seconds that a test with such a mark usually takes, roughly; a mark may say how many."""
 
+_LONG = 2.0
+"""The seconds from which on a file is long."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
@@ -93,16 +96,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def longest_first(items: list[pytest.Item]) -> None:
-    """Sort by scope, so that no worker is left with a long one when the others are done."""
+    """Sort by scope, so that no worker is left with a long one when the others are done.
+
+    Chromium comes late, when the tests of devices are over: beside it, as root, they are not served
+    with sound in time.
+    """
     seconds: Counter[str] = Counter()
+    late: set[str] = set()
     for item in items:
-        marks = [
-            mark.args[0] if mark.args else _USUAL[mark.name]
-            for mark in item.iter_markers()
-            if mark.name in _USUAL
-        ]
-        seconds[scope(item.nodeid)] += max(marks, default=0.03)  # type: ignore[assignment]
-    items.sort(key=lambda item: -seconds[scope(item.nodeid)])
+        where = scope(item.nodeid)
+        marks = {mark.name: mark.args for mark in item.iter_markers() if mark.name in _USUAL}
+        usual = [it[0] if it else _USUAL[name] for name, it in marks.items()]
+        seconds[where] += max(usual, default=0.03)  # type: ignore[assignment]
+        if "browser" in marks:
+            late.add(where)
+
+    def place(item: pytest.Item) -> tuple[int, float]:
+        where = scope(item.nodeid)
+        long = seconds[where] >= _LONG
+        return (1 if where in late else 0 if long else 2), -seconds[where]
+
+    items.sort(key=place)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -90,13 +90,15 @@ def test_workers_begin_with_what_takes_longest_a_file_or_the_devices_at_a_time()
         Item("tests/mlx/test_c.py::test_it[a/b::c]", "models", "slow"),
         Item("tests/devices/test_d.py::test_it", "devices"),
         Item("tests/test_e.py::test_it", "slow 3"),
+        Item("tests/test_f.py::test_it", "browser"),
     ]
     longest_first(items)  # type: ignore[arg-type]
     found = list(dict.fromkeys(scope(it.nodeid) for it in items))
     assert found == [
-        *("tests/devices", "tests/mlx/test_c.py", "tests/test_e.py", "tests/test_a.py")
+        *("tests/devices", "tests/mlx/test_c.py", "tests/test_e.py"),
+        *("tests/test_f.py", "tests/test_a.py"),
     ]
-    assert [it.nodeid for it in items[4:]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
+    assert [it.nodeid for it in items[5:]] == [f"tests/test_a.py::test_{n}" for n in range(60)]
 
 
 @pytest.mark.parametrize("in_ci", [False, True])
