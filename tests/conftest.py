@@ -99,24 +99,28 @@ def longest_first(items: list[pytest.Item]) -> None:
     """Sort by scope, so that no worker is left with a long one when the others are done.
 
     Chromium comes late, when the tests of devices are over: beside it, as root, they are not served
-    with sound in time.
+    with sound in time. It waits more than it computes, so what is short runs beside it.
     """
     seconds: Counter[str] = Counter()
-    late: set[str] = set()
+    with_chromium: set[str] = set()
     for item in items:
         where = scope(item.nodeid)
         marks = {mark.name: mark.args for mark in item.iter_markers() if mark.name in _USUAL}
         usual = [it[0] if it else _USUAL[name] for name, it in marks.items()]
         seconds[where] += max(usual, default=0.03)  # type: ignore[assignment]
         if "browser" in marks:
-            late.add(where)
-
-    def place(item: pytest.Item) -> tuple[int, float]:
-        where = scope(item.nodeid)
-        long = seconds[where] >= _LONG
-        return (1 if where in late else 0 if long else 2), -seconds[where]
-
-    items.sort(key=place)
+            with_chromium.add(where)
+    scopes = sorted(seconds, key=lambda it: -seconds[it])
+    late = [it for it in scopes if it in with_chromium]
+    others = [it for it in scopes if it not in with_chromium]
+    order = [it for it in others if seconds[it] >= _LONG]
+    short = others[len(order) :]
+    for left, it in zip(range(len(late), 0, -1), late, strict=True):
+        beside = len(short) // left
+        order += [it, *short[:beside]]
+        short = short[beside:]
+    place = {it: at for at, it in enumerate([*order, *short])}
+    items.sort(key=lambda item: place[scope(item.nodeid)])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
