@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,7 @@ class Scene:
 
     Args:
         busy_ms: how long the text model's thread does something else; None: it has none.
+        hears: what comes of a turn, in place of a recogniser.
         stages: those between the text model and the voice.
         decide: says of a turn whether it may interrupt.
         discard_at: when the app discards the turn that is open, in ms.
@@ -151,6 +152,7 @@ class Scene:
         *texts: str,
         llm: Any = None,
         stt: Any = None,
+        hears: Callable[[Marbles, rxv.Turn], Observable[Any]] | None = None,
         tts: Any = None,
         silence_ms: int = 30,
         dispose_at: int | None = None,
@@ -192,8 +194,12 @@ class Scene:
                 options[name] = made(m)
         if decide is not None:
             options["interruptions"] = decide
+
+        def listen(turns: Observable[Any]) -> Observable[Any]:
+            return turns.pipe(ops.flat_map(lambda it: hears(m, it)))
+
         operator = vox.converse(
-            vox.transcribe(self.stt),
+            vox.transcribe(self.stt) if hears is None else listen,
             vox.respond(self.llm, worker=worker),
             *stages,
             vox.synthesize(self.tts),

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from embedded import shared
+from embedded import quick, shared
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
 RECORDING = Path(__file__).parent.parent / "rxvoice" / "data" / "demo.wav"
@@ -136,7 +136,7 @@ class Stage:
         import rxvoice as rxv
         from rxvoice import mlx, offline
 
-        real_llm, real_stt, real_tts = mlx.llm, mlx.stt, offline.tts
+        real_llm, real_stt = mlx.llm, mlx.stt
         here = Path(offline.__file__).parent
 
         def stt(model: str | Path, **__: object) -> object:
@@ -145,13 +145,10 @@ class Stage:
         def llm(*_: object, tools: object = None, **options: Any) -> object:
             return real_llm(str(here / "demo-llm"), **options)
 
-        def tts(*_: object, **__: object) -> object:
-            return real_tts("espeak:en-us")
-
         places: list[tuple[Any, str, object]] = [
             (mlx, "stt", stt),
             (mlx, "llm", llm),
-            (mlx, "tts", tts),
+            (mlx, "tts", lambda *_, **__: quick()),
             (rxv, "microphone", self.microphone),
             (rxv, "speaker", loudspeaker),
             (rxv, "silero", lambda *_, **__: offline.silero()),

@@ -68,7 +68,10 @@ class Steps(Generic[T]):
     ) -> None:
         self._answer = answer
         self._life = life
-        self._worker = worker
+        # A worker that holds steps back for room, and the one behind it, which does not.
+        self._hold: Callable[[Callable[[abc.SchedulerBase], None]], object] | None
+        self._hold = getattr(worker, "hold", None)
+        self._behind = worker if self._hold is None else getattr(worker, "worker", worker)
         self._thread = shared_thread(worker)
         self._watch = watch
         self._what = what
@@ -150,7 +153,7 @@ class Steps(Generic[T]):
         if isinstance(given, abc.DisposableBase):
             given.dispose()
         if pieces is not None:  # to be closed, for which nobody has to make room
-            self._go(getattr(self._worker, "worker", self._worker), self._next, pieces)
+            self._go(self._behind, self._next, pieces)
 
     def _hand_over(
         self, step: abc.ScheduledAction[Iterator[T]], pieces: Iterator[T] | None = None
@@ -160,12 +163,10 @@ class Steps(Generic[T]):
         A worker with a method `hold`, such as `paced`, may hold the step back; the time then counts
         from when the step goes on.
         """
-        hold: Callable[[Callable[[abc.SchedulerBase], None]], object] | None
-        hold = getattr(self._worker, "hold", None)
-        if hold is None:
-            self._go(self._worker, step, pieces)
+        if self._hold is None:
+            self._go(self._behind, step, pieces)
         else:
-            self._given = hold(lambda worker: self._go(worker, step, pieces))
+            self._given = self._hold(lambda worker: self._go(worker, step, pieces))
 
     def _go(
         self,

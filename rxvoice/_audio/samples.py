@@ -51,6 +51,12 @@ def audio_samples(given: object) -> Samples:
     )
 
 
+def count_of(given: object) -> int | None:
+    """How many samples an array has; None for what is none, or has no length."""
+    shape: object = getattr(given, "shape", None)
+    return len(cast(Samples, given)) if isinstance(shape, tuple) and shape else None
+
+
 def wrong_dtype(dtype: str, convert: str) -> AudioFormatError:
     """Make the error for audio that is not float32.
 

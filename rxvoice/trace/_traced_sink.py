@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rxvoice._audio.samples import Samples
+from rxvoice._audio.samples import Samples, count_of
 from rxvoice.slots import AudioSink
 from rxvoice.trace._heard_track import HeardTrack
 
@@ -65,8 +65,7 @@ class TracedSink:
 
         def clear() -> int | None:
             unheard.append(self._sink.clear())
-            shape: object = getattr(unheard[0], "shape", None)
-            return len(unheard[0]) if isinstance(shape, tuple) and shape else None
+            return count_of(unheard[0])
 
         count = self._noted("clear", clear)
         if count is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -29,22 +28,6 @@ def sound_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualAu
         yield server
     finally:
         server.stop()
-
-
-@pytest.fixture(autouse=True)
-def served_first() -> Iterator[None]:
-    """Sound is served in time on a busy machine too, where this process may ask for that (as root).
-
-    The threads and the players that the test starts inherit it.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    usual = os.getpriority(os.PRIO_PROCESS, 0)
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, usual - 10)
-    yield
-    os.setpriority(os.PRIO_PROCESS, 0, usual)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ what was heard is read from the samples that the loudspeaker has played.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,23 +23,32 @@ from rxvoice.elements import FinishedTurn, Speech
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.tools import ToolCall
 
-__all__ = ["check", "ends"]
+__all__ = ["check", "ends", "explained"]
 
 FATAL = ("Ctrl-C", "exits", "GeneratorExit")
 BESIDE = (events.WakeWord, events.Muted)
 """Events that are told between those of a turn."""
 
 
+@contextmanager
+def explained(story: Callable[[], str]) -> Iterator[None]:
+    """What does not hold is told with the story."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(story())
+        raise
+
+
 def check(world: World) -> None:
     """All of it."""
-    try:
-        _check(world)
-    except AssertionError as error:
-        error.add_note(
+    with explained(
+        lambda: (
             f"{world.talk}\nhit: {world.moments.hit}\nended: {world.ended} {world.error!r}\n"
             f"escaped: {world.escaped}\nhistory: {messages(world)}\n{lines(world.told)}"
         )
-        raise
+    ):
+        _check(world)
 
 
 def _check(world: World) -> None:

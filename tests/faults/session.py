@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from faults.grammar import WORDS, Fault, Talk
-from faults.oracle import all_of, squeezed
+from faults.oracle import all_of, explained, squeezed
 from faults.parts import CHUNK, RATE, Moments, said_of, sentences, turn_of, word_of, written
 from faults.world import Judge, World
 
@@ -68,14 +68,13 @@ def play_in_steps(talk: Talk) -> Stepped:
 
 def check_steps(world: Stepped) -> None:
     """All that must hold of it."""
-    try:
-        _check_steps(world)
-    except AssertionError as error:
-        error.add_note(
+    with explained(
+        lambda: (
             f"{world.talk}\nhit: {world.moments.hit}\nraised: {world.raised}\n"
             f"logged: {world.logged}"
         )
-        raise
+    ):
+        _check_steps(world)
 
 
 def _check_steps(world: Stepped) -> None:

@@ -23,7 +23,13 @@ from rxvoice.errors import ModelThreadStuck
 from rxvoice.operators._conversation.ports import Alarm, Ports
 from rxvoice.operators._conversation.spoken_reply import SpokenReply
 from rxvoice.operators.kernel import Handlers, Subscription, stateful, stateful_on_events
-from rxvoice.testing import FakeSink, FakeSpeaker, FakeStreamingTranscriber, FakeTranscriber
+from rxvoice.testing import (
+    FakeSink,
+    FakeSpeaker,
+    FakeStreamingTranscriber,
+    FakeTranscriber,
+    Marbles,
+)
 
 LONG = "x" * 80 + "."
 
@@ -125,31 +131,17 @@ def test_a_reply_is_begun_early_after_so_much_silence_and_no_less(
 
 def test_a_reply_begun_early_is_made_no_further_once_the_user_goes_on() -> None:
     llm = Talk(["One. "] * 20, "Two.", every_ms=50)
-    m = clock()
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            told = {
-                "P": rxv.Transcript(it, "what", final=False),
-                "Q": rxv.Transcript(it, "what now", final=False),
-                "F": rxv.Transcript(it, "what now"),
-            }
-            return m.cold("-P------------Q----------------(F|)", told)
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        told = {
+            "P": rxv.Transcript(it, "what", final=False),
+            "Q": rxv.Transcript(it, "what now", final=False),
+            "F": rxv.Transcript(it, "what now"),
+        }
+        return m.cold("-P------------Q----------------(F|)", told)
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    m.record(
-        m.cold("~~_______~~~~____________________________|").pipe(
-            vox.turn_window(rxv.silence(100)),
-            vox.converse(
-                listen,
-                vox.respond(llm),
-                vox.synthesize(VOICE),
-                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
-                preempt_after_ms=50,
-            ),
-        )
-    )
+    mic = "~~_______~~~~____________________________|"
+    Scene(mic, llm=llm, hears=hears, silence_ms=100, preempt_after_ms=50)
     assert llm.asked == ["what", "what now"]
     assert llm.most_open == 1, "the model works on one question"
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import reactivex as rx
 from converse_kit import HI, pad
-from interruption_kit import RATE, VOICE, Scene, Talk, clock
+from interruption_kit import Scene, Talk
 from reactivex import Observable
 
 import rxvoice as rxv
-from rxvoice import operators as vox
 from rxvoice.testing import (
-    FakeSpeaker,
     FakeStreamingTranscriber,
+    Marbles,
 )
 
 # Begun early
@@ -47,26 +45,18 @@ def test_a_reply_begun_early_comes_out_with_the_transcript() -> None:
 def test_a_reply_begun_early_is_forgotten_when_the_user_goes_on() -> None:
     stt = FakeStreamingTranscriber("a b c d e f g h")
     llm = Talk("One.", every_ms=10)
+
     # The words come with the chunks; the early reply is to those of the first pause.
-    m = clock()
-    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        told = {
+            "P": rxv.Transcript(it, "what", final=False),
+            "Q": rxv.Transcript(it, "what now", final=False),
+            "F": rxv.Transcript(it, "what now"),
+        }
+        return m.cold("-P------------Q----------------(F|)", told)
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            told = {
-                "P": rxv.Transcript(it, "what", final=False),
-                "Q": rxv.Transcript(it, "what now", final=False),
-                "F": rxv.Transcript(it, "what now"),
-            }
-            return m.cold("-P------------Q----------------(F|)", told)
-
-        return turns.pipe(rx.operators.flat_map(written))
-
-    operator = vox.converse(
-        listen, vox.respond(llm), vox.synthesize(VOICE), sink=speaker, preempt_after_ms=50
-    )
-    mic = m.cold("~~_______~~~~____________________________|")
-    m.record(mic.pipe(vox.turn_window(rxv.silence(100)), operator))
+    mic = "~~_______~~~~____________________________|"
+    Scene(mic, llm=llm, hears=hears, silence_ms=100, preempt_after_ms=50)
     assert llm.asked == ["what", "what now"]
     assert llm.history == [("user", "what now"), ("assistant", "One.")]
     assert llm.open == 0
@@ -75,26 +65,13 @@ def test_a_reply_begun_early_is_forgotten_when_the_user_goes_on() -> None:
 
 def test_a_reply_is_begun_early_so_many_times_at_most() -> None:
     llm = Talk("One.")
-    m = clock()
-    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            told: dict[str, Any] = {c: rxv.Transcript(it, f"word {c}", final=False) for c in "PQRS"}
-            return m.cold("-P---Q---R---S---(F|)", told | {"F": rxv.Transcript(it, "word F")})
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        told: dict[str, Any] = {c: rxv.Transcript(it, f"word {c}", final=False) for c in "PQRS"}
+        return m.cold("-P---Q---R---S---(F|)", told | {"F": rxv.Transcript(it, "word F")})
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    operator = vox.converse(
-        listen,
-        vox.respond(llm),
-        vox.synthesize(VOICE),
-        sink=speaker,
-        preempt_after_ms=20,
-        preempt_tries=2,
-    )
-    mic = m.cold("~_______________________|")
-    m.record(mic.pipe(vox.turn_window(rxv.silence(300)), operator))
+    mic = "~_______________________|"
+    Scene(mic, llm=llm, hears=hears, silence_ms=300, preempt_after_ms=20, preempt_tries=2)
     assert llm.asked == ["word P", "word Q", "word F"]
     assert llm.history == [("user", "word F"), ("assistant", "One.")]
 
@@ -126,27 +103,13 @@ def test_it_is_not_told_before_anything_was_heard_nor_while_thinking() -> None:
 
 
 def test_a_reply_begun_early_to_other_words_is_forgotten() -> None:
-    m = clock()
     llm = Talk("One.")
 
-    def listen(turns: Any) -> Any:
-        def written(it: rxv.Turn) -> Any:
-            first, last = rxv.Transcript(it, "what", final=False), rxv.Transcript(it, "what now")
-            return m.cold("-P" + "-" * 22 + "(F|)", {"P": first, "F": last})
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        first, last = rxv.Transcript(it, "what", final=False), rxv.Transcript(it, "what now")
+        return m.cold("-P" + "-" * 22 + "(F|)", {"P": first, "F": last})
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    m.record(
-        m.cold("~~" + pad(400) + "|").pipe(
-            vox.turn_window(rxv.silence(200)),
-            vox.converse(
-                listen,
-                vox.respond(llm),
-                vox.synthesize(VOICE),
-                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
-                preempt_after_ms=50,
-            ),
-        )
-    )
+    mic = "~~" + pad(400) + "|"
+    Scene(mic, llm=llm, hears=hears, silence_ms=200, preempt_after_ms=50)
     assert llm.asked == ["what", "what now"]
     assert llm.history == [("user", "what now"), ("assistant", "One.")]

@@ -9,18 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import reactivex as rx
 from converse_kit import HI, TOLD, pad
-from interruption_kit import RATE, VOICE, Scene, Talk, Voice, clock
+from interruption_kit import Scene, Talk, Voice
 from interruption_story import Story, tell
 from reactivex import Observable
 
 import rxvoice as rxv
-from rxvoice import operators as vox
 from rxvoice.events import Notice
 from rxvoice.testing import (
-    FakeSpeaker,
     FakeTranscriber,
+    Marbles,
     failing,
 )
 
@@ -62,34 +60,17 @@ def test_while_transcribing_the_words_are_answered_together() -> None:
 
 def test_while_transcribing_a_streaming_recogniser_knows_the_words_at_once() -> None:
     """The first turn's transcript comes after it was replaced, and is not lost."""
-    m = clock()
-    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
     llm = Talk("Yes.")
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            if it.id == 1:
-                return m.cold(f"{pad(200).replace('_', '-')}(F|)", {"F": first(it)})
-            return m.cold("---P----(F|)", {"P": part(it), "F": second(it)})
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        if it.id == 1:
+            return m.cold("-" * 20 + "(F|)", {"F": rxv.Transcript(it, "what is")})
+        told = {"P": rxv.Transcript(it, "the", final=False), "F": rxv.Transcript(it, "the time")}
+        return m.cold("---P----(F|)", told)
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    def first(it: rxv.Turn) -> rxv.Transcript:
-        return rxv.Transcript(it, "what is")
-
-    def part(it: rxv.Turn) -> rxv.Transcript:
-        return rxv.Transcript(it, "the", final=False)
-
-    def second(it: rxv.Turn) -> rxv.Transcript:
-        return rxv.Transcript(it, "the time")
-
-    said = m.cold(HI + "_~~~~___" + pad(400) + "|").pipe(
-        vox.turn_window(rxv.silence(30)),
-        vox.converse(
-            listen, vox.respond(llm), vox.synthesize(VOICE), sink=speaker, min_speech_ms=30
-        ),
-    )
-    lines = [f"{it.ms} {it.value!r}" for it in m.record(said)]
+    mic = HI + "_~~~~___" + pad(400) + "|"
+    scene = Scene(mic, llm=llm, hears=hears, min_speech_ms=30)
+    lines = [f"{it.ms} {it.value!r}" for it in scene.recorded]
     assert llm.asked == ["what is the time"]
     assert any(line.startswith("90 Confirmed") for line in lines)
     assert llm.history == [("user", "what is the time"), ("assistant", "Yes.")]

@@ -15,7 +15,13 @@ from rxvoice import operators as vox
 from rxvoice.errors import ModelThreadStuck
 from rxvoice.operators.kernel import Handlers, Subscription, stateful
 from rxvoice.stage_error import StageError
-from rxvoice.testing import FakeSink, FakeSpeaker, FakeStreamingTranscriber, FakeTranscriber
+from rxvoice.testing import (
+    FakeSink,
+    FakeSpeaker,
+    FakeStreamingTranscriber,
+    FakeTranscriber,
+    Marbles,
+)
 from rxvoice.turn import TurnWriter
 
 
@@ -143,32 +149,18 @@ def test_a_question_that_is_withdrawn_ends_its_reply() -> None:
 
 def test_a_turn_that_fails_after_its_reply_was_begun_early_is_not_answered() -> None:
     """Its recogniser fails at 250 ms; the reply, begun at 70, has not come out."""
-    m = clock()
     llm = Talk("One.")
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            told: dict[str, Any] = {
-                "P": rxv.Transcript(it, "what", final=False),
-                "X": rxv.events.TurnFailed(it, StageError("listen", it, OSError("no"))),
-                "F": rxv.Transcript(it, "what"),
-            }
-            return m.cold("-P" + "-" * 22 + ("(X|)" if it.id == 1 else "(F|)"), told)
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        told: dict[str, Any] = {
+            "P": rxv.Transcript(it, "what", final=False),
+            "X": rxv.events.TurnFailed(it, StageError("listen", it, OSError("no"))),
+            "F": rxv.Transcript(it, "what"),
+        }
+        return m.cold("-P" + "-" * 22 + ("(X|)" if it.id == 1 else "(F|)"), told)
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    told = m.record(
-        m.cold("~~" + pad(400) + "~~" + pad(600) + "|").pipe(
-            vox.turn_window(rxv.silence(300)),
-            vox.converse(
-                listen,
-                vox.respond(llm),
-                vox.synthesize(VOICE),
-                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
-                preempt_after_ms=50,
-            ),
-        )
-    )
+    mic = "~~" + pad(400) + "~~" + pad(600) + "|"
+    told = Scene(mic, llm=llm, hears=hears, silence_ms=300, preempt_after_ms=50).recorded
     names = [(it.ms, type(it.value).__name__) for it in told]
     wanted = {"TurnFailed", "ReplyStarted", "Finished", "Dropped"}
     assert [it for it in names if it[1] in wanted] == [
@@ -231,29 +223,20 @@ def test_the_echo_of_a_reply_lasts_for_so_long_and_no_longer(
 
 def test_words_that_wait_for_more_words_are_not_answered_early() -> None:
     """The first turn is over at 110 ms, and the button is pressed before its words are known."""
-    m = clock()
     llm = Talk("One.")
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            text = ("", "one", "two")[it.id]
-            told = {"P": rxv.Transcript(it, text, final=False), "F": rxv.Transcript(it, text)}
-            return m.cold("-P" + "-" * 16 + "(F|)", told)
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        text = ("", "one", "two")[it.id]
+        told = {"P": rxv.Transcript(it, text, final=False), "F": rxv.Transcript(it, text)}
+        return m.cold("-P" + "-" * 16 + "(F|)", told)
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    m.record(
-        m.cold("~~" + pad(130) + "~~" + pad(600) + "|").pipe(
-            vox.turn_window(rxv.silence(100)),
-            vox.converse(
-                listen,
-                vox.respond(llm),
-                vox.synthesize(VOICE),
-                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
-                preempt_after_ms=50,
-                interrupts=m.cold("-" * 13 + "N", {"N": None}),
-            ),
-        )
+    Scene(
+        "~~" + pad(130) + "~~" + pad(600) + "|",
+        llm=llm,
+        hears=hears,
+        silence_ms=100,
+        preempt_after_ms=50,
+        interrupts=lambda m: m.cold("-" * 13 + "N", {"N": None}),
     )
     assert llm.asked == ["one", "one two"]
 
@@ -324,30 +307,16 @@ def test_the_log_says_whether_the_user_spoke_over_the_assistant() -> None:
 
 def test_a_question_that_is_known_later_goes_in_front_of_the_one_behind_it() -> None:
     """Both interrupt. The first words of 2 come at 200 ms, while 3 is speaking since 170."""
-    m = clock()
     llm = Talk("One two. Three four.")
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            text = ("", "hi", "stop", "wait")[it.id]
-            told = {"P": rxv.Transcript(it, text, final=False), "F": rxv.Transcript(it, text)}
-            first, last = ((0, 0), (1, 5), (12, 22), (1, 15))[it.id]
-            return m.cold("-" * first + "P" + "-" * (last - first - 1) + "(F|)", told)
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        text = ("", "hi", "stop", "wait")[it.id]
+        told = {"P": rxv.Transcript(it, text, final=False), "F": rxv.Transcript(it, text)}
+        first, last = ((0, 0), (1, 5), (12, 22), (1, 15))[it.id]
+        return m.cold("-" * first + "P" + "-" * (last - first - 1) + "(F|)", told)
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    told = m.record(
-        m.cold(HI + pad(30) + "~~~~" + pad(50) + "~" * 8 + pad(600) + "|").pipe(
-            vox.turn_window(rxv.silence(30)),
-            vox.converse(
-                listen,
-                vox.respond(llm),
-                vox.synthesize(VOICE),
-                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
-                min_speech_ms=0,
-            ),
-        )
-    )
+    mic = HI + pad(30) + "~~~~" + pad(50) + "~" * 8 + pad(600) + "|"
+    told = Scene(mic, llm=llm, hears=hears, min_speech_ms=0).recorded
     assert llm.asked == ["hi", "stop wait"]
     names = ("Confirmed", "Interrupted", "TurnOpened", "Transcribed")
     came = [(it.ms, type(it.value).__name__, getattr(it.value, "turn", None)) for it in told]
@@ -413,26 +382,17 @@ def test_all_candidates_are_dropped_as_the_source_completes() -> None:
 
 def test_words_that_a_discarded_turn_was_to_carry_go_to_the_next_one() -> None:
     """The button is pressed before the words of 1 are known, and 2 is discarded."""
-    m = clock()
     llm = Talk("One.")
 
-    def listen(turns: Observable[Any]) -> Observable[Any]:
-        def written(it: rxv.Turn) -> Observable[Any]:
-            return m.cold("-" * 10 + "(F|)", {"F": rxv.Transcript(it, ("", "a", "b", "c")[it.id])})
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        return m.cold("-" * 10 + "(F|)", {"F": rxv.Transcript(it, ("", "a", "b", "c")[it.id])})
 
-        return turns.pipe(rx.operators.flat_map(written))
-
-    m.record(
-        m.cold(HI + pad(30) + "~~~~" + pad(60) + "~~" + pad(600) + "|").pipe(
-            vox.turn_window(rxv.silence(30), discard=m.cold("-" * 12 + "D", {"D": None})),
-            vox.converse(
-                listen,
-                vox.respond(llm),
-                vox.synthesize(VOICE),
-                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
-                interrupts=m.cold("-" * 6 + "N", {"N": None}),
-            ),
-        )
+    Scene(
+        HI + pad(30) + "~~~~" + pad(60) + "~~" + pad(600) + "|",
+        llm=llm,
+        hears=hears,
+        discard_at=[120],
+        interrupts=lambda m: m.cold("-" * 6 + "N", {"N": None}),
     )
     assert llm.asked == ["a c"]
 

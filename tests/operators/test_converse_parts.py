@@ -275,15 +275,7 @@ def test_sound_of_another_conversation_goes_on_at_the_rate_that_the_sink_has() -
 
 
 def test_sounds_whose_rates_alternate_each_go_on_at_their_own() -> None:
-    class Rated(Bare):
-        def __init__(self) -> None:
-            super().__init__(unheard=2)
-            self.rates: list[int] = []
-
-        def set_sample_rate(self, sample_rate: int, /) -> None:
-            self.rates.append(sample_rate)
-
-    sink = Rated()
+    sink = Rated(unheard=2)
     playback = Playback(sink, None)
     playback.write(speech(1, 2, rate=16_000))
     playback.write(speech(3, rate=24_000))
@@ -296,15 +288,7 @@ def test_sounds_whose_rates_alternate_each_go_on_at_their_own() -> None:
 
 
 def test_two_sounds_of_one_rate_go_on_as_one_and_the_sound_before_at_its_own() -> None:
-    class Rated(Bare):
-        def __init__(self) -> None:
-            super().__init__(unheard=3)
-            self.rates: list[int] = []
-
-        def set_sample_rate(self, sample_rate: int, /) -> None:
-            self.rates.append(sample_rate)
-
-    sink = Rated()
+    sink = Rated(unheard=3)
     playback = Playback(sink, None)
     playback.write(speech(1, 2, rate=16_000))
     for sample in (3, 4):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from reactivex import Observable
 
 from rxvoice._answers.shapes import named
-from rxvoice._audio.samples import Samples
+from rxvoice._audio.samples import Samples, count_of
 from rxvoice._writing import SpeechWriter
 from rxvoice.elements import Speech
 from rxvoice.events import Event
@@ -170,8 +170,7 @@ class Playback:
 
     def _clear(self) -> Samples:
         unheard: object = self._sink.clear()
-        shape: object = getattr(unheard, "shape", None)
-        if not isinstance(shape, tuple) or not shape:
+        if count_of(unheard) is None:
             # How much it dropped is not known. What counts as written must not wait to be heard.
             self.written = self.position
             raise TypeError(
