@@ -10,6 +10,8 @@ PYTHON ?= $(shell .ci/python.sh)
 export PYTHONDONTWRITEBYTECODE :=
 # Of the tests; on two cores, one more than these: some tests wait for sound.
 WORKERS ?= 3
+# What takes seconds, or goes by a clock.
+SLOW = slow or devices or browser
 N ?= 20
 
 # Each target says after `##` what it does.
@@ -22,13 +24,21 @@ help:
 demo: $(VENV)/demo.installed  ## a spoken conversation, offline, on the embedded models
 	@$(BIN)/rxvoice demo
 
-test: $(VENV)/dev.installed  ## all tests
+test: $(VENV)/dev.installed  ## all tests but the slow ones
 	@# In the background, a test that read a terminal would be stopped for ever.
-	$(BIN)/python -m pytest -n $(WORKERS) </dev/null
+	$(BIN)/python -m pytest -m "not ($(SLOW))" -n $(WORKERS) </dev/null
+
+# One worker waits for sound, one computes. Beside Chromium sound would come too late.
+test-slow: $(VENV)/dev.installed  ## the slow tests, and those with sound devices
+	$(BIN)/python -m pytest -m "(slow or devices) and not browser" -n 2 </dev/null
+
+test-browser: $(VENV)/dev.installed  ## the tests of pages, in Chromium
+	$(BIN)/python -m pytest -m browser -n $(WORKERS) </dev/null
 
 # What was wrong stands in out/repeat.
-repeat: $(VENV)/dev.installed  ## all tests N=20 times, with BUSY=1 beside busy processes: what fails?
-	$(BIN)/python tests/repeat.py $(if $(BUSY),--busy) $(N) $(BIN)/python -m pytest -n $(WORKERS)
+repeat: $(VENV)/dev.installed  ## `make test` N=20 times, with BUSY=1 beside busy processes: what fails?
+	$(BIN)/python tests/repeat.py $(if $(BUSY),--busy) $(N) \
+		$(BIN)/python -m pytest -m "not ($(SLOW))" -n $(WORKERS)
 
 # A test may take longer here than its limit.
 coverage: $(VENV)/dev.installed  ## all tests, and which branches of rxvoice they reach
@@ -67,7 +77,7 @@ floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev,wakeword]'
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
 	@# The page of licences is about the newest.
-	$(FLOORS)/bin/python -m pytest -m "not models and not slow and not devices and not browser" \
+	$(FLOORS)/bin/python -m pytest -m "not (models or $(SLOW))" \
 		--ignore tests/test_licences.py -n $(WORKERS) </dev/null
 
 # The newest of everything, and never what was installed before or what pip has kept.
@@ -77,7 +87,7 @@ ceilings:  ## the same, with the newest versions that there are
 	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --upgrade \
 		--upgrade-strategy eager --editable '.[offline,dev,wakeword]'
 	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
-	$(CEILINGS)/bin/python -m pytest -m "not models and not slow and not devices and not browser" \
+	$(CEILINGS)/bin/python -m pytest -m "not (models or $(SLOW))" \
 		-n $(WORKERS) </dev/null
 
 # Needs atheris, which has wheels for Linux on x86-64, and says so elsewhere.

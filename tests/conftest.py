@@ -39,9 +39,6 @@ _SECONDS = {"slow": 600, "models": 300, "devices": 300}
 _USUAL = {"devices": 5.0, "slow": 4.0, "browser": 2.0, "models": 1.0}
 """The seconds that a test with such a mark usually takes, roughly; a mark may say how many."""
 
-_LONG = 2.0
-"""The seconds from which on a file is long."""
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
@@ -96,30 +93,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def longest_first(items: list[pytest.Item]) -> None:
-    """Sort by scope, so that no worker is left with a long one when the others are done.
-
-    Chromium comes late, when the tests of devices are over: beside it, as root, they are not served
-    with sound in time. It waits more than it computes, so what is short runs beside it.
-    """
+    """Sort by scope, so that no worker is left with a long one when the others are done."""
     seconds: Counter[str] = Counter()
-    with_chromium: set[str] = set()
     for item in items:
         where = scope(item.nodeid)
         marks = {mark.name: mark.args for mark in item.iter_markers() if mark.name in _USUAL}
         usual = [it[0] if it else _USUAL[name] for name, it in marks.items()]
         seconds[where] += max(usual, default=0.03)  # type: ignore[assignment]
-        if "browser" in marks:
-            with_chromium.add(where)
-    scopes = sorted(seconds, key=lambda it: -seconds[it])
-    late = [it for it in scopes if it in with_chromium]
-    others = [it for it in scopes if it not in with_chromium]
-    order = [it for it in others if seconds[it] >= _LONG]
-    short = others[len(order) :]
-    for left, it in zip(range(len(late), 0, -1), late, strict=True):
-        beside = len(short) // left
-        order += [it, *short[:beside]]
-        short = short[beside:]
-    place = {it: at for at, it in enumerate([*order, *short])}
+    place = {it: at for at, it in enumerate(sorted(seconds, key=lambda it: -seconds[it]))}
     items.sort(key=lambda item: place[scope(item.nodeid)])
 
 

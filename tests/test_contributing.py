@@ -175,5 +175,5 @@ def test_what_an_operator_lacks_is_noticed(
 
 
 def test_the_commands_are_those_of_the_makefile() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    assert set(re.findall(r"`make (\w+)`", TEXT)) <= targets
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([\w-]+)`", TEXT)) <= targets

@@ -30,6 +30,7 @@ PROCESSES = {
     "qt_app",
     "tk_app",
 }
+SLOW = {*REAL, *PROCESSES, "assistant_tools", "two_assistants"}
 QUICK = """
 import runpy, sys
 from embedded import shared
@@ -44,7 +45,12 @@ if which("xvfb-run") and find_spec("PySide6") and not THOROUGH:
 
 @pytest.mark.models
 @pytest.mark.parametrize(
-    "example", [it for it in EXAMPLES if it.stem not in LOOKED_AT], ids=lambda path: path.stem
+    "example",
+    [
+        pytest.param(it, id=it.stem, marks=[pytest.mark.slow] if it.stem in SLOW else [])
+        for it in EXAMPLES
+        if it.stem not in LOOKED_AT
+    ],
 )
 def test_it_prints_what_the_index_says(
     example: Path,

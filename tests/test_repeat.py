@@ -22,6 +22,7 @@ def test_that_does_not():
 """
 
 
+@pytest.mark.slow
 def test_it_goes_on_and_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -168,3 +169,21 @@ def test_a_dependency_without_a_floor_is_a_mistake() -> None:
         list(floors(project))
     project["dependencies"] = ["a[b]>=1.2,<2; python_version > '3'", "x[docs]"]
     assert list(floors(project)) == ["a==1.2 ; python_version > '3'"]
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_ci_runs_what_is_slow_too() -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "test", "test-slow", "test-browser"],
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert re.findall(r'pytest -m "(.+?)"', shown) == [
+        "not (slow or devices or browser)",
+        "(slow or devices) and not browser",
+        "browser",
+    ]
+    ci = (TESTS.parent / ".ci" / "run").read_text("utf-8").splitlines()
+    assert {"make test", "make test-slow", "make test-browser"} <= set(ci)

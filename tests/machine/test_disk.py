@@ -196,5 +196,7 @@ def test_a_trace_whose_directory_was_deleted_stops_once_and_the_conversation_goe
     assert len(turns) == 12
     assert not directory.exists()
     [said] = caplog.messages
-    assert said.startswith(f"the trace {directory} stopped: [Errno 2] ")
+    assert said.startswith(f"the trace {directory} stopped: ")
+    # The writer may have opened its files by then, or not.
+    assert "[Errno 2]" in said or f"there is no directory {directory}" in said
     assert said.endswith("; the conversation goes on")

@@ -57,6 +57,7 @@ def plain(text: str) -> str:
     ("name", "said"),
     some([("Front_Center.wav", "front center"), ("Rear_Left.wav", "rear left")], 1),
 )
+@pytest.mark.slow
 def test_a_whisper_of_ctranslate2_recognises_as_published(
     whisper: Path, name: str, said: str
 ) -> None:

@@ -77,6 +77,7 @@ def in_float32(path: Path) -> bytes:
     return proto.SerializeToString()
 
 
+@pytest.mark.slow
 def test_it_gives_the_probabilities_of_onnxruntime(source: Path, policy: rxv.mlx.SmartTurn) -> None:
     runtime: Any = import_module("onnxruntime")
     options = runtime.SessionOptions()

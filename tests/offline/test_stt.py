@@ -244,6 +244,7 @@ def test_a_turn_does_not_depend_on_those_before(ears: offline.WhisperStt):
 @pytest.mark.parametrize(
     "order", some([[3, 1, 0, 2, 2, 0, 1, 3] * 2, [0, 1, 2, 3] * 5], 1), ids=len
 )
+@pytest.mark.slow
 def test_pauses_in_a_long_turn(ears: offline.WhisperStt, order: list[int]):
     long = np.concatenate([turns()[n] for n in order])
     assert len(long) > 30 * RATE
@@ -256,6 +257,7 @@ def test_pauses_in_a_long_turn(ears: offline.WhisperStt, order: list[int]):
 
 
 @needs_prompts
+@pytest.mark.slow
 def test_a_minute_without_a_break(ears: offline.WhisperStt):
     name = max(prompts(), key=lambda it: len(prompts()[it]))
     audio = prompt(name)

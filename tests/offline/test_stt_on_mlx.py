@@ -29,6 +29,7 @@ from rxvoice.offline.weights import WHISPER_TINY
 
 pytestmark = [
     pytest.mark.models,
+    pytest.mark.slow(1),
     pytest.mark.skipif(not WHISPER_TINY.is_installed, reason=f"the ears: {WHISPER_TINY.command}"),
 ]
 other = pytest.mark.skipif(not find_spec("faster_whisper"), reason="needs faster-whisper")

@@ -147,6 +147,7 @@ def test_a_voice_that_is_not_there_is_an_error(
         list(voice(audio, pocket, voice="zoe").synthesize_stream("Hi."))
 
 
+@pytest.mark.slow
 def test_the_recogniser_writes_what_it_does_here(
     audio: Process, moonshine: Path, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def check(picture: Path) -> None:
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_the_qt_window(tmp_path: Path) -> None:
     pytest.importorskip("PySide6.QtWidgets")
     picture = tmp_path / "qt.png"
@@ -104,6 +105,7 @@ def test_the_qt_window(tmp_path: Path) -> None:
 
 
 @pytest.mark.models
+@pytest.mark.slow
 def test_the_tk_window(tmp_path: Path) -> None:
     pytest.importorskip("tkinter")
     pytest.importorskip("PySide6.QtGui")  # writes the picture
