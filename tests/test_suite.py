@@ -180,7 +180,7 @@ def test_ci_runs_what_is_slow_too() -> None:
         text=True,
         check=True,
     ).stdout
-    assert re.findall(r'pytest -m "(.+?)"', shown) == [
+    assert [it.strip('"') for it in re.findall(r'pytest -m (".+?"|\w+)', shown)] == [
         "not (slow or devices or browser)",
         "(slow or devices) and not browser",
         "browser",
