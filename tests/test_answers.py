@@ -12,7 +12,8 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
-from reactivex.scheduler import EventLoopScheduler
+from reactivex.scheduler import EventLoopScheduler, ImmediateScheduler
+from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
@@ -602,11 +603,60 @@ def test_over_within_a_step_whose_piece_was_not_taken_it_is_closed_at_once() -> 
     assert it.log == ["step", "closed", "other"]
 
 
-def test_a_worker_that_was_shut_down_fails_the_answer() -> None:
+def shut_down() -> EventLoopScheduler:
     worker = EventLoopScheduler()
     worker.dispose()
-    delivery = Delivery(generator, worker=worker)
-    assert [type(it).__name__ for it in delivery.seen] == ["DisposedException"]
+    return worker
+
+
+def closed_loop() -> AsyncIOThreadSafeScheduler:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    return AsyncIOThreadSafeScheduler(loop)
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"), [(shut_down, "DisposedException"), (closed_loop, "RuntimeError")]
+)
+def test_a_worker_that_takes_no_more_fails_the_answer(gone: Any, told: str) -> None:
+    delivery = Delivery(generator, worker=gone())
+    assert [type(it).__name__ for it in delivery.seen] == [told]
+
+
+def test_a_worker_that_takes_no_more_amid_an_answer_closes_it() -> None:
+    it = Endless()
+    worker = TestScheduler()
+    hand_over, steps = worker.schedule, 0
+
+    def schedule(action: Any, state: Any = None) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 3:
+            raise BOOM
+        return hand_over(action, state)
+
+    worker.schedule = schedule  # type: ignore[method-assign]
+    delivery = Delivery(it.sync, worker=worker)
+    worker.start()
+    assert delivery.seen[-1] is BOOM
+    assert it.log[-1] == "closed"
+
+
+def test_what_a_subscriber_raises_on_a_worker_of_the_same_thread_is_raised() -> None:
+    def raises(_: str) -> None:
+        raise BOOM
+
+    ended: list[Any] = []
+    life, worker = CompositeDisposable(), ImmediateScheduler()
+    with pytest.raises(RuntimeError) as raised:
+        deliver(
+            *(lambda: "ab", raises, lambda: None, ended.append),
+            life=life,
+            worker=worker,
+            scheduler=None,
+        )
+    assert raised.value is BOOM
+    assert ended == []
 
 
 @pytest.mark.parametrize("ended_by", ["end", "error"])

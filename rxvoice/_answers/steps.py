@@ -8,7 +8,6 @@ from typing import Generic, Protocol, TypeVar
 
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable, Disposable
-from reactivex.internal import DisposedException
 
 from rxvoice._answers.limits import Watch
 from rxvoice._answers.pauses import Flush, Waiting
@@ -82,6 +81,7 @@ class Steps(Generic[T]):
         self._room: int  # how many pieces may be on the way
         self._waits: bool  # for a pause
         self._given: object = None  # the last step, which the worker may hold back
+        self._taken_up = False  # the worker has begun with the last step
 
     def start(self) -> None:
         """Have the worker ask the model."""
@@ -89,6 +89,7 @@ class Steps(Generic[T]):
         self._hand_over(self._first)
 
     def _first(self, *_: object) -> None:
+        self._taken_up = True
         thread = get_ident()
         doing[thread] = self._what
         try:
@@ -99,6 +100,7 @@ class Steps(Generic[T]):
 
     def _next(self, _: abc.SchedulerBase, pieces: Iterator[T] | None = None) -> None:
         assert pieces is not None
+        self._taken_up = True
         with self._lock:
             self._between = None
         thread = get_ident()
@@ -175,10 +177,14 @@ class Steps(Generic[T]):
         pieces: Iterator[T] | None,
     ) -> None:
         self._watch.asked()
+        self._taken_up = False
         try:
             # The pieces are the state, so that a worker that shuts down can close them.
             worker.schedule(step, pieces)
-        except DisposedException as error:  # the worker was shut down before
+        except Exception as error:
+            if self._taken_up:  # here and now: it is the subscriber's
+                raise
+            # The worker takes no more: it was shut down, or its event loop is closed.
             close(pieces)
             self._answer.fail(error)
             return

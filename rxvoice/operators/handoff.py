@@ -9,13 +9,14 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import NewThreadScheduler
 
+from rxvoice._audio.samples import audio_samples
 from rxvoice._boundary import recorded
 from rxvoice._check import whole
 from rxvoice._threads.bounded import Bounded, Hole, Overflow, Room
 from rxvoice._threads.delivery import Delivery
 from rxvoice._threads.loop import Loop
 from rxvoice.chunks import AudioChunk
-from rxvoice.errors import ConfigError
+from rxvoice.errors import AudioFormatError, ConfigError
 from rxvoice.events import AudioLost, Event, Notice
 from rxvoice.operators.kernel import Handlers, Operator, Subscription, stateful_on_events
 
@@ -52,7 +53,8 @@ def handoff(
         which would take as long to process as the sound.
     Completes: with the source, after all elements that wait.
     Errors: with the source, after all elements that wait; with `QueueFull`, likewise, if the queue
-        is full and ``overflow`` is ``"fail"``.
+        is full and ``overflow`` is ``"fail"``; with an `AudioFormatError`, likewise, for a chunk
+        whose samples or sample rate say nothing of its length.
     Drops: what ``overflow`` says, counted and reported; on disposal, the elements that wait.
     Runs on: ``scheduler``; without one, the scheduler given to ``subscribe``. Without either, or
         under ``Observable.run``, a thread "rxvoice-handoff" of its own for each subscription, which
@@ -126,4 +128,10 @@ def _queue(
 
 
 def _ns(chunk: AudioChunk) -> int:
-    return len(chunk.samples) * 1_000_000_000 // chunk.sample_rate
+    try:
+        return len(chunk.samples) * 1_000_000_000 // chunk.sample_rate
+    except (TypeError, ZeroDivisionError):
+        audio_samples(chunk.samples)
+        raise AudioFormatError(
+            f"wanted a sample rate in Hz, 1 or more, got {chunk.sample_rate!r}"
+        ) from None

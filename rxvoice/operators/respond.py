@@ -179,5 +179,8 @@ def _in_turn(worker: abc.SchedulerBase | None, call: Callable[[], object]) -> No
 
     if worker is None:
         run()
-    else:
+        return
+    try:
         worker.schedule(run)
+    except Exception:  # it was shut down, or its event loop is closed
+        _log.exception("the worker takes no more: a model is not told what became of its answer")

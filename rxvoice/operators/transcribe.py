@@ -10,7 +10,6 @@ from typing import TypeVar, cast
 
 from reactivex import abc
 from reactivex.disposable import Disposable
-from reactivex.internal import DisposedException
 
 from rxvoice._answers.limits import limits
 from rxvoice._answers.pieces import raise_if_ctrl_c
@@ -219,7 +218,7 @@ def _streaming(
                 if worker is not None:
                     worker.schedule(let_go)
                     return
-            except DisposedException:  # the worker's thread has ended
+            except Exception:  # the worker takes no more: its thread has ended
                 pass
             let_go()
 

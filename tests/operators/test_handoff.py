@@ -16,7 +16,7 @@ from thorough import THOROUGH
 
 from rxvoice import operators as vox
 from rxvoice.chunks import AudioChunk
-from rxvoice.errors import ConfigError, QueueFull
+from rxvoice.errors import AudioFormatError, ConfigError, QueueFull
 from rxvoice.events import AudioLost, Level, Notice
 from rxvoice.testing.check import check_operator
 
@@ -82,6 +82,25 @@ def test_a_callback_that_raises_ends_the_stream_after_what_waits() -> None:
     run = Run(max_ms=20, overflow="drop_oldest", on_drop=raises).push(0, 1, 2, 3)
     assert run.deliver() == [(10, 10), 1, 2]
     assert run.end == [BOOM]
+
+
+@pytest.mark.parametrize(
+    ("junk", "message"),
+    [
+        (AudioChunk(None), "wanted a numpy array of float32 samples, got NoneType"),  # type: ignore[arg-type]
+        (AudioChunk(0.5), "wanted a numpy array of float32 samples, got float"),  # type: ignore[arg-type]
+        (chunk(0, rate=0), "wanted a sample rate in Hz, 1 or more, got 0"),
+        (chunk(0, rate=None), "wanted a sample rate in Hz, 1 or more, got None"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_chunk_that_has_no_length_ends_the_stream_after_what_waits(
+    junk: AudioChunk, message: str
+) -> None:
+    run = Run(max_ms=100, overflow="fail").push(0, junk, 1)
+    assert run.deliver() == [0]
+    (error,) = run.end
+    assert isinstance(error, AudioFormatError)
+    assert str(error).startswith(message)
 
 
 def test_nothing_is_delivered_on_the_thread_of_the_source() -> None:

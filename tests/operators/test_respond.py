@@ -13,6 +13,7 @@ from operators_kit import Pushed
 from reactivex import Subject
 from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import EventLoopScheduler
+from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice import operators as vox
@@ -587,3 +588,15 @@ def test_a_model_that_raises_when_told_is_logged(caplog: pytest.LogCaptureFixtur
     operator: Any = vox.respond(Remembering())
     operator.memory.forget()
     assert "a model raised when it was told" in caplog.text
+
+
+def test_a_worker_that_takes_no_more_is_logged_when_a_model_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    llm = Remembering()
+    operator: Any = vox.respond(llm, worker=AsyncIOThreadSafeScheduler(loop))
+    operator.memory.heard("One.")
+    assert llm.notes == []
+    assert "the worker takes no more: a model is not told" in caplog.text

@@ -236,6 +236,20 @@ def test_a_worker_that_is_gone_does_not_keep_it_open() -> None:
     assert stt.closed == [1]
 
 
+def test_a_worker_that_takes_no_more_does_not_keep_it_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def closed(*_: object) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    stt, worker = Listener(), TestScheduler()
+    run, _ = begun(stt, worker=worker, scheduler=TestScheduler())
+    worker.start()
+    monkeypatch.setattr(worker, "schedule", closed)
+    run.life.dispose()
+    assert stt.closed == [1]
+
+
 def test_a_close_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     stt = Listener(close_fails=True)
     with caplog.at_level(logging.ERROR, "rxvoice"):
