@@ -10,8 +10,11 @@ PYTHON ?= $(shell .ci/python.sh)
 export PYTHONDONTWRITEBYTECODE :=
 # Of the tests; on two cores, one more than these: some tests wait for sound.
 WORKERS ?= 3
-# What takes seconds, or goes by a clock.
-SLOW = slow or devices or browser
+# All tests, in three sets: what takes seconds or goes by a clock runs apart. Of the slow ones, one
+# worker waits for sound, and one computes. Beside Chromium, sound would come too late.
+QUICK = -m "not (slow or devices or browser)" -n $(WORKERS)
+SLOW = -m "(slow or devices) and not browser" -n 2
+BROWSER = -m browser -n $(WORKERS)
 N ?= 20
 
 # Each target says after `##` what it does.
@@ -26,24 +29,24 @@ demo: $(VENV)/demo.installed  ## a spoken conversation, offline, on the embedded
 
 test: $(VENV)/dev.installed  ## all tests but the slow ones
 	@# In the background, a test that read a terminal would be stopped for ever.
-	$(BIN)/python -m pytest -m "not ($(SLOW))" -n $(WORKERS) </dev/null
+	$(BIN)/python -m pytest $(QUICK) </dev/null
 
-# One worker waits for sound, one computes. Beside Chromium sound would come too late.
 test-slow: $(VENV)/dev.installed  ## the slow tests, and those with sound devices
-	$(BIN)/python -m pytest -m "(slow or devices) and not browser" -n 2 </dev/null
+	$(BIN)/python -m pytest $(SLOW) </dev/null
 
 test-browser: $(VENV)/dev.installed  ## the tests of pages, in Chromium
-	$(BIN)/python -m pytest -m browser -n $(WORKERS) </dev/null
+	$(BIN)/python -m pytest $(BROWSER) </dev/null
 
 # What was wrong stands in out/repeat.
 repeat: $(VENV)/dev.installed  ## `make test` N=20 times, with BUSY=1 beside busy processes: what fails?
-	$(BIN)/python tests/repeat.py $(if $(BUSY),--busy) $(N) \
-		$(BIN)/python -m pytest -m "not ($(SLOW))" -n $(WORKERS)
+	$(BIN)/python tests/repeat.py $(if $(BUSY),--busy) $(N) $(BIN)/python -m pytest $(QUICK)
 
 # A test may take longer here than its limit.
 coverage: $(VENV)/dev.installed  ## all tests, and which branches of rxvoice they reach
 	rm -rf out/coverage && mkdir -p out/coverage
-	$(BIN)/coverage run -m pytest -n $(WORKERS) -o timeout=600 </dev/null
+	$(BIN)/coverage run -m pytest $(QUICK) -o timeout=600 </dev/null
+	$(BIN)/coverage run -m pytest $(SLOW) -o timeout=600 </dev/null
+	$(BIN)/coverage run -m pytest $(BROWSER) -o timeout=600 </dev/null
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -77,7 +80,7 @@ floors:  ## the quick tests, with the lowest versions that pyproject.toml allows
 		--constraint $(FLOORS)/constraints.txt --editable '.[offline,dev,wakeword]'
 	$(FLOORS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
 	@# The page of licences is about the newest.
-	$(FLOORS)/bin/python -m pytest -m "not (models or $(SLOW))" \
+	$(FLOORS)/bin/python -m pytest -m "not (models or slow or devices or browser)" \
 		--ignore tests/test_licences.py -n $(WORKERS) </dev/null
 
 # The newest of everything, and never what was installed before or what pip has kept.
@@ -87,7 +90,7 @@ ceilings:  ## the same, with the newest versions that there are
 	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --upgrade \
 		--upgrade-strategy eager --editable '.[offline,dev,wakeword]'
 	$(CEILINGS)/bin/pip install --quiet --disable-pip-version-check --no-deps 'silero-vad==6.2.3'
-	$(CEILINGS)/bin/python -m pytest -m "not (models or $(SLOW))" \
+	$(CEILINGS)/bin/python -m pytest -m "not (models or slow or devices or browser)" \
 		-n $(WORKERS) </dev/null
 
 # Needs atheris, which has wheels for Linux on x86-64, and says so elsewhere.
