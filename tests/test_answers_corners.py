@@ -580,6 +580,63 @@ def test_who_waits_in_place_for_an_answer_that_does_not_close_leaves_it_behind(
     loop.call_soon_threadsafe(gate.set)
 
 
+def test_who_waits_in_place_for_an_answer_goes_on_once_it_is_closed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also if its life ends with it: nothing is left to wait for."""
+
+    async def respond() -> str:
+        return "a"
+
+    life = CompositeDisposable()
+    seen: list[Any] = []
+    deliver(
+        respond,
+        seen.append,
+        life.dispose,
+        seen.append,
+        life=life,
+        worker=None,
+        scheduler=None,
+    )
+    assert seen == ["a"]
+    assert caplog.messages == []
+
+
+def test_an_answer_that_is_over_tells_no_scheduler_which_may_be_gone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    home, life = EventLoopScheduler(), CompositeDisposable()
+    began = threading.Event()
+    seen: list[Any] = []
+    running: list[asyncio.Task[Any]] = []
+
+    async def hangs() -> AsyncIterator[str]:
+        task = asyncio.current_task()
+        assert task is not None
+        running.append(task)
+        began.set()
+        await asyncio.Event().wait()
+        yield "a"
+
+    deliver(
+        hangs,
+        seen.append,
+        lambda: seen.append("end"),
+        seen.append,
+        life=life,
+        worker=None,
+        scheduler=home,
+    )
+    assert began.wait(PATIENCE)
+    home.dispose()
+    life.dispose()
+    over = asyncio.run_coroutine_threadsafe(asyncio.wait(running), running[0].get_loop())
+    over.result(PATIENCE)
+    assert seen == []
+    assert caplog.messages == []
+
+
 def test_what_a_model_raises_as_it_is_cancelled_is_nobodys_error() -> None:
     """Its answer is over, and the event loop of the app is not told of an error either."""
     told: list[Any] = []

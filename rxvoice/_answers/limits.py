@@ -101,7 +101,7 @@ class Watch(abc.DisposableBase):
         self._on_late = on_late
         self._lock = Lock()
         self._asked = 0  # steps that were asked for and have not come
-        self._since = 0.0  # when the last step came, or the first was asked for
+        self._since: float  # when the last step came, or the first was asked for
         self._spent = 0.0
         self._over = self._armed = self._away = False
         self._timer: abc.DisposableBase | None = None

@@ -216,29 +216,23 @@ class _Task(Generic[T]):
         self._begun = True
         try:
             await self._take_all()
-        except asyncio.CancelledError as error:
-            if not self._life.is_disposed:  # the loop ends, or the model cancelled itself
-                self._stop(error)
-            raise
         finally:
             await close_async(self._pieces, self._source)
 
     async def _take_all(self) -> None:
         while not self._life.is_disposed:
-            await self._room.acquire()
-            if self._asked:
-                self._watch.asked()
-                self._watch.arm()
-            self._asked = True
             try:
+                await self._room.acquire()
+                if self._asked:
+                    self._watch.asked()
+                    self._watch.arm()
+                self._asked = True
                 piece = await anext(self._pieces)
             except StopAsyncIteration:
                 if self._watch.came():
                     self._deliver(self._answer.end)
                 return
-            except BaseException as error:
-                if isinstance(error, asyncio.CancelledError) and _is_cancelling():
-                    raise
+            except BaseException as error:  # also if the loop ends, or the model cancels itself
                 self._stop(error)
                 raise_if_ctrl_c(error)
                 return
@@ -247,7 +241,7 @@ class _Task(Generic[T]):
             self._deliver(partial(self._answer.take, piece))
 
     def _stop(self, error: BaseException) -> None:
-        if self._watch.came(raised=True):
+        if not self._life.is_disposed and self._watch.came(raised=True):
             self._deliver(partial(self._answer.stop, error))
 
     def _deliver(self, action: Action) -> None:
@@ -258,11 +252,6 @@ class _Task(Generic[T]):
             self._room.release()
         else:
             self._call(self._room.release)
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _nothing() -> None:
