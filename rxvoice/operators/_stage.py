@@ -103,7 +103,6 @@ class _Line(Generic[T, U]):
 
     __slots__ = (
         "_busy",
-        "_current",
         "_ended",
         "_failed",
         "_job",
@@ -131,7 +130,6 @@ class _Line(Generic[T, U]):
         self._told: Event | None = None  # the last notice of a thread that is stuck
         self._waiting: deque[T | Event] = deque()
         self._kept = Kept(out.life)
-        self._current: T | Event | None = None  # the element that is worked on
         self._lock = Lock()
         self._failed: Turn | None = None
         self._busy = self._looping = self._ended = False
@@ -176,12 +174,11 @@ class _Line(Generic[T, U]):
                 if self._failed is not None and getattr(element, "turn", None) is self._failed:
                     continue
                 self._busy = not isinstance(element, Event)
-                self._current = element
             try:
                 if isinstance(element, Event):
                     out.emit(element)
                 else:
-                    self._work(element, self._job(self._end))
+                    self._work(element, self._job(partial(self._end, element)))
                     self._kept.taken(element)
             except BaseException:  # from downstream; the stage must stay ready for more
                 self._busy = self._looping = False
@@ -191,12 +188,11 @@ class _Line(Generic[T, U]):
         if finished:
             out.complete()
 
-    def _end(self, failed: Turn | None, more: bool) -> None:
-        """A job is over, or with `more` a part of it."""
+    def _end(self, element: T, failed: Turn | None, more: bool) -> None:
+        """The job of an element is over, or with `more` a part of it."""
         with self._lock:
             self._busy = False
             self._failed = failed or self._failed
-            element, self._current = self._current, None
-            if more and element is not None:
+            if more:
                 self._waiting.appendleft(element)
         self._proceed()
