@@ -41,8 +41,8 @@ class SharedThread:
         self._thread = 0
         self._began: float | None = None
         self._armed = False
-        self._stuck_in: str | None = None
-        self._told: ModelThreadStuck | None = None
+        self._stuck: tuple[str, float] | None = None  # in what, and since when
+        self._told: ModelThreadStuck | None  # why it was stuck, the last time
         self._listeners: dict[object, Listener] = {}
 
     def follow(self, listener: Listener) -> abc.DisposableBase:
@@ -61,11 +61,7 @@ class SharedThread:
     def stuck(self) -> ModelThreadStuck | None:
         """Why the thread is stuck; None if it is not."""
         with self._lock:
-            if self._stuck_in is None or self._began is None:
-                return None
-            seconds = self._clock.now() - self._began
-            where = f"the model thread {self._name!r} is stuck in {self._stuck_in}"
-        return ModelThreadStuck(f"{where} since {seconds:.3g} s", seconds)
+            return self._why()
 
     def busy_with(self) -> str:
         """Describe the step in progress."""
@@ -85,30 +81,36 @@ class SharedThread:
     def end(self) -> None:
         """Note that the step has ended."""
         with self._lock:
-            began, self._began = self._began, None
-            stuck_in, self._stuck_in = self._stuck_in, None
-        if stuck_in is not None and began is not None:
+            self._began = None
+            stuck, self._stuck = self._stuck, None
+        if stuck is not None:
+            what, began = stuck
             seconds = self._clock.now() - began
             self._tell(
-                None,
-                f"the model thread {self._name!r} goes on: {stuck_in} took {seconds:.3g} s",
+                None, f"the model thread {self._name!r} goes on: {what} took {seconds:.3g} s"
             )
 
     def _look(self) -> None:
+        left, error = 0.0, None
         with self._lock:
-            left = None
-            if self._began is not None and self._stuck_in is None:
+            if self._began is not None and self._stuck is None:
                 left = self._began + self._limit_s - self._clock.now()
-            self._armed = left is not None and left > 0
-            found = left is not None and left <= 0
-            if found:
-                self._stuck_in = self.busy_with()
-        if found:
-            if (error := self.stuck) is not None:
-                self._told = error
-                self._tell(error, str(error))
-        elif left is not None:
+                if left <= 0:
+                    self._stuck = self.busy_with(), self._began
+                    self._told = error = self._why()
+            self._armed = left > 0
+        if error is not None:
+            self._tell(error, str(error))
+        elif left > 0:
             self._clock.after(left, self._look)
+
+    def _why(self) -> ModelThreadStuck | None:
+        if self._stuck is None:
+            return None
+        what, began = self._stuck
+        seconds = self._clock.now() - began
+        where = f"the model thread {self._name!r} is stuck in {what}"
+        return ModelThreadStuck(f"{where} since {seconds:.3g} s", seconds)
 
     def _tell(self, error: ModelThreadStuck | None, message: str) -> None:
         _log.warning(message)
