@@ -642,15 +642,17 @@ def test_a_worker_that_takes_no_more_amid_an_answer_closes_it() -> None:
     assert it.log[-1] == "closed"
 
 
-def test_what_a_subscriber_raises_on_a_worker_of_the_same_thread_is_raised() -> None:
-    def raises(_: str) -> None:
-        raise BOOM
+@pytest.mark.parametrize("at", ["a", "b"])
+def test_what_a_subscriber_raises_on_a_worker_of_the_same_thread_is_raised(at: str) -> None:
+    def raises(piece: str) -> None:
+        if piece == at:
+            raise BOOM
 
     ended: list[Any] = []
     life, worker = CompositeDisposable(), ImmediateScheduler()
     with pytest.raises(RuntimeError) as raised:
         deliver(
-            *(lambda: "ab", raises, lambda: None, ended.append),
+            *(lambda: iter("ab"), raises, lambda: None, ended.append),
             life=life,
             worker=worker,
             scheduler=None,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reactivex as rx
 from reactivex import Observable, Subject
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -128,6 +129,52 @@ def test_what_is_subscribed_to_by_whom_it_reaches_is_its_own() -> None:
     life.dispose()
     other.on_next(transcript())
     assert [it.final for it in seen] == [False, True] * 2
+
+
+@pytest.mark.parametrize("source", [at_once(transcript()), rx.empty(), rx.throw(OSError())])
+def test_what_it_starts_within_subscribe_is_not_ended_with_it(source: Observable[Any]) -> None:
+    life = CompositeDisposable()
+    seen: list[Any] = []
+
+    def model(_: str) -> Iterator[str]:
+        yield "a"
+        life.dispose()
+        yield "b"
+
+    def start(*_: object) -> None:
+        if not seen:
+            at_once(transcript()).pipe(vox.respond(model)).subscribe(seen.append)
+
+    follow(source.pipe(vox.respond(lambda _: "yes")), life, start, start, start)
+    assert [it.delta for it in seen] == ["a", "b", ""]
+
+
+def test_an_operator_that_was_subscribed_to_before_does_not_hide_the_next_one() -> None:
+    """It handles an element of another source amid somebody's ``subscribe``."""
+    life = CompositeDisposable()
+    other: Subject[Any] = Subject()
+    other.pipe(vox.respond(lambda text: text)).subscribe()
+    seen: list[Any] = []
+
+    def model(_: str) -> Iterator[str]:
+        yield "a"
+        life.dispose()
+        yield "b"
+
+    def subscribe(observer: Any, scheduler: Any = None) -> Any:
+        other.on_next(transcript())
+        return at_once(transcript()).pipe(vox.respond(model)).subscribe(observer)
+
+    follow(Observable(subscribe), life, seen.append)
+    assert [it.delta for it in seen] == ["a"]
+
+
+def test_once_subscribed_to_the_life_has_the_subscription_alone() -> None:
+    life = CompositeDisposable()
+    source: Subject[Any] = Subject()
+    follow(source.pipe(vox.respond(lambda text: text)), life)
+    assert len(life) == 1
+    assert source.observers
 
 
 def test_what_others_share_goes_on() -> None:

@@ -146,6 +146,32 @@ def test_the_source_is_not_begun_where_the_operator_has_failed_at_once() -> None
     assert begun == []
 
 
+@pytest.mark.parametrize("end", ["end", "error"])
+def test_nothing_of_a_source_within_subscribe_reaches_an_operator_that_has_failed(end: str) -> None:
+    """Its subscription cannot be disposed of yet."""
+
+    def subscribe(observer: Any, scheduler: Any = None) -> Any:
+        observer.on_next(1)
+        observer.on_next(2)
+        if end == "end":
+            observer.on_completed()
+        else:
+            observer.on_error(ValueError())
+        return Disposable()
+
+    told: list[Any] = []
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        def step(element: object) -> None:
+            told.append(element)
+            out.fail(BOOM)
+
+        return step, lambda: told.append("end"), told.append
+
+    Observable(subscribe).pipe(stateful_on_events(start)).subscribe(on_error=told.append)
+    assert told == [1, BOOM]
+
+
 @pytest.mark.parametrize(
     ("name", "element", "remedy"),
     [

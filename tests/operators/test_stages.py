@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import rxvoice as rxv
 from rxvoice import operators as vox
+from rxvoice.errors import ConfigError
 from rxvoice.operators._stage_operator import asked, take_apart
 from rxvoice.testing import FakeResponder, FakeSynthesizer, check_operator, failing, turn
 
@@ -21,6 +24,19 @@ def test_stages_pass_the_battery() -> None:
         failing=broken,
         name="stages",
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([len], "stages wants two or more operators, got 1"),
+        ([len, "speak"], "stages takes operators, such as vox.respond(llm), got 'speak'"),
+    ],
+)
+def test_what_is_no_row_of_operators_is_refused(given: list[Any], message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        vox.stages(*given)
+    assert str(raised.value) == message
 
 
 def test_they_are_looked_into_however_deep() -> None:

@@ -159,6 +159,23 @@ WORDS = [{"word": " good", "start": 0.0, "end": 0.4, "probability": 0.9}]
             ),
             {"words": [("good", 0.0, 0.5), ("day", 0.5, 1.0)]},
         ),
+        (  # a token of which something is missing
+            {
+                "text": "good",
+                "sentences": [
+                    {
+                        "tokens": [
+                            {"text": " a", "start": 0.0},
+                            {"text": "go", "start": 0.25, "end": 0.5},
+                            {"text": None, "start": 0.5, "end": 0.75},
+                            {"text": " b", "end": 0.75},
+                            {"text": "od", "start": 0.75, "end": 1.0},
+                        ]
+                    }
+                ],
+            },
+            {"words": [("good", 0.25, 1.0)]},
+        ),
     ],
 )
 def test_what_libraries_tell(answer: Any, known: dict[str, Any]) -> None:
