@@ -198,7 +198,7 @@ class Watch(abc.DisposableBase):
     def _due(self) -> None:
         with self._lock:
             self._armed = False
-            late = bool(self._asked) and self._left() <= _SLACK
+            late = self._left() <= _SLACK
         if late:
             self.expire()
         else:

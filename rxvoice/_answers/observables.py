@@ -70,8 +70,8 @@ def closing(answer: abc.DisposableBase) -> abc.DisposableBase:
         try:
             answer.dispose()
         except BaseException as error:  # no one is left to be told
-            _log.exception("a model raised while its answer was closed")
             raise_if_ctrl_c(error)
+            _log.exception("a model raised while its answer was closed")
 
     return Disposable(dispose)
 
