@@ -687,11 +687,12 @@ def test_what_is_left_of_a_turn_that_has_failed_is_skipped(worker: bool) -> None
             raise BOOM
         return ARRAY
 
-    def reply(id: int, text: str) -> Reply:
-        transcript = Transcript(Turn.of(np.zeros(4, np.float32), id=id), "hi")
-        return Reply(transcript, text, text=text, final=True)
+    turns = [Turn.of(np.zeros(4, np.float32), id=n) for n in range(3)]
 
-    replies = [reply(1, "One. Two. Three."), reply(2, "Four.")]
+    def reply(id: int, text: str) -> Reply:
+        return Reply(Transcript(turns[id], "hi"), text, text=text, final=True)
+
+    replies = [reply(1, "One. Two. Three."), reply(2, "Four."), reply(1, "Five.")]
     rx.from_iterable(replies).pipe(
         vox.synthesize(tts, worker=scheduler if worker else None)
     ).subscribe(seen.append)

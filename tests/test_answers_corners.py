@@ -16,11 +16,14 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import EventLoopScheduler
+from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
 from reactivex.testing import TestScheduler
 
 from rxvoice._answers import tasks
+from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.deliver import deliver
 from rxvoice._answers.limits import TimeLimits, Watch, limits
+from rxvoice._answers.observables import closing
 from rxvoice._answers.pauses import Waiting
 from rxvoice._answers.pieces import close, close_async, pieces_of
 from rxvoice._answers.shapes import sound
@@ -410,9 +413,10 @@ def test_a_pause_at_whose_announcement_the_answer_ends_is_not_begun() -> None:
 def test_a_pause_that_fails_is_over() -> None:
     seen: list[Any] = []
     clock = TestScheduler()
-    paused(rx.throw(OSError("no")), seen, scheduler=clock)
+    life = paused(rx.throw(OSError("no")), seen, scheduler=clock)
     clock.start()
     assert seen == ["a", "", "b", "end"]
+    assert len(life) == 0, "nothing is left of the pause"
 
 
 @pytest.mark.parametrize("given", ["worker", "both", "virtual"])
@@ -441,7 +445,7 @@ def test_a_pause_is_subscribed_to_with_the_scheduler_that_its_answer_has(given: 
 # Closing
 
 
-@pytest.mark.parametrize("kind", ["generator", "async"])
+@pytest.mark.parametrize("kind", ["generator", "async", "observable"])
 @pytest.mark.parametrize("raised", [ValueError, KeyboardInterrupt])
 def test_what_a_model_raises_as_it_is_closed(
     kind: str, raised: type[BaseException], caplog: pytest.LogCaptureFixture
@@ -460,7 +464,13 @@ def test_what_a_model_raises_as_it_is_closed(
         finally:
             raise raised("no")
 
+    def dispose() -> None:
+        raise raised("no")
+
     def run() -> None:
+        if kind == "observable":
+            closing(Disposable(dispose)).dispose()
+            return
         if kind == "generator":
             pieces = generator()
             next(pieces)
@@ -471,9 +481,9 @@ def test_what_a_model_raises_as_it_is_closed(
         step = given.__anext__()
         with pytest.raises(StopIteration):
             step.__await__().send(None)
-        closing = close_async(given, None)  # type: ignore[arg-type]
+        ending = close_async(given, None)  # type: ignore[arg-type]
         with contextlib.suppress(StopIteration):
-            closing.send(None)
+            ending.send(None)
 
     if raised is KeyboardInterrupt:
         with pytest.raises(KeyboardInterrupt):
@@ -601,6 +611,54 @@ def test_who_waits_in_place_for_an_answer_goes_on_once_it_is_closed(
     )
     assert seen == ["a"]
     assert caplog.messages == []
+
+
+def test_who_waits_in_place_for_an_answer_that_never_begins_is_told_in_time() -> None:
+    async def hangs() -> str:
+        await asyncio.Event().wait()
+        return "a"
+
+    life = CompositeDisposable()
+    seen: list[Any] = []
+
+    def late(error: BaseException) -> None:
+        seen.append(str(error))
+        life.dispose()
+
+    deliver(
+        hangs,
+        seen.append,
+        lambda: seen.append("end"),
+        seen.append,
+        life=life,
+        worker=None,
+        scheduler=None,
+        watch=Watch(TimeLimits(0.02), SubscriptionClock(None), life, late),
+    )
+    assert seen == ["the model gave nothing for 0.02 s (timeout_ms=20)"]
+
+
+def test_an_answer_whose_loop_is_closed_is_not_timed() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    watched = Watched()
+    seen: list[Any] = []
+
+    async def respond() -> str:
+        return "a"
+
+    deliver(
+        respond,
+        seen.append,
+        lambda: seen.append("end"),
+        lambda error: seen.append(str(error)),
+        life=watched.life,
+        worker=None,
+        scheduler=AsyncIOThreadSafeScheduler(loop),
+        watch=watched.watch,
+    )
+    assert seen == ["the event loop of the app is closed"]
+    assert watched.clock.set == []
 
 
 def test_an_answer_that_is_over_tells_no_scheduler_which_may_be_gone(

@@ -33,6 +33,7 @@ TESTS = (
     "tests/test_follow.py",
     "tests/test_language_model.py",
     "tests/test_learning_policies.py",
+    "tests/test_live_run.py",
     "tests/test_operator_order.py",
     "tests/test_paced.py",
     "tests/test_play_history.py",
