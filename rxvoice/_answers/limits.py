@@ -151,11 +151,12 @@ class Watch(abc.DisposableBase):
             if self._over or self._armed or not self._asked:
                 return
             left = self._left()
-            self._armed = left < math.inf
-        if left < math.inf:
-            if self._timer is None:
-                self._life.add(self)
-            self._set(left)
+            if left == math.inf:
+                return
+            self._armed = True
+        if self._timer is None:
+            self._life.add(self)
+        self._set(left)
 
     def left(self) -> float:
         """Return the seconds until a limit is exceeded, if nothing comes."""

@@ -81,7 +81,7 @@ class Steps(Generic[T]):
         self._room: int  # how many pieces may be on the way
         self._waits: bool  # for a pause
         self._given: object = None  # the last step, which the worker may hold back
-        self._taken_up = False  # the worker has begun with the last step
+        self._taken_up: bool  # the worker has begun with the last step
 
     def start(self) -> None:
         """Have the worker ask the model."""
