@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
-from reactivex import Observable
+from reactivex import Observable, Subject
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import EventLoopScheduler, ImmediateScheduler
@@ -19,7 +19,7 @@ from reactivex.testing import TestScheduler
 from rxvoice import operators as vox
 from rxvoice._answers.deliver import deliver
 from rxvoice.elements import Reply, Transcript
-from rxvoice.events import TurnFailed
+from rxvoice.events import Notice, TurnFailed
 from rxvoice.turn import Turn
 
 BOOM = RuntimeError("no weights")
@@ -672,6 +672,27 @@ def test_once_over_an_answer_tells_nothing(ended_by: str) -> None:
     delivery.life.dispose()
     home.start()
     assert delivery.seen == []
+
+
+def test_what_a_subscriber_raises_after_an_element_was_dealt_with_does_not_bring_it_back() -> None:
+    answer, source = Subject[str](), Subject[Any]()
+    asked: list[str] = []
+
+    def heard(element: Any) -> None:
+        if isinstance(element, Notice):
+            raise BOOM
+
+    def respond(text: str) -> Any:
+        asked.append(text)
+        return answer if text == "one" else "yes"
+
+    source.pipe(vox.respond(respond)).subscribe(heard)
+    source.on_next(Transcript(Turn.of(np.zeros(4, np.float32), id=1), "one"))
+    source.on_next(Notice("it waits"))
+    with pytest.raises(RuntimeError, match="no weights"):
+        answer.on_completed()
+    source.on_next(Transcript(Turn.of(np.zeros(4, np.float32), id=2), "two"))
+    assert asked == ["one", "two"]
 
 
 @pytest.mark.parametrize("worker", [False, True])

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import threading
+import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
-from reactivex import Observable
+from reactivex import Observable, Subject
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import EventLoopScheduler
 from reactivex.scheduler.eventloop import AsyncIOThreadSafeScheduler
@@ -27,6 +28,7 @@ from rxvoice._answers.observables import closing
 from rxvoice._answers.pauses import Waiting
 from rxvoice._answers.pieces import close, close_async, pieces_of
 from rxvoice._answers.shapes import sound
+from rxvoice._answers.slow_call import SlowCall
 from rxvoice._answers.stuck import SharedThread, doing
 from rxvoice.errors import AudioFormatError, ConfigError, ModelThreadStuck
 
@@ -218,6 +220,8 @@ def test_who_is_told_may_change_until_it_is_over() -> None:
     watched.watch.expire()
     watched.watch.tell(third.append)
     watched.watch.expire()
+    watched.watch.arm()
+    assert watched.clock.set == []
     assert (watched.late, len(second), third) == ([], 1, [])
 
 
@@ -246,6 +250,15 @@ def test_a_watch_that_is_over_holds_nobody() -> None:
     del teller
     gc.collect()
     assert told() is None
+
+
+def test_time_is_that_of_the_scheduler_unless_the_system_may_set_it_back() -> None:
+    worker, virtual = EventLoopScheduler(), TestScheduler()
+    assert SubscriptionClock(None).now is time.monotonic
+    assert SubscriptionClock(worker).now is time.monotonic
+    clock = SubscriptionClock(virtual)
+    virtual.advance_to(3.0)
+    assert clock.now() == 3.0
 
 
 # A shared thread
@@ -440,6 +453,48 @@ def test_a_pause_is_subscribed_to_with_the_scheduler_that_its_answer_has(given: 
     life.dispose()
     loop.dispose()
     assert begun == [loop if given == "both" else virtual]
+
+
+# Observables
+
+
+def test_an_observable_whose_piece_is_none_is_let_go_of() -> None:
+    pieces: Subject[Any] = Subject()
+    seen: list[Any] = []
+    deliver(
+        lambda: pieces,
+        seen.append,
+        lambda: seen.append("end"),
+        lambda error: seen.append(type(error)),
+        life=CompositeDisposable(),
+        worker=None,
+        scheduler=None,
+        convert=int,
+    )
+    pieces.on_next("1")
+    pieces.on_next("x")
+    assert not pieces.observers
+    pieces.on_next("2")
+    assert seen == [1, ValueError]
+
+
+def test_a_call_that_is_interrupted_while_somebody_waits_for_it_is_given_up() -> None:
+    open_calls: list[str] = []
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert open_calls == ["begun"]
+            raise KeyboardInterrupt
+
+    def later() -> Observable[Any]:
+        open_calls.append("begun")
+        return Observable(lambda *_: Disposable(open_calls.clear))
+
+    call = SlowCall(later)
+    call._over = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        call.result()
+    assert open_calls == []
 
 
 # Closing
@@ -693,6 +748,30 @@ def test_an_answer_that_is_over_tells_no_scheduler_which_may_be_gone(
     over.result(PATIENCE)
     assert seen == []
     assert caplog.messages == []
+
+
+def test_a_ctrl_c_amid_an_async_answer_on_the_main_thread_ends_the_program_as_well() -> None:
+    seen: list[Any] = []
+
+    async def respond() -> str:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        deliver(
+            respond,
+            seen.append,
+            lambda: seen.append("end"),
+            lambda error: seen.append(type(error)),
+            life=CompositeDisposable(),
+            worker=None,
+            scheduler=None,
+        )
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+    assert seen == [KeyboardInterrupt]
 
 
 def test_what_a_model_raises_as_it_is_cancelled_is_nobodys_error() -> None:

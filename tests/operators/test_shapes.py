@@ -634,3 +634,18 @@ def test_a_word_may_end_where_the_text_begins() -> None:
 
 def test_nothing_is_named_so() -> None:
     assert named(None) == "None"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ((1, 2, 3), "(1, 2, 3) (tuple)"),
+        ((1, 2, 3, 4), "(1, 2, 3, ...) (tuple)"),
+        ({1: 0, 2: 0, 3: 0, 4: 0}, "{1: 0, 2: 0, 3: 0, ...} (dict)"),
+        ({1, 2, 3, 4}, "{1, 2, 3, ...} (set)"),
+        ([[[1]]], "[[[...]]] (list)"),
+        ([[1]], "[[1]] (list)"),
+    ],
+)
+def test_what_is_large_or_deep_is_named_by_its_beginning(value: object, told: str) -> None:
+    assert named(value) == told

@@ -152,11 +152,42 @@ WORDS = [{"word": " good", "start": 0.0, "end": 0.4, "probability": 0.9}]
                         tokens=[
                             Some(text=" go", start=0.0, end=0.25),
                             Some(text="od", start=0.25, end=0.5),
-                            Some(text=" day", start=0.5, end=1.0),
+                            Some(text=" da", start=0.5, end=0.75),
+                            Some(text="y", start=0.75, end=1.0),
                         ],
                     )
                 ],
             ),
+            {"words": [("good", 0.0, 0.5), ("day", 0.5, 1.0)]},
+        ),
+        (
+            {"text": "good", "start": 0.5, "end": 1.0, "avg_logprob": 0.5},
+            {"words": [("good", 0.5, 1.0, 1.0)], "confidence": 1.0},
+        ),
+        (  # of segments: what all of them have
+            {
+                "text": "good day",
+                "language": None,
+                "segments": [
+                    {"speaker": "A", "language": "en", "confidence": 0.25},
+                    {"speaker": "A", "language": "de", "confidence": 0.75},
+                ],
+            },
+            {"speaker": "A", "confidence": 0.5},
+        ),
+        (
+            {"text": "good", "confidence": 0.5, "segments": [{"confidence": 1}], "speaker": ""},
+            {"confidence": 0.5},
+        ),
+        (
+            {
+                "text": "good day",
+                "words": [{"word": "bad", "start": 0, "end": 0}],
+                "segments": [
+                    {"words": [{"word": "good", "start": 0, "end": 0.5}]},
+                    {"words": [{"text": "day", "start": 0.5, "end": 1.0, "conf": 2}]},
+                ],
+            },
             {"words": [("good", 0.0, 0.5), ("day", 0.5, 1.0)]},
         ),
         (  # a token of which something is missing
@@ -192,6 +223,8 @@ def test_what_libraries_tell(answer: Any, known: dict[str, Any]) -> None:
         {"text": "good", "words": [{"word": "good", "start": "0", "end": None}, None, ("good", 1)]},
         {"text": "good", "confidence": 85, "segments": [{"avg_logprob": float("nan")}]},
         {"text": "good", "segments": [{"speaker": "A"}, {"speaker": "B"}]},
+        {"text": "good", "segments": [{"speaker": "A", "confidence": 0.5}, {"text": "x"}]},
+        {"text": "good", "words": [{"word": "good", "start": -1.0, "end": 0.5}]},
         {"text": "good", "confidence": np.array([0.5])},
         {"text": "good", "words": [{"word": " ", "start": 0.1, "end": 0.2}]},
         Some(text="good", language=None, confidence=True),
@@ -217,6 +250,23 @@ def test_pieces_add_their_words_and_the_last_word_on_the_rest_holds() -> None:
             ),
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("later", "wanted"),
+    [
+        ({}, {"language": "en", "speaker": "Ann", "confidence": 0.5}),
+        ({"language": "de"}, {"language": "de", "speaker": "Ann", "confidence": 0.5}),
+        ({"speaker": "Ben"}, {"language": "en", "speaker": "Ben", "confidence": 0.5}),
+        ({"confidence": 0.25}, {"language": "en", "speaker": "Ann", "confidence": 0.25}),
+    ],
+)
+def test_what_a_later_piece_does_not_know_is_kept(
+    later: dict[str, Any], wanted: dict[str, Any]
+) -> None:
+    first = Recognised("a ", language="en", speaker="Ann", confidence=0.5)
+    last = said([first, Recognised("b", **later)])[-1]
+    assert last.recognised == Recognised("a b", **wanted)
 
 
 def test_a_session_replaces_or_adds_what_it_knows() -> None:
