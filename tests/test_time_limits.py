@@ -20,6 +20,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice._answers.clock import SubscriptionClock
 from rxvoice._answers.limits import Watch, limits
+from rxvoice._boundary import Handled
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, Transcript
 from rxvoice.errors import ConfigError, ModelTimeout, RxvoiceError
@@ -339,6 +340,41 @@ def test_one_that_is_never_done_fails_in_total() -> None:
     clock.start()
     (failed,) = seen
     assert "was not done after" in str(failed.error)
+
+
+def test_the_question_that_takes_too_long_is_the_one_that_fails() -> None:
+    """A recording has a line for each that a streaming recogniser is asked."""
+    clock: Any = TestScheduler()
+    told: list[str] = []
+
+    class Recording:
+        asked = 0
+
+        def ask(self, stage: str, turn: Turn, text: str | None, handled: Handled) -> Handled:
+            self.asked += 1
+            number = self.asked
+
+            def fail(error: BaseException) -> None:
+                told.append(f"{number} {error}")
+                handled.fail(error)
+
+            return Handled(handled.take, handled.end, fail)
+
+    class SlowAtTheThird(Session):
+        def step(self) -> list[str]:
+            if self.fed == 3:
+                clock._clock += 0.75
+            return []
+
+    clock.boundary = Recording()
+    source: Subject[Any] = Subject()
+    stt: Any = Streaming(lambda: SlowAtTheThird([], 0))
+    source.pipe(vox.transcribe(stt, timeout_ms=500)).subscribe(scheduler=clock)
+    writer = TurnWriter(1, 0, 16_000)
+    source.on_next(writer.turn)
+    for _ in range(3):
+        writer.append(AudioChunk(np.zeros(512, np.float32), 16_000, 0, speech=True))
+    assert told == ["3 the model gave nothing for 0.75 s (timeout_ms=500)"]
 
 
 # In place
