@@ -17,8 +17,6 @@ from collections.abc import (
 from contextlib import aclosing
 from typing import Any, TypeVar, cast
 
-from reactivex import Observable
-
 from rxvoice._answers.shapes import is_whole
 
 T = TypeVar("T")
@@ -106,7 +104,7 @@ async def _generated(pieces: AsyncIterable[Any], convert: Callable[[Any], T]) ->
 async def _awaited(answer: Awaitable[Any], convert: Callable[[Any], T]) -> AsyncGenerator[T]:
     """Await an answer, which may be one piece or several."""
     given = await answer
-    if inspect.isawaitable(given) or isinstance(given, Observable):
+    if inspect.isawaitable(given):  # an observable is awaitable, too
         yield convert(given)  # it raises, with a message that names what came
         return
     pieces = pieces_of(given, convert)

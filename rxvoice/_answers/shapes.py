@@ -11,6 +11,7 @@ import re
 import reprlib
 from array import array
 from collections.abc import Mapping, Sequence, Set
+from operator import index
 from typing import Any, Final, SupportsFloat, SupportsIndex, cast
 
 import numpy as np
@@ -231,9 +232,10 @@ def _word_ends(words: object) -> tuple[tuple[int, int], ...]:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, SupportsIndex) or (index := value.__index__()) < 0:
+    count = index(cast("SupportsIndex", value))
+    if count < 0:
         raise ValueError
-    return index
+    return count
 
 
 def _single(answer: object) -> object:

@@ -38,8 +38,8 @@ class SlowCall:
         self._function = function
         self._worker = worker
         self._is_awaited = False
-        self._value: object = None
-        self._error: BaseException | None = None
+        self._value: object  # once it is over
+        self._error: BaseException | None
         self._lock = Lock()
         self._over = Event()
         self.has_begun = False

@@ -77,7 +77,7 @@ class Steps(Generic[T]):
         self._lock = Lock()
         self._on_way = 0
         self._between: Iterator[T] | None = None  # the pieces, between two steps
-        self._held = False  # the next step waits for `_room`, or for a pause
+        self._held: Iterator[T] | None = None  # those whose step waits for `_room`, or for a pause
         self._room: int  # how many pieces may be on the way
         self._waits: bool  # for a pause
         self._given: object = None  # the last step, which the worker may hold back
@@ -120,7 +120,7 @@ class Steps(Generic[T]):
             # Either this or `_end` sees it, and closes the answer before the worker's next action.
             over = self._life.is_disposed
             if not over:
-                self._between, self._held = pieces, True
+                self._between = self._held = pieces
                 self._room = ON_WAY if pause is None else 1
                 self._waits = isinstance(pause, Waiting)
         if over:
@@ -142,15 +142,15 @@ class Steps(Generic[T]):
 
     def _go_on(self) -> None:
         with self._lock:
-            free = self._held and not self._waits and self._on_way < self._room
-            pieces = self._between if free else None
-            self._held = self._held and not free
-        if pieces is not None:
-            self._hand_over(self._next, pieces)
+            pieces = self._held
+            if pieces is None or self._waits or self._on_way >= self._room:
+                return
+            self._held = None
+        self._hand_over(self._next, pieces)
 
     def _end(self) -> None:
         with self._lock:
-            pieces, self._between, self._held = self._between, None, False
+            pieces, self._between, self._held = self._between, None, None
             given, self._given = self._given, None
         if isinstance(given, abc.DisposableBase):
             given.dispose()
@@ -187,8 +187,8 @@ class Steps(Generic[T]):
             # The worker takes no more: it was shut down, or its event loop is closed.
             close(pieces)
             self._answer.fail(error)
-            return
-        self._watch.arm()
-        # After `asked`: a thread that gets stuck is noticed by its listener, or here.
-        if self._thread is not None and (stuck := self._thread.stuck) is not None:
-            self._watch.expire(stuck)
+        else:
+            self._watch.arm()
+            # After `asked`: a thread that gets stuck is noticed by its listener, or here.
+            if self._thread is not None and (stuck := self._thread.stuck) is not None:
+                self._watch.expire(stuck)

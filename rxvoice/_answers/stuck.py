@@ -73,10 +73,10 @@ class SharedThread:
         with self._lock:
             self._thread = threading.get_ident()
             self._began = self._clock.now()
-            arm = not self._armed and self._limit_s < float("inf")
-            self._armed = self._armed or arm
-        if arm:
-            self._clock.after(self._limit_s, self._look)
+            if self._armed or self._limit_s == float("inf"):
+                return
+            self._armed = True
+        self._clock.after(self._limit_s, self._look)
 
     def end(self) -> None:
         """Note that the step has ended."""
@@ -91,18 +91,19 @@ class SharedThread:
             )
 
     def _look(self) -> None:
-        left, error = 0.0, None
         with self._lock:
-            if self._began is not None and self._stuck is None:
-                left = self._began + self._limit_s - self._clock.now()
-                if left <= 0:
-                    self._stuck = self.busy_with(), self._began
-                    self._told = error = self._why()
-            self._armed = left > 0
-        if error is not None:
-            self._tell(error, str(error))
-        elif left > 0:
+            if self._began is None:
+                self._armed = False
+                return
+            left = self._began + self._limit_s - self._clock.now()
+            if left <= 0:
+                self._armed = False
+                self._stuck = self.busy_with(), self._began
+                self._told = self._why()
+        if left > 0:
             self._clock.after(left, self._look)
+        else:
+            self._tell(self._told, str(self._told))
 
     def _why(self) -> ModelThreadStuck | None:
         if self._stuck is None:

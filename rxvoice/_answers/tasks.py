@@ -164,7 +164,7 @@ class _Task(Generic[T]):
         self._send = send
         self._on_done = on_done
         self._begun = self._asked = False  # `deliver` has counted the first step as asked for
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None]
         self._room = asyncio.Semaphore(ahead)
 
     def start(self) -> None:
@@ -194,14 +194,13 @@ class _Task(Generic[T]):
         return True
 
     def _start(self) -> None:
-        self._task = task = self._loop.create_task(self._run())
-        task.add_done_callback(self._finished)
+        self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(self._finished)
 
     def _cancel(self) -> None:
         # Before its first step, and while it delivers, the task checks `life` itself.
-        task = self._task
-        if task is not None and self._begun and asyncio.current_task() is not task:
-            task.cancel()
+        if self._begun and asyncio.current_task() is not self._task:
+            self._task.cancel()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._done()

@@ -45,11 +45,10 @@ class TextQueue:
 
     def _leave(self, text: AsyncSubject[None]) -> None:
         with self._lock:
-            was_first = self._texts[0] is text
             self._texts.remove(text)
-            following = self._texts[0] if was_first and self._texts else None
-        if following is not None:
-            following.on_completed()
+            first = self._texts[0] if self._texts else None
+        if first is not None:  # it begins, or has begun
+            first.on_completed()
 
 
 def in_queue(voice: object, ask: Callable[[str], Answer[Any]]) -> Callable[[str], Answer[Any]]:
