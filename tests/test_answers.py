@@ -584,6 +584,23 @@ def test_over_within_a_step_it_is_closed_before_what_the_worker_does_next() -> N
     assert it.log == ["step", "closed", "other"]
 
 
+def test_over_within_a_later_step_nothing_more_is_asked_of_the_worker() -> None:
+    it = Endless()
+    worker = TestScheduler()
+    asked: list[Any] = []
+    hand_over = worker.schedule
+
+    def schedule(action: Any, state: Any = None) -> Any:
+        asked.append(action)
+        return hand_over(action, state)
+
+    worker.schedule = schedule  # type: ignore[method-assign]
+    Delivery(it.sync, worker=worker, dispose_at=2)
+    worker.start()
+    assert it.log == ["step", "step", "closed"]
+    assert len(asked) == 2
+
+
 def test_over_within_a_step_whose_piece_was_not_taken_it_is_closed_at_once() -> None:
     """Another thread ends the answer just before the step notes where it is."""
     it = Endless()

@@ -30,6 +30,7 @@ from rxvoice._answers.pieces import close, close_async, pieces_of
 from rxvoice._answers.shapes import sound
 from rxvoice._answers.slow_call import SlowCall
 from rxvoice._answers.stuck import SharedThread, doing
+from rxvoice._threads.async_loop import adopt
 from rxvoice.errors import AudioFormatError, ConfigError, ModelThreadStuck
 
 PATIENCE = 20.0
@@ -113,8 +114,11 @@ def test_limits_are_a_millisecond_or_more() -> None:
 def test_a_step_in_time_comes_before_its_limit(which: str, at: float, in_time: bool) -> None:
     watched = Watched(**({"silence": 9.0} | {which: 1.0}))
     watched.ask(0)
+    watched.watch.asked()
     assert watched.came(at) is in_time
     assert len(watched.late) == (not in_time)
+    assert watched.came(at) is in_time
+    assert len(watched.late) == (not in_time), "it is told once"
 
 
 def test_the_time_between_two_steps_that_nobody_asks_for_is_not_counted() -> None:
@@ -252,6 +256,145 @@ def test_a_watch_that_is_over_holds_nobody() -> None:
     assert told() is None
 
 
+@pytest.mark.parametrize("pauses", [False, True])
+def test_the_time_that_a_piece_takes_downstream_is_not_the_models(pauses: bool) -> None:
+    watched, home = Watched(), TestScheduler()
+    seen: list[Any] = []
+
+    def ask() -> Iterator[str]:
+        yield "a"
+        if pauses:
+            yield Waiting(rx.empty())
+        yield "b"
+
+    def slowly(piece: str) -> None:
+        if piece:
+            seen.append(piece)
+            watched.clock.time += 5
+
+    deliver(
+        ask,
+        slowly,
+        lambda: seen.append("end"),
+        seen.append,
+        life=watched.life,
+        worker=None,
+        scheduler=home,
+        watch=watched.watch,
+    )
+    home.start()
+    assert seen == ["a", "b", "end"]
+    assert watched.late == []
+
+
+def test_an_async_answer_has_a_timer_for_each_step_that_needs_one() -> None:
+    watched = Watched()
+
+    async def respond() -> AsyncIterator[str]:
+        for piece in "ab":
+            yield piece
+
+    def rings(piece: str) -> None:
+        watched.clock.ring(watched.clock.time + 0.5)  # nothing is asked for now
+
+    async def main() -> None:
+        deliver(
+            respond,
+            rings,
+            lambda: None,
+            watched.late.append,
+            life=watched.life,
+            worker=None,
+            scheduler=None,
+            watch=watched.watch,
+        )
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert [seconds for seconds, *_ in watched.clock.set] == [1.0, 1.0, 1.0]
+    assert watched.late == []
+
+
+def test_what_an_async_model_raises_after_it_was_too_late_is_not_told() -> None:
+    watched = Watched()
+    seen: list[Any] = []
+
+    async def respond() -> str:
+        watched.watch.expire()
+        raise ValueError("too late")
+
+    async def main() -> None:
+        deliver(
+            respond,
+            seen.append,
+            lambda: seen.append("end"),
+            seen.append,
+            life=watched.life,
+            worker=None,
+            scheduler=None,
+            watch=watched.watch,
+        )
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert seen == []
+    assert len(watched.late) == 1
+
+
+def test_who_waits_in_place_waits_for_as_long_as_there_is_time() -> None:
+    watched = Watched()
+    waited: list[float] = []
+
+    class Noting:
+        def get(self, *, timeout: float) -> Any:
+            waited.append(timeout)
+
+        def put(self, action: object) -> None: ...
+
+    def wait() -> None:
+        inbox = tasks._WaitingThread(watched.life, watched.watch)
+        inbox._actions = Noting()  # type: ignore[assignment]
+        inbox.run()
+
+    watched.ask(0)
+    for now in (0.0, 0.25, 5.0):
+        watched.clock.time = now
+        wait()
+    watched.life.dispose()
+    wait()
+    assert waited == [1.0, 0.75, 0.0, tasks.CLOSING_S]
+
+
+def test_in_place_a_model_is_not_asked_further_than_was_delivered() -> None:
+    made: list[str] = []
+    seen: list[tuple[str, list[str]]] = []
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def respond() -> AsyncIterator[str]:
+        loops.append(asyncio.get_running_loop())
+        for piece in "ab":
+            made.append(piece)
+            yield piece
+
+    def slowly(piece: str) -> None:
+        for _ in range(3):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loops[0]).result(PATIENCE)
+        seen.append((piece, made.copy()))
+
+    deliver(
+        respond,
+        slowly,
+        lambda: None,
+        lambda error: None,
+        life=CompositeDisposable(),
+        worker=None,
+        scheduler=None,
+    )
+    assert seen == [("a", ["a"]), ("b", ["a", "b"])]
+
+
 def test_time_is_that_of_the_scheduler_unless_the_system_may_set_it_back() -> None:
     worker, virtual = EventLoopScheduler(), TestScheduler()
     assert SubscriptionClock(None).now is time.monotonic
@@ -288,12 +431,20 @@ def test_a_thread_that_gets_stuck_again_is_told_again(caplog: pytest.LogCaptureF
     assert [error and error.seconds for error, _ in told] == [5.0, None, 5.0, None]
     assert [notice.detail for _, notice in told] == [told[0][0]] * 2 + [told[2][0]] * 2
     assert [it.getMessage() for it in caplog.records] == [notice.message for _, notice in told]
+    assert len(clock.set) == 2
+
+
+def test_a_shared_thread_without_a_limit_has_no_timer() -> None:
+    thread, clock, _ = shared(float("inf"))
+    thread.begin()
+    assert clock.set == []
 
 
 def test_a_shared_thread_has_one_timer_at_most() -> None:
     thread, clock, told = shared()
-    thread.begin()
-    thread.end()
+    for _ in range(2):
+        thread.begin()
+        thread.end()
     clock.time = 4.5
     thread.begin()
     assert len(clock.set) == 1
@@ -453,6 +604,52 @@ def test_a_pause_is_subscribed_to_with_the_scheduler_that_its_answer_has(given: 
     life.dispose()
     loop.dispose()
     assert begun == [loop if given == "both" else virtual]
+
+
+def test_a_stuck_worker_does_not_fail_an_answer_that_pauses() -> None:
+    thread, clock, _ = shared()
+    worker: Any = TestScheduler()
+    worker.shared_thread = thread
+    seen: list[Any] = []
+    until: Subject[Any] = Subject()
+    paused(until, seen, worker=worker)
+    worker.start()
+    thread.begin()  # with another conversation's step
+    clock.ring(5.0)
+    thread.end()
+    until.on_completed()
+    worker.start()
+    assert seen == ["a", "", "b", "end"]
+
+
+def test_after_a_pause_an_answer_goes_on_where_its_scheduler_is() -> None:
+    """Also if the thread that asked runs an event loop."""
+    home, seen, done = EventLoopScheduler(), list[Any](), threading.Event()
+    until: Subject[Any] = Subject()
+    threads: list[int] = []
+
+    async def main() -> None:
+        def ask() -> Iterator[str]:
+            yield Waiting(until)
+            threads.append(threading.get_ident())
+            yield "b"
+
+        deliver(
+            ask,
+            seen.append,
+            done.set,
+            seen.append,
+            life=CompositeDisposable(),
+            worker=None,
+            scheduler=home,
+        )
+        until.on_completed()
+        assert done.wait(PATIENCE)
+
+    asyncio.run(main())
+    home.dispose()
+    assert seen == ["", "b"]
+    assert threads != [threading.get_ident()]
 
 
 # Observables
@@ -693,10 +890,13 @@ def test_who_waits_in_place_for_an_answer_that_never_begins_is_told_in_time() ->
     assert seen == ["the model gave nothing for 0.02 s (timeout_ms=20)"]
 
 
-def test_an_answer_whose_loop_is_closed_is_not_timed() -> None:
+@pytest.mark.parametrize("in_place", [False, True])
+def test_an_answer_whose_loop_is_closed_is_not_timed_nor_waited_for(in_place: bool) -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     watched = Watched()
+    scheduler = TestScheduler() if in_place else AsyncIOThreadSafeScheduler(loop)
+    adopt(scheduler, loop)
     seen: list[Any] = []
 
     async def respond() -> str:
@@ -709,7 +909,7 @@ def test_an_answer_whose_loop_is_closed_is_not_timed() -> None:
         lambda error: seen.append(str(error)),
         life=watched.life,
         worker=None,
-        scheduler=AsyncIOThreadSafeScheduler(loop),
+        scheduler=scheduler,
         watch=watched.watch,
     )
     assert seen == ["the event loop of the app is closed"]

@@ -486,6 +486,11 @@ BAD_SOUND: dict[str, tuple[Make, str]] = {
         "wanted the ends of words as pairs of an index into the text and one into the samples, got "
         "((1, -1),) (tuple)",
     ),
+    "ends of words that are no indices": (
+        lambda: TimedSamples(FLOATS, ((0.5, 1),)),  # type: ignore[arg-type]
+        "wanted the ends of words as pairs of an index into the text and one into the samples, got "
+        "((0.5, 1),) (tuple)",
+    ),
     "timed nothing": (lambda: TimedSamples(None), NO_ARRAY + "None"),  # type: ignore[arg-type]
 }
 
@@ -630,6 +635,10 @@ def test_what_is_no_bool_fails_its_turn(answer: Any, came: str, later: bool) -> 
 def test_a_word_may_end_where_the_text_begins() -> None:
     timed = TimedSamples(np.zeros(8, np.float32), ((0, 0), (3, 4)))
     assert sound(timed, 1000).words == ((0, 0), (3, 4))
+
+
+def test_samples_as_they_are_wanted_are_not_copied() -> None:
+    assert np.shares_memory(sound(FLOATS, 1000).samples, FLOATS)
 
 
 def test_nothing_is_named_so() -> None:
