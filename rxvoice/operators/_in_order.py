@@ -59,7 +59,7 @@ class Place(Generic[A]):
     def __init__(self, line: InOrder[A], action: Callable[[A], None]) -> None:
         self._line = line
         self.action = action
-        self.answer: Any = None
+        self.answer: Any  # once it has come
         self.has_come = False
 
     def come(self, answer: A | None) -> None:

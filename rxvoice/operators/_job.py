@@ -70,7 +70,7 @@ class Job(Generic[U]):
         self._errors = errors
         self._limits = limits
         self._clock = clock
-        self._turn: Turn | None = None
+        self._turn: Turn  # that the model is asked about
         self._watch: Watch | None = None
         self.emit: Callable[[U], None] = out.emit
         self.life = Life()
@@ -147,7 +147,7 @@ class Job(Generic[U]):
         return watch
 
     def _what(self) -> str:
-        return self._name if self._turn is None else f"{self._name} (turn {turn_name(self._turn)})"
+        return f"{self._name} (turn {turn_name(self._turn)})"
 
     def done(self) -> None:
         """The work on the element is done; with `more`, a part of it."""
