@@ -691,6 +691,13 @@ def test_once_over_an_answer_tells_nothing(ended_by: str) -> None:
     assert delivery.seen == []
 
 
+def test_a_notice_that_comes_twice_is_told_twice() -> None:
+    notice = Notice("the line is bad")
+    seen: list[Any] = []
+    rx.of(notice, notice).pipe(vox.respond(lambda text: text)).subscribe(seen.append)
+    assert seen == [notice, notice]
+
+
 def test_what_a_subscriber_raises_after_an_element_was_dealt_with_does_not_bring_it_back() -> None:
     answer, source = Subject[str](), Subject[Any]()
     asked: list[str] = []

@@ -764,6 +764,24 @@ def test_a_generator_within_an_answer_is_closed_with_it() -> None:
     assert closed == ["closed"], "before the garbage collector would"
 
 
+def test_an_awaitable_that_gives_another_is_one_piece_to_be_refused() -> None:
+    async def nested() -> Any:
+        return coroutine
+
+    async def inner() -> str:
+        return "x"
+
+    async def main() -> list[str]:
+        pieces: Any = pieces_of(nested(), lambda it: str(it is coroutine))
+        return [piece async for piece in pieces]
+
+    coroutine = inner()
+    try:
+        assert asyncio.run(main()) == ["True"]
+    finally:
+        coroutine.close()
+
+
 def test_an_answer_that_is_awaited_may_come_in_pieces_which_are_closed() -> None:
     closed: list[str] = []
 

@@ -99,6 +99,8 @@ def test_what_it_understood_is_the_transcript() -> None:
     assert run.seen[-1].reply.transcript.recognised is known
     assert all(it.reply.transcript.final for it in run.seen)
     assert run.seen[-1].reply.text == "Hello."
+    run = Run(lambda audio: [sound(1), known, sound(2)]).push(spoken())
+    assert [it.reply.transcript.text for it in run.seen] == ["", "hi", "hi"]
 
 
 def test_in_a_plain_pipe_each_turn_is_logged() -> None:
@@ -164,6 +166,8 @@ def test_words_with_times_are_kept() -> None:
 def test_half_characters_of_two_pieces_are_one() -> None:
     run = Run(lambda audio: ["\ud83d", "\ude00 hi", sound()]).push(spoken())
     assert run.told == ["1 3 \U0001f600 hi", "1."]
+    run = Run(lambda audio: ["hi \ud83d", sound()]).push(spoken())
+    assert run.seen[-1].reply.text == "hi \ufffd"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +178,7 @@ def test_half_characters_of_two_pieces_are_one() -> None:
         ((sound(), 24_000), "their rate as the synthesizer's sample_rate"),
         (np.zeros((2, 4), np.float32), "shape"),
         (np.zeros(4, np.int16), "int16"),
+        (Some(audio=None, text=None), "wanted pieces of float32 samples"),
         (Some(audio=sound(), sample_rate=0), "the sample_rate of a result must be at least 1 Hz"),
     ],
 )

@@ -29,6 +29,7 @@ from rxvoice import operators as vox
 from rxvoice._answers.shapes import named, sound
 from rxvoice.chunks import AudioChunk
 from rxvoice.elements import Reply, TimedSamples, Transcript
+from rxvoice.errors import AudioFormatError
 from rxvoice.events import Notice, TurnFailed
 from rxvoice.policies import any_of, silence
 from rxvoice.testing.fakes import FakeVad
@@ -635,6 +636,19 @@ def test_what_is_no_bool_fails_its_turn(answer: Any, came: str, later: bool) -> 
 def test_a_word_may_end_where_the_text_begins() -> None:
     timed = TimedSamples(np.zeros(8, np.float32), ((0, 0), (3, 4)))
     assert sound(timed, 1000).words == ((0, 0), (3, 4))
+
+
+def test_a_sound_of_a_library_that_numpy_does_not_know_is_read_as_a_list() -> None:
+    unknown = SimpleNamespace(shape=(3,), dtype="float32", tolist=lambda: HALVES)
+    assert sound(unknown, 1000).samples.tolist() == HALVES
+
+
+def test_a_class_is_no_sound_though_it_has_a_shape() -> None:
+    class Shaped:
+        shape, dtype = (3,), "float32"
+
+    with pytest.raises(AudioFormatError, match=r"got the class Shaped: call it$"):
+        sound(Shaped, 1000)
 
 
 def test_samples_as_they_are_wanted_are_not_copied() -> None:

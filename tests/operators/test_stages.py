@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.errors import ConfigError
-from rxvoice.operators._stage_operator import asked, take_apart
+from rxvoice.operators._stage_operator import Memory, asked, take_apart
 from rxvoice.testing import FakeResponder, FakeSynthesizer, check_operator, failing, turn
 
 ASKED = [rxv.Transcript(turn("~_", id=n), f"question {n}") for n in (1, 2)]
@@ -46,6 +47,16 @@ def test_they_are_looked_into_however_deep() -> None:
     assert list(take_apart([chosen, c], rxv.Transcript(turn("~"), "x"))) == [a, b, c]
     assert list(take_apart([chosen, c], rxv.Transcript(turn("~"), "y"))) == [c, c]
     assert list(take_apart([chosen, c])) == [chosen, c]
+
+
+@pytest.mark.parametrize(
+    ("methods", "can"), [((), True), (("heard",), False), (("heard", "forget"), True)]
+)
+def test_a_question_can_be_forgotten_where_the_model_can_or_remembers_nothing(
+    methods: tuple[str, ...], can: bool
+) -> None:
+    model = SimpleNamespace(**dict.fromkeys(methods, print))
+    assert Memory(model).can_forget is can
 
 
 def test_an_operator_of_the_app_says_what_it_does_by_attributes() -> None:

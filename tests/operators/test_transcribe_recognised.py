@@ -225,6 +225,10 @@ def test_what_libraries_tell(answer: Any, known: dict[str, Any]) -> None:
         {"text": "good", "segments": [{"speaker": "A"}, {"speaker": "B"}]},
         {"text": "good", "segments": [{"speaker": "A", "confidence": 0.5}, {"text": "x"}]},
         {"text": "good", "words": [{"word": "good", "start": -1.0, "end": 0.5}]},
+        {"text": "good", "words": [{"word": "good", "start": 0.25}, {"word": "x", "end": 0.5}]},
+        {"text": "good", "confidence": -0.5},
+        {"text": "good", "confidence": 1.5},
+        {"text": "good", "confidence": Some(shape=())},
         {"text": "good", "confidence": np.array([0.5])},
         {"text": "good", "words": [{"word": " ", "start": 0.1, "end": 0.2}]},
         Some(text="good", language=None, confidence=True),
@@ -267,6 +271,18 @@ def test_what_a_later_piece_does_not_know_is_kept(
     first = Recognised("a ", language="en", speaker="Ann", confidence=0.5)
     last = said([first, Recognised("b", **later)])[-1]
     assert last.recognised == Recognised("a b", **wanted)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [Recognised("one ", words=[("one", 0.0, 0.2)]), "two"],
+        [Recognised("", words=[("one", 0.0, 0.2)]), Recognised("one two")],
+    ],
+)
+def test_the_words_of_one_piece_are_known_of_the_whole_text(pieces: list[Any]) -> None:
+    known = said(pieces)[-1].recognised
+    assert known == Recognised("one two", words=[("one", 0.0, 0.2)])
 
 
 def test_a_session_replaces_or_adds_what_it_knows() -> None:
