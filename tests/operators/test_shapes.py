@@ -58,6 +58,11 @@ class Spoken:
     sample_rate: int = 24_000
 
 
+class Iterated(Spoken):
+    def __iter__(self) -> Iterator[str]:
+        return iter(("audio", "sample_rate"))
+
+
 class Named(str):
     def __str__(self) -> str:
         return "another"
@@ -354,6 +359,7 @@ SOUND: dict[str, Make] = {
     "timed": lambda: TimedSamples(FLOATS, ((1, 1), (3, 3))),
     "timed, of mlx": lambda: TimedSamples(mlx("bfloat16"), ()),
     "a result": lambda: Spoken(FLOATS),
+    "a result that can be iterated": lambda: Iterated(FLOATS),
     "results": lambda: generator(Spoken(mlx("float32")[:2]), Spoken(mlx("float32")[2:])),
     "a result without rate": lambda: SimpleNamespace(audio=FLOATS),
     "a list": lambda: [FLOATS[:1], FLOATS[1:]],
