@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -689,6 +690,28 @@ def test_once_over_an_answer_tells_nothing(ended_by: str) -> None:
     delivery.life.dispose()
     home.start()
     assert delivery.seen == []
+
+
+@pytest.mark.parametrize("worker", [False, True])
+def test_what_was_answered_is_freed_at_once(worker: bool) -> None:
+    """Without the garbage collector, which would have more to do with each turn."""
+    scheduler, source = TestScheduler(), Subject[Any]()
+    source.pipe(
+        vox.respond(lambda text: iter("ab"), worker=scheduler if worker else None)
+    ).subscribe(scheduler=scheduler)
+    turn = Turn.of(np.zeros(4, np.float32))
+    freed: list[bool] = []
+    weakref.finalize(turn, freed.append, True)
+    gc.disable()
+    try:
+        source.on_next(Transcript(turn, "hi"))
+        scheduler.start()
+        del turn
+        source.on_next(Transcript(Turn.of(np.zeros(4, np.float32)), "the last one is kept"))
+        scheduler.start()
+        assert freed == [True]
+    finally:
+        gc.enable()
 
 
 def test_a_notice_that_comes_twice_is_told_twice() -> None:
