@@ -15,6 +15,8 @@ from typing import BinaryIO
 import coverage
 import pytest
 
+from rxvoice._answers import clock
+from rxvoice._threads import async_loop
 from tests.mutation import scope, warm
 
 _LONGEST = 2.0  # seconds; a test that takes longer is left out
@@ -125,6 +127,10 @@ def _measure(
                 paths[_file(item.nodeid)].write_text(told, "utf-8")
                 own.clear()
                 watched.erase()
+                # No thread that began before is measured: the next file has others.
+                async_loop._shared.end()
+                async_loop._shared.forget()
+                clock._timers.cache_clear()
                 watched.start()
 
     code = warm.main(missing, scope.MARKS, use)
