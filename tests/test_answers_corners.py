@@ -469,6 +469,7 @@ def test_a_shared_thread_has_one_timer_at_most() -> None:
 def test_a_thread_is_not_stuck_before_its_limit_nor_between_two_steps() -> None:
     thread, clock, _ = shared()
     assert thread.stuck is None
+    assert thread.busy_with() == "an action that was scheduled on it"
     thread.begin()
     clock.time = 7.0
     assert thread.stuck is None, "nobody has looked"
