@@ -316,13 +316,16 @@ def test_an_async_answer_has_a_timer_for_each_step_that_needs_one() -> None:
     assert watched.late == []
 
 
-def test_what_an_async_model_raises_after_it_was_too_late_is_not_told() -> None:
+@pytest.mark.parametrize("raises", [False, True])
+def test_what_an_async_model_gives_after_it_was_too_late_is_not_told(raises: bool) -> None:
     watched = Watched()
     seen: list[Any] = []
 
     async def respond() -> str:
         watched.watch.expire()
-        raise ValueError("too late")
+        if raises:
+            raise ValueError("too late")
+        return "too late"
 
     async def main() -> None:
         deliver(
