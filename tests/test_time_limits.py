@@ -51,6 +51,9 @@ SLOTS = [
 ]
 
 
+DEFAULTS = [*SLOTS, pytest.param(vox.speak, lambda _: "Yes.", SOUND, id="speak")]
+
+
 class Timed:
     """Collects what an operator emits in virtual time, with the second at which it came."""
 
@@ -94,12 +97,21 @@ def test_an_observable_that_never_answers(operator: Any, element: Any, answer: A
     assert timed.until(9) == [(0.5, f"{failed} (timeout_ms=500)"), (0.5, "2 ok"), (0.5, "over")]
 
 
-@pytest.mark.parametrize(("operator", "element", "answer"), SLOTS)
+@pytest.mark.parametrize(("operator", "element", "answer"), DEFAULTS)
 def test_the_default_is_half_a_minute(operator: Any, element: Any, answer: Any) -> None:
     timed = Timed(operator(lambda _: rx.never()))
     timed.source.on_next(element(1))
     (failed,) = timed.until(100)
     assert failed[0] == 30
+
+
+@pytest.mark.parametrize(("operator", "element", "answer"), DEFAULTS)
+def test_and_five_minutes_in_all(operator: Any, element: Any, answer: Any) -> None:
+    timed = Timed(operator(lambda _: rx.interval(20).pipe(ops.map(lambda _: answer))))
+    timed.source.on_next(element(1))
+    timed.clock.advance_to(1_000)
+    at, failed = timed.seen[-1]
+    assert (at, type(failed)) == (300, TurnFailed)
 
 
 @pytest.mark.parametrize(("operator", "element", "answer"), SLOTS)

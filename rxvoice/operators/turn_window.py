@@ -113,7 +113,7 @@ def turn_window(
         turns = 0
         muted = False
         since_turn: int | None = None  # samples since the last turn ended
-        silence_before = 0  # ms of silence at the end of the last turn
+        silence_before: int  # ms of silence at the end of the last turn
         asked: CompositeDisposable | None = None
         asked_at: int | None = None  # the silence at the first question without an answer yet
 

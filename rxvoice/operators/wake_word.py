@@ -135,7 +135,7 @@ def wake_word(
             word = spotted(chunk)
             if word is not None:
                 if left <= 0:
-                    tail = size + int(chunk.sample_rate * tail_ms // 1000) if tail_ms else 0
+                    tail = size + int(chunk.sample_rate * tail_ms // 1000)
                 left = size + stay
                 score = call("wake_word_score", lambda: _score(own), None)
                 out.emit(WakeWord(word, chunk.start + size, score))

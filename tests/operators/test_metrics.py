@@ -370,3 +370,17 @@ def test_memory_is_none_if_it_is_not_asked_for() -> None:
     scene = Scene()
     scene.source.on_next(Finished(Turn.of(np.zeros(100, np.float32), sample_rate=RATE), "Hello."))
     assert scene.seen[-1].memory_bytes is None
+
+
+def test_only_what_can_be_used_counts_as_there() -> None:
+    scene = Scene()
+    writer = turn_of()
+    turn = writer.turn
+    scene.tell(TurnOpened(turn)).hear(writer, "~")  # speech until 10
+    writer.close("policy", 1)
+    scene.at(20).tell(Transcript(turn, "h", final=False)).at(30).tell(transcript(turn))
+    scene.at(40).tell(Reply(transcript(turn), flush=True))
+    scene.at(50).tell(Reply(transcript(turn), "Hello."))
+    scene.at(60).tell(speech(turn, 0)).at(70).tell(speech(turn)).tell(Finished(turn, ""))
+    (told,) = scene.told
+    assert (told.transcript_ms, told.first_token_ms, told.first_audio_ms) == (20, 40, 60)

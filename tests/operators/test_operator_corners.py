@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -281,3 +283,33 @@ def test_a_sentence_that_could_not_be_replaced_fails_its_turn_once() -> None:
     seen: list[Any] = []
     rx.of(reply).pipe(vox.map_sentences(fail)).subscribe(seen.append)
     assert [type(it) for it in seen] == [rxv.events.TurnFailed]
+
+
+def model(given: Any) -> Any:
+    return given
+
+
+LIMITS = {"timeout_ms": 30_000, "total_timeout_ms": 300_000}
+DEFAULTS: list[tuple[Any, dict[str, float]]] = [
+    (partial(vox.answer, model), LIMITS | {"sample_rate": 24_000}),
+    (partial(vox.barge_in, playing=lambda: False), {"max_failures": 10}),
+    (partial(vox.chunk), {"size": 512, "sample_rate": 16_000}),
+    (partial(vox.meter), {"every_ms": 100}),
+    (partial(vox.preroll), {"ms": 250}),
+    (partial(vox.respond, model), LIMITS | {"min_chars": 0}),
+    (partial(vox.speak, model), LIMITS | {"sample_rate": 24_000}),
+    (partial(vox.synthesize, model), LIMITS | {"sample_rate": 24_000}),
+    (partial(vox.transcribe, model), LIMITS),
+    (partial(vox.turn_window), {"max_duration_ms": 30_000, "timeout_ms": 30_000}),
+    (partial(vox.vad, model), {"start": 0.35, "stop": 0.2, "start_chunks": 1, "max_failures": 10}),
+    (partial(vox.wake_word, model), {"open_ms": 8_000, "tail_ms": 200, "max_failures": 10}),
+]
+
+
+@pytest.mark.parametrize(
+    ("build", "wanted"), DEFAULTS, ids=[it.func.__name__ for it, _ in DEFAULTS]
+)
+def test_the_defaults_that_apps_rely_on(build: Any, wanted: dict[str, float]) -> None:
+    parameters = signature(build).parameters
+    assert {name: parameters[name].default for name in wanted} == wanted
+    assert callable(build())

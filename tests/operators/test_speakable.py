@@ -295,3 +295,8 @@ def test_an_interrupted_reply_is_remembered_as_it_was_written() -> None:
     assert ledger.heard(len("It is very good")) == "It is **very** [good"
     assert ledger.heard(len(sentence)) == "It is **very** [good news](https://x.org)."
     assert ledger.heard(99) == "It is **very** [good news](https://x.org). Bye."
+
+
+def test_a_reply_to_the_same_transcript_begins_anew() -> None:
+    seen = run(*replies("```\nx = 1\n"), *replies("Hello."))
+    assert "".join(it.delta for it in seen) == "Hello."

@@ -640,3 +640,24 @@ def test_a_turn_that_is_over_holds_no_pipe() -> None:
     gc.collect()
     assert turn.ended_by == "policy"
     assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("options", "silent_ms", "ended_by"),
+    [
+        ({}, 1_600, "policy"),
+        ({"policy": NEVER}, 29_999, "max_duration"),
+        # Asked after the first millisecond of silence, and failed.
+        ({"policy": lambda *_: rx.never(), "max_duration_ms": 60_000}, 30_001, None),
+    ],
+)
+def test_the_defaults(options: dict[str, Any], silent_ms: int, ended_by: str | None) -> None:
+    source: Subject[AudioChunk] = Subject()
+    turns: list[Turn] = []
+    source.pipe(vox.turn_window(**options)).subscribe(turns.append)
+    start = 0
+    for ms, speech in [(1, True), (1, False), (silent_ms - 2, False), (1, False)]:
+        assert all(turn.is_open for turn in turns)
+        source.on_next(AudioChunk(np.zeros(ms, np.float32), 1000, start, speech=speech))
+        start += ms
+    assert [(turn.is_open, turn.ended_by) for turn in turns] == [(False, ended_by)]

@@ -100,12 +100,32 @@ def test_passes_the_battery() -> None:
         ("~~_~~", "_w", {"tail_ms": 400}, "_w__~~"),
         ("__~~", "_w", {"tail_ms": 400}, "_w_~~"),
         ("~~~~", "w_w", {"tail_ms": 40}, "w_~w~~"),  # only when it opens
+        ("~_~~", "w_w", {"tail_ms": 40, "open_ms": 40}, "w__w_~"),
         # The rest of the word keeps it open too.
         ("~~~__~", "w", {"tail_ms": 400, "open_ms": 120}, "w_____~"),
     ],
 )
 def test_gate(spoken: str, words: str, options: dict[str, Any], wanted: str) -> None:
     assert gate(spoken, words, **options) == wanted
+
+
+@pytest.mark.parametrize(("rate", "opens", "goes_on"), [(999, "__", "_~~"), (1000, "_~", "__~")])
+def test_milliseconds_are_whole_samples(rate: int, opens: str, goes_on: str) -> None:
+    def judged(spoken: str, **options: Any) -> str:
+        seen, _ = run(vox.wake_word(FakeWakeWord("w"), **options), stream(spoken, rate))
+        return "".join("~" if it.speech else "_" for it in seen[1:])
+
+    # 5 ms are 4 samples, a chunk, or 5.
+    assert judged("~_~", open_ms=5, tail_ms=0)[1:] == opens
+    assert judged("~~~", tail_ms=5) == goes_on
+
+
+def test_the_last_sample_that_it_is_open() -> None:
+    """The word again is no word that opens it: what goes on is not the rest of it."""
+    detector = FakeWakeWord("w_w")
+    seen, _ = run(vox.wake_word(detector, open_ms=5, tail_ms=5), stream("~_~", 1000))
+    marks = "".join("w" if isinstance(it, WakeWord) else "~" if it.speech else "_" for it in seen)
+    assert marks == "w__w~"
 
 
 @pytest.mark.parametrize(

@@ -355,6 +355,16 @@ def test_the_same_comes_out_of_the_trace(make: Callable[[], Made], tmp_path: Pat
     assert read(tmp_path / "trace").finish == "completed"
 
 
+def test_a_mute_that_is_recorded_mutes(tmp_path: Path) -> None:
+    assert events.Muted(True) in record(muted, tmp_path / "trace")
+
+
+def test_metrics_without_a_sink_ask_none(tmp_path: Path) -> None:
+    heard = turns(policy=rxv.silence(300)).pipe(vox.transcribe(says_length), vox.metrics())
+    record(lambda: (heard, nothing), tmp_path / "trace")
+    assert "sink" not in {it.kind for it in read(tmp_path / "trace").lines}
+
+
 @pytest.mark.parametrize("where", ["microphone", "interrupts", "end"])
 def test_a_failure_outside_of_the_pipe_comes_again(where: str, tmp_path: Path) -> None:
     def make() -> Made:
