@@ -288,6 +288,19 @@ def test_what_a_model_raises_when_it_is_told_something_is_logged(
     assert "a model raised when it was told what became of its answer" in caplog.text
 
 
+def test_a_ctrl_c_as_a_model_is_told_something_reaches_the_app() -> None:
+    class Llm:
+        def respond(self, text: str) -> str:
+            return text
+
+        def heard(self, text: str) -> None:
+            raise KeyboardInterrupt
+
+    operator: Any = vox.respond(Llm())
+    with pytest.raises(KeyboardInterrupt):
+        operator.memory.heard("hi")
+
+
 # The parts that are asked on the conversation thread
 
 

@@ -147,19 +147,15 @@ def metrics(
 
         def watch(record: _Moments) -> None:
             was_open = record.turn.is_open
-            replaying = True
 
             def on_chunk(chunk: AudioChunk) -> None:
                 if not chunk.speech:
                     return
                 if chunk.time is not None:
                     record.speech_end = chunk.time + len(chunk.samples) / chunk.sample_rate
-                elif was_open or not replaying:
+                elif was_open:
                     record.speech_end = now()
-                else:
-                    return
-                if not replaying:
-                    record.marks.clear()  # of a reply that began too early and is void
+                record.marks.clear()  # of a reply that began too early and is void
 
             def on_end(_: object = None) -> None:
                 if was_open:
@@ -169,7 +165,6 @@ def metrics(
             record.watching.disposable = record.turn.subscribe(
                 on_chunk, on_end, on_end, scheduler=out.scheduler
             )
-            replaying = False
 
         def forget(turn: Turn) -> None:
             key = _key(turn)

@@ -45,9 +45,10 @@ def preroll(ms: float = 250) -> Operator[AudioChunk | Event, AudioChunk | Event]
         speaking = False
 
         def lead_in(wanted: int) -> Samples:
-            joined = np.concatenate(kept)[-wanted:] if held and wanted else np.empty(0, np.float32)
-            joined.flags.writeable = False
-            return joined
+            joined = np.concatenate((np.empty(0, np.float32), *kept))
+            last = joined[max(0, len(joined) - wanted) :]
+            last.flags.writeable = False
+            return last
 
         def step(chunk: AudioChunk) -> None:
             nonlocal held, speaking

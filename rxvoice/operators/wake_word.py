@@ -142,8 +142,6 @@ def wake_word(
             if is_playing():
                 left = size + stay
                 unanswered = False
-            if out.life.is_disposed:
-                return
             is_open = left > 0
             if not chunk.speech:
                 tail = 0

@@ -305,3 +305,47 @@ def test_a_library_that_fails_is_an_error_of_the_stream(monkeypatch: pytest.Monk
     seen, (error,) = run([AudioChunk(noise(160))], silence)
     assert seen == []
     assert str(error) == "cancel_echo failed: RuntimeError: no"
+
+
+@pytest.mark.parametrize("option", ["", "noise_suppression", "high_pass", "gain_control"])
+def test_the_library_is_told_what_the_app_wants(
+    monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    told: list[dict[str, bool]] = []
+    delays: list[int] = []
+
+    class Library:
+        def __init__(self, **options: bool) -> None:
+            told.append(options)
+
+        def process_reverse_stream(self, frame: object) -> None: ...
+        def process_stream(self, frame: object) -> None: ...
+        def set_stream_delay_ms(self, ms: int) -> None:
+            delays.append(ms)
+
+    monkeypatch.setattr(sys.modules["rxvoice.operators.cancel_echo"], "_library", lambda: Library)
+    changed = {option: option != "high_pass"} if option else {}
+    run([AudioChunk(noise(160))], silence, ahead_ms=70, **changed)
+    wanted = {"noise_suppression": False, "high_pass": True, "gain_control": False} | changed
+    wanted["auto_gain_control"] = wanted.pop("gain_control")
+    wanted["high_pass_filter"] = wanted.pop("high_pass")
+    assert told == [{"echo_cancellation": True} | wanted]
+    assert set(delays) == {70}
+
+
+@pytest.mark.parametrize("method", ["time", "end"])
+def test_a_ctrl_c_in_the_library_reaches_the_producer(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["rxvoice.operators.cancel_echo"]._Canceller, method, stop)
+    source: Subject[Any] = Subject()
+    end: list[Any] = []
+    source.pipe(vox.cancel_echo(silence)).subscribe(end.append, end.append)
+    if method == "end":
+        source.on_next(AudioChunk(noise(160)))
+    with pytest.raises(KeyboardInterrupt):
+        source.on_completed() if method == "end" else source.on_next(AudioChunk(noise(160)))
+    assert str(end[-1]).startswith("cancel_echo failed: KeyboardInterrupt")

@@ -384,3 +384,12 @@ def test_only_what_can_be_used_counts_as_there() -> None:
     scene.at(60).tell(speech(turn, 0)).at(70).tell(speech(turn)).tell(Finished(turn, ""))
     (told,) = scene.told
     assert (told.transcript_ms, told.first_token_ms, told.first_audio_ms) == (20, 40, 60)
+
+
+def test_a_turn_that_is_open_already_has_spoken_until_it_was_seen() -> None:
+    scene = Scene()
+    writer = turn_of()
+    scene.hear(writer, "~").tell(TurnOpened(writer.turn)).hear(writer, "_")
+    writer.close("policy", 2)
+    scene.at(50).tell(Finished(writer.turn, ""))
+    assert scene.told == [TurnMetrics(writer.turn, turn_ended_ms=10, over_ms=40)]

@@ -141,6 +141,16 @@ def test_what_is_no_bool_is_an_error(value: Any) -> None:
     assert str(error) == f"mute wanted True or False, got {value!r}"
 
 
+def test_of_several_errors_the_first_is_told() -> None:
+    muted: Subject[Any] = Subject()
+    talk = Talk(muted)
+    muted.on_next("on")
+    muted.on_error(RuntimeError("x"))
+    talk.hear()
+    (error,) = talk.got
+    assert isinstance(error, TypeError)
+
+
 def test_a_bool_of_numpy_is_one() -> None:
     talk = Talk(rx.of(np.bool_(True)))
     talk.hear()

@@ -96,6 +96,20 @@ def test_a_recogniser_needs_no_transcribe_turn() -> None:
     assert stt.closed == [1]
 
 
+def test_what_is_heard_is_emitted_though_nothing_is_left_to_do() -> None:
+    class Idle(Session):
+        done = True
+
+    class Quick(Listener):
+        def session(self) -> Session:
+            return Idle(self)
+
+    run, writer = begun(Quick())
+    assert [it.text for it in run.seen] == ["1", "2"]
+    writer.close("policy", 2)
+    assert [it.text for it in run.seen if it.final] == ["2"]
+
+
 def ended(run: Run, writer: TurnWriter, how: str) -> None:
     match how:
         case "over":
@@ -175,6 +189,21 @@ def test_disposal_from_within_a_partial() -> None:
     writer.append(chunk(1))
     writer.append(chunk(2))
     assert (stt.closed, stt.sessions[0].fed) == ([1], 1)
+
+
+def test_disposal_as_a_session_begins_for_a_turn_that_is_over() -> None:
+    class Ending(Listener):
+        def session(self) -> Session:
+            run.life.dispose()
+            return super().session()
+
+    stt, worker = Ending(), TestScheduler()
+    run = Run(stt, worker=worker, scheduler=TestScheduler())
+    writer = TurnWriter(1, 0, 16_000)
+    writer.close("app", 0)
+    run.push(writer.turn)
+    worker.start()
+    assert stt.closed == [1]
 
 
 def test_disposal_from_another_thread_waits_for_the_step_in_progress() -> None:

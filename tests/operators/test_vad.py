@@ -397,3 +397,27 @@ def test_an_echo_is_no_speech_even_where_all_else_is() -> None:
     echoes = [False, True, False]
     heard = gate([0.0, 0.0, 0.0], start=0.0, stop=0.0, echo=lambda samples: echoes.pop(0))
     assert heard == "~_~"
+
+
+def test_a_ctrl_c_in_a_detector_that_answers_later_reaches_the_app() -> None:
+    class Later(FakeVad):
+        def fresh(self) -> Later:
+            return self
+
+        def gathered(self, scheduler: Any) -> Later:
+            return self
+
+        def ask(self, samples: Any, take: Any) -> None:
+            take(KeyboardInterrupt())
+
+        def settle(self) -> None: ...
+        def dispose(self) -> None: ...
+
+    source: Subject[AudioChunk] = Subject()
+    seen: list[Any] = []
+    source.pipe(vox.vad(Later("~"))).subscribe(seen.append, seen.append)
+    with pytest.raises(KeyboardInterrupt):
+        source.on_next(CHUNK)
+    notice, chunk = seen
+    assert isinstance(notice.detail.cause, KeyboardInterrupt)
+    assert chunk.speech is False

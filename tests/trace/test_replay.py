@@ -359,6 +359,31 @@ def test_a_mute_that_is_recorded_mutes(tmp_path: Path) -> None:
     assert events.Muted(True) in record(muted, tmp_path / "trace")
 
 
+def test_what_a_sink_says_of_an_underrun_comes_again(tmp_path: Path) -> None:
+    class Sink(Broken):
+        events: Any
+
+        def write_samples(self, samples: Any) -> int:
+            return len(samples)
+
+    def make() -> Made:
+        sink = Sink()
+        sink.events = Subject[Any]()
+
+        def app(element: Any) -> None:
+            if isinstance(element, events.TurnOpened):
+                sink.events.on_next(events.Underrun(6, 6, ""))
+
+        heard = turns(policy=rxv.silence(300)).pipe(vox.converse(*stages(), sink=sink))
+        alone = heard.pipe(ops.filter(lambda it: not isinstance(it, events.Underrun)))
+        return alone.pipe(vox.metrics(sink=sink)), app
+
+    first = record(make, tmp_path / "trace")
+    assert [it.underrun_samples for it in first if isinstance(it, events.TurnMetrics)] == [6, 0]
+    assert shown(replay(make()[0], tmp_path / "trace")) == shown(first)
+    assert "underruns" in [it.text("name") for it in read(tmp_path / "trace").lines]
+
+
 def test_metrics_without_a_sink_ask_none(tmp_path: Path) -> None:
     heard = turns(policy=rxv.silence(300)).pipe(vox.transcribe(says_length), vox.metrics())
     record(lambda: (heard, nothing), tmp_path / "trace")
