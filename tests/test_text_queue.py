@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
+import reactivex as rx
 from reactivex.disposable import CompositeDisposable
 from reactivex.subject import Subject
 
@@ -179,3 +181,11 @@ def test_two_conversations_share_a_voice(models: MlxScheduler) -> None:
     assert all(it.wait(WAIT) for it in overs)
     assert events == []
     assert [[len(it.samples) for it in each] for each in spoken] == [[4, 4, 4, 0]] * 2
+
+
+def test_a_wait_among_the_pieces_is_no_sound() -> None:
+    seen: list[Any] = []
+    reply = rxv.Reply(rxv.Transcript(rxv.Turn.of([0.0]), "Hm?"), "Yes.", final=True)
+    voice = vox.synthesize(lambda text: [Waiting(rx.empty()), np.ones(4, np.float32)])
+    rx.of(reply).pipe(voice).subscribe(seen.append, seen.append)
+    assert [len(it.samples) for it in seen] == [4, 0]

@@ -88,10 +88,8 @@ def chunk(
                     emit(full)
 
         def flush() -> None:
-            nonlocal used
             if used:
-                tail, used = held[:used], 0
-                emit(tail, partial=True)
+                emit(held[:used], partial=True)
             out.complete()
 
         return step, flush, None

@@ -128,7 +128,7 @@ def metrics(
         underrun = 0
 
         def count_underrun(event: object) -> None:
-            # The sink's events may come from any thread, and also with the elements.
+            # The sink's events may come with the elements too.
             nonlocal underrun
             if isinstance(event, Underrun):
                 underrun = max(underrun, event.total)
@@ -223,10 +223,8 @@ def metrics(
                 forget(record.turn)
                 out.emit(result)
 
-        if events is not None and boundary is not None:
+        if events is not None:
             follow_signal("underruns", events, out, count_underrun, lambda _: None)
-        elif events is not None:
-            out.life.add(events.subscribe(count_underrun, lambda _: None, scheduler=out.scheduler))
         return step, None, None
 
     return stateful_on_events(start)

@@ -78,8 +78,8 @@ def mute(muted: Observable[bool]) -> Operator[AudioChunk | Event, AudioChunk | E
                 out.emit(_silent(chunk))
                 return
             if since is not None:
-                if chunk.lead_in is not None and len(chunk.lead_in) > since:
-                    lead_in = chunk.lead_in[len(chunk.lead_in) - since :]
+                if chunk.lead_in is not None:
+                    lead_in = chunk.lead_in[max(0, len(chunk.lead_in) - since) :]
                     chunk = replace(chunk, lead_in=lead_in)
                 since += len(chunk.samples)
             out.emit(chunk)

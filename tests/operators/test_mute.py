@@ -80,6 +80,8 @@ def test_nothing_of_what_was_muted_comes_back_as_a_lead_in() -> None:
     muted.on_next(False)
     talk.hear(speech=True, lead_in=LOUD)
     assert len(talk.got[-1].lead_in) == 0
+    talk.hear(speech=True, lead_in=LOUD[:300])
+    assert len(talk.got[-1].lead_in) == 300
 
 
 def test_it_counts_from_the_next_chunk_and_of_several_the_last_one() -> None:

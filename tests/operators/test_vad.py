@@ -393,6 +393,12 @@ def test_the_echo_detector_is_asked_of_what_may_go_on_as_speech(
     assert len(told) == asked
 
 
+def test_an_echo_breaks_the_run_that_starts_speech() -> None:
+    echoes = [False, True, False, False]
+    heard = gate([0.9] * 4, start_chunks=2, echo=lambda samples: echoes.pop(0))
+    assert heard == "___~"
+
+
 def test_an_echo_is_no_speech_even_where_all_else_is() -> None:
     echoes = [False, True, False]
     heard = gate([0.0, 0.0, 0.0], start=0.0, stop=0.0, echo=lambda samples: echoes.pop(0))
