@@ -71,8 +71,6 @@ def mute(muted: Observable[bool]) -> Operator[AudioChunk | Event, AudioChunk | E
             if wanted != is_muted:
                 is_muted = wanted
                 out.emit(Muted(is_muted))
-                if out.life.is_disposed:
-                    return
             if is_muted:
                 since = 0
                 out.emit(_silent(chunk))

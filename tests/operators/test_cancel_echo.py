@@ -273,6 +273,10 @@ def test_a_bad_answer_counts_as_silence_and_is_told(bad: Any) -> None:
     [
         ({"ahead_ms": -1}, "cancel_echo ahead_ms must be at least 0 ms, got -1"),
         ({"ahead_ms": 1.5}, "cancel_echo ahead_ms must be a whole number of ms, got 1.5"),
+        (
+            {"max_failures": 0},
+            "cancel_echo max_failures must be at least 1 failures, got 0",
+        ),
         ({"ahead_ms": 301}, "cancel_echo ahead_ms must be from 0 to 300 (ms), got 301"),
     ],
 )
@@ -349,3 +353,32 @@ def test_a_ctrl_c_in_the_library_reaches_the_producer(
     with pytest.raises(KeyboardInterrupt):
         source.on_completed() if method == "end" else source.on_next(AudioChunk(noise(160)))
     assert str(end[-1]).startswith("cancel_echo failed: KeyboardInterrupt")
+
+
+def test_a_chunk_comes_out_with_its_last_sample() -> None:
+    # Of the first 160 samples that went in, 32 come out, which the library holds back the longest.
+    seen: list[Any] = []
+    source: Subject[Any] = Subject()
+    source.pipe(vox.cancel_echo(silence)).subscribe(seen.append)
+    for chunk in blocks(noise(160), 32):
+        source.on_next(chunk)
+    assert [chunk.start for chunk in seen] == [0]
+
+
+def test_a_clock_that_runs_away_is_followed() -> None:
+    asked: list[float] = []
+
+    def at(time: float, n: int, rate: int) -> Array:
+        asked.append(time)
+        return np.zeros(n, np.float32)
+
+    late = [AudioChunk(noise(160), time=n * 0.01 + 0.04 * (n > 0)) for n in range(100)]
+    run(late, at, ahead_ms=0)
+    assert asked[1] == 0.01
+    assert 0.99 < asked[-1] < 1.03
+
+
+def test_its_defaults() -> None:
+    defaults = vox.cancel_echo.__kwdefaults__
+    assert (defaults["ahead_ms"], defaults["max_failures"]) == (40, 10)
+    assert callable(vox.cancel_echo(silence, ahead_ms=300, max_failures=1))

@@ -72,3 +72,9 @@ def test_another_rate_begins_anew() -> None:
 def test_bad_arguments(every_ms: Any) -> None:
     with pytest.raises(ConfigError, match=r"meter every_ms must be .* got"):
         vox.meter(every_ms)
+
+
+@pytest.mark.parametrize(("rate", "whole"), [(1000, 1000), (1001, 1001)])
+def test_the_time_is_over_with_its_last_sample(rate: int, whole: int) -> None:
+    almost = AudioChunk(np.full(whole - 1, 0.5, np.float32), rate)
+    assert levels([almost, chunk(0.5, rate=rate)], 1000) == [(2, Level(0.5, 0.5, 1000))]

@@ -9,7 +9,7 @@ from reactivex import Observable, Subject
 from rxvoice import operators as vox
 from rxvoice.elements import FinishedTurn, Reply, Speech, Transcript
 from rxvoice.errors import ConfigError, SinkStalled
-from rxvoice.events import TurnFailed
+from rxvoice.events import TurnFailed, TurnOpened
 from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeSink, failing
@@ -297,3 +297,11 @@ def test_bad_arguments() -> None:
 def test_a_callable_is_no_sink() -> None:
     with pytest.raises(ConfigError):
         vox.play(lambda samples: len(samples))  # type: ignore[arg-type]
+
+
+def test_behind_a_conversation_the_stream_ends_with_an_error() -> None:
+    run = Run(FakeSink())
+    run.source.on_next(TurnOpened(Turn.of(np.zeros(4, np.float32))))
+    (error,) = run.end
+    assert isinstance(error, ConfigError)
+    assert str(error).startswith("play() was put behind converse(), which writes to its sink")

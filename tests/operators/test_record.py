@@ -5,6 +5,7 @@ import logging
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ def test_a_hole_is_silence_of_the_same_length(tmp_path: Path) -> None:
     path = tmp_path / "mic.wav"
     Run(path).push(chunk(3), chunk(4), chunk(7), chunk(8)).source.on_completed()
     assert played(path)[0] == [*range(300, 500), *[0] * 200, *range(700, 900)]
+
+
+def test_a_hole_of_one_sample(tmp_path: Path) -> None:
+    path = tmp_path / "mic.wav"
+    Run(path).push(chunk(0), replace(chunk(1), start=101)).source.on_completed()
+    assert played(path)[0] == [*range(100), 0, *range(100, 200)]
 
 
 def test_a_stream_that_begins_anew_has_no_hole(tmp_path: Path) -> None:

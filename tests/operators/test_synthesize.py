@@ -171,6 +171,11 @@ def test_a_sentence_with_some_sound_is_no_silent_one() -> None:
     assert Run(lambda text: pieces).push(*replies("One.")).texts == ["1 One.", "1 ."]
 
 
+def test_of_what_cannot_be_said_no_sound_is_missed() -> None:
+    seen = Run(FakeSynthesizer()).push(*replies("!!!\n...\n")).seen
+    assert [type(it) for it in seen] == [Speech]
+
+
 def test_nothing_to_say() -> None:
     tts = FakeSynthesizer()
     assert Run(tts).push(*replies(), *replies(" ", "\n", id=2)).texts == ["1 .", "2 ."]

@@ -110,6 +110,21 @@ def test_what_is_heard_is_emitted_though_nothing_is_left_to_do() -> None:
     assert [it.text for it in run.seen if it.final] == ["2"]
 
 
+def test_half_a_character_at_the_end_becomes_one_that_can_be_written() -> None:
+    class Halved(Session):
+        def step(self) -> str | None:
+            self.steps += 1
+            return "ok \ud83d"
+
+    class Half(Listener):
+        def session(self) -> Session:
+            return Halved(self)
+
+    run, writer = begun(Half())
+    writer.close("policy", 2)
+    assert [it.text for it in run.seen if it.final] == ["ok \ufffd"]
+
+
 def ended(run: Run, writer: TurnWriter, how: str) -> None:
     match how:
         case "over":

@@ -661,3 +661,23 @@ def test_the_defaults(options: dict[str, Any], silent_ms: int, ended_by: str | N
         source.on_next(AudioChunk(np.zeros(ms, np.float32), 1000, start, speech=speech))
         start += ms
     assert [(turn.is_open, turn.ended_by) for turn in turns] == [(False, ended_by)]
+
+
+def test_the_policy_is_told_of_each_silence_that_the_user_s_speech_ends() -> None:
+    told: list[int] = []
+
+    class Learning(FakePolicy):
+        def user_spoke_again(self, silence_ms: int) -> None:
+            told.append(silence_ms)
+
+    # The first turn ends with the first chunk of silence; the second one goes on after another.
+    Run(Learning([True, False])).push("~" + 14 * "_" + "~_~")
+    assert told == [14 * MS, MS]
+
+
+def test_how_long_an_answer_takes_is_counted_anew_once_the_user_has_spoken_again() -> None:
+    answers: list[Any] = [False, rx.never(), rx.never(), rx.never(), rx.never()]
+    run = Run(lambda audio, silence_ms: answers.pop(0), timeout_ms=2 * MS).push("~__~__")
+    assert run.turns[0].is_open
+    run.push("_")
+    assert not run.turns[0].is_open

@@ -145,6 +145,15 @@ def test_playing(spoken: str, plays: str, wanted: str) -> None:
     assert gate(spoken, "w", open_ms=80, playing=playing(plays + "_" * 20)) == wanted
 
 
+@pytest.mark.parametrize(("open_ms", "wanted"), [(4, "___"), (5, "__~")])
+def test_playing_is_asked_to_the_last_sample_that_it_is_open(open_ms: int, wanted: str) -> None:
+    """Two chunks later one sample is left, or none; the assistant begins to play there."""
+    detector, plays = FakeWakeWord("w"), playing("__~____" if open_ms == 5 else "__~~~~~")
+    options: dict[str, Any] = {"open_ms": open_ms, "tail_ms": 0, "playing": plays}
+    seen, _ = run(vox.wake_word(detector, **options), stream("___~", 1000))
+    assert "".join("~" if it.speech else "_" for it in seen[2:]) == wanted
+
+
 def test_playing_is_not_asked_before_the_word() -> None:
     asked: list[None] = []
 
