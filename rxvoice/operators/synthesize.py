@@ -102,7 +102,7 @@ def synthesize(
         segmenter = cutter()
         speaking: Reply | None = None
         sentences: Iterator[str] = iter(())
-        mute = False  # whether the notice about a sentence without sound was emitted
+        mute: bool  # whether the notice about a sentence without sound was emitted
         rate = rate_now()
 
         def work(reply: Reply, job: Job[Speech | Event]) -> None:

@@ -393,3 +393,26 @@ def test_a_turn_that_is_open_already_has_spoken_until_it_was_seen() -> None:
     writer.close("policy", 2)
     scene.at(50).tell(Finished(writer.turn, ""))
     assert scene.told == [TurnMetrics(writer.turn, turn_ended_ms=10, over_ms=40)]
+
+
+def test_microseconds_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.500125)
+    source: Subject[Any] = Subject()
+    seen: list[Any] = []
+    source.pipe(vox.metrics()).subscribe(seen.append)
+    writer = turn_of()
+    source.on_next(TurnOpened(writer.turn))
+    writer.append(AudioChunk(np.zeros(100, np.float32), RATE, speech=True, time=1000.0))
+    source.on_next(Finished(writer.turn, ""))
+    assert seen[-1].over_ms == 400.125
+
+
+def test_a_sentence_that_no_voice_was_asked_for_is_not_the_first() -> None:
+    scene = Scene()
+    writer = turn_of()
+    scene.tell(TurnOpened(writer.turn)).hear(writer, "~")  # speech until 10
+    asked = Sentence("Hello.")
+    asked.asked = 0.03
+    scene.tell(*(speech(writer.turn, sentence=it) for it in (Sentence("Oh."), asked)))
+    scene.tell(Finished(writer.turn, ""))
+    assert scene.told[0].first_sentence_ms == 20

@@ -496,3 +496,12 @@ def test_bad_arguments(errors: Any) -> None:
 def test_a_recogniser_without_a_method() -> None:
     with pytest.raises(ConfigError, match=r"wanted an object with transcribe_turn\(\.\.\.\) or "):
         vox.transcribe("whisper")  # type: ignore[arg-type]
+
+
+def test_a_long_text_is_emitted_when_it_has_grown_by_an_eighth() -> None:
+    lengths = [4_095, 4_096, 4_097, 4_607, 4_608, 4_609, 5_184]
+    pieces = ["a" * (n - before) for before, n in zip([0, *lengths], lengths, strict=False)]
+    turn = Turn.of(np.zeros(4, np.float32))
+    seen: list[Any] = []
+    rx.of(turn).pipe(vox.transcribe(lambda audio: [*pieces, "b"])).subscribe(seen.append)
+    assert [len(it.text) for it in seen] == [4_095, 4_096, 4_608, 5_184, 5_185]
