@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import reactivex as rx
+from reactivex import operators as ops
+from reactivex.testing import TestScheduler
+
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.testing import FakeResponder, check_operator, failing, turn
@@ -21,3 +25,20 @@ def test_choose_passes_the_battery() -> None:
         failing=broken,
         name="choose",
     )
+
+
+def test_a_quick_agent_waits_for_the_slow_one_before_it() -> None:
+    clock = TestScheduler()
+    seconds = {"one": 0.2, "two": 0.1}
+
+    def agent(transcript: rxv.Transcript) -> Any:
+        wait = seconds[transcript.text]
+        return vox.respond(lambda text: rx.timer(wait).pipe(ops.map(lambda _: text)))
+
+    questions = [
+        rxv.Transcript(rxv.Turn.of([0.0], id=n), text) for n, text in enumerate(seconds, 1)
+    ]
+    seen: list[Any] = []
+    rx.from_iterable(questions).pipe(vox.choose(agent)).subscribe(seen.append, scheduler=clock)
+    clock.start()
+    assert [it.text for it in seen if it.final] == ["one", "two"]

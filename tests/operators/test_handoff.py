@@ -113,6 +113,8 @@ def test_exactly_as_much_as_fits_waits() -> None:
     assert Run(max_ms=30, overflow="fail").push(0, 1, 2).deliver() == [0, 1, 2]
     seconds = [chunk(n, 1000) for n in range(2)]
     assert Run(max_ms=2_000, overflow="fail").push(*seconds).deliver() == [0, 100]
+    run = Run(max_ms=1_000, overflow="fail").push(seconds[0], chunk(1, 1, 1_000_000))
+    assert [type(it) for it in (run.deliver(), *run.end)] == [list, QueueFull]
     run = Run(max_ms=29, overflow="fail").push(0, 1, 2)
     assert run.deliver() == [0, 1]
     (error,) = run.end

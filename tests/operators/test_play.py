@@ -13,7 +13,7 @@ from rxvoice.events import TurnFailed, TurnOpened
 from rxvoice.stage_error import StageError
 from rxvoice.testing.check import check_operator
 from rxvoice.testing.fakes import FakeSink, failing
-from rxvoice.turn import Turn
+from rxvoice.turn import Turn, TurnWriter
 
 BOOM = RuntimeError("no device")
 
@@ -305,3 +305,9 @@ def test_behind_a_conversation_the_stream_ends_with_an_error() -> None:
     (error,) = run.end
     assert isinstance(error, ConfigError)
     assert str(error).startswith("play() was put behind converse(), which writes to its sink")
+
+
+def test_of_a_turn_that_is_still_open_no_chunks_are_counted() -> None:
+    reply = Reply(Transcript(TurnWriter(1, 0, 16_000).turn, "hi"), "Yes.")
+    run = Run(FakeSink()).push(Speech(reply, np.empty(0, np.float32), 24_000, final=True))
+    assert [it.chunks_consumed for it in run.seen] == [0]
