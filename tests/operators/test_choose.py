@@ -42,3 +42,13 @@ def test_a_quick_agent_waits_for_the_slow_one_before_it() -> None:
     rx.from_iterable(questions).pipe(vox.choose(agent)).subscribe(seen.append, scheduler=clock)
     clock.start()
     assert [it.text for it in seen if it.final] == ["one", "two"]
+
+
+def test_an_agent_that_is_no_operator_is_named() -> None:
+    errors: list[Exception] = []
+    agent: Any = lambda transcript: "ann"  # noqa: E731
+    question = rxv.Transcript(rxv.Turn.of([0.0]), "hi")
+    rx.of(question).pipe(vox.choose(agent)).subscribe(on_error=errors.append)
+    assert [str(it) for it in errors] == [
+        "choose wanted an operator, such as vox.respond(llm), got 'ann'"
+    ]
