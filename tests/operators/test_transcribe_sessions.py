@@ -125,6 +125,20 @@ def test_half_a_character_at_the_end_becomes_one_that_can_be_written() -> None:
     assert [it.text for it in run.seen if it.final] == ["ok \ufffd"]
 
 
+def test_a_text_that_stays_is_emitted_once() -> None:
+    class Same(Session):
+        def step(self) -> str | None:
+            self.steps += 1
+            return "hello"
+
+    class Repeating(Listener):
+        def session(self) -> Session:
+            return Same(self)
+
+    run, _ = begun(Repeating())
+    assert [it.text for it in run.seen] == ["hello"]
+
+
 def ended(run: Run, writer: TurnWriter, how: str) -> None:
     match how:
         case "over":
