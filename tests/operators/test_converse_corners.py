@@ -383,3 +383,108 @@ def test_a_turn_that_is_over_is_let_go_of() -> None:
     gc.collect()
     assert told.count("Finished") == 10
     assert sum(it() is not None for it in turns) <= 2, "the last ones may be remembered"
+
+
+@pytest.mark.parametrize("text", ["...", " ", ""])
+def test_a_typed_text_without_a_word_only_interrupts(text: str) -> None:
+    scene = Scene(HI + pad(300) + "|", interrupts=lambda m: m.cold("-" * 10 + "T", {"T": text}))
+    assert scene.only("Interrupted", "TurnOpened", "Transcribed") == [
+        "0 TurnOpened 1",
+        "40 Transcribed 1 'hi'",
+        "100 Interrupted 1 'One'",
+    ]
+
+
+def test_a_sink_that_fails_twice_at_once_is_told_of_once() -> None:
+    class Dead(FakeSpeaker):
+        def write_samples(self, samples: rxv.Samples, /) -> int:
+            raise OSError("no write")
+
+        def clear(self) -> rxv.Samples:
+            raise OSError("no clear")
+
+    scene = Scene(HI + pad(100) + "|", sink=lambda m: Dead(m.scheduler, sample_rate=RATE))
+    assert scene.only("TurnFailed", "Notice") == ["40 TurnFailed 1 converse"]
+    (failed,) = (it for it in scene.told if isinstance(it, rxv.events.TurnFailed))
+    assert "no write" in str(failed.error)
+
+
+def two_users(*mics: str, speaker: FakeSpeaker, m: Marbles, **options: Any) -> Observable[Any]:
+    """The turns of Ann and of Bob, who speak into microphones of their own."""
+    turns = [
+        m.cold(mic).pipe(vox.turn_window(rxv.silence(30), source=name))
+        for name, mic in zip(("ann", "bob"), mics, strict=True)
+    ]
+    return rx.merge(*turns).pipe(
+        vox.converse(
+            options.pop("listen", vox.transcribe(FakeTranscriber("hi"))),
+            vox.respond(options.pop("llm", None) or Talk("One two.")),
+            vox.synthesize(VOICE),
+            sink=speaker,
+            **options,
+        )
+    )
+
+
+def test_a_pause_ends_with_the_subscription_though_no_reply_is_in_progress() -> None:
+    """Bob is a candidate while Ann has the floor."""
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    speaker.write_samples(VOICE.sound("Somebody else."))
+    told = m.record(
+        two_users("~" * 30, "_____" + "~" * 30, speaker=speaker, m=m, min_speech_ms=50),
+        dispose_at=150,
+    )
+    assert [type(it.value).__name__ for it in told] == ["TurnOpened", "Candidate", "Paused"]
+    m.scheduler.run(0.5)
+    assert speaker.position == 140
+
+
+def test_who_ends_a_reply_that_was_not_let_out_has_interrupted_none() -> None:
+    """A reply to Ann is begun early. Her last words come late, and Bob is confirmed before."""
+    m = clock()
+
+    def listen(turns: Observable[Any]) -> Observable[Any]:
+        def hears(it: rxv.Turn) -> Observable[Any]:
+            first, last = rxv.Transcript(it, "hi", final=False), rxv.Transcript(it, "hi")
+            return m.cold(
+                "-P" + "-" * (40 if it.source == "ann" else 3) + "(F|)", {"P": first, "F": last}
+            )
+
+        return turns.pipe(rx.operators.flat_map(hears))
+
+    llm = Talk("One two.")
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    told = m.record(
+        two_users(
+            *(HI + pad(400) + "|", pad(100) + "~" * 10 + pad(400) + "|"),
+            speaker=speaker,
+            m=m,
+            listen=listen,
+            llm=llm,
+            preempt_after_ms=20,
+            min_speech_ms=50,
+        ),
+    )
+    assert llm.asked == ["hi", "hi hi"]
+    (finished,) = (it.value for it in told if isinstance(it.value, rxv.FinishedTurn))
+    assert (finished.source, finished.barge_in_observed) == ("bob", False)
+
+
+def test_words_are_told_on_time_of_a_sink_that_only_knows_its_position() -> None:
+    class Unplayed(FakeSpeaker):
+        played = None  # type: ignore[assignment]
+
+    scene = Scene(
+        HI + pad(600) + "|",
+        llm=Talk(["One two.\n", "Three.\n", *[" "] * 20], every_ms=14),
+        word_events=True,
+        sink=lambda m: Unplayed(m.scheduler, sample_rate=RATE),
+    )
+    assert scene.only("Spoken") == [
+        "84 Spoken 1 'One'",
+        "124 Spoken 1 'two'",
+        "134 Spoken 1 '.'",
+        "184 Spoken 1 'Three'",
+        "194 Spoken 1 '.'",
+    ]

@@ -180,7 +180,7 @@ class Floor:
 
     def _tell_words(self, reply: OngoingReply) -> None:
         ms = reply.tell_words()
-        if ms is not None and self._playback.played is not None:
+        if ms is not None:
             self._next_word.set(ms, lambda: None)  # the engine looks again after each action
 
     @property
