@@ -300,6 +300,18 @@ def test_two_sounds_of_one_rate_go_on_as_one_and_the_sound_before_at_its_own() -
     assert sink.taken == [1, 2, 3, 4]
 
 
+def test_a_rate_is_known_of_however_many_pieces_were_written() -> None:
+    sink = Rated(unheard=101)
+    playback = Playback(sink, None)
+    playback.write(speech(0, 0, rate=16_000))
+    for _ in range(100):
+        playback.write(speech(1, rate=24_000))
+    playback.hold()
+    sink.rates.clear()
+    playback.release()
+    assert sink.rates == [16_000, 24_000]
+
+
 def test_what_is_kept_is_dropped_by_clear() -> None:
     sink = Bare(unheard=2)
     playback = Playback(sink, None)
@@ -434,6 +446,17 @@ def test_a_sink_that_pauses_is_silent_and_one_that_ducks_is_not() -> None:
     held.hold()
     assert held.write(speech(1, 2))
     assert held.written == 2
+
+
+def test_a_sink_that_ducks_and_cannot_pause_is_given_sound_while_it_is_ducked() -> None:
+    class Ducked(Bare):
+        def duck(self, gain: float) -> None: ...
+
+    sink = Ducked()
+    playback = Playback(sink, 0.25)
+    playback.hold()
+    playback.write(speech(1, 2))
+    assert sink.taken == [1, 2]
 
 
 def test_what_the_sink_raises_is_kept() -> None:
@@ -603,6 +626,13 @@ def test_a_gap_begins_the_count_of_speech_again(gap: int, verdict: str) -> None:
     assert it.verdict == verdict
 
 
+@pytest.mark.parametrize(("ms", "verdict"), [(99, None), (100, "confirmed")])
+def test_after_a_gap_the_count_of_speech_begins_at_0(ms: int, verdict: str | None) -> None:
+    it = over(evidence(min_speech_ms=100), chunk(50), chunk(60, False), chunk(ms))
+    it.add_text("stop it", NONE)
+    assert it.verdict == verdict
+
+
 def test_two_short_gaps_are_not_a_long_one() -> None:
     it = evidence(min_speech_ms=100)
     over(it, chunk(40), chunk(40, False), chunk(40), chunk(40, False), chunk(40))
@@ -705,6 +735,12 @@ def test_a_turn_that_goes_on_pauses_once_it_speaks() -> None:
         over(it, chunk(10))
         it.add_text("yes", NONE)
         assert it.verdict == "confirmed"
+
+
+def test_a_turn_that_goes_on_does_not_pause_before_it_speaks() -> None:
+    it = evidence()
+    it.follow()
+    assert not it.holds
 
 
 def test_what_the_echo_detector_knows_does_not_count() -> None:
