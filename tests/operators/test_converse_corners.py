@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from reactivex import Observable, Subject
 import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.errors import ModelThreadStuck
+from rxvoice.operators._conversation import ports as ways
 from rxvoice.operators._conversation.ports import Alarm, Ports
 from rxvoice.operators._conversation.spoken_reply import SpokenReply
 from rxvoice.operators.kernel import Handlers, Subscription, stateful, stateful_on_events
@@ -488,3 +490,84 @@ def test_words_are_told_on_time_of_a_sink_that_only_knows_its_position() -> None
         "184 Spoken 1 'Three'",
         "194 Spoken 1 '.'",
     ]
+
+
+def test_what_the_app_mostly_gives_is_what_a_trace_need_not_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: dict[str, list[object]] = {}
+
+    def call(name: str, function: Callable[[], object], otherwise: object) -> object:
+        value = function()
+        given.setdefault(name, []).append(value == otherwise)
+        return value
+
+    monkeypatch.setattr(ways, "calling", lambda scheduler: call)
+    scene = Scene(
+        HI + pad(50) + "~" * 10 + pad(300) + "|",
+        *("hi", "stop"),
+        echo=lambda samples: False,
+        decide=lambda turn: True,
+        min_speech_ms=50,
+    )
+    assert len(scene.only("Interrupted")) == 1
+    assert given.keys() == {"interruptions", "own_echo", "withdraw", "heard"}
+    assert all(all(usual) for usual in given.values())
+
+
+def test_a_candidate_after_the_reply_is_one_though_interruptions_are_off() -> None:
+    """What it hears may be the echo of the reply, which is over at 230."""
+    scene = Scene(
+        HI + pad(220) + "~" * 8 + pad(300) + "|",
+        *("hi", "stop"),
+        interruptions=lambda m: m.cold("-" * 30 + "F", {"F": False}),
+    )
+    assert scene.only("TurnOpened", "Candidate", "Confirmed") == [
+        "0 TurnOpened 1",
+        "270 Candidate 2",
+        "370 Confirmed 2",
+        "370 TurnOpened 2",
+    ]
+
+
+def test_a_conversation_in_writing_shows_what_the_app_says() -> None:
+    m = clock()
+    told = m.record(
+        m.cold(pad(100) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi")),
+                vox.respond(Talk("Yes.")),
+                sink=FakeSpeaker(m.scheduler, sample_rate=RATE),
+                says=m.cold("-W", {"W": "Welcome."}),
+            ),
+        )
+    )
+    texts = [it.value.text for it in told if isinstance(it.value, rxv.events.Finished)]
+    assert texts == ["Welcome."]
+
+
+class Stopping(Talk):
+    """It writes a sentence, and fails."""
+
+    def respond(self, text: str) -> Observable[Any]:
+        given = super().respond(text)
+        return rx.concat(given, rx.timer(0.01).pipe(rx.operators.flat_map(rx.throw(OSError("x")))))
+
+
+def test_of_a_text_model_that_failed_no_failure_of_the_sink_reports_what_was_heard() -> None:
+    class Failing(FakeSpeaker):
+        def pause(self) -> None:
+            raise OSError("no pause")
+
+    scene = Scene(
+        HI + pad(50) + "~" * 5 + pad(300) + "|",
+        *("hi", ""),
+        llm=Stopping("One two.\n"),
+        sink=lambda m: Failing(m.scheduler, sample_rate=RATE),
+    )
+    assert scene.only("TurnFailed", "Notice") == [
+        "50 TurnFailed 1 respond",
+        "100 Notice the sink failed: OSError: no pause",
+    ]
+    assert scene.llm.told == []

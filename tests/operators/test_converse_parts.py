@@ -62,6 +62,12 @@ def test_what_is_not_said_at_the_beginning_or_twice_in_a_row() -> None:
     assert texts(("", "# "), ("five pm", "5 pm")).up_to(2) == ""
 
 
+def test_what_is_said_and_was_not_written() -> None:
+    text = texts("Hi.", (" Well,", ""), " bye.")
+    assert (text.spoken, text.written) == ("Hi. Well, bye.", "Hi. bye.")
+    assert [text.up_to(length) for length in (3, 9, 14)] == ["Hi.", "Hi.", "Hi. bye."]
+
+
 # The sound of a reply
 
 

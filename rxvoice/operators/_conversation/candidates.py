@@ -103,11 +103,12 @@ class Candidates:
             ms = self._settings.resume_after_ms if self.partials else self._settings.hold_ms
             self._too_long.set(ms, self._on_too_long)
             return True
-        if self._held is None or self.want_pause:
+        held = self._held
+        if held is None or self.want_pause:
             return False
         self.release()
-        if current and self._is_paused:
-            self._ports.say(Resumed(current.turn, self.reason))
+        if self._is_paused:
+            self._ports.say(Resumed(held.turn, self.reason))
         return True
 
     def release(self) -> None:
