@@ -39,8 +39,8 @@ class Playback:
         self._duck = duck
         self._writer = SpeechWriter(sink)
         self._error: BaseException | None = None
-        self._rates: deque[tuple[int, int]] = deque(maxlen=_MOST_RATES)
-        """How many samples were written at which rate, in order."""
+        self._rates: deque[tuple[int, int | None]] = deque(maxlen=_MOST_RATES)
+        """How many samples were written at which rate, in order; None: as the sink has it."""
         self._kept: deque[tuple[Samples, int | None]] = deque()
         """Sound and its rate that a sink without pause has still to get; None: as the sink has it.
         """
@@ -88,7 +88,7 @@ class Playback:
             self._error = error
             return False
         self.written += count
-        if count and sample_rate is not None:
+        if count:
             same = bool(self._rates) and self._rates[-1][1] == sample_rate
             before = self._rates.pop()[0] if same else 0
             self._rates.append((before + count, sample_rate))
@@ -198,7 +198,7 @@ class Playback:
 
 
 def _by_rate(
-    samples: Samples, rates: list[tuple[int, int]]
+    samples: Samples, rates: list[tuple[int, int | None]]
 ) -> Iterator[tuple[Samples, int | None]]:
     """The last samples that were written, in pieces of one rate each, the last piece first.
 
