@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -571,3 +572,79 @@ def test_of_a_text_model_that_failed_no_failure_of_the_sink_reports_what_was_hea
         "100 Notice the sink failed: OSError: no pause",
     ]
     assert scene.llm.told == []
+
+
+def test_what_the_app_says_is_heard_though_no_stage_remembers_anything() -> None:
+    def answer(questions: Observable[Any]) -> Observable[Any]:
+        return questions.pipe(
+            rx.operators.flat_map(
+                lambda it: rx.of(
+                    rxv.Reply(it, "Yes.", text="Yes."), rxv.Reply(it, text="Yes.", final=True)
+                )
+            )
+        )
+
+    m = clock()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=RATE)
+    told = m.record(
+        m.cold(HI + pad(300) + "|").pipe(
+            vox.turn_window(rxv.silence(30)),
+            vox.converse(
+                vox.transcribe(FakeTranscriber("hi")),
+                answer,
+                vox.synthesize(VOICE),
+                sink=speaker,
+                says=m.cold("-" * 20 + "W", {"W": "Bye."}),
+            ),
+        )
+    )
+    texts = [it.value.text for it in told if isinstance(it.value, rxv.events.Finished)]
+    assert texts == ["Yes.", "Bye."]
+    assert told[-1].kind == "completed"
+
+
+@pytest.mark.parametrize(
+    "pressed",
+    [
+        {"interrupts": lambda m: m.cold("------N", {"N": None})},
+        {"interrupts": lambda m: m.cold("------T", {"T": "no"})},
+        {"says": lambda m: m.cold("------W", {"W": rxv.Say("Bye.", when="now")})},
+    ],
+)
+def test_a_reply_that_is_ended_as_it_is_first_looked_at_was_begun(pressed: dict[str, Any]) -> None:
+    class Silent(FakeSpeaker):
+        """It does not tell how far it has come, but can be asked."""
+
+        @property
+        def played(self) -> Any:
+            return rx.never()
+
+    scene = Scene(
+        HI + pad(300) + "|", sink=lambda m: Silent(m.scheduler, sample_rate=RATE), **pressed
+    )
+    assert scene.only("Speaking", "Interrupted")[:2] == ["60 Speaking 1", "60 Interrupted 1 ''"]
+
+
+def test_the_button_puts_idle_off() -> None:
+    """The reply is over at 230."""
+    scene = Scene(
+        HI + pad(600) + "|", idle_ms=200, interrupts=lambda m: m.cold("-" * 30 + "N", {"N": None})
+    )
+    assert scene.only("Idle") == ["500 Idle 200"]
+
+
+def test_the_log_has_the_users_words_though_a_stage_has_put_others_in_their_place() -> None:
+    put: dict[rxv.Transcript, rxv.Transcript] = {}
+
+    def translated(reply: rxv.Reply) -> rxv.Reply:
+        asked = reply.transcript
+        return replace(reply, transcript=put.setdefault(asked, replace(asked, text="salut")))
+
+    scene = Scene(HI + pad(300) + "|", stages=[rx.operators.map(translated)])
+    assert scene.only("FinishedTurn") == ["230 FinishedTurn 'hi' 'One two. Three four.'"]
+
+
+def test_nothing_is_answered_early_while_no_word_is_known() -> None:
+    llm = Talk("One.")
+    Scene("~~" + pad(400) + "|", stt=FakeTranscriber("hi"), llm=llm, preempt_after_ms=10)
+    assert llm.asked == ["hi"]
