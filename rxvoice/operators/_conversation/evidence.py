@@ -108,7 +108,7 @@ class Evidence:
         self._ended = True
         # A turn that was cut at the longest goes on in the next one, so it is not too short.
         self._spoke = self._spoke or turn.ended_by == "max_duration"
-        if self._is_short and self._settings.stop_words:
+        if self._is_short:
             self.holds = False  # playback goes on while the words are awaited
 
     def follow(self, *, speaks: bool = False) -> None:
