@@ -144,6 +144,7 @@ def test_it_does_what_every_operator_must() -> None:
     ("options", "message"),
     [
         ({"min_speech_ms": -1}, "min_speech_ms must be at least 0 ms, got -1"),
+        ({"min_words": -1}, "min_words must be at least 0 words, got -1"),
         ({"min_words": 0.5}, "min_words must be a whole number of words, got 0.5"),
         ({"min_chars": -1}, "min_chars must be at least 0 characters, got -1"),
         ({"resume_after_ms": -1}, "resume_after_ms must be at least 0 ms, got -1"),

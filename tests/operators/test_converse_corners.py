@@ -32,6 +32,7 @@ from rxvoice.testing import (
     FakeStreamingTranscriber,
     FakeTranscriber,
     Marbles,
+    failing,
 )
 
 LONG = "x" * 80 + "."
@@ -224,6 +225,21 @@ def test_an_alarm_that_is_cancelled_while_it_waits_does_not_ring() -> None:
     m.record(m.cold("---------x|", {"x": 1}).pipe(stateful_on_events(start)))
     assert len(waiting) == 3
     assert rung == ["kept"]
+
+
+def test_an_alarm_that_is_cancelled_holds_no_timer() -> None:
+    m = clock()
+    waiting: list[Any] = []
+
+    def start(out: Subscription[Any]) -> Handlers[Any]:
+        ports = Ports(out, lambda: None)
+        ports.post = waiting.append
+        alarm = Alarm(ports)
+        alarm.set(50, lambda: None)
+        return lambda _: alarm.cancel(), None, None
+
+    m.record(m.cold("--x------|", {"x": 1}).pipe(stateful_on_events(start)))
+    assert waiting == []
 
 
 def test_an_alarm_does_not_ring_once_its_subscription_is_over() -> None:
@@ -648,3 +664,130 @@ def test_nothing_is_answered_early_while_no_word_is_known() -> None:
     llm = Talk("One.")
     Scene("~~" + pad(400) + "|", stt=FakeTranscriber("hi"), llm=llm, preempt_after_ms=10)
     assert llm.asked == ["hi"]
+
+
+def test_the_last_speech_of_a_reply_that_is_interrupted_has_the_whole_reply() -> None:
+    scene = Scene(HI + pad(300) + "|", interrupts=lambda m: m.cold("-" * 10 + "N", {"N": None}))
+    last = scene.speech[-1]
+    assert (last.final, last.interrupted, last.heard) == (True, True, "One")
+    assert (last.reply.final, last.reply.text) == (True, "One two. Three four.")
+
+
+def test_a_reply_goes_on_as_it_is_quiet_whatever_the_reason_before_was() -> None:
+    """Each cough is quiet for 300 ms before its turn is over, and dropped as too short."""
+    scene = Scene(
+        HI + pad(400) + ("~~" + pad(600)) * 2 + "|",
+        llm=Talk("x" * 150 + "."),
+        silence_ms=400,
+        min_speech_ms=50,
+    )
+    assert [line.split()[1:] for line in scene.only("Resumed", "Dropped")] == [
+        ["Resumed", "1", "quiet"],
+        ["Dropped", "2", "short"],
+        ["Resumed", "1", "quiet"],
+        ["Dropped", "3", "short"],
+    ]
+
+
+def test_a_reply_goes_on_as_a_cough_is_over_whatever_the_reason_before_was() -> None:
+    scene = Scene(
+        HI + pad(200) + ("~~" + pad(300)) * 2 + "|",
+        stt=FakeTranscriber("hi", "", after_ms=100),
+        llm=Talk("x" * 150 + "."),
+        min_speech_ms=50,
+        stop_words=["stop"],
+    )
+    assert [line.split()[1:] for line in scene.only("Resumed", "Dropped")] == [
+        ["Resumed", "1", "quiet"],
+        ["Dropped", "2", "short"],
+        ["Resumed", "1", "quiet"],
+        ["Dropped", "3", "short"],
+    ]
+
+
+def test_words_of_a_turn_that_was_set_aside_are_not_told_as_they_come() -> None:
+    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
+        told = {"P": rxv.Transcript(it, "hi", final=False), "F": rxv.Transcript(it, "hi")}
+        return m.cold("--P-------P---(F|)", told)
+
+    scene = Scene(
+        HI + pad(300) + "|", hears=hears, interrupts=lambda m: m.cold("------N", {"N": None})
+    )
+    assert scene.only("Partial", "Interrupted", "Transcribed") == [
+        "20 Partial 1 'hi'",
+        "60 Interrupted 1 ''",
+    ]
+
+
+def test_words_that_a_dropped_turn_was_to_carry_are_asked_with_the_next_one() -> None:
+    """1 is set aside. 2 carries its words until something is typed, and says nothing itself."""
+    scene = Scene(
+        HI + pad(20) + "~" * 10 + pad(400) + HI + pad(400) + "|",
+        stt=FakeTranscriber("hi", "", "bye", after_ms=30),
+        interrupts=lambda m: m.cold("-----N----T", {"N": None, "T": "typed"}),
+        min_speech_ms=300,
+    )
+    assert scene.llm.asked == ["typed", "hi bye"]
+
+
+def test_the_button_lets_who_speaks_go_on_though_a_reply_was_begun_early() -> None:
+    scene = Scene(
+        "~~~~" + pad(400) + "|",
+        stt=FakeStreamingTranscriber("what is it", ""),
+        silence_ms=200,
+        preempt_after_ms=30,
+        interrupts=lambda m: m.cold("-" * 15 + "N", {"N": None}),
+    )
+    assert scene.llm.asked == ["what is it"]
+    assert scene.only("Interrupted") == []
+
+
+class Unheard(FakeSpeaker):
+    """It says nothing of what it has played."""
+
+    played = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("at", "options", "failed"),
+    [
+        ("Finished", {"sink": Unheard}, []),
+        ("TurnFailed", {"tts": failing(VOICE, "synthesize_stream", at=2)}, ["synthesize"]),
+        (
+            "TurnFailed",
+            {
+                "stt": failing(FakeTranscriber("hi", "no"), "transcribe_turn", at=2),
+                "interruptions": False,
+            },
+            ["transcribe"],
+        ),
+    ],
+)
+def test_an_app_that_raises_at_an_end_is_told_of_no_other(
+    at: str, options: dict[str, Any], failed: list[str]
+) -> None:
+    m = clock()
+    speaker = options.get("sink", FakeSpeaker)(m.scheduler, sample_rate=RATE)
+    told: list[Any] = []
+
+    def app(element: Any) -> None:
+        told.append(element)
+        if type(element).__name__ == at and [type(it).__name__ for it in told].count(at) == 1:
+            raise ValueError(at)
+
+    mic = m.cold(HI + pad(50) + HI + pad(500) + "|")
+    mic.pipe(
+        vox.turn_window(rxv.silence(30)),
+        vox.converse(
+            vox.transcribe(options.get("stt") or FakeTranscriber("hi", "")),
+            vox.respond(Talk("One two. Three four.")),
+            vox.synthesize(options.get("tts") or VOICE),
+            sink=speaker,
+            interruptions=options.get("interruptions", True),
+        ),
+    ).subscribe(app, told.append, scheduler=m.scheduler)
+    with pytest.raises(ValueError, match=at):
+        m.scheduler.run(200.0)
+    m.scheduler.run(200.0)
+    stages = [it.error.stage for it in told if isinstance(it, rxv.events.TurnFailed)]
+    assert stages == failed

@@ -138,6 +138,15 @@ def test_a_word_that_is_late_by_a_rounding_error_is_due_with_the_next_sample() -
     assert it.heard(54) == ""
 
 
+def test_a_sentence_that_may_go_on_lasts_a_sample_longer_than_its_sound() -> None:
+    """2 of 5 characters take 4.8 of 12 samples."""
+    it = SpokenReply(0, pace=0.1)
+    said = Reply(HEARD, "ab cd")
+    it.text.add(said)
+    it.add(Speech(said, np.zeros(11, np.float32), 1000, said.delta))
+    assert [it.heard(at) for at in (4, 5)] == ["", "ab"]
+
+
 def test_no_sound_is_silent_if_there_are_words() -> None:
     assert spoken("Hi.").said == ""
     assert spoken("...").said is None

@@ -140,7 +140,6 @@ class Floor:
             self.leave()
             self._ports.say(Interrupted(current.turn, heard))
         else:
-            current.reply = None
             self._set_aside(current)
 
     def _set_aside(self, exchange: Exchange) -> None:

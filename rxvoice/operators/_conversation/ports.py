@@ -191,7 +191,6 @@ class Alarm:
         def due() -> None:
             # The alarm may have been set again, or cancelled, while this waited in the mailbox.
             if self._set is mine and not self._timer.is_disposed:
-                self._set = None
                 action()
 
         def ring(*_: object) -> None:
