@@ -428,10 +428,12 @@ def test_a_sink_that_fails_twice_at_once_is_told_of_once() -> None:
     assert "no write" in str(failed.error)
 
 
-def two_users(*mics: str, speaker: FakeSpeaker, m: Marbles, **options: Any) -> Observable[Any]:
+def two_users(
+    *mics: str, speaker: FakeSpeaker, m: Marbles, silence_ms: int = 30, **options: Any
+) -> Observable[Any]:
     """The turns of Ann and of Bob, who speak into microphones of their own."""
     turns = [
-        m.cold(mic).pipe(vox.turn_window(rxv.silence(30), source=name))
+        m.cold(mic).pipe(vox.turn_window(rxv.silence(silence_ms), source=name))
         for name, mic in zip(("ann", "bob"), mics, strict=True)
     ]
     return rx.merge(*turns).pipe(
@@ -486,6 +488,7 @@ def test_who_ends_a_reply_that_was_not_let_out_has_interrupted_none() -> None:
         ),
     )
     assert llm.asked == ["hi", "hi hi"]
+    assert llm.history == [("user", "hi hi"), ("assistant", "One two.")]
     (finished,) = (it.value for it in told if isinstance(it.value, rxv.FinishedTurn))
     assert (finished.source, finished.barge_in_observed) == ("bob", False)
 
@@ -619,6 +622,14 @@ def test_what_the_app_says_is_heard_though_no_stage_remembers_anything() -> None
     assert told[-1].kind == "completed"
 
 
+class Silent(FakeSpeaker):
+    """It does not tell how far it has come, but can be asked."""
+
+    @property
+    def played(self) -> Any:
+        return rx.never()
+
+
 @pytest.mark.parametrize(
     "pressed",
     [
@@ -628,13 +639,6 @@ def test_what_the_app_says_is_heard_though_no_stage_remembers_anything() -> None
     ],
 )
 def test_a_reply_that_is_ended_as_it_is_first_looked_at_was_begun(pressed: dict[str, Any]) -> None:
-    class Silent(FakeSpeaker):
-        """It does not tell how far it has come, but can be asked."""
-
-        @property
-        def played(self) -> Any:
-            return rx.never()
-
     scene = Scene(
         HI + pad(300) + "|", sink=lambda m: Silent(m.scheduler, sample_rate=RATE), **pressed
     )
@@ -749,10 +753,16 @@ class Unheard(FakeSpeaker):
 
 
 @pytest.mark.parametrize(
-    ("at", "options", "failed"),
+    ("at", "options", "failed", "heard"),
     [
-        ("Finished", {"sink": Unheard}, []),
-        ("TurnFailed", {"tts": failing(VOICE, "synthesize_stream", at=2)}, ["synthesize"]),
+        ("Finished", {"sink": Unheard}, [], []),
+        (
+            "TurnFailed",
+            {"tts": failing(VOICE, "synthesize_stream", at=2)},
+            ["synthesize"],
+            ["One two."],
+        ),
+        ("TurnFailed", {"llm": Stopping("One two.\n")}, ["respond"], []),
         (
             "TurnFailed",
             {
@@ -760,14 +770,16 @@ class Unheard(FakeSpeaker):
                 "interruptions": False,
             },
             ["transcribe"],
+            [],
         ),
     ],
 )
 def test_an_app_that_raises_at_an_end_is_told_of_no_other(
-    at: str, options: dict[str, Any], failed: list[str]
+    at: str, options: dict[str, Any], failed: list[str], heard: list[str]
 ) -> None:
     m = clock()
     speaker = options.get("sink", FakeSpeaker)(m.scheduler, sample_rate=RATE)
+    llm = options.get("llm") or Talk("One two. Three four.")
     told: list[Any] = []
 
     def app(element: Any) -> None:
@@ -780,7 +792,7 @@ def test_an_app_that_raises_at_an_end_is_told_of_no_other(
         vox.turn_window(rxv.silence(30)),
         vox.converse(
             vox.transcribe(options.get("stt") or FakeTranscriber("hi", "")),
-            vox.respond(Talk("One two. Three four.")),
+            vox.respond(llm),
             vox.synthesize(options.get("tts") or VOICE),
             sink=speaker,
             interruptions=options.get("interruptions", True),
@@ -791,3 +803,62 @@ def test_an_app_that_raises_at_an_end_is_told_of_no_other(
     m.scheduler.run(200.0)
     stages = [it.error.stage for it in told if isinstance(it, rxv.events.TurnFailed)]
     assert stages == failed
+    assert llm.told == heard
+
+
+def test_what_the_app_says_waits_for_who_may_have_begun_to_speak() -> None:
+    """The reply is over at 230. A candidate opens at 250, and its turn is over at 380."""
+    scene = Scene(
+        HI + pad(200) + "~" * 10 + pad(600) + "|",
+        *("hi", ""),
+        says=lambda m: m.cold("-" * 28 + "W", {"W": "Welcome."}),
+    )
+    assert scene.only("Candidate", "Dropped", "Saying") == [
+        "250 Candidate 2",
+        "370 Dropped 2 no_words",
+        "370 Saying -1 'Welcome.'",
+    ]
+
+
+def test_a_sink_that_fails_to_pause_costs_no_reply_that_was_not_let_out() -> None:
+    """A reply to Ann is begun early, and Bob is a candidate."""
+
+    class Failing(FakeSpeaker):
+        def pause(self) -> None:
+            raise OSError("no pause")
+
+    m = clock()
+    llm = Talk("One two.")
+    told = m.record(
+        two_users(
+            *("~~~~" + pad(500) + "|", pad(100) + "~~" + pad(400) + "|"),
+            speaker=Failing(m.scheduler, sample_rate=RATE),
+            m=m,
+            listen=vox.transcribe(FakeStreamingTranscriber("what is it", "")),
+            llm=llm,
+            silence_ms=150,
+            preempt_after_ms=20,
+        )
+    )
+    notices = [it.value.message for it in told if isinstance(it.value, rxv.events.Notice)]
+    assert notices == ["the sink failed: OSError: no pause"]
+    assert llm.asked == ["what is it"]
+    finished = [it.value.assistant_text for it in told if isinstance(it.value, rxv.FinishedTurn)]
+    assert finished == ["One two."]
+
+
+@pytest.mark.parametrize(
+    ("tts", "told"),
+    [(VOICE, []), (failing(VOICE, "synthesize_stream", at=2), ["One two."])],
+)
+def test_a_reply_that_failed_is_reported_as_it_was_heard_though_all_of_it_was(
+    tts: Any, told: list[str]
+) -> None:
+    """Nobody has looked since the last sample was heard. The model has written all of it."""
+    scene = Scene(
+        HI + pad(500),
+        tts=tts,
+        sink=lambda m: Silent(m.scheduler, sample_rate=RATE),
+        dispose_at=400,
+    )
+    assert scene.llm.told == told

@@ -125,8 +125,6 @@ class OngoingReply:
             self._held.append(step)
 
     def _on_reply(self, reply: Reply) -> None:
-        if reply.final:
-            return
         self.spoken.text.add(reply)
         if not reply.written:
             return

@@ -68,7 +68,7 @@ class Replying:
     def preempt(self) -> bool:
         """Begin the reply before the turn is over, or take it back. True if anything changed."""
         exchange, after_ms = self._floor.current, self._settings.preempt_after_ms
-        if after_ms is None or not exchange or exchange.say or exchange.transcript is not None:
+        if after_ms is None or not exchange or exchange.transcript is not None:
             return False
         said = words(exchange.partial)
         if exchange.reply:
