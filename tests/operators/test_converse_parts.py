@@ -90,6 +90,11 @@ def test_a_sentence_without_a_sound_is_heard_as_the_next_one_begins() -> None:
     assert [it.ms_to_next_word(at) for at in (0, 30, 40, 90)] == [30, 10, 50, 10]
 
 
+def test_of_words_shorter_than_a_sample_none_is_heard_before_their_sound() -> None:
+    it = spoken("a b", ("a b", 2), start=10)
+    assert [it.heard(at) for at in (9, 10, 11, 12)] == ["", "", "a", "a b"]
+
+
 def test_words_that_were_changed_are_not_looked_for_again() -> None:
     it = spoken("At 5 X", ("At five.", 80), ("X", 10))
     assert it.heard(90) == "At five. X"
