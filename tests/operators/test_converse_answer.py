@@ -16,7 +16,7 @@ import rxvoice as rxv
 from rxvoice import operators as vox
 from rxvoice.elements import Reply, Sentence, Speech, Transcript
 from rxvoice.errors import ConfigError
-from rxvoice.testing import FakeSpeaker
+from rxvoice.testing import FakeSpeaker, window
 
 HI = "~~___"
 
@@ -144,3 +144,14 @@ def test_a_turn_that_fails_by_itself_is_told_and_the_next_one_is_answered() -> N
     assert names == [*opened, "Speaking", "FinishedTurn", "Finished"]
     (error,) = (it.error for it in told if isinstance(it, rxv.events.TurnFailed))
     assert str(error) == "turn_window (turn 1) failed: OSError: no policy"
+
+
+def test_a_source_of_turns_of_the_apps_own_may_fail_one_with_any_error() -> None:
+    m = clock()
+    conversation: Any = vox.converse(
+        answering("One two."), sink=FakeSpeaker(m.scheduler, sample_rate=RATE)
+    )
+    failed = window("~~#", {"#": OSError("x")})
+    told = [it.value for it in m.record(m.cold("A---|", {"A": failed}).pipe(conversation))]
+    (error,) = (it.error for it in told if isinstance(it, rxv.events.TurnFailed))
+    assert str(error) == "turn_window (turn 1) failed: OSError: x"
