@@ -95,6 +95,13 @@ def test_of_words_shorter_than_a_sample_none_is_heard_before_their_sound() -> No
     assert [it.heard(at) for at in (9, 10, 11, 12)] == ["", "", "a", "a b"]
 
 
+def test_a_first_sentence_without_a_sound_is_not_heard_while_what_was_before_is() -> None:
+    """A sink that does not tell what it played may still play the reply before."""
+    it = spoken("One. Two.", ("One.", 0), ("Two.", 40), start=10)
+    assert [it.heard(at) for at in (5, 10, 50)] == ["", "One.", "One. Two."]
+    assert it.ms_to_next_word(10) == 30
+
+
 def test_words_that_were_changed_are_not_looked_for_again() -> None:
     it = spoken("At 5 X", ("At five.", 80), ("X", 10))
     assert it.heard(90) == "At five. X"

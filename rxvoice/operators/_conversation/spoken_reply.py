@@ -80,13 +80,15 @@ class _SpokenSentence:
 
     def heard(self, position: int, total: float) -> int:
         """How many characters were heard, if the sentence has `total` samples in all."""
-        length = len(self.text)
-        if position - self.start >= total:
+        length, played = len(self.text), position - self.start
+        if played >= total:
             return length
+        if played < 0:  # a sentence without a sound has a total of 0
+            return 0
         if self.words:
             known = max((index for index, at in self.words if at <= position), default=0)
             return known if words(self.text[known:]) else length
-        return up_to_word(self.text, int(length * max(0, position - self.start) / total))
+        return up_to_word(self.text, int(length * played / total))
 
 
 class SpokenReply:
