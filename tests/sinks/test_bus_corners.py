@@ -15,6 +15,8 @@ from rxvoice.events import Event, Underrun
 from rxvoice.sinks._bus import Bus
 from rxvoice.testing import FakeSpeaker, marbles
 
+PATIENCE = 20.0  # seconds
+
 
 def test_a_bus_runs_until_its_last_sample_was_heard() -> None:
     m = marbles()
@@ -286,3 +288,49 @@ def test_sound_that_comes_in_time_is_converted_as_one() -> None:
     whole = soxr.resample(wave, 8_000, 16_000)
     assert len(speaker.heard) == len(whole)
     assert np.allclose(speaker.heard, whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("act", ["tell", "wake_up"])
+def test_whoever_waits_for_the_mixer_is_woken_by_it(act: str) -> None:
+    class Mixing:
+        events = rx.empty()
+        mixed = 0
+        error: Exception | None = None
+
+        def heard(self) -> int:
+            return self.mixed
+
+        def wake(self) -> None: ...
+
+        def check(self) -> None:
+            if self.error:
+                raise self.error
+
+    class Patient(Bus):
+        def _patience(self) -> float:
+            waiting.set()
+            return 3600.0
+
+    desk, waiting, ended = Mixing(), threading.Event(), list[object]()
+    bus = Patient(desk, "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+
+    def flush() -> None:
+        try:
+            bus.flush()
+            ended.append("heard")
+        except OSError as error:
+            ended.append(error)
+
+    bus.write_samples(np.full(20, 0.5, np.float32))
+    thread = threading.Thread(target=flush, daemon=True)
+    thread.start()
+    assert waiting.wait(PATIENCE)
+    if act == "tell":
+        bus.add_to(np.zeros(20, np.float32), 0, ducked=False)
+        desk.mixed = 20
+        bus.tell()
+    else:
+        desk.error = OSError("gone")
+        bus.wake_up()
+    thread.join(PATIENCE)
+    assert ended == ["heard" if act == "tell" else desk.error]

@@ -25,6 +25,7 @@ class Still(QueuedSink):
         super().__init__("still sink", waits=True, max_buffer_ms=100)
         self.queue = np.empty(0, np.float32)
         self.waiting = threading.Event()
+        self.woken = 0
 
     def _put(self, samples: Samples) -> None:
         self.queue = np.concatenate([self.queue, samples])
@@ -39,6 +40,9 @@ class Still(QueuedSink):
     def _patience(self) -> float:
         self.waiting.set()
         return 3600.0
+
+    def _wake(self) -> None:
+        self.woken += 1
 
 
 @pytest.mark.parametrize("method", ["write_samples", "flush"])
@@ -99,7 +103,7 @@ def test_a_sink_whose_time_cannot_be_waited_for_takes_all_and_stops_when_it_was_
             QueuedSink.__init__(self, "virtual sink", waits=False, max_buffer_ms=100)
             self.queue = np.empty(0, np.float32)
             self.waiting = threading.Event()
-            self.ended = 0
+            self.woken = self.ended = 0
 
         def _end(self) -> None:
             self.ended += 1
@@ -116,17 +120,30 @@ def test_a_sink_whose_time_cannot_be_waited_for_takes_all_and_stops_when_it_was_
     sink.stop()
     assert (sink._stopped, sink.ended) == (True, 1)
     assert not sink.waiting.is_set()
+    silent = Virtual()
+    silent.on_completed()
+    assert silent._stopped, "at once: there is nothing to hear"
 
 
-def test_who_waits_is_freed_by_a_stop_whose_fade_is_still_queued() -> None:
+def test_whoever_plays_it_is_woken_by_each_change() -> None:
+    sink = Still()
+    for woken, act in enumerate((sink.pause, sink.resume, sink.flush, sink.clear), 1):
+        act()
+        assert sink.woken == woken
+    sink.write_samples(np.ones(1, np.float32))
+    assert sink.woken == 5
+
+
+@pytest.mark.parametrize("method", ["write_samples", "flush"])
+def test_who_waits_is_freed_by_a_stop_whose_fade_is_still_queued(method: str) -> None:
     class Fading(Still):
         def _cut(self) -> Samples:
             return np.empty(0, np.float32)
 
     sink = Fading()
     sink.write_samples(np.ones(200, np.float32))
-    thread = threading.Thread(target=lambda: sink.write_samples(np.ones(5, np.float32)))
-    thread.daemon = True
+    work = (lambda: sink.write_samples(np.ones(5, np.float32))) if "w" in method else sink.flush
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     assert sink.waiting.wait(PATIENCE)
     sink.stop()
