@@ -201,6 +201,11 @@ def call(**changes: object) -> list[object]:
     ("given", "wanted"),
     [
         ([], r'the JSON: wanted an object \{"messages": \[...\]\}, got \[\]'),
+        ({}, r"the JSON: wanted an object .* got \{\}"),
+        (
+            {"messages": [], "x": 1},
+            r"the JSON: wanted an object .* got \{'messages': \[\], 'x': 1\}",
+        ),
         ({"messages": {}}, r"messages: wanted a list, got \{\}"),
         ([1], r"messages\[0\]: wanted an object, got 1"),
         ([message(), message(role="robot")], r"messages\[1\]\.role: wanted one of system, user"),

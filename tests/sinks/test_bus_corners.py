@@ -18,6 +18,14 @@ from rxvoice.testing import FakeSpeaker, marbles
 PATIENCE = 20.0  # seconds
 
 
+def test_a_bus_takes_any_sample_rate_from_1_hz_on() -> None:
+    m = marbles()
+    bus = sinks.mixer(FakeSpeaker(m.scheduler), scheduler=m.scheduler).bus("voice")
+    with pytest.raises(ConfigError, match="bus 'voice' sample_rate must be at least 1 Hz, got 0"):
+        bus.set_sample_rate(0)
+    bus.set_sample_rate(1)
+
+
 def test_a_bus_runs_until_its_last_sample_was_heard() -> None:
     m = marbles()
     mixer = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=1000), scheduler=m.scheduler)
