@@ -244,3 +244,15 @@ def test_what_was_written_and_has_not_begun_to_play_was_not_heard() -> None:
     it.observe()
     it.write(sound(96))
     assert it.told(0, 96) == [0.0] * 96
+
+
+def test_a_clear_of_more_than_was_written_leaves_nothing() -> None:
+    """A sink also gives back what was queued before the history began."""
+    it = Loudspeaker()
+    it.observe()
+    it.history.write(sound(5))
+    it.history.clear(8)
+    it.write(sound(96))
+    it.play(64)
+    it.observe()
+    assert it.told(0, 96) == sound(96).tolist()

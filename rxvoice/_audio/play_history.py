@@ -93,8 +93,8 @@ class PlayHistory:
     def pause(self, time: float) -> None:
         """Note that playback stands still from `time` on, until the position grows."""
         with self._lock:
-            if self._runs and time < self._runs[-1].ends:
-                self._runs[-1].ends = time
+            if self._runs:
+                self._runs[-1].ends = min(time, self._runs[-1].ends)
 
     def at(self, time: float, n: int, sample_rate: int) -> Samples:
         """Return `n` samples at `sample_rate`: what was heard from `time` on.

@@ -83,9 +83,7 @@ class Bus(QueuedSink):
         """Set the sample rate, in Hz, of the samples that follow. soxr converts them."""
         whole(f"{self._name} sample_rate", sample_rate, 1, "Hz")
         with self._changed:
-            if sample_rate != self._rate:
-                self._end_signal()
-                self._rate = sample_rate
+            self._rate = sample_rate
 
     @property
     def position(self) -> int:

@@ -91,10 +91,9 @@ class InFlight:
         return self._position
 
     def left_ms(self, position: int) -> float:
-        """How many milliseconds of sound follow `position`."""
+        """How many milliseconds of sound follow `position`, as the method tells it."""
         return sum(
-            1000 * max(0, run.at + run.written - max(position, run.at)) / run.rate
-            for run in self._runs
+            1000 * (run.at + run.written - max(position, run.at)) / run.rate for run in self._runs
         )
 
     def cut(self, index: int) -> list[tuple[int, Samples]]:

@@ -181,14 +181,13 @@ class PlayQueue:
         if self._read > first:
             self._log[self._logged % _LOGGED] = (time, first, self._read - first)
             self._logged += 1
-        if done < len(out):
-            silence = len(out) - done
-            out[done:].fill(0)
-            if not paused:
-                if self._gap is not None:
-                    self._gap += silence
-                if self._put > self._read:
-                    self._waited += silence
+        silence = len(out) - done
+        out[done:].fill(0)
+        if not paused:
+            if self._gap is not None:
+                self._gap += silence
+            if self._put > self._read:
+                self._waited += silence
         return begun
 
     def _may_begin(self, paused: bool) -> bool:
@@ -297,6 +296,4 @@ class PlayQueue:
             time, first, count = self._log[at % _LOGGED]
             if first <= index < first + count:
                 return time + (index - first) / self._rate
-            if first + count <= index:
-                break
         return math.inf if index >= self._read else -math.inf

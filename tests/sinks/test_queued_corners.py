@@ -134,6 +134,12 @@ def test_whoever_plays_it_is_woken_by_each_change() -> None:
     assert sink.woken == 5
 
 
+def test_a_stream_that_completes_flushes_it_once() -> None:
+    sink = Still()
+    sink.on_completed()
+    assert (sink.woken, sink._stopped) == (1, True)
+
+
 @pytest.mark.parametrize("method", ["write_samples", "flush"])
 def test_who_waits_is_freed_by_a_stop_whose_fade_is_still_queued(method: str) -> None:
     class Fading(Still):
