@@ -266,6 +266,8 @@ def test_halves_of_a_character_are_joined_and_lone_ones_replaced(tmp_path: Path)
     assert alternating(talk.messages)[1]["content"] == "\ufffd"
     text = json.dumps({"messages": [message(content=LONE), message(content="\ud83d\ude00")]})
     assert [it["content"] for it in Conversation.from_json(text).messages] == ["\ufffd", "😀"]
+    talk = Conversation.from_json(json.dumps({"messages": call(id=LONE)}))
+    assert talk.messages[0]["tool_calls"][0]["id"] == "\ufffd"
 
 
 def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_silence_and_energy_are_what_they_were() -> None:
     assert silence(100) == Silence(100)
     assert [silence(100).user_finished(NOTHING, n) for n in (99, 100)] == [False, True]
     assert energy(0.1) == Energy(0.1)
-    assert rms(np.full(4, 0.5, np.float32)) == 0.5
+    assert [rms(it) for it in (np.full(4, 0.5, np.float32), NOTHING)] == [0.5, 0.0]
     assert energy(0.1).detect(np.full(4, 0.5, np.float32), True)
 
 
@@ -187,6 +187,17 @@ def test_any_of_asks_nobody_after_a_yes() -> None:
     seen: list[Any] = []
     answer.subscribe(seen.append, on_completed=lambda: seen.append("completed"))
     assert seen == [True, "completed"]
+    assert other.schedulers == []
+
+
+def test_any_of_asks_nobody_after_an_answer_that_is_none() -> None:
+    perhaps: Observable[Any] = rx.return_value("perhaps", ImmediateScheduler.singleton())
+    other = Counting()
+    answer = any_of(lambda audio, silence_ms: perhaps, other).user_finished(NOTHING, 32)
+    assert isinstance(answer, Observable)
+    seen: list[Any] = []
+    answer.subscribe(seen.append, seen.append)
+    assert [str(it) for it in seen] == ["user_finished() must give a bool, got 'perhaps' (str)"]
     assert other.schedulers == []
 
 
