@@ -204,10 +204,11 @@ class Turn(Observable[AudioChunk]):
                 chunk = record.chunks[seen]
             observer.on_next(chunk)
             seen += 1
-        if record.error is not None and not joined:
-            observer.on_error(record.error)
-        elif record.over and not joined:
-            observer.on_completed()
+        if not joined:
+            if record.error is None:
+                observer.on_completed()
+            else:
+                observer.on_error(record.error)
         return Disposable(leave)
 
 

@@ -256,3 +256,17 @@ def test_a_clear_of_more_than_was_written_leaves_nothing() -> None:
     it.play(64)
     it.observe()
     assert it.told(0, 96) == sound(96).tolist()
+
+
+def test_playback_that_went_on_unobserved_did_so_when_its_new_samples_began() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(1024))
+    it.play(512)
+    it.observe()
+    it.pause()
+    it.play(1280)
+    it.paused = False
+    it.play(256)
+    it.observe()
+    assert it.told(0, it.now) == it.line(0, it.now)

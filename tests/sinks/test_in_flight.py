@@ -124,6 +124,13 @@ def test_what_was_cut_comes_with_its_rates() -> None:
     assert ledger.position(7) == 2 == ledger.written
 
 
+def test_of_a_piece_that_was_heard_whole_nothing_is_given_back() -> None:
+    ledger = InFlight()
+    for first in (0, 4):
+        ledger.add(np.arange(first, first + 4, dtype=np.float32), 4, 48_000, 48_000)
+    assert [(rate, piece.tolist()) for rate, piece in ledger.cut(4)] == [(48_000, [4, 5, 6, 7])]
+
+
 def test_a_signal_that_was_converted_to_a_sample_less_was_heard_whole_at_its_end() -> None:
     ledger = InFlight()
     ledger.add(np.zeros(160, np.float32), 470, 16_000, 48_000)
