@@ -136,6 +136,46 @@ def test_what_is_cleared_is_never_heard() -> None:
     assert sink.calls[1:] == ["clear"]
 
 
+class CountingLoudspeaker(Loudspeaker):
+    """One that says how much was written to it."""
+
+    @property
+    def written(self) -> int:
+        return self.taken
+
+
+@pytest.mark.parametrize("kind", [Loudspeaker, CountingLoudspeaker])
+def test_a_sink_that_has_played_before_is_told_from_now_on(kind: type[Loudspeaker]) -> None:
+    clock = Clock(100.0)
+    sink = kind(clock, RATE)
+    sink.write_samples(noise(1600))
+    clock.now += 0.5
+    tap = echo.tap(sink, sample_rate=RATE, clock=clock)
+    sound = noise(3200)
+    tap.write_samples(sound)
+    began = clock.now
+    listen(clock, tap, 0.3)
+    np.testing.assert_array_equal(tap.at(began, 3200, RATE), sound)
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+def test_what_a_sink_still_has_to_play_comes_before_what_the_tap_writes(cleared: bool) -> None:
+    clock = Clock(100.0)
+    sink = CountingLoudspeaker(clock, RATE)
+    sink.write_samples(noise(1600))
+    clock.now += 0.05
+    tap = echo.tap(sink, sample_rate=RATE, clock=clock)
+    sound = noise(3200)
+    if cleared:
+        tap.write_samples(noise(3200))
+        assert len(tap.clear()) == 800 + 3200
+    tap.write_samples(sound)
+    began = clock.now + (0 if cleared else 0.05)
+    listen(clock, tap, 0.3)
+    np.testing.assert_array_equal(tap.at(began, 3200, RATE), sound)
+    assert not tap.at(clock.now - 1.0, round((began - clock.now + 1.0) * RATE), RATE).any()
+
+
 def test_an_underrun_is_silence() -> None:
     clock, _, tap = tapped()
     first, second = noise(3200), noise(3200)

@@ -242,6 +242,38 @@ def test_what_was_cleared_is_not_recorded_and_its_fade_is(
     assert sides(path)[1] == [(0, 50), (HER, 60), (0, 90), (HER + 1, 100)]
 
 
+@pytest.mark.parametrize("cleared", [False, True])
+def test_what_was_written_to_a_sink_before_it_is_recorded_is_not_recorded(
+    path: Path, monkeypatch: pytest.MonkeyPatch, cleared: bool
+) -> None:
+    """40 of 100 samples are still queued then."""
+
+    class Counting(Speaker):
+        @property
+        def written(self) -> int:
+            return len(self.samples)
+
+    speaker = Counting()
+    speaker.write_samples(tone(100, HER + 1))
+    speaker.position = 60
+    with monkeypatch.context() as patched:
+        talk = Talk(path, speaker, patched)
+        talk.sink.write_samples(tone(50, HER))
+        if cleared:
+            assert len(talk.sink.clear()) == 80
+            speaker.position = 70  # the fade
+            talk.sink.write_samples(tone(50, HER))
+        else:
+            talk.listen(40)
+            speaker.position = 100
+        talk.listen(50)
+        speaker.position += 50
+        talk.listen(50)
+        talk.recorder.close()
+    before = 0 if cleared else 40
+    assert sides(path)[1] == [(0, before + 50), (HER, 50)]
+
+
 def test_a_sink_without_a_position_has_played_what_it_took(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,8 @@ class Tap(ForwardingSink):
         super().__init__(sink)
         self._clock = clock
         self._history = PlayHistory(sample_rate, seconds)
+        # Where the history begins, as the sink counts: others may have written to it before.
+        self._begins = self._sink_written()
         played = getattr(sink, "played", None)
         self._following = (
             cast("Observable[int]", played).subscribe(self._observe, on_error=_ignore)
@@ -109,6 +111,7 @@ class Tap(ForwardingSink):
         _ = self.position
         self._history.pause(self._clock())
         self._history.clear(len(unheard))
+        self._begins = min(self._begins, self._sink_written())
         return unheard
 
     def stop(self) -> None:
@@ -118,7 +121,7 @@ class Tap(ForwardingSink):
         super().stop()
 
     def _observe(self, position: int) -> None:
-        self._history.observe(self._clock(), position)
+        self._history.observe(self._clock(), position - self._begins)
 
     def _pausing(self, pause: Callable[[], None]) -> Callable[[], None]:
         def pausing() -> None:

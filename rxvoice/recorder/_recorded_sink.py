@@ -29,7 +29,8 @@ class RecordedSink(ForwardingSink):
         self._lock = threading.RLock()
         self._rate = 24_000
         self._queued: deque[tuple[Samples, int]] = deque()  # taken, and not known to be heard
-        self._heard = 0
+        # The sink's position that is accounted for: others may have written to it before.
+        self._heard = self._sink_written()
 
     def set_sample_rate(self, sample_rate: int, /) -> None:
         """Set the sample rate, in Hz, of the samples that follow."""
@@ -59,6 +60,7 @@ class RecordedSink(ForwardingSink):
             # Some of the rest is still being heard: the fade.
             keep = sum(len(samples) for samples, _ in self._queued) - len(dropped)
             self._queued = deque(_first(self._queued, keep))
+            self._heard = min(self._heard, self._sink_written())
         return dropped
 
     def stop(self) -> None:
@@ -73,7 +75,8 @@ class RecordedSink(ForwardingSink):
             heard = sum(len(samples) for samples, _ in self._queued)
             if self._has_position:
                 position = int(cast(Any, self._sink).position)
-                heard, self._heard = position - self._heard, position
+                heard = max(0, position - self._heard)
+                self._heard += heard
             pieces = list(_first(self._queued, heard))
             for samples, rate in pieces:
                 first, _ = self._queued.popleft()

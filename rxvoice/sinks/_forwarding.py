@@ -49,6 +49,10 @@ class ForwardingSink(Sink):
         """Whether sound is being played."""
         return self._sink.is_running
 
+    def _sink_written(self) -> int:
+        """How many samples the other sink took; its position, if it does not say."""
+        return int(getattr(self._sink, "written", getattr(self._sink, "position", 0)))
+
     def set_sample_rate(self, sample_rate: int, /) -> None:
         """Set the sample rate, in Hz, of the samples that follow."""
         if set_rate := getattr(self._sink, "set_sample_rate", None):
