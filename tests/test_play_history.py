@@ -270,3 +270,42 @@ def test_playback_that_went_on_unobserved_did_so_when_its_new_samples_began() ->
     it.play(256)
     it.observe()
     assert it.told(0, it.now) == it.line(0, it.now)
+
+
+def test_a_clear_of_sound_of_several_rates_leaves_what_was_written_before() -> None:
+    it = Loudspeaker()
+    it.observe()
+    it.write(sound(96))
+    for rate, size in ((2, 128), (4, 256)):
+        it.history.set_sample_rate(rate * RATE)
+        it.history.write(np.full(size, 0.25, np.float32))
+    it.history.clear(256 + 64)
+    it.history.write(np.full(512, 0.5, np.float32))
+    it.play(64)
+    it.observe()
+    assert it.told(0, 96) == sound(96).tolist()
+    heard = it.history.at(96 / RATE, 128 + 512 + 64, 4 * RATE)
+    assert np.allclose(heard[16:112], 0.25, atol=0.01)
+    assert heard[128:].tolist() == [0.5] * 512 + [0.0] * 64
+
+
+def test_what_others_have_written_is_heard_before_and_is_not_told() -> None:
+    """Its positions are below 0."""
+    it = Loudspeaker()
+    it.history.observe(0.0, -64)
+    it.write(sound(96))
+    it.history.set_sample_rate(2 * RATE)
+    it.history.write(np.full(128, 0.25, np.float32))
+    for at in range(16, 161, 16):
+        it.history.observe(at / RATE, at - 64)
+    assert it.told(0, 160) == [0.0] * 64 + sound(96).tolist()
+    assert it.history.at(160 / RATE, 128, 2 * RATE).tolist() == [0.25] * 128
+
+
+def test_a_position_that_is_ahead_of_what_was_written_is_borne() -> None:
+    """Others write to the sink too."""
+    history = PlayHistory(RATE, 0.5)
+    history.observe(0.0, 0)
+    history.observe(10.0, 10 * RATE)
+    history.write(sound(96))
+    assert not history.at(9.0, 2 * RATE, RATE).any()

@@ -281,12 +281,12 @@ def test_a_bus_that_was_stopped_has_nothing_queued() -> None:
     assert bus.queued_ms == 0
 
 
-@pytest.mark.parametrize(("queued", "goes_on"), [(25, True), (24, False)])
+@pytest.mark.parametrize(("queued", "goes_on"), [(1200, True), (1199, False)])
 def test_a_sound_is_converted_to_its_end_when_less_than_25_ms_are_queued(
     queued: int, goes_on: bool
 ) -> None:
     m = marbles()
-    bus = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=1000), scheduler=m.scheduler).bus("a")
+    bus = sinks.mixer(FakeSpeaker(m.scheduler, sample_rate=48_000), scheduler=m.scheduler).bus("a")
     bus.write_samples(np.full(queued, 0.5, np.float32))
     assert bus.ready() == queued
     assert bus._track.in_flight.is_open is goes_on
