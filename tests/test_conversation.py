@@ -216,6 +216,7 @@ def call(**changes: object) -> list[object]:
         ([message(), message(role="system")], r"messages\[1\]: wanted no system message but"),
         ([message(role="tool", name=3)], r"messages\[0\]\.name: wanted text, got 3"),
         ([message(role="assistant", tool_calls=[])], r"\.tool_calls: wanted a list of calls"),
+        ([message(role="assistant", tool_calls={"a": 1})], r"tool_calls: wanted a list of calls"),
         ([message(tool_calls=[CALL])], r"messages\[0\]: wanted only content, role"),
         ([message(role="assistant", tool_calls=[1])], r"\.tool_calls\[0\]: wanted an object, got"),
         (call(id=1), r"messages\[0\]\.tool_calls\[0\]\.id: wanted text, got 1"),

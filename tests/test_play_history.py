@@ -309,3 +309,23 @@ def test_a_position_that_is_ahead_of_what_was_written_is_borne() -> None:
     history.observe(10.0, 10 * RATE)
     history.write(sound(96))
     assert not history.at(9.0, 2 * RATE, RATE).any()
+
+
+def test_sound_that_is_observed_late_was_heard_from_its_first_sample_on() -> None:
+    it = Loudspeaker()
+    it.write(sound(1024))
+    it.play(512)
+    it.observe()
+    assert it.told(0, 512) == sound(512).tolist()
+
+
+def test_what_was_heard_too_long_ago_is_forgotten_while_another_rate_waits() -> None:
+    history = PlayHistory(RATE, 0.5)
+    history.observe(0.0, 0)
+    for at in range(32):
+        history.write(sound(128, 1 + 128 * at))
+    history.set_sample_rate(2 * RATE)
+    history.write(np.full(128, 0.25, np.float32))
+    for at in range(1, 32):
+        history.observe(at / 8, 128 * at)
+    assert not history.at(0.0, 3_072, RATE).any()

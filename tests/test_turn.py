@@ -365,6 +365,13 @@ def test_who_listens_is_counted() -> None:
     assert count == 0
 
 
+def test_a_turn_that_is_over_lets_go_of_those_who_listened() -> None:
+    writer = written(1)
+    listen(writer.turn)
+    writer.close("policy", 1)
+    assert writer.turn._record.observers == []  # type: ignore[attr-defined]
+
+
 def test_a_long_turn_is_measured_as_exactly_as_a_short_one() -> None:
     assert Turn.of(np.zeros(32_000, np.float32)).ms == 2000
     assert Turn.of(np.zeros(31_999, np.float32)).ms == 1999

@@ -62,6 +62,19 @@ def test_who_waits_is_woken(method: str, act: str) -> None:
     assert not thread.is_alive()
 
 
+def test_a_flush_does_not_wait_for_what_comes_after_a_clear() -> None:
+    sink = Still()
+    sink.write_samples(np.ones(50, np.float32))
+    thread = threading.Thread(target=sink.flush, daemon=True)
+    thread.start()
+    assert sink.waiting.wait(PATIENCE)
+    with sink._changed:
+        sink.clear()
+        sink.write_samples(np.ones(50, np.float32))
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
 def test_a_sink_with_as_much_as_its_bound_has_room() -> None:
     """One sample more, and the next piece waits."""
     sink = Still()
