@@ -209,10 +209,7 @@ class Bus(QueuedSink):
 
     def _gains(self, count: int, target: float) -> Samples:
         step = np.arange(1, count + 1) * (1000 / (_RAMP_MS * self._mix_rate))
-        if target < self._under:
-            gains = np.maximum(target, self._under - step)
-        else:
-            gains = np.minimum(target, self._under + step)
+        gains = np.clip(target, self._under - step, self._under + step)
         self._under = float(gains[-1])
         return gains.astype(np.float32)
 

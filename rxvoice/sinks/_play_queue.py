@@ -64,7 +64,7 @@ class PlayQueue:
         self._playing = False
         self._gain: float  # while it plays
         self._waited = 0
-        self._gap: int | None = None  # None: no reply is in progress, or it plays
+        self._gap: int | None = None  # since it last played; None: no reply is in progress
         self._silent = 0
         self._late = 0
         self._log: list[tuple[float, int, int]] = [(-math.inf, index, 0)] * _LOGGED
@@ -211,7 +211,6 @@ class PlayQueue:
         self._waited = 0
         self._gain = gain
         self._silent += self._gap or 0
-        self._gap = None
 
     def _over(self) -> None:
         self._playing = False
