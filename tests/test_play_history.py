@@ -292,14 +292,14 @@ def test_a_clear_of_sound_of_several_rates_leaves_what_was_written_before() -> N
 def test_what_others_have_written_is_heard_before_and_is_not_told() -> None:
     """Its positions are below 0."""
     it = Loudspeaker()
-    it.history.observe(0.0, -64)
+    it.history.observe(0.0, -640)
     it.write(sound(96))
     it.history.set_sample_rate(2 * RATE)
     it.history.write(np.full(128, 0.25, np.float32))
-    for at in range(16, 161, 16):
-        it.history.observe(at / RATE, at - 64)
-    assert it.told(0, 160) == [0.0] * 64 + sound(96).tolist()
-    assert it.history.at(160 / RATE, 128, 2 * RATE).tolist() == [0.25] * 128
+    for at in range(16, 737, 16):
+        it.history.observe(at / RATE, at - 640)
+    assert it.told(0, 736) == [0.0] * 640 + sound(96).tolist()
+    assert it.history.at(736 / RATE, 128, 2 * RATE).tolist() == [0.25] * 128
 
 
 def test_a_position_that_is_ahead_of_what_was_written_is_borne() -> None:
