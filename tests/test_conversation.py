@@ -122,6 +122,9 @@ def test_before_any_question_all_that_the_assistant_said_is_the_answer() -> None
     talk.add_assistant("Hello there.")
     talk.heard("Welcome. Hello")
     assert [it["content"] for it in talk.messages] == ["Be brief.", "Welcome.", "Hello"]
+    talk.system = None
+    talk.heard("Wel")
+    assert [it["content"] for it in talk.messages] == ["Wel"]
 
 
 def test_any_prefix_is_cut_at_its_last_letter() -> None:
@@ -148,6 +151,7 @@ def test_json_round_trips(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["talk.json"]
     assert Conversation.from_json(Conversation().to_json()) == Conversation()
     assert Conversation() != talk
+    assert Conversation() != []
 
 
 def test_a_saved_conversation_is_readable() -> None:
@@ -235,6 +239,12 @@ def test_json_of_another_shape_says_where(given: object, wanted: str, tmp_path: 
     (tmp_path / "talk.json").write_text(json.dumps(wrapped))
     with pytest.raises(ConfigError, match=r"talk\.json is no conversation: .*wanted"):
         Conversation.load(tmp_path / "talk.json")
+
+
+@pytest.mark.parametrize("text", ["3", '["messages"]', '"messages"'])
+def test_json_that_is_no_object(text: str) -> None:
+    with pytest.raises(ConfigError, match="the JSON: wanted an object"):
+        Conversation.from_json(text)
 
 
 def test_what_is_no_json(tmp_path: Path) -> None:

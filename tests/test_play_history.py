@@ -329,3 +329,17 @@ def test_what_was_heard_too_long_ago_is_forgotten_while_another_rate_waits() -> 
     for at in range(1, 32):
         history.observe(at / 8, 128 * at)
     assert not history.at(0.0, 3_072, RATE).any()
+
+
+def test_of_sound_at_a_second_rate_the_last_is_remembered() -> None:
+    history = PlayHistory(RATE, 0.5)
+    history.observe(0.0, 0)
+    history.write(sound(1024))
+    history.set_sample_rate(2 * RATE)
+    for at in range(32):
+        history.write(sound(128, 1 + 128 * at))
+    for at in range(1, 17):
+        history.observe(at / 16, 64 * at)
+    for at in range(1, 33):
+        history.observe(1 + at / 16, 1024 + 128 * at)
+    assert history.at(2.5, 1024, 2 * RATE).tolist() == sound(1024, 1 + 3072).tolist()
