@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rxvoice.conversation import Conversation, Message
-from rxvoice.conversation._turns import alternating
+from rxvoice.conversation._turns import alternating, without_oldest
 from rxvoice.errors import ConfigError
 
 CALL = {"id": "000000001", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
@@ -270,6 +270,8 @@ def test_halves_of_a_character_are_joined_and_lone_ones_replaced(tmp_path: Path)
     talk.heard(f"c{LONE}")
     talk.system = LONE
     assert [it["content"] for it in talk.messages] == ["\ufffd", "b\ufffd", "c\ufffd"]
+    given: list[Message] = [{"role": "user", "content": LONE}]
+    assert Conversation(messages=given).messages[0]["content"] == "\ufffd"
     # By an edit, or in a file of someone else's.
     talk.messages[1]["content"] = LONE
     talk.save(tmp_path / "talk.json")
@@ -478,3 +480,19 @@ def test_neighbours_of_one_role_are_joined_wherever_they_stand() -> None:
     talk.add_user("four?")
     joined = alternating(talk.messages)
     assert [it["content"] for it in joined] == ["One?", "Yes.", "Two?", "Yes.", "Three four?"]
+
+
+def test_a_message_that_calls_tools_is_joined_with_none_after_it() -> None:
+    talk = with_a_tool()
+    del talk.messages[-2]  # the result
+    assert alternating(talk.messages) == talk.messages
+
+
+def test_a_welcome_stays_while_there_is_one_turn() -> None:
+    talk = Conversation(system="Be brief.")
+    talk.add_assistant("Welcome.")
+    talk.add_user("One?")
+    assert without_oldest(talk.messages, 1, "Before.") == talk.messages
+    talk.add_user("Two?")
+    left = without_oldest(talk.messages, 1, "Before.")
+    assert [it["content"] for it in left] == ["Be brief.", "Before.", "Two?"]
