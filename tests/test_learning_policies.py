@@ -265,6 +265,16 @@ def test_a_recogniser_that_raises_fails_the_turn() -> None:
         m.expect(turns, "A--B-|", {"A": window("~(_#)", failed), "B": window("~(_|)")})
 
 
+def test_whoever_wants_no_verdict_any_more_lets_go_of_the_recogniser() -> None:
+    answer: Subject[str] = Subject()
+    verdict = rxv.end_word("over", lambda audio: answer).user_finished(NOTHING, 200)
+    assert isinstance(verdict, Observable)
+    life = verdict.subscribe()
+    assert len(answer.observers) == 1
+    life.dispose()
+    assert answer.observers == []
+
+
 def test_each_subscription_has_its_own() -> None:
     chunks: Subject[Any] = Subject()
     ended: list[Any] = []

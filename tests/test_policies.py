@@ -50,7 +50,8 @@ def test_silence_and_energy_are_what_they_were() -> None:
     assert [silence(100).user_finished(NOTHING, n) for n in (99, 100)] == [False, True]
     assert energy(0.1) == Energy(0.1)
     assert [rms(it) for it in (np.full(4, 0.5, np.float32), NOTHING)] == [0.5, 0.0]
-    assert energy(0.1).detect(np.full(4, 0.5, np.float32), True)
+    half = np.full(4, 0.5, np.float32)
+    assert [energy(it).detect(half, True) for it in (0.1, 0.5, 0.6)] == [True, False, False]
 
 
 def test_max_duration_counts_the_turns_audio() -> None:

@@ -223,6 +223,43 @@ def test_a_piece_that_waits_for_room_is_given_back_once() -> None:
     assert bus.written == 0
 
 
+def test_sound_is_not_converted_to_its_end_while_a_piece_waits_that_goes_on() -> None:
+    class Still:
+        events = rx.empty()
+
+        def heard(self) -> int:
+            return 0
+
+        def wake(self) -> None: ...
+        def check(self) -> None: ...
+
+    bus = Bus(Still(), "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+    seen: list[tuple[int, bool]] = []
+
+    class Changed(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            seen.append((bus.ready(), bus._track.in_flight.is_open))
+            bus.clear()
+            return True
+
+    bus._changed = Changed()
+    for _ in range(2):
+        bus.write_samples(np.full(20, 0.5, np.float32))
+    assert seen == [(20, True)]
+
+
+def test_a_bus_speaks_to_its_last_sample_and_is_over_once_it_is_cleared() -> None:
+    m = marbles()
+    bus = sinks.mixer(FakeSpeaker(m.scheduler), scheduler=m.scheduler).bus("voice")
+    assert (bus.speaks, bus.is_over) == (False, True)
+    assert bus.write_samples(np.zeros(0, np.float32)) == 0
+    assert (bus.speaks, bus.is_over) == (False, True)
+    bus.write_samples(np.full(1, 0.5, np.float32))
+    assert (bus.speaks, bus.is_over) == (True, False)
+    bus.clear()
+    assert (bus.speaks, bus.is_over) == (False, True)
+
+
 def test_a_paused_bus_has_nothing_to_mix() -> None:
     m = marbles()
     speaker = FakeSpeaker(m.scheduler, sample_rate=1000)
@@ -354,3 +391,15 @@ def test_whoever_waits_for_the_mixer_is_woken_by_it(act: str) -> None:
         bus.wake_up()
     thread.join(PATIENCE)
     assert ended == ["heard" if act == "tell" else desk.error]
+
+
+@pytest.mark.parametrize(("sample_rate", "fade"), [(100, 1), (1000, 5), (199_800, 999)])
+def test_what_a_clear_leaves_is_a_fade_of_5_ms_and_a_sample_at_least(
+    sample_rate: int, fade: int
+) -> None:
+    m = marbles()
+    speaker = FakeSpeaker(m.scheduler, sample_rate=sample_rate)
+    bus = sinks.mixer(speaker, scheduler=m.scheduler).bus("voice")
+    bus.write_samples(np.full(2000, 0.5, np.float32))
+    bus.add_to(np.zeros(4, np.float32), 0, ducked=False)
+    assert len(bus.clear()) == 2000 - 4 - fade
