@@ -137,3 +137,23 @@ def test_a_signal_that_was_converted_to_a_sample_less_was_heard_whole_at_its_end
     ledger.close(9)
     assert ledger.position(478) == 159
     assert ledger.position(479) == 160
+
+
+def test_a_sample_that_was_converted_to_nothing_was_heard_where_it_stood() -> None:
+    ledger = InFlight()
+    ledger.add(np.ones(1, np.float32), 0, 48_000, 16_000)
+    ledger.close(0)
+    assert ledger.cut(0) == []
+    assert ledger.position(0) == 1 == ledger.written
+
+
+def test_after_a_cut_in_what_a_signal_was_converted_to_beyond_its_end_the_next_begins_there() -> (
+    None
+):
+    ledger = InFlight()
+    ledger.add(np.zeros(4, np.float32), 12, 16_000, 48_000)
+    ledger.close(2)
+    ledger.add(np.ones(4, np.float32), 4, 48_000, 48_000)
+    assert [len(piece) for _, piece in ledger.cut(12)] == [4]
+    ledger.add(np.zeros(4, np.float32), 4, 48_000, 48_000)
+    assert [ledger.position(index) for index in (12, 13, 16)] == [4, 5, 8]
