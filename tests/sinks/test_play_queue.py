@@ -255,6 +255,24 @@ def test_other_silence_is_not(what: str) -> None:
     assert player.rendered == 16
 
 
+@pytest.mark.parametrize(("silence", "counted"), [(LIMIT, LIMIT), (LIMIT + 1, 0)])
+def test_silence_longer_than_the_limit_is_between_replies(silence: int, counted: int) -> None:
+    player = new(4)
+    player.append(ramp(8))
+    rendered(player, 8 + silence)
+    player.append(ramp(8))
+    rendered(player, 8)
+    assert player.silent == counted
+
+
+def test_the_time_of_a_sample_is_known_however_long_silence_follows() -> None:
+    player = new(0)
+    player.append(ramp(8))
+    for at in range(600):
+        rendered(player, 8, 5.0 + at)
+    assert player.time_of(7) == 5 + 7 / RATE
+
+
 def test_a_late_call_counts_what_the_device_played_meanwhile() -> None:
     player = new(0)
     player.append(ramp(64))
