@@ -273,6 +273,16 @@ def test_the_time_of_a_sample_is_known_however_long_silence_follows() -> None:
     assert player.time_of(7) == 5 + 7 / RATE
 
 
+def test_what_is_ducked_to_silence_plays_on() -> None:
+    player = new(0)
+    player.duck(0.0)
+    player.append(ramp(8))
+    assert rendered(player, 4) == [0] * 4
+    assert (player.is_playing, player.rendered) == (True, 4)
+    player.pause()
+    assert not player.is_playing
+
+
 def test_a_late_call_counts_what_the_device_played_meanwhile() -> None:
     player = new(0)
     player.append(ramp(64))
@@ -319,7 +329,8 @@ def test_the_time_of_a_sample_is_the_devices() -> None:
     assert player.time_of(12) == math.inf
 
 
-def test_the_time_of_a_sample_is_known_for_512_callbacks() -> None:
+def test_the_time_of_a_sample_is_known_for_511_callbacks() -> None:
+    """The one before may be being overwritten."""
     player = new(0)
     for at in range(2_000):
         player.append(ramp(8))
@@ -327,7 +338,9 @@ def test_the_time_of_a_sample_is_known_for_512_callbacks() -> None:
     for index in (15_999, 15_992, 15_000, 12_000):
         assert player.time_of(index) == index / RATE
         assert player.heard((index + 1) / RATE) == index + 1
-    assert player.time_of(11_000) == -math.inf, "long ago"
+    oldest = (2_000 - 511) * 8
+    assert player.time_of(oldest) == oldest / RATE
+    assert player.time_of(oldest - 1) == -math.inf, "long ago"
 
 
 def test_nothing_is_played_while_it_is_being_cut() -> None:
