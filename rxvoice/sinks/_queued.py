@@ -91,7 +91,6 @@ class QueuedSink(Sink):
                     self._put(written)
             finally:
                 self._waiting = None
-            self._changed.notify_all()
         self._wake()
         return len(written)
 
