@@ -153,8 +153,11 @@ def test_a_stream_that_completes_flushes_it_once() -> None:
     assert (sink.woken, sink._stopped) == (1, True)
 
 
+@pytest.mark.parametrize("act", ["clear", "stop"])
 @pytest.mark.parametrize("method", ["write_samples", "flush"])
-def test_who_waits_is_freed_by_a_stop_whose_fade_is_still_queued(method: str) -> None:
+def test_who_waits_is_freed_by_a_clear_or_stop_whose_fade_is_still_queued(
+    method: str, act: str
+) -> None:
     class Fading(Still):
         def _cut(self) -> Samples:
             return np.empty(0, np.float32)
@@ -165,6 +168,6 @@ def test_who_waits_is_freed_by_a_stop_whose_fade_is_still_queued(method: str) ->
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     assert sink.waiting.wait(PATIENCE)
-    sink.stop()
+    getattr(sink, act)()
     thread.join(PATIENCE)
     assert not thread.is_alive()
