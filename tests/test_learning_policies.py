@@ -46,6 +46,13 @@ def test_the_wait_is_the_formula(pauses: list[int], wait_ms: float) -> None:
     assert policy.user_finished(NOTHING, int(np.ceil(wait_ms)))
 
 
+def test_what_is_not_said_is_as_documented() -> None:
+    assert rxv.adaptive_silence(1, 5) == AdaptiveSilence(1, 5, 2.5, 0.2)
+    policy = rxv.end_word("over", FakeTranscriber("over"))
+    assert policy.user_finished(NOTHING, 199) is False
+    assert policy.user_finished(NOTHING, 200) is not False
+
+
 def test_it_does_not_wait_less_than_the_least() -> None:
     assert learned([100] * 9, factor=1, weight=1).wait_ms == 200
 

@@ -46,7 +46,9 @@ class Counting:
 
 
 def test_silence_and_energy_are_what_they_were() -> None:
-    assert silence(100) == Silence(100)
+    assert (silence(), silence(100)) == (Silence(1600), Silence(100))
+    assert energy() == Energy(0.02)
+    assert max_duration(64).sample_rate == 16_000
     assert [silence(100).user_finished(NOTHING, n) for n in (99, 100)] == [False, True]
     assert energy(0.1) == Energy(0.1)
     assert [rms(it) for it in (np.full(4, 0.5, np.float32), NOTHING)] == [0.5, 0.0]
