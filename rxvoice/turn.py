@@ -27,15 +27,15 @@ class _Record:
     id: int
     start: int
     sample_rate: int
-    source: str | None = None
-    time: float | None = None
+    source: str | None
+    time: float | None
+    keep: Callable[[], abc.DisposableBase]
+    barge_in: bool
     samples: Growing = field(default_factory=Growing)
     chunks: list[AudioChunk] = field(default_factory=list[AudioChunk])
     observers: list[abc.ObserverBase[AudioChunk]] = field(
         default_factory=list[abc.ObserverBase[AudioChunk]]
     )
-    keep: Callable[[], abc.DisposableBase] = Disposable
-    barge_in: bool = False
     over: bool = False
     error: Exception | None = None
     ended_by: EndedBy | None = None
@@ -238,7 +238,7 @@ class TurnWriter:
         source: str | None = None,
         time: float | None = None,
     ) -> None:
-        self._record = _Record(id, start, sample_rate, source, time, keep=keep, barge_in=barge_in)
+        self._record = _Record(id, start, sample_rate, source, time, keep, barge_in)
         self.turn = Turn(self._record)
 
     def append(self, chunk: AudioChunk) -> None:
