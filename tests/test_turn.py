@@ -223,6 +223,14 @@ def test_turn_of() -> None:
     assert heard == AudioChunk(np.full(8, 0.5, np.float32), 8000, 5, speech=True, barge_in=True)
 
 
+def test_turn_of_audio_alone() -> None:
+    turn = Turn.of(np.zeros(16, np.float32))
+    assert (turn.id, turn.start, turn.sample_rate) == (1, 0, 16_000)
+    assert (turn.source, turn.time) == (None, None)
+    assert (turn.chunks_consumed, turn.barge_in, turn.ended_by) == (0, False, "source")
+    assert TurnWriter(1, 0, 16_000).turn.barge_in is False
+
+
 def test_equality_is_of_what_they_are() -> None:
     def one(**options: Any) -> Turn:
         return Turn.of(np.zeros(4, np.float32), **options)
