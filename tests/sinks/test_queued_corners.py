@@ -136,6 +136,7 @@ def test_a_sink_whose_time_cannot_be_waited_for_takes_all_and_stops_when_it_was_
     silent = Virtual()
     silent.on_completed()
     assert silent._stopped, "at once: there is nothing to hear"
+    assert silent.woken == 1, "it is flushed"
 
 
 def test_whoever_plays_it_is_woken_by_each_change() -> None:
