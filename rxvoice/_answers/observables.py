@@ -89,6 +89,7 @@ class Guarded(PeriodicScheduler):
     def __init__(
         self, scheduler: abc.SchedulerBase, on_raise: Callable[[BaseException], None]
     ) -> None:
+        super().__init__()
         self._scheduler = scheduler
         self._on_raise = on_raise
 
