@@ -15,8 +15,6 @@ from typing import BinaryIO
 import coverage
 import pytest
 
-from rxvoice._answers import clock
-from rxvoice._threads import async_loop
 from tests.mutation import scope, warm
 
 _LONGEST = 2.0  # seconds; a test that takes longer is left out
@@ -109,6 +107,10 @@ def _measure(
     watched.start()
 
     def use(runner: warm.Runner, session: pytest.Session) -> None:
+        # Here, in a fork: the process itself must not have imported what is mutated.
+        from rxvoice._answers import clock
+        from rxvoice._threads import async_loop
+
         own: dict[str, tuple[float, bool, dict[str, list[int]]]] = {}
         for at, item in enumerate(session.items):
             out.write(b"%d\n" % at)

@@ -263,4 +263,7 @@ def import_as(file: str, path: str, code: CodeType) -> None:
     parts = file.removesuffix(".py").split("/")
     if parts[-1] == "__init__":
         parts.pop()
-    sys.meta_path.insert(0, _Finder(".".join(parts), path, code))
+    name = ".".join(parts)
+    if name in sys.modules:
+        raise RuntimeError(f"{name} is imported already: no test would see its mutant")
+    sys.meta_path.insert(0, _Finder(name, path, code))
