@@ -102,6 +102,11 @@ def test_it_is_not_told_before_anything_was_heard_nor_while_thinking() -> None:
     assert scene.only("Idle", "Finished") == ["1080 Finished 1 'One.'", "1280 Idle 200"]
 
 
+def test_nor_after_a_turn_without_words() -> None:
+    scene = Scene(HI + pad(600) + "|", "", idle_ms=200)
+    assert scene.only("Dropped", "Idle") == ["40 Dropped 1 no_words"]
+
+
 def test_a_reply_begun_early_to_other_words_is_forgotten() -> None:
     llm = Talk("One.")
 

@@ -104,6 +104,11 @@ def test_the_same_sentence_twice() -> None:
     ]
 
 
+def test_sound_of_a_stage_that_names_no_sentence_is_another_sentence() -> None:
+    it = ledger("No. No.", said("No.", 10, sentence=Sentence("No.")), said("No.", 10))
+    assert [it.heard(position) for position in (9, 10, 20)] == ["No", "No.", "No. No."]
+
+
 def test_pieces_with_an_equal_text_that_the_reply_has_once_are_one_sentence() -> None:
     it = ledger("No way.", said("No way.", 10), said("".join(["No ", "way."]), 10))
     assert it.heard(10) == "No"

@@ -103,8 +103,8 @@ def test_a_first_sentence_without_a_sound_is_not_heard_while_what_was_before_is(
 
 
 def test_words_that_were_changed_are_not_looked_for_again() -> None:
-    it = spoken("At 5 X", ("At five.", 80), ("X", 10))
-    assert it.heard(90) == "At five. X"
+    it = spoken("At 5 X", ("At five.", 80), ("X", 10), start=10)
+    assert [it.heard(at) for at in (9, 100)] == ["", "At five. X"]
 
 
 def test_the_next_word_is_due_at_a_whole_sample() -> None:

@@ -103,7 +103,6 @@ class App:
         floor, current = self._floor, self._floor.current
         if current and current.is_listened_to:
             current.take_back()
-            floor.current = None
             floor.give(exchange)
             if floor.may_interrupt(current.turn):
                 self._candidates.add(current).follow(speaks=True)

@@ -93,7 +93,7 @@ class Floor:
     # The floor changes hands
 
     def give(self, exchange: Exchange) -> None:
-        """Make this exchange the current one. Nobody may have the floor."""
+        """Make this exchange the current one. Nobody else may have the floor any more."""
         if exchange.say is None:
             exchange.before = [*self._unanswered, *exchange.before]
             self._unanswered = []
