@@ -36,7 +36,7 @@ WAIT = 60
 MODEL = Path(rxvoice.offline.__path__[0]) / "demo-llm"
 PHRASES = rxvoice.offline.phrases()[:1900]  # those after them call tools
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow(1)]
 
 
 def spoken(answer: Iterator[object]) -> str:

@@ -49,7 +49,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """The shapes of the models that the catalog recommends."""
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow(1)]
 
 
 @pytest.fixture(scope="module")

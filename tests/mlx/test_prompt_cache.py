@@ -27,7 +27,7 @@ SYSTEM = "You are a voice. Answer in one sentence of a few words, and never in l
 MARK = 12
 """The most tokens of what asks for an answer."""
 
-pytestmark = pytest.mark.models
+pytestmark = [pytest.mark.models, pytest.mark.slow(1)]
 
 
 @pytest.fixture(scope="module")

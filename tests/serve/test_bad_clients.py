@@ -112,7 +112,8 @@ def test_a_client_that_does_not_read_loses_its_session(
                 bad.sendall(update)
                 if _closed(server, "slow_reader"):
                     break
-        assert _closed(server, "slow_reader")
+        # Its session ends a little after its connection: while the server answers others.
+        assert any(_closed(server, "slow_reader") for _ in range(200))
         assert ask(good, "Hello?") == "Yes."
 
 
