@@ -295,4 +295,6 @@ class PlayQueue:
             time, first, count = self._log[at % _LOGGED]
             if first <= index < first + count:
                 return time + (index - first) / self._rate
+            if first + count <= index:  # all the others are older
+                break
         return math.inf if index >= self._read else -math.inf
