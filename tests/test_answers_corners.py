@@ -287,6 +287,23 @@ def test_the_time_that_a_piece_takes_downstream_is_not_the_models(pauses: bool) 
     assert watched.late == []
 
 
+async def others_end() -> None:
+    """Wait for the other tasks of the event loop."""
+    while len(asyncio.all_tasks()) > 1:
+        await asyncio.sleep(0)
+
+
+def on_a_loop(watched: Watched, ask: Any, *handlers: Any) -> None:
+    """Deliver an async answer on the event loop of this thread."""
+
+    async def main() -> None:
+        life, watch = watched.life, watched.watch
+        deliver(ask, *handlers, life=life, worker=None, scheduler=None, watch=watch)
+        await others_end()
+
+    asyncio.run(main())
+
+
 def test_an_async_answer_has_a_timer_for_each_step_that_needs_one() -> None:
     watched = Watched()
 
@@ -297,21 +314,7 @@ def test_an_async_answer_has_a_timer_for_each_step_that_needs_one() -> None:
     def rings(piece: str) -> None:
         watched.clock.ring(watched.clock.time + 0.5)  # nothing is asked for now
 
-    async def main() -> None:
-        deliver(
-            respond,
-            rings,
-            lambda: None,
-            watched.late.append,
-            life=watched.life,
-            worker=None,
-            scheduler=None,
-            watch=watched.watch,
-        )
-        while len(asyncio.all_tasks()) > 1:
-            await asyncio.sleep(0)
-
-    asyncio.run(main())
+    on_a_loop(watched, respond, rings, lambda: None, watched.late.append)
     assert [seconds for seconds, *_ in watched.clock.set] == [1.0, 1.0, 1.0]
     assert watched.late == []
 
@@ -327,21 +330,7 @@ def test_what_an_async_model_gives_after_it_was_too_late_is_not_told(raises: boo
             raise ValueError("too late")
         return "too late"
 
-    async def main() -> None:
-        deliver(
-            respond,
-            seen.append,
-            lambda: seen.append("end"),
-            seen.append,
-            life=watched.life,
-            worker=None,
-            scheduler=None,
-            watch=watched.watch,
-        )
-        while len(asyncio.all_tasks()) > 1:
-            await asyncio.sleep(0)
-
-    asyncio.run(main())
+    on_a_loop(watched, respond, seen.append, lambda: seen.append("end"), seen.append)
     assert seen == []
     assert len(watched.late) == 1
 
@@ -988,8 +977,7 @@ def test_a_ctrl_c_amid_an_async_answer_on_the_main_thread_ends_the_program_as_we
             worker=None,
             scheduler=None,
         )
-        while len(asyncio.all_tasks()) > 1:
-            await asyncio.sleep(0)
+        await others_end()
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
@@ -1025,8 +1013,7 @@ def test_what_a_model_raises_as_it_is_cancelled_is_nobodys_error() -> None:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         life.dispose()
-        while len(asyncio.all_tasks()) > 1:
-            await asyncio.sleep(0)
+        await others_end()
         await asyncio.sleep(0)
 
     asyncio.run(main())

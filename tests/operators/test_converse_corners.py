@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reactivex as rx
-from converse_kit import HI, pad
+from converse_kit import GOES_ON, HI, pad, what_now
 from interruption_kit import RATE, VOICE, Scene, Talk, clock
 from reactivex import Observable, Subject
 
@@ -135,17 +135,7 @@ def test_a_reply_is_begun_early_after_so_much_silence_and_no_less(
 
 def test_a_reply_begun_early_is_made_no_further_once_the_user_goes_on() -> None:
     llm = Talk(["One. "] * 20, "Two.", every_ms=50)
-
-    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
-        told = {
-            "P": rxv.Transcript(it, "what", final=False),
-            "Q": rxv.Transcript(it, "what now", final=False),
-            "F": rxv.Transcript(it, "what now"),
-        }
-        return m.cold("-P------------Q----------------(F|)", told)
-
-    mic = "~~_______~~~~____________________________|"
-    Scene(mic, llm=llm, hears=hears, silence_ms=100, preempt_after_ms=50)
+    Scene(GOES_ON, llm=llm, hears=what_now, silence_ms=100, preempt_after_ms=50)
     assert llm.asked == ["what", "what now"]
     assert llm.most_open == 1, "the model works on one question"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from converse_kit import HI, pad
+from converse_kit import GOES_ON, HI, pad, what_now
 from interruption_kit import Scene, Talk
 from reactivex import Observable
 
@@ -45,18 +45,8 @@ def test_a_reply_begun_early_comes_out_with_the_transcript() -> None:
 def test_a_reply_begun_early_is_forgotten_when_the_user_goes_on() -> None:
     stt = FakeStreamingTranscriber("a b c d e f g h")
     llm = Talk("One.", every_ms=10)
-
     # The words come with the chunks; the early reply is to those of the first pause.
-    def hears(m: Marbles, it: rxv.Turn) -> Observable[Any]:
-        told = {
-            "P": rxv.Transcript(it, "what", final=False),
-            "Q": rxv.Transcript(it, "what now", final=False),
-            "F": rxv.Transcript(it, "what now"),
-        }
-        return m.cold("-P------------Q----------------(F|)", told)
-
-    mic = "~~_______~~~~____________________________|"
-    Scene(mic, llm=llm, hears=hears, silence_ms=100, preempt_after_ms=50)
+    Scene(GOES_ON, llm=llm, hears=what_now, silence_ms=100, preempt_after_ms=50)
     assert llm.asked == ["what", "what now"]
     assert llm.history == [("user", "what now"), ("assistant", "One.")]
     assert llm.open == 0

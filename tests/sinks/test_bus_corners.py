@@ -18,6 +18,22 @@ from rxvoice.testing import FakeSpeaker, marbles
 PATIENCE = 20.0  # seconds
 
 
+class Still:
+    """A mixer that plays nothing."""
+
+    events = rx.empty()
+
+    def heard(self) -> int:
+        return 0
+
+    def wake(self) -> None: ...
+    def check(self) -> None: ...
+
+
+def full_after_10_ms() -> Bus:
+    return Bus(Still(), "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+
+
 def test_a_bus_takes_any_sample_rate_from_1_hz_on() -> None:
     m = marbles()
     bus = sinks.mixer(FakeSpeaker(m.scheduler), scheduler=m.scheduler).bus("voice")
@@ -199,16 +215,7 @@ def test_the_events_of_a_bus_are_those_of_the_loudspeaker() -> None:
 
 
 def test_a_piece_that_waits_for_room_is_given_back_once() -> None:
-    class Still:
-        events = rx.empty()
-
-        def heard(self) -> int:
-            return 0
-
-        def wake(self) -> None: ...
-        def check(self) -> None: ...
-
-    bus = Bus(Still(), "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+    bus = full_after_10_ms()
     given_back: list[int] = []
 
     class Changed(threading.Condition):
@@ -224,16 +231,7 @@ def test_a_piece_that_waits_for_room_is_given_back_once() -> None:
 
 
 def test_sound_is_not_converted_to_its_end_while_a_piece_waits_that_goes_on() -> None:
-    class Still:
-        events = rx.empty()
-
-        def heard(self) -> int:
-            return 0
-
-        def wake(self) -> None: ...
-        def check(self) -> None: ...
-
-    bus = Bus(Still(), "voice", sample_rate=1000, duck_to=None, waits=True, max_buffer_ms=10)
+    bus = full_after_10_ms()
     seen: list[tuple[int, bool]] = []
 
     class Changed(threading.Condition):
