@@ -240,19 +240,26 @@ def test_a_chunk_allocates_nothing_that_stays_and_is_not_written_to(directory: P
     chunk = sounds(16_000)["noise"][:512].copy()
     chunk.flags.writeable = False
     detector.probability(chunk)
-    tracemalloc.start()
-    try:
-        for _ in range(3):
-            detector.probability(chunk)
+
+    def measured() -> tuple[int, int]:
+        """The bytes that stay of 100 chunks, and that they take at the most."""
         before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         for _ in range(100):
             detector.probability(chunk)
         after, peak = tracemalloc.get_traced_memory()
+        return after - before, peak - before
+
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            detector.probability(chunk)
+        # Another thread, such as that of xdist, may allocate meanwhile; hardly each time.
+        stays, peak = zip(*(measured() for _ in range(5)), strict=True)
     finally:
         tracemalloc.stop()
-    assert after - before < 512  # bytes; the least of the work arrays has as many
-    assert peak - before < 4096
+    assert min(stays) < 512  # bytes; the least of the work arrays has as many
+    assert min(peak) < 4096
 
 
 def test_any_view_of_a_block_will_do(directory: Path) -> None:
